@@ -1,0 +1,1 @@
+"""Platforms, the assistant and the command line: everything that talks to people."""

@@ -1,0 +1,1 @@
+"""Pictures and datasets: safe decoding, readers, derived questions, cached features."""

@@ -1,0 +1,1 @@
+"""Vision tower, mapper, language model and the engine that serves them."""
