@@ -1,0 +1,104 @@
+"""What travels between a platform adapter and the assistant: plain values, no framework objects."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from data.images import Picture
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """An encoded image as it came from a person: untrusted bytes and the name it was sent under."""
+
+    content: bytes
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """One message from a person.
+
+    Attributes:
+        platform: "web", "cli", "telegram" or "discord".
+        chat: Identifies the conversation on its platform.
+        user: Identifies the person on their platform.
+        text: What they wrote: a question, a caption, a command ("/caption") or nothing.
+        pictures: Images attached to this message, in order.
+        reply_pictures: Images of the message that this one replies to.
+        addressed: Whether the bot is meant: always in a private chat, else on a mention,
+            a reply to the bot or a command.
+    """
+
+    platform: str
+    chat: str
+    user: str
+    text: str = ""
+    pictures: tuple[Attachment, ...] = ()
+    reply_pictures: tuple[Attachment, ...] = ()
+    addressed: bool = True
+
+
+@dataclass(frozen=True)
+class Button:
+    """A button under a reply; `action` is the text that pressing it sends ("/caption")."""
+
+    label: str
+    action: str
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What was asked of the model and what it said, for the log."""
+
+    kind: str  # "caption" or "question"
+    question: str | None
+    answer: str
+    confidence: float
+    seconds: float
+    digest: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the assistant says back.
+
+    Attributes:
+        text: Plain text, ready to be read by a person.
+        buttons: Offered next steps.
+        error: True if nothing could be answered; `text` then says what to do.
+        reference: Short id that an error shares with the operator's log, or "".
+        exchanges: What the model was asked, one for each picture answered.
+    """
+
+    text: str
+    buttons: tuple[Button, ...] = ()
+    error: bool = False
+    reference: str = ""
+    exchanges: tuple[Exchange, ...] = ()
+
+
+class ModelAnswer(Protocol):
+    """The part of `model.engine.Answer` that the assistant reads."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def confidence(self) -> float: ...
+    @property
+    def seconds(self) -> float: ...
+
+
+class AnswersPictures(Protocol):
+    """The part of `model.engine.Engine` that the assistant uses; tests pass a fast stand-in."""
+
+    def submit(self, picture: Picture, question: str | None) -> Future[ModelAnswer]:
+        """Queue a question (None asks for a caption).
+
+        Raises:
+            model.engine.EngineBusy: The queue is full.
+            model.engine.EngineClosed: The engine was shut down.
+        """
+        ...
