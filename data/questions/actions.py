@@ -1,0 +1,177 @@
+"""Word lists of what people and animals do, wear and where they are."""
+
+# ``answer: forms``; the first group are precise (they beat plain movement words when both occur).
+PRECISE = """
+surfing: surfing surfs
+skateboarding: skateboarding skateboards
+snowboarding: snowboarding snowboards
+skiing: skiing skis
+waterskiing: waterskiing waterskis
+swimming: swimming swims
+kayaking: kayaking kayaks
+climbing: climbing climbs
+fishing: fishing
+sledding: sledding sleds
+dancing: dancing dances
+eating: eating eats
+drinking: drinking drinks
+reading: reading reads
+sleeping: sleeping sleeps napping
+smoking: smoking smokes
+singing: singing sings
+painting: painting paints
+digging: digging digs
+wrestling: wrestling wrestles
+fighting: fighting fights
+kissing: kissing kisses
+hugging: hugging hugs
+hiking: hiking hikes
+skating: skating skates
+rollerblading: rollerblading rollerblades
+jogging: jogging jogs
+cooking: cooking cooks
+diving: diving dives
+crawling: crawling crawls
+swinging: swinging swings
+sliding: sliding slides
+riding: riding rides
+"""
+PLAIN = """
+running: running runs sprinting
+jumping: jumping jumps leaping leaps
+walking: walking walks strolling
+sitting: sitting sits
+standing: standing stands
+lying down: lying lies laying lays
+smiling: smiling smiles
+talking: talking talks
+posing: posing poses
+playing: playing plays
+waving: waving
+laughing: laughing laughs
+barking: barking barks
+flying: flying flies
+"""
+BASE_FORMS = {
+    "run": "running", "jump": "jumping", "leap": "jumping", "walk": "walking", "sit": "sitting",
+    "stand": "standing", "play": "playing", "swim": "swimming", "dance": "dancing",
+    "climb": "climbing", "eat": "eating", "ride": "riding", "wrestle": "wrestling",
+    "fight": "fighting", "race": "running", "pose": "posing", "smile": "smiling", "talk": "talking",
+    "kiss": "kissing", "hike": "hiking",
+}  # fmt: skip
+# What a person's name in a caption says about what they do.
+DOERS = {
+    "surfer": "surfing", "skateboarder": "skateboarding", "snowboarder": "snowboarding",
+    "skier": "skiing", "cyclist": "", "climber": "climbing", "hiker": "hiking",
+    "kayaker": "", "runner": "running", "dancer": "dancing", "skater": "skating",
+}  # fmt: skip
+# Doing one of a set rules the others of it out (for the "no" of "Is the dog running?").
+EXCLUSIVE = {
+    "running": "sleeping sitting standing swimming eating",
+    "jumping": "sleeping sitting lying_down reading walking",
+    "walking": "sleeping sitting lying_down swimming jumping surfing riding climbing",
+    "sitting": "running jumping standing walking surfing skateboarding skiing swimming climbing",
+    "standing": "running jumping sitting lying_down swimming sleeping surfing",
+    "lying down": "running jumping walking standing swimming climbing",
+    "sleeping": "running jumping walking swimming eating climbing dancing",
+    "swimming": "running walking sitting standing climbing jumping riding skateboarding",
+    "surfing": "walking sitting skateboarding snowboarding skiing running swimming riding",
+    "skateboarding": "surfing snowboarding skiing sitting walking swimming climbing riding",
+    "snowboarding": "surfing skateboarding skiing sitting walking swimming sledding",
+    "skiing": "surfing skateboarding snowboarding sitting walking swimming sledding",
+    "climbing": "sitting walking running swimming surfing riding sleeping",
+    "eating": "running jumping swimming sleeping climbing surfing",
+    "reading": "running jumping swimming climbing eating walking surfing",
+    "riding": "sitting_down walking standing swimming climbing running",
+    "dancing": "sitting sleeping swimming riding climbing reading",
+    "sledding": "skiing snowboarding walking standing",
+    "digging": "jumping swimming running sleeping",
+    "playing": "sleeping",
+}
+PLAYED_SPORTS = tuple(
+    "soccer football basketball tennis baseball hockey volleyball rugby cricket lacrosse golf "
+    "softball badminton polo".split()
+)
+DONE_SPORTS = {
+    "surfing": "surfing", "skateboarding": "skateboarding", "snowboarding": "snowboarding",
+    "skiing": "skiing", "surfer": "surfing", "skateboarder": "skateboarding",
+    "snowboarder": "snowboarding", "skier": "skiing", "wrestling": "wrestling",
+    "wrestlers": "wrestling", "boxing": "boxing", "skateboarders": "skateboarding",
+    "surfers": "surfing", "skiers": "skiing", "motocross": "motocross",
+}  # fmt: skip
+
+# ``key: verb forms``; the question about the thing that follows the verb.
+TAKING = {
+    "hold": ("holding holds", "What is the {who} holding?"),
+    "carry": ("carrying carries", "What is the {who} carrying?"),
+    "ride": ("riding rides", "What is the {who} riding?"),
+    "throw": ("throwing throws", "What is the {who} throwing?"),
+    "kick": ("kicking kicks", "What is the {who} kicking?"),
+    "catch": ("catching catches", "What is the {who} catching?"),
+    "chase": ("chasing chases", "What is the {who} chasing?"),
+    "play": ("playing plays", "What is the {who} playing?"),
+    "eat": ("eating eats", "What is the {who} eating?"),
+    "drink": ("drinking drinks", "What is the {who} drinking?"),
+    "push": ("pushing pushes", "What is the {who} pushing?"),
+    "pull": ("pulling pulls", "What is the {who} pulling?"),
+    "climb": ("climbing climbs", "What is the {who} climbing?"),
+    "read": ("reading reads", "What is the {who} reading?"),
+    "fetch": ("fetching fetches retrieving", "What is the {who} fetching?"),
+}
+LEADING = {
+    ("sitting sits seated", "on in"): "What is the {who} sitting on?",
+    ("standing stands", "on"): "What is the {who} standing on?",
+    ("lying lies laying lays sleeping sleeps", "on"): "What is the {who} lying on?",
+    ("jumping jumps leaping leaps", "over"): "What is the {who} jumping over?",
+    ("jumping jumps leaping leaps diving", "into"): "What is the {who} jumping into?",
+    ("running runs walking walks", "through"): "What is the {who} {verb} through?",
+    ("walking walks running runs", "on along down"): "What is the {who} {verb} on?",
+    ("playing plays", "with"): "What is the {who} playing with?",
+    ("jumping jumps leaping leaps", "on"): "What is the {who} jumping on?",
+    ("leaning leans", "against on"): "What is the {who} leaning against?",
+    ("swimming swims", "in"): "What is the {who} swimming in?",
+}
+
+INDOORS = frozenset(
+    """indoors indoor room kitchen bedroom bathroom bathtub couch sofa restaurant gym carpet rug
+    classroom hallway office living carpeted bed stove fireplace museum library bowling subway
+    television cafeteria supermarket""".split()
+)
+OUTDOORS = frozenset(
+    """outdoors outdoor outside grass grassy beach snow snowy street road mountain mountains hill
+    hillside ocean sea lake river woods forest field trail path desert park yard backyard lawn sand
+    sandy cliff sidewalk sky waves wave surfing surfer snowboarder skier dirt trees tree playground
+    meadow shore mountainside pond creek stream parade stadium""".split()
+)
+NIGHT = frozenset("night nighttime night-time".split())
+SUN = frozenset("sunny sunlight sunshine".split())
+
+# Two places that cannot both be where a picture was taken.
+PLACE_CLASHES = {
+    "beach": "snow forest kitchen street pool restaurant gym desert playground stage",
+    "snow": "beach pool ocean desert playground gym restaurant kitchen",
+    "street": "beach ocean pool forest snow lake river desert kitchen gym",
+    "pool": "snow street forest desert beach ocean field restaurant",
+    "ocean": "snow street forest pool field desert playground kitchen restaurant",
+    "forest": "ocean beach pool street kitchen gym restaurant stage",
+    "field": "ocean pool street snow kitchen restaurant beach gym stage",
+    "river": "snow street kitchen gym restaurant desert playground",
+    "lake": "street snow kitchen gym restaurant desert playground",
+    "playground": "ocean beach snow kitchen restaurant forest",
+    "restaurant": "ocean beach snow forest field street",
+    "kitchen": "ocean beach snow forest field street",
+    "water": "snow street desert kitchen restaurant gym field",
+    "grass": "ocean pool snow kitchen restaurant gym beach street",
+}
+WEARING_CLASHES = {
+    "hat": "helmet",
+    "helmet": "hat",
+    "dress": "pants jeans shorts trunks suit",
+    "jeans": "dress skirt shorts trunks swimsuit",
+    "shorts": "jeans dress pants suit",
+    "jacket": "swimsuit trunks",
+    "swimsuit": "jacket jeans suit sweater",
+    "suit": "shorts jeans jersey swimsuit trunks dress",
+    "glasses": "goggles",
+    "pants": "shorts dress skirt trunks",
+}
