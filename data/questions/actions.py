@@ -1,5 +1,7 @@
 """Word lists of what people and animals do, wear and where they are."""
 
+from data.questions.words import word_set
+
 # ``answer: forms``; the first group are precise (they beat plain movement words when both occur).
 PRECISE = """
 surfing: surfing surfs
@@ -88,9 +90,9 @@ EXCLUSIVE = {
     "digging": "jumping swimming running sleeping",
     "playing": "sleeping",
 }
-PLAYED_SPORTS = tuple(
+PLAYED_SPORTS = word_set(
     "soccer football basketball tennis baseball hockey volleyball rugby cricket lacrosse golf "
-    "softball badminton polo".split()
+    "softball badminton polo"
 )
 DONE_SPORTS = {
     "surfing": "surfing", "skateboarding": "skateboarding", "snowboarding": "snowboarding",
@@ -132,19 +134,15 @@ LEADING = {
     ("swimming swims", "in"): "What is the {who} swimming in?",
 }
 
-INDOORS = frozenset(
-    """indoors indoor room kitchen bedroom bathroom bathtub couch sofa restaurant gym carpet rug
+INDOORS = word_set("""indoors indoor room kitchen bedroom bathroom bathtub couch sofa restaurant gym carpet rug
     classroom hallway office living carpeted bed stove fireplace museum library bowling subway
-    television cafeteria supermarket""".split()
-)
-OUTDOORS = frozenset(
-    """outdoors outdoor outside grass grassy beach snow snowy street road mountain mountains hill
+    television cafeteria supermarket""")
+OUTDOORS = word_set("""outdoors outdoor outside grass grassy beach snow snowy street road mountain mountains hill
     hillside ocean sea lake river woods forest field trail path desert park yard backyard lawn sand
     sandy cliff sidewalk sky waves wave surfing surfer snowboarder skier dirt trees tree playground
-    meadow shore mountainside pond creek stream parade stadium""".split()
-)
-NIGHT = frozenset("night nighttime night-time".split())
-SUN = frozenset("sunny sunlight sunshine".split())
+    meadow shore mountainside pond creek stream parade stadium""")
+NIGHT = word_set("night nighttime night-time")
+SUN = word_set("sunny sunlight sunshine")
 
 # Two places that cannot both be where a picture was taken.
 PLACE_CLASHES = {

@@ -23,7 +23,7 @@ class Mention:
         count: how many, or UNKNOWN for a plural without a number.
         colours: colour words before it, cleaned; "" among them means a pattern or odd colour.
         start: token index where the noun phrase starts; ``end`` is one past its last token.
-        definite: "another", "other" and the like stand before it.
+        other: "another", "other" and the like stand before it.
     """
 
     noun: str
@@ -146,9 +146,9 @@ def read(caption: str) -> Reading:
 
 
 # Words that are as often verbs in captions: a noun only with a number, article or colour.
-_VERBS = frozenset(
+_VERBS = words.word_set(
     "swing slide ski skate ride swings slides rope duck fish fly drink drinks rail top train park "
-    "track tie ball bat drum lead wave rock box field dress bus paddle steer lead pair".split()
+    "track tie ball bat drum lead wave rock box field dress bus paddle steer lead pair"
 )
 
 

@@ -8,6 +8,12 @@ Traits: ``p`` person, ``m``/``f`` male/female, ``y`` young, ``g`` a group word, 
 a picture in which it hardly could be. ``n`` means never asked about by presence.
 """
 
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text, as a set."""
+    return frozenset(text.split())
+
+
 NOUNS = """
 man: guy, gentleman, businessman, cowboy, groom, fisherman, father, dad, dude > person ! p m
 woman: lady, bride, mother, mom, businesswoman > person ! p f
@@ -274,12 +280,11 @@ IRREGULAR = {
 }  # fmt: skip
 
 # Things that have no countable singular: "is there snow", "is there any mud".
-UNCOUNTED = frozenset("snow ice water sand grass mud food beer hair luggage".split())
-ALWAYS_PLURAL = frozenset(
-    "stairs steps sunglasses glasses eyeglasses goggles headphones pants trousers jeans "
-    "blue_jeans shorts trunks woods swim_trunks swimming_trunks".replace("_", " ").split()
-    + ["blue jeans", "swim trunks", "swimming trunks"]
-)
+UNCOUNTED = word_set("snow ice water sand grass mud food beer hair luggage")
+ALWAYS_PLURAL = word_set(
+    "stairs steps sunglasses glasses eyeglasses goggles headphones pants trousers jeans shorts "
+    "trunks woods"
+) | {"blue jeans", "swim trunks", "swimming trunks"}
 
 # Fixed phrases in which the noun is no thing in the picture, or another thing.
 IDIOMS = """
@@ -328,8 +333,7 @@ NEAR_COLOURS = (
     {"tan", "white"},
 )  # fmt: skip
 
-ADJECTIVES = frozenset(
-    """small little big large huge giant tiny young old older elderly adult tall short long fat thin
+ADJECTIVES = word_set("""small little big large huge giant tiny young old older elderly adult tall short long fat thin
     skinny furry fluffy shaggy hairy wet dry muddy dirty clean happy cute pretty beautiful smiling
     laughing shirtless barefoot bald bearded asian african american african-american indian
     caucasian light dark bright pale medium sized medium-sized long-haired short-haired haired
@@ -338,21 +342,14 @@ ADJECTIVES = frozenset(
     long-sleeved short-sleeved sleeveless hooded knit straw cowboy baseball sports sport soccer
     football hockey tennis basketball lone single solo running leaping jumping sleeping standing
     baby mixed breed pet stray wild curly inflatable toy snowy grassy sandy rocky paved busy crowded
-    new nice pretty fancy formal matching plain solid identical similar different very""".split()
-)
+    new nice pretty fancy formal matching plain solid identical similar different very""")
 NUMBERS = {
     "a": 1, "an": 1, "one": 1, "single": 1, "lone": 1, "two": 2, "three": 3, "four": 4,
     "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "2": 2, "3": 3, "4": 4,
     "5": 5, "both": 2, "another": 1, "the": 0, "his": 0, "her": 0, "its": 0, "their": 0, "this": 0,
 }  # fmt: skip
-VAGUE = frozenset(
-    "several many some few group crowd bunch lots various multiple numerous all".split()
-)
-UNREAL = frozenset(
-    "toy stuffed fake painted no without cartoon inflatable imaginary plastic unseen".split()
-)
-HUMAN_HINTS = frozenset(
-    """someone somebody he she him himself herself owner hand hands people's man's woman's boy's
+VAGUE = word_set("several many some few group crowd bunch lots various multiple numerous all")
+UNREAL = word_set("toy stuffed fake painted no without cartoon inflatable imaginary plastic unseen")
+HUMAN_HINTS = word_set("""someone somebody he she him himself herself owner hand hands people's man's woman's boy's
     girl's person's child's wearing wears driver rider team crowd audience everyone men's women's
-    silhouette figure figures they who face arms finger fingers lap""".split()
-)
+    silhouette figure figures they who face arms finger fingers lap""")
