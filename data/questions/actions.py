@@ -134,13 +134,17 @@ LEADING = {
     ("swimming swims", "in"): "What is the {who} swimming in?",
 }
 
-INDOORS = word_set("""indoors indoor room kitchen bedroom bathroom bathtub couch sofa restaurant gym carpet rug
+INDOORS = word_set(
+    """indoors indoor room kitchen bedroom bathroom bathtub couch sofa restaurant gym carpet rug
     classroom hallway office living carpeted bed stove fireplace museum library bowling subway
-    television cafeteria supermarket""")
-OUTDOORS = word_set("""outdoors outdoor outside grass grassy beach snow snowy street road mountain mountains hill
-    hillside ocean sea lake river woods forest field trail path desert park yard backyard lawn sand
-    sandy cliff sidewalk sky waves wave surfing surfer snowboarder skier dirt trees tree playground
-    meadow shore mountainside pond creek stream parade stadium""")
+    television cafeteria supermarket"""
+)
+OUTDOORS = word_set(
+    """outdoors outdoor outside grass grassy beach snow snowy street road mountain mountains hill
+    hillside ocean sea lake river woods forest field trail path desert park yard backyard lawn
+    sand sandy cliff sidewalk sky waves wave surfing surfer snowboarder skier dirt trees tree
+    playground meadow shore mountainside pond creek stream parade stadium"""
+)
 NIGHT = word_set("night nighttime night-time")
 SUN = word_set("sunny sunlight sunshine")
 
@@ -172,4 +176,12 @@ WEARING_CLASHES = {
     "suit": "shorts jeans jersey swimsuit trunks dress",
     "glasses": "goggles",
     "pants": "shorts dress skirt trunks",
+}
+# The things that some deeds can be done to, where a word list is short.
+FITTING = {
+    "eat": word_set("food cake apple banana sandwich pizza grass bone fish") | {"ice cream"},
+    "drink": word_set("beer water drink"),
+    "read": word_set("book newspaper paper sign"),
+    "climb": word_set("rock cliff wall tree mountain hill stairs ladder fence rope log"),
+    "play": word_set("guitar drum violin piano trumpet frisbee"),
 }

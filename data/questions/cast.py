@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from data.questions import nouns
 from data.questions.reading import UNKNOWN, Mention, Reading, Scene
 
 _MORE_PEOPLE = frozenset({"others", "another", "each", "they", "them", "other", "friends", "both"})
+_MORE = _MORE_PEOPLE | {"crowd", "audience", "spectators", "onlookers", "team", "several", "many"}
 _GENDERED = ("man", "woman", "boy", "girl")
 
 
@@ -53,7 +55,7 @@ def total(reading: Reading, trait: str) -> int:
 
 def _repeats(reading: Reading, found: list[Mention]) -> bool:
     """Whether a later mention may be of somebody who was counted before."""
-    for earlier, later in zip(found, found[1:], strict=False):
+    for earlier, later in itertools.pairwise(found):
         if reading.tokens[later.start] in {"the", "this"}:
             return True
         joined = reading.tokens[earlier.end : later.start] in [("and",), (",",), (",", "and")]
@@ -70,8 +72,9 @@ def agreed(scene: Scene, trait: str) -> int | None:
     if len(known) != 1 or sum(t > 0 for t in totals) < 2:
         return None
     number = known.pop()
-    vague = sum(t == UNKNOWN for t in totals)
-    return None if vague and (number == 1 or vague > 1) else number
+    if UNKNOWN in totals and (number == 1 or scene.tokens & _MORE):
+        return None
+    return number
 
 
 def cast(scene: Scene) -> Cast:
@@ -112,19 +115,26 @@ def _kind(said: set[str]) -> str:
 def callings(scene: Scene, them: Cast, mention: Mention) -> str | None:
     """What a question may call the one (or those) that a caption mentions; None if unsure."""
     if is_person(mention):
-        if them.single:
-            return them.single
-        if mention.noun in (*_GENDERED, "baby") and _only(scene, mention.noun):
-            return mention.noun
-        return them.several if mention.count != 1 and not mention.other else None
-    if not nouns.has(mention.noun, "a") or mention.noun == "animal":
-        return None
+        return _person(scene, them, mention)
+    if nouns.has(mention.noun, "a") and mention.noun != "animal":
+        return _animal(scene, mention)
+    return None
+
+
+def _person(scene: Scene, them: Cast, mention: Mention) -> str | None:
+    if them.single:
+        return them.single
+    if mention.noun in (*_GENDERED, "baby") and _only(scene, mention.noun):
+        return mention.noun
+    return them.several if mention.count != 1 and not mention.other else None
+
+
+def _animal(scene: Scene, mention: Mention) -> str | None:
     if mention.count == 1:
         return mention.noun if scene.unique(mention.noun) and not mention.other else None
     per = scene.of(mention.noun)
-    if all(len(found) == 1 and found[0].count != 1 for found in per):
-        return nouns.plural(mention.noun)
-    return None
+    plain = all(len(found) == 1 and found[0].count != 1 for found in per)
+    return nouns.plural(mention.noun) if plain else None
 
 
 def _only(scene: Scene, noun: str) -> bool:
@@ -134,6 +144,5 @@ def _only(scene: Scene, noun: str) -> bool:
 
 
 def verb_to_be(who: str) -> str:
-    """ "is" or "are" for what ``callings`` gave."""
-    singles = {n for n, noun in nouns.vocabulary().items() if noun.traits & {"p", "a"}}
-    return "is" if who in singles else "are"
+    """The form of "to be" that goes with what ``callings`` gave."""
+    return "is" if who in nouns.vocabulary() else "are"

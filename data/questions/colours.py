@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from data.questions import nouns, words
+from data.questions import describing, nouns, words
 from data.questions.asked import Claim, DerivedQuestion
 from data.questions.cast import Cast
 from data.questions.reading import Scene
@@ -15,6 +15,25 @@ _THINGS = frozenset(
      "slide", "bench", "chair", "bag", "backpack", "towel", "house", "building", "tent", "flag",
      "surfboard", "guitar", "sled", "skateboard", "rope", "trampoline", "bowl", "hat", "helmet"}
 )  # fmt: skip
+_ORDER = [
+    *[
+        "black",
+        "brown",
+        "tan",
+        "gray",
+        "red",
+        "orange",
+        "yellow",
+        "green",
+        "blue",
+        "purple",
+        "pink",
+        "silver",
+        "blonde",
+        "white",
+    ]
+]
+_VAGUE = frozenset({"animal", "outfit", "costume"})
 _ASKED = ("red", "blue", "green", "yellow", "orange", "white", "black", "brown", "pink", "purple",
           "gray", "tan")  # fmt: skip
 _AFTER = frozenset({"is", "on", "in", "at", "with", "while", ",", ".", "near", "by"})
@@ -26,7 +45,7 @@ def colour_questions(scene: Scene, them: Cast) -> Iterator[DerivedQuestion | Cla
     for noun in sorted(scene.seen):
         traits = nouns.vocabulary()[noun].traits
         worn = "w" in traits and noun != "collar"
-        if not (worn or traits & {"a", "v"} or noun in _THINGS) or noun == "animal":
+        if noun in _VAGUE or not (worn or traits & {"a", "v"} or noun in _THINGS):
             continue
         colour = _colour(scene, noun)
         if colour is None or (worn and not them.single):
@@ -37,7 +56,7 @@ def colour_questions(scene: Scene, them: Cast) -> Iterator[DerivedQuestion | Cla
 
 
 def _other_words(scene: Scene) -> frozenset[str]:
-    return frozenset(words.COLOURS[t] for t in scene.tokens if t in words.COLOURS)
+    return frozenset(describing.COLOURS[t] for t in scene.tokens if t in describing.COLOURS)
 
 
 def _colour(scene: Scene, noun: str) -> Colour | None:
@@ -57,8 +76,7 @@ def _colour(scene: Scene, noun: str) -> Colour | None:
 
 
 def _said(colour: Colour) -> str:
-    order = ("black", "brown", "tan", "gray", "red", "orange", "yellow", "green", "blue", "purple")
-    ranked = sorted(colour, key=lambda c: order.index(c) if c in order else len(order))
+    ranked = sorted(colour, key=_ORDER.index)
     return " and ".join(ranked)
 
 
@@ -85,7 +103,7 @@ def _ask(
 
 
 def _near(one: str, two: str) -> bool:
-    return any(one in group and two in group for group in words.NEAR_COLOURS)
+    return any(one in group and two in group for group in describing.NEAR_COLOURS)
 
 
 def _hair(scene: Scene, them: Cast) -> Iterator[DerivedQuestion]:
@@ -111,10 +129,14 @@ def _all_in(scene: Scene, them: Cast) -> Iterator[DerivedQuestion]:
         people = {m.end for m in reading.mentions if nouns.has(m.noun, "p")}
         for at in people:
             said = reading.tokens[at : at + 3]
-            if len(said) < 3 or said[0] not in {"in", "wearing"} or said[1] not in words.COLOURS:
+            if (
+                len(said) < 3
+                or said[0] not in {"in", "wearing"}
+                or said[1] not in describing.COLOURS
+            ):
                 continue
             if said[2] not in _AFTER and not said[2].endswith(("ing", "s")):
                 return
-            found.add(words.COLOURS[said[1]])
+            found.add(describing.COLOURS[said[1]])
     if len(found) == 1 and (colour := found.pop()):
         yield DerivedQuestion(f"What color is the {them.single} wearing?", colour, "colour")

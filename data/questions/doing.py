@@ -11,11 +11,14 @@ from data.questions import actions, nouns
 from data.questions.asked import Claim, DerivedQuestion
 from data.questions.cast import Cast, callings, is_person, verb_to_be
 from data.questions.reading import Mention, Reading, Scene
+from data.questions.words import word_set
 
 _CLAUSE = frozenset({",", ".", "and", "while", "as", "is", "are", "when", "where", "whilst", "of"})
-_NOT_VERB = frozenset(
-    ["a", "an", "the", "his", "her", "its", "their", "in", "on", "of", "for", "at", "with", "to", "from", "this", "that", "by", "other", "one", "two", "three", "some", "many", "into", "near", "over", "through", "large", "big", "high"]
+_NOT_VERB = word_set(
+    "a an the his her its their in on of for at with to from this that by other one two three "
+    "some many into near over through large big high wearing"
 )
+_TAKES_OBJECT = word_set("riding playing eating drinking reading smoking painting kissing hugging")
 _INSTRUMENTS = frozenset({"guitar", "drum", "violin", "piano", "trumpet"})
 _RIDDEN = {
     "bike": "riding bike", "horse": "riding horse", "motorcycle": "riding motorcycle",
@@ -43,7 +46,7 @@ def _forms() -> dict[str, str]:
 
 @cache
 def _precise() -> frozenset[str]:
-    names = {line.split(":")[0] for line in actions.PRECISE.strip().splitlines()}
+    names = {line.partition(":")[0] for line in actions.PRECISE.strip().splitlines()}
     return frozenset(names)
 
 
@@ -65,10 +68,22 @@ def deeds(scene: Scene, them: Cast, reading: Reading) -> list[Doing]:
 def _is_verb(reading: Reading, at: int, word: str) -> bool:
     if at == 0 or reading.tokens[at - 1] in _NOT_VERB:
         return False
+    if _forms().get(word, "riding") not in _TAKES_OBJECT and _describes(reading, at):
+        return False
     if word in actions.BASE_FORMS:
         return any(m.end == at and m.count != 1 for m in reading.mentions)
-    return len(word) > 3 and word.endswith(("ing", "s")) and not any(
-        m.start <= at < m.end for m in reading.mentions
+    return (
+        len(word) > 3
+        and word.endswith(("ing", "s"))
+        and not any(m.start <= at < m.end for m in reading.mentions)
+    )
+
+
+def _describes(reading: Reading, at: int) -> bool:
+    """Whether a word only says what the next is for: "swimming goggles", "climbing rope"."""
+    return any(
+        m.start == at + 1 and m.count == 1 and m.end - m.start == len(m.said.split())
+        for m in reading.mentions
     )
 
 
@@ -128,6 +143,7 @@ def activities(scene: Scene, them: Cast) -> dict[str, Counter[str]]:
 
 def _best(tally: Counter[str]) -> str | None:
     """The activity that most captions tell of, the precise before the plain; None on a draw."""
+
     def rank(name: str) -> tuple[bool, int]:
         return (name in _precise() or (" " in name and name != "lying down"), tally[name])
 
@@ -154,10 +170,10 @@ def doing_questions(scene: Scene, them: Cast) -> Iterator[DerivedQuestion | Clai
         yield from _not_doing(scene, f"{be.capitalize()} the {who}", best, tally)
 
 
-def _not_doing(
-    scene: Scene, start: str, best: str, tally: Counter[str]
-) -> Iterator[Claim]:
-    ruled_out = actions.EXCLUSIVE.get(best.split(maxsplit=1)[0] if best != "lying down" else best, "")
+def _not_doing(scene: Scene, start: str, best: str, tally: Counter[str]) -> Iterator[Claim]:
+    ruled_out = actions.EXCLUSIVE.get(
+        best if best == "lying down" else best.split(maxsplit=1)[0], ""
+    )
     spoken = {_forms().get(t) or actions.BASE_FORMS.get(t) for t in scene.tokens}
     for other in ruled_out.split():
         name = other.replace("_", " ")

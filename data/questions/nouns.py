@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from data.questions import words
+from data.questions import describing, words
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def same_number() -> frozenset[str]:
 @cache
 def idioms() -> frozenset[tuple[str, ...]]:
     """Fixed phrases whose nouns are not what they seem."""
-    return frozenset(tuple(p.split()) for p in words.IDIOMS.replace("\n", "").split("|"))
+    return frozenset(tuple(p.split()) for p in describing.IDIOMS.replace("\n", " ").split(";"))
 
 
 def has(name: str, trait: str) -> bool:

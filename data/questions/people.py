@@ -16,7 +16,7 @@ _HOW_MANY = (
 )  # fmt: skip
 _COUNTED = frozenset(
     {"dog", "cat", "horse", "cow", "sheep", "bird", "bike", "motorcycle", "boat", "car", "man",
-     "woman", "boy", "girl", "child", "umbrella", "balloon", "chair", "flag", "surfboard", "ball"}
+     "woman", "boy", "girl", "child", "umbrella", "balloon", "chair", "surfboard", "ball"}
 )  # fmt: skip
 
 
@@ -24,10 +24,11 @@ def _wording(many: str, salt: int) -> str:
     return _HOW_MANY[salt % len(_HOW_MANY)].format(many=many)
 
 
-def count_questions(scene: Scene, them: Cast, salt: int) -> Iterator[DerivedQuestion]:
+def count_questions(scene: Scene, them: Cast, salt: int) -> Iterator[DerivedQuestion | Claim]:
     """How many people, dogs, ... there are; ``salt`` chooses the wording."""
     if them.people:
         yield DerivedQuestion(_wording("people", salt), str(them.people), "count")
+        yield from _numbers("person", "people", them.people)
     animals = agreed(scene, "a")
     if animals:
         yield DerivedQuestion(_wording("animals", salt + 1), str(animals), "count")
@@ -35,6 +36,15 @@ def count_questions(scene: Scene, them: Cast, salt: int) -> Iterator[DerivedQues
         number = _number(scene, noun)
         if number and not (nouns.has(noun, "p") and not _all_are(scene, noun, them)):
             yield DerivedQuestion(_wording(nouns.plural(noun), salt + 2), str(number), "count")
+            yield from _numbers(noun, nouns.plural(noun), number)
+
+
+def _numbers(noun: str, many: str, number: int) -> Iterator[Claim]:
+    more = (f"Is there more than one {noun}?", f"Is there more than one {noun} in the picture?")
+    yield Claim(more, number > 1, "count yes/no")
+    for word, value in (("two", 2), ("three", 3)):
+        asked = (f"Are there {word} {many}?", f"Are there {word} {many} in the picture?")
+        yield Claim(asked, number == value, "count yes/no")
 
 
 def _number(scene: Scene, noun: str) -> int | None:

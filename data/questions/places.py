@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from data.questions import actions, nouns
@@ -10,7 +11,9 @@ from data.questions.cast import Cast, verb_to_be
 from data.questions.reading import Scene
 
 _LEADS = frozenset({"in", "on", "at", "through", "across", "along", "into", "down", "inside"})
-_NAMES = {"store": "store", "trail": "path"}
+_NAMES = {"trail": "path"}
+_AS_SAID = frozenset({"street", "road", "sidewalk", "lake", "pond", "river", "stream", "creek"})
+_ASKED_ABOUT = frozenset(actions.PLACE_CLASHES) | {"gym", "desert", "stage"}
 _NO_PLACE = frozenset({"hill", "puddle", "mud"})
 _OUTDOORS = (
     "Is this outdoors?", "Was this photo taken outside?", "Are they outside?",
@@ -24,13 +27,14 @@ def place_questions(scene: Scene, them: Cast) -> Iterator[DerivedQuestion | Clai
     """Place questions of a scene: where, in or out of doors, day or night."""
     place = _place(scene)
     if place:
-        yield DerivedQuestion("Where was this picture taken?", place, "place")
-        yield DerivedQuestion("Where is this?", place, "place")
+        answer = _called(scene, place)
+        yield DerivedQuestion("Where was this picture taken?", answer, "place")
+        yield DerivedQuestion("Where is this?", answer, "place")
         animal = [n for n in scene.seen if nouns.has(n, "a") and n != "animal"]
         whos = [them.who] if them.who else []
         whos += [n for n in animal if scene.unique(n) and scene.seen[n] >= 3]
         for who in whos:
-            yield DerivedQuestion(f"Where {verb_to_be(who)} the {who}?", place, "place")
+            yield DerivedQuestion(f"Where {verb_to_be(who)} the {who}?", answer, "place")
         yield from _other_places(scene, place)
     yield from _doors(scene)
     night, sun = scene.tokens & actions.NIGHT, scene.tokens & actions.SUN
@@ -58,11 +62,19 @@ def _place(scene: Scene) -> str | None:
         return None
     if len(ranked) > 1 and tally[ranked[0]] < tally[ranked[1]] + 2:
         return None
-    return _NAMES.get(ranked[0], ranked[0])
+    return ranked[0]
+
+
+def _called(scene: Scene, place: str) -> str:
+    """What most captions call the place: "road" and "street" are one noun, but not one answer."""
+    said = Counter(m.said for found in scene.of(place) for m in found if m.said in _AS_SAID)
+    return said.most_common(1)[0][0] if said else _NAMES.get(place, place)
 
 
 def _other_places(scene: Scene, place: str) -> Iterator[Claim]:
-    yield Claim(_asked(place), True, "place yes/no")
+    # Nobody asks "is this at a path"; the rest of the places have clashes to ask about.
+    if place in _ASKED_ABOUT:
+        yield Claim(_asked(place), True, "place yes/no")
     for other in actions.PLACE_CLASHES.get(place, "").split():
         if other not in scene.named and other not in scene.tokens:
             yield Claim(_asked(other), False, "place yes/no")

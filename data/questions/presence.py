@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from data.questions import nouns, words
+from data.questions.absence import blockers, never_absent
 from data.questions.asked import DerivedQuestion
 from data.questions.reading import Scene, kinds
 
@@ -29,75 +30,9 @@ _TOP_COUNT = 900
 _LIFT_BACKGROUND = 1.4
 _LIFT_LEFT_OUT = 0.7
 _SMOOTH = 3.0
-# Things so alike, or so often parts of one another, that one named keeps the other from a "no".
-_ALIKE = (
-    "boat dock|ball goal|sled ski|ice snow|skate ice rink|sand beach|sand desert|"
-    "ocean beach|wave ocean|ocean lake|lake river|river waterfall|mud puddle|pool fountain|grass field|"
-    "grass park|grass yard|playground swing|playground slide|street city|street track|street trail|"
-    "hill mountain|mountain cliff|rock cliff|rock mountain|wall building|house building|"
-    "store building|restaurant store|store market|kitchen restaurant|drink cup|drink bottle|"
-    "drink beer|beer bottle|beer cup|stick log|log tree|forest tree|tree bush|hat helmet|"
-    "glasses sunglasses|glasses goggles|sunglasses goggles|bag backpack|chair bench|bench table|"
-    "couch chair|table restaurant|towel blanket|scarf bandana|suit tie|swimsuit trunks|wetsuit suit|"
-    "wetsuit swimsuit|costume dress|costume mask|costume uniform|dress skirt|car truck|"
-    "wagon stroller|tractor truck|atv car|atv motorcycle|scooter motorcycle|scooter bike|"
-    "bike motorcycle|airplane parachute|parachute kite|surfboard boat|ski snowboard|"
-    "skateboard ramp|ramp rail|hurdle rail|toy ball|toy frisbee|toy stick|toy bone|bone stick|"
-    "racket bat|ball frisbee|guitar violin|drum musician|newspaper book|paper newspaper|paper book|"
-    "laptop television|cow horse|sheep goat|horse donkey|stage microphone|bear dog|rope leash|"
-    "leash collar|statue fountain|cup bottle|bowl cup|food cake|food ice cream|food sandwich|"
-    "food pizza|food apple|food banana|plate food|bowl food|fork food|knife food|table food|"
-    "bed couch|bed blanket|bed pillow|couch pillow|water beach|water boat|ice snow|snow mountain|"
-    "track car|beach desert|field yard|field park|yard park|yard garden|park garden|field garden|"
-    "flower garden|tent umbrella|box basket|bucket basket|hose sprinkler|hose rope|hoop ball|"
-    "rock wall|hill cliff|street building|stairs building|stairs house|window building|door building|"
-    "water ice|fountain sprinkler|water surfer|stroller baby"
-)
-_MALE_FEMALE = {"man": "m", "boy": "m", "woman": "f", "girl": "f"}
-
-
-def _blockers() -> dict[str, frozenset[str]]:
-    alike: dict[str, set[str]] = defaultdict(set)
-    for pair in _ALIKE.split("|"):
-        first, _, second = pair.partition(" ")
-        if first in nouns.vocabulary() and second in nouns.vocabulary():
-            alike[first].add(second)
-            alike[second].add(first)
-    return {n: frozenset(alike[n] | {n}) for n in nouns.vocabulary()}
-
-
-def absent(scene: Scene, noun: str, alike: frozenset[str]) -> bool:
-    """Whether it is safe to say that the noun is not in the picture."""
-    if scene.named & alike:
-        return False
-    people = {n for n in scene.named if nouns.has(n, "p")}
-    if noun == "person":
-        return not people and not scene.tokens & words.HUMAN_HINTS
-    if not nouns.has(noun, "p"):
-        return not (nouns.has(noun, "a") and scene.named & {"animal"} and "animal" in _plain(scene))
-    if not people:
-        return not scene.tokens & words.HUMAN_HINTS
-    return _surely_not(noun, scene, people)
-
-
-def _plain(scene: Scene) -> set[str]:
-    return {m.noun for r in scene.readings for m in r.mentions}
-
-
-def _surely_not(noun: str, scene: Scene, people: set[str]) -> bool:
-    counts = [m.count for r in scene.readings for m in r.mentions if nouns.has(m.noun, "p")]
-    if any(c != 1 for c in counts) or any(nouns.has(n, "g") for n in people):
-        return False
-    if len({n for n in people if n in {"man", "woman", "boy", "girl"}}) != 1:
-        return False
-    if any(sum(nouns.has(m.noun, "p") for m in r.mentions) > 1 for r in scene.readings):
-        return False
-    male = any(nouns.has(n, "m") for n in people)
-    young = bool(people & {"boy", "girl", "child", "baby"})
-    if noun in {"child", "baby"}:
-        return not young and not people & {"teenager"}
-    same_sex = _MALE_FEMALE.get(noun) == ("m" if male else "f")
-    return not same_sex
+# Enough pictures are looked at for each "no" to choose hard ones among several times as many.
+_TRIED = 1500
+_CHOICE = 5
 
 
 class Presence:
@@ -117,7 +52,8 @@ class Presence:
             for n in nouns.vocabulary()
             if not nouns.has(n, "n") and len(self._where.get(n, ())) > 1
         ]
-        self._blockers = _blockers()
+        self._blockers = blockers()
+        self._kept = [never_absent(scene) for scene in scenes]
 
     def questions(self) -> list[list[DerivedQuestion]]:
         """The presence questions of each scene."""
@@ -154,17 +90,27 @@ class Presence:
             limit = _LIFT_BACKGROUND
         if nouns.has(noun, "c"):
             limit = _LIFT_LEFT_OUT
-        alike, ranked = self._blockers[noun], []
-        for index, scene in enumerate(self._scenes):
-            if load[index] >= _NO_LIMIT or noun in scene.named or not scene.seen:
-                continue
-            near = [lifts.get(n, 1.0) for n in scene.seen]
-            if max(near) > limit or not absent(scene, noun, alike):
-                continue
-            weight = 0.05 + min(sum(near) / len(near), 3.0) ** 2
-            ranked.append((math.log(self._rng.random()) / weight, index))
+        order = self._rng.sample(range(len(self._scenes)), len(self._scenes))
+        ranked = list[tuple[float, int]]()
+        for tried, index in enumerate(order):
+            if tried > _TRIED and len(ranked) > _CHOICE * wanted:
+                break
+            if load[index] < _NO_LIMIT and noun not in self._kept[index]:
+                weight = self._hardness(index, noun, lifts, limit)
+                if weight:
+                    ranked.append((math.log(self._rng.random()) / weight, index))
         ranked.sort(reverse=True)
         return [index for _, index in ranked[:wanted]]
+
+    def _hardness(self, index: int, noun: str, lifts: dict[str, float], limit: float) -> float:
+        """How much a scene calls for the noun that it lacks; 0 where "no" would not be safe."""
+        scene = self._scenes[index]
+        if not scene.seen or not scene.named.isdisjoint(self._blockers[noun]):
+            return 0.0
+        near = [lifts.get(n, 1.0) for n in scene.seen]
+        if max(near) > limit:
+            return 0.0
+        return 0.05 + min(sum(near) / len(near), 3.0) ** 2
 
     def _lifts(self, noun: str) -> dict[str, float]:
         """How much likelier the noun is where each other noun is; kin of its kind count double."""
@@ -185,9 +131,8 @@ class Presence:
                  "bag": ("bag", "handbag"), "boat": ("boat",)}.get(noun, (noun,))  # fmt: skip
         name = names[turn % len(names)]
         template = TEMPLATES[(turn // len(names) * 3) % len(TEMPLATES)]
-        if nouns.article(name).startswith("any ") and "{a}" in template:
-            if name in words.ALWAYS_PLURAL:
-                template = template.replace("Is there", "Are there").replace("Is {a}", "Are {a}")
+        if name in words.ALWAYS_PLURAL:
+            template = template.replace("Is there", "Are there").replace("Is {a}", "Are {a}")
         if "{many}" in template and name in words.UNCOUNTED:
             template = "Is there {a} in the picture?"
         return template.format(a=nouns.article(name), many=nouns.plural(name))

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from data.questions import nouns, words
+from data.questions import describing, nouns, words
 
 _TOKEN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*(?:'s)?|[,.]")
 _LONGEST = 3
@@ -72,7 +72,9 @@ class Scene:
 
 def tokens_of(caption: str) -> tuple[str, ...]:
     """Lower-case words, with commas and full stops as tokens of their own."""
-    text = caption.lower().replace(" 's", "'s").replace("t shirt", "t-shirt")
+    # What is in quotation marks is a name or a writing, no thing to see.
+    text = re.sub(r'"[^"]*"', ",", caption.lower())
+    text = text.replace(" 's", "'s").replace("t shirt", "t-shirt")
     return tuple(_TOKEN.findall(text))
 
 
@@ -96,21 +98,21 @@ def _before(tokens: Sequence[str], at: int) -> tuple[int, int | None, list[str],
     i, colours, other, unreal = at - 1, list[str](), False, False
     while i >= 0:
         word = tokens[i]
-        if word in words.COLOURS:
-            colours.insert(0, words.COLOURS[word])
-        elif word in {"and", ","} and colours and i > 0 and tokens[i - 1] in words.COLOURS:
+        if word in describing.COLOURS:
+            colours.insert(0, describing.COLOURS[word])
+        elif word in {"and", ","} and colours and i > 0 and tokens[i - 1] in describing.COLOURS:
             pass
         elif word in {"other", "another", "others", "second", "third"}:
             other = True
-        elif word in words.UNREAL:
+        elif word in describing.UNREAL:
             unreal = True
-        elif word not in words.ADJECTIVES:
+        elif word not in describing.ADJECTIVES:
             break
         i -= 1
     count = None
-    if i >= 0 and tokens[i] in words.NUMBERS:
-        count = words.NUMBERS[tokens[i]]
-    elif i >= 0 and tokens[i] in words.VAGUE:
+    if i >= 0 and tokens[i] in describing.NUMBERS:
+        count = describing.NUMBERS[tokens[i]]
+    elif i >= 0 and tokens[i] in describing.VAGUE:
         count = UNKNOWN
     start = i if count is not None else i + 1
     return start, count, colours, other, unreal
@@ -134,6 +136,9 @@ def read(caption: str) -> Reading:
             continue
         noun, many, said, size = hit
         end = i + size
+        if nouns.has(noun, "g") and tokens[end : end + 1] == ("of",):
+            i = end  # "a group of dogs" is dogs, not people
+            continue
         named.update(nouns.with_wider(noun))
         follows = _match(tokens, end)
         start, count, colours, other, unreal = _before(tokens, i)
@@ -171,7 +176,8 @@ def look(captions: Sequence[str]) -> Scene:
         seen.update(here)
         named |= reading.named
     tokens = frozenset(t for r in readings for t in r.tokens)
-    return Scene(readings, dict(seen), frozenset(named), tokens)
+    # Sorted, for the order of a set differs from run to run and would change every later choice.
+    return Scene(readings, dict(sorted(seen.items())), frozenset(named), tokens)
 
 
 def kinds(scenes: Sequence[Scene]) -> dict[str, list[int]]:

@@ -7,14 +7,16 @@ from collections.abc import Iterator
 
 from data.questions import actions, nouns, words
 from data.questions.asked import Claim, DerivedQuestion
-from data.questions.cast import Cast, callings, is_person
+from data.questions.cast import Cast, callings, is_person, verb_to_be
 from data.questions.doing import Doing, deeds
 from data.questions.reading import Mention, Reading, Scene
 
+_BOARDS = frozenset({"skateboard", "surfboard", "snowboard", "wave", "sled", "swing", "slide"})
+_NO_SEATS = frozenset({"beach", "park", "stage", "playground", "restaurant", "field", "yard"})
 _HEADWEAR = frozenset({"hat", "helmet", "bandana", "headphones"})
+_NO_CLOTHES = frozenset({"collar", "hair", "outfit", "backpack"})
 _VAGUE_THINGS = frozenset({"group", "couple", "crowd", "person", "male", "female", "animal"})
 _NAMES = {"cellphone": "phone", "airplane": "plane", "cyclist": "person"}
-_PLAYED = frozenset({"guitar", "drum", "violin", "piano", "trumpet", "frisbee"})
 
 
 def thing_questions(scene: Scene, them: Cast) -> Iterator[DerivedQuestion]:
@@ -50,19 +52,35 @@ def _next(reading: Reading, at: int) -> Mention | None:
 def _objects(reading: Reading, deed: Doing) -> Iterator[tuple[str, str]]:
     direct = _next(reading, deed.at + 1)
     for key, (forms, question) in actions.TAKING.items():
-        if direct and deed.verb in forms.split() and (key != "play" or direct.noun in _PLAYED):
+        if direct and deed.verb in forms.split() and _fits(key, direct):
             yield _plural_who(question, deed.who), _answer(direct)
-    lead = reading.tokens[deed.at + 1 : deed.at + 2]
+    lead = reading.tokens[deed.at + 1] if deed.at + 1 < len(reading.tokens) else ""
     thing = _next(reading, deed.at + 2)
     for (forms, leads), question in actions.LEADING.items():
-        if thing and not is_person(thing) and deed.verb in forms.split() and lead[0] in leads.split():
+        if not thing or is_person(thing) or not _bears(question, thing):
+            continue
+        if deed.verb in forms.split() and lead in leads.split():
             verb = "running" if deed.verb.startswith("run") else "walking"
             yield _plural_who(question, deed.who, verb), _answer(thing)
 
 
-def _plural_who(question: str, who: str, verb: str = "") -> str:
-    from data.questions.cast import verb_to_be
+def _fits(key: str, thing: Mention) -> bool:
+    """Whether one can do that to such a thing (captions have "riding snow machines")."""
+    if key in actions.FITTING:
+        return thing.noun in actions.FITTING[key]
+    if key == "ride":
+        return thing.noun in _BOARDS or nouns.has(thing.noun, "v") or nouns.has(thing.noun, "a")
+    return not any(nouns.has(thing.noun, t) for t in "sc") and thing.noun not in {"cliff", "ocean"}
 
+
+def _bears(question: str, thing: Mention) -> bool:
+    """Whether a thing is one to sit, stand or lie on, when the question is about that."""
+    if "sitting" not in question and "lying" not in question and "standing" not in question:
+        return True
+    return not nouns.has(thing.noun, "v") and thing.noun not in _NO_SEATS
+
+
+def _plural_who(question: str, who: str, verb: str = "") -> str:
     return question.replace(" is ", f" {verb_to_be(who)} ", 1).format(who=who, verb=verb)
 
 
@@ -87,7 +105,7 @@ def clothing_questions(scene: Scene, them: Cast) -> Iterator[DerivedQuestion | C
     if not them.single:
         return
     who = them.single
-    tally = Counter(n for n in scene.seen if nouns.has(n, "w") and n not in {"collar", "hair"})
+    tally = Counter(n for n in scene.seen if nouns.has(n, "w") and n not in _NO_CLOTHES)
     tally = Counter({n: scene.seen[n] for n in tally})
     if len(tally) == 1:
         yield DerivedQuestion(f"What is the {who} wearing?", _worn(next(iter(tally))), "clothing")

@@ -25,7 +25,8 @@ teenager: teen, youth > person ! p n
 male: > person ! p m n
 female: > person ! p f n
 person: adult, human, someone, somebody, pedestrian, individual > ! p
-player: athlete, quarterback, goalie, pitcher, batter, teammate, opponent, catcher > person ! p n
+player: athlete, quarterback, goalie, pitcher, batter, teammate, opponent, catcher > person ! p \
+n
 rider: jockey, passenger, driver, racer > person ! p n
 cyclist: biker, bicyclist, motorcyclist > person ! p n
 surfer: > person ! p n
@@ -49,17 +50,18 @@ friend: owner, sister, brother, son, daughter, parent, husband, wife > person ! 
 couple: pair > person ! p g n
 crowd: audience, spectator, onlooker, fan, bystander > person ! p g n
 group: team, family, band, class, bunch, gang > person ! p g n
-dog: puppy, pup, greyhound, poodle, retriever, golden retriever, labrador, collie, border collie, \
-german shepherd, terrier, bulldog, pitbull, pit bull, doberman, dalmatian, husky, beagle, boxer dog, \
-hound, chihuahua, rottweiler, corgi, spaniel, pug, dachshund, sheepdog, mutt, canine, doggy, \
-german shepard, lab > animal ! a
+dog: puppy, pup, greyhound, poodle, retriever, golden retriever, labrador, collie, border \
+collie, german shepherd, terrier, bulldog, pitbull, pit bull, doberman, dalmatian, husky, \
+beagle, boxer dog, hound, chihuahua, rottweiler, corgi, spaniel, pug, dachshund, sheepdog, mutt, \
+canine, doggy, german shepard, german shephard, dalmation, dachsund, jack russell, lab > animal \
+! a
 cat: kitten, kitty > animal ! a
 horse: pony, colt, mare > animal ! a
 cow: bull, calf, cattle, steer > animal ! a
 sheep: lamb > animal ! a
 goat: > animal ! a
-bird: pigeon, duck, goose, swan, seagull, gull, eagle, parrot, owl, chicken, hen, rooster, ostrich, \
-flamingo, hawk, falcon, crane bird, heron, pelican, turkey > animal ! a
+bird: pigeon, duck, goose, swan, seagull, gull, eagle, parrot, owl, chicken, hen, rooster, \
+ostrich, flamingo, hawk, falcon, crane bird, heron, pelican, turkey > animal ! a
 elephant: > animal ! a
 bear: > animal ! a
 monkey: > animal ! a
@@ -86,6 +88,9 @@ bus: > ! v
 train: subway train, locomotive > ! v
 boat: sailboat, canoe, kayak, raft, rowboat, ship, speedboat, motorboat, yacht > ! v
 airplane: plane, jet, helicopter, aircraft > ! v
+snowmobile: snow machine, snow mobile > ! v
+jet ski: jetski > ! v
+tricycle: > ! v
 atv: quad, four wheeler, four-wheeler > ! v
 scooter: > ! v
 unicycle: > ! v
@@ -94,8 +99,8 @@ wheelchair: > ! v
 stroller: > ! v
 wagon: cart, carriage > ! v
 sled: sleigh, toboggan > ! v
-ball: soccer ball, football ball, tennis ball, basketball ball, beach ball, volleyball ball, rugby ball, \
-baseball ball, golf ball, bouncy ball, cricket ball > !
+ball: soccer ball, football ball, tennis ball, basketball ball, beach ball, volleyball ball, \
+rugby ball, baseball ball, golf ball, bouncy ball, cricket ball > !
 frisbee: disc, disk >
 stick: >
 bone: >
@@ -217,8 +222,8 @@ park: skate park, skatepark > ! n s
 playground: > ! s
 yard: backyard > ! n s
 garden: > ! n s
-street: road, city street, sidewalk > ! b s
-trail: path, dirt path, dirt road > ! n s
+street: road, city street, sidewalk, highway, dirt road > ! b s
+trail: path, dirt path > ! n s
 track: race track, racetrack > ! n s
 court: tennis court, basketball court > ! n s
 stadium: arena > ! n s
@@ -285,71 +290,3 @@ ALWAYS_PLURAL = word_set(
     "stairs steps sunglasses glasses eyeglasses goggles headphones pants trousers jeans shorts "
     "trunks woods"
 ) | {"blue jeans", "swim trunks", "swimming trunks"}
-
-# Fixed phrases in which the noun is no thing in the picture, or another thing.
-IDIOMS = """
-hot dog stand|dog show|dog house|dog race|dog sled|dog park|dog toy|dog food|dog bowl|dog collar|
-dog track|bull ring|bull rider|horse race|horse show|cow girl|bear costume|bunny ears|top of|
-on top|side street|swim team|ice hockey|water fountain|water balloon|water gun|water hose|
-water sprinkler|water park|water polo|water ski|water skis|water skiing|water skier|
-snow suit|snow pants|snow shoes|snow boots|snow gear|snow ball|snow fort|snow angel|snow man|
-sand castle|sand box|sand dune|grass skirt|grass hill|ski lift|ski pole|ski poles|ski slope|
-ski jump|ski resort|ski mask|beach towel|beach chair|beach house|beach volleyball|pool table|
-pool toy|swimming pool slide|table tennis|street sign|street vendor|street light|street lamp|
-street performer|city bus|park ranger|home plate|home run|home team|family dog|baby carriage|
-baby stroller|baby carrier|baby pool|baby swing|kiddie pool|child seat|car seat|car door|
-car window|car race|car show|boat dock|train tracks|train track|train station|bus stop|
-bike race|bike trail|bike path|bike track|bike ramp|bike helmet|flower dress|flower pot|
-tree trunk|tree branch|tree limb|tree stump|tree house|tree line|rock concert|rock band|
-rock climbing|rock climbs|rock wall|wall mural|window sill|mountain biking|mountain biker|
-mountain side|bubble bath|bubble gum|ball cap|ball game|ball pit|ball field|ball player|
-baseball cap|baseball field|baseball glove|book bag|paper bag|paper towel|cup cake|ice skating|
-ice skater|field hockey|track meet|stage light|a lot|suit case|bat man|box car|
-man made|man-made|at camera|the camera|of steps|takes steps|in front|bathing suit top|
-close up|bowling ball|crystal ball|cotton candy|hair cut|hair do|shoulder bag|sleeping bag|
-punching bag|bean bag|face mask|boxing ring|boxing glove|boxing gloves|wrestling match|
-running track|shopping cart|golf cart|shopping mall|tie dye|tie dyed|tie-dyed|life guard|
-police car|police officer|police officers|fire hydrant|fire works|parking lot|parking garage|
-phone booth|traffic light|traffic cone|swing dance|full swing|tennis player|soccer player
-"""
-
-COLOURS = {
-    "red": "red", "maroon": "", "orange": "orange", "yellow": "yellow", "green": "green",
-    "blue": "blue", "purple": "purple", "pink": "pink", "brown": "brown", "black": "black",
-    "white": "white", "gray": "gray", "grey": "gray", "tan": "tan", "beige": "tan",
-    "blond": "blonde", "blonde": "blonde", "gold": "", "golden": "", "silver": "silver",
-    "turquoise": "", "teal": "", "navy": "blue", "lime": "green", "cream": "", "striped": "",
-    "multicolored": "", "multi-colored": "", "colorful": "", "colored": "", "plaid": "",
-    "spotted": "", "checkered": "", "camouflage": "", "floral": "", "tricolor": "",
-    "brightly": "", "tie-dyed": "", "flowered": "", "printed": "", "multicolor": "",
-    "tri-colored": "", "polka": "", "dotted": "", "rainbow": "", "brindle": "", "patterned": "",
-    "lavender": "", "violet": "", "burgundy": "", "neon": "", "fluorescent": "", "dyed": "",
-}  # fmt: skip
-# Colours that people mix up: neither may stand as a "no" for the other.
-NEAR_COLOURS = (
-    {"brown", "tan", "orange", "blonde", "red"}, {"black", "gray", "brown"}, {"gray", "silver", "white"},
-    {"yellow", "blonde", "tan", "white"}, {"pink", "red", "purple"}, {"blue", "purple"},
-    {"blue", "green"}, {"red", "orange"}, {"yellow", "orange", "green"}, {"blue", "black", "gray"},
-    {"tan", "white"},
-)  # fmt: skip
-
-ADJECTIVES = word_set("""small little big large huge giant tiny young old older elderly adult tall short long fat thin
-    skinny furry fluffy shaggy hairy wet dry muddy dirty clean happy cute pretty beautiful smiling
-    laughing shirtless barefoot bald bearded asian african american african-american indian
-    caucasian light dark bright pale medium sized medium-sized long-haired short-haired haired
-    blond-haired blonde-haired brown-haired dark-haired red-haired dark-skinned teenage male female
-    leather denim plastic wooden metal rubber stuffed soft hard empty full open heavy winter summer
-    long-sleeved short-sleeved sleeveless hooded knit straw cowboy baseball sports sport soccer
-    football hockey tennis basketball lone single solo running leaping jumping sleeping standing
-    baby mixed breed pet stray wild curly inflatable toy snowy grassy sandy rocky paved busy crowded
-    new nice pretty fancy formal matching plain solid identical similar different very""")
-NUMBERS = {
-    "a": 1, "an": 1, "one": 1, "single": 1, "lone": 1, "two": 2, "three": 3, "four": 4,
-    "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "2": 2, "3": 3, "4": 4,
-    "5": 5, "both": 2, "another": 1, "the": 0, "his": 0, "her": 0, "its": 0, "their": 0, "this": 0,
-}  # fmt: skip
-VAGUE = word_set("several many some few group crowd bunch lots various multiple numerous all")
-UNREAL = word_set("toy stuffed fake painted no without cartoon inflatable imaginary plastic unseen")
-HUMAN_HINTS = word_set("""someone somebody he she him himself herself owner hand hands people's man's woman's boy's
-    girl's person's child's wearing wears driver rider team crowd audience everyone men's women's
-    silhouette figure figures they who face arms finger fingers lap""")
