@@ -84,7 +84,7 @@ EXCLUSIVE = {
     "climbing": "sitting walking running swimming surfing riding sleeping",
     "eating": "running jumping swimming sleeping climbing surfing",
     "reading": "running jumping swimming climbing eating walking surfing",
-    "riding": "sitting_down walking standing swimming climbing running",
+    "riding": "walking standing swimming climbing running",
     "dancing": "sitting sleeping swimming riding climbing reading",
     "sledding": "skiing snowboarding walking standing",
     "digging": "jumping swimming running sleeping",
@@ -147,6 +147,39 @@ OUTDOORS = word_set(
 )
 NIGHT = word_set("night nighttime night-time")
 SUN = word_set("sunny sunlight sunshine")
+
+# Words that make a thing likely though it is not named: it is then never said to be absent.
+IMPLIED = """
+tennis: racket, ball, net, court; racing: helmet; football: ball, helmet, field; soccer: ball,
+field; baseball: ball, bat, glove, helmet, hat; softball: ball, bat, glove, helmet; golf: ball;
+basketball: ball, hoop, gym; volleyball: ball, net; rugby: ball; cricket: ball, bat; polo:
+horse; hockey: ice, ice rink, skate, helmet, hockey stick; fetch: ball, stick, frisbee, toy;
+surfer surfers surfing surfs: surfboard, wave, ocean, water, wetsuit; skateboarder skateboarders
+skateboarding skateboards skater ollie: skateboard, ramp, rail; snowboarder snowboarders
+snowboarding snowboards: snowboard, snow, goggles, helmet, mountain, hill; skier skiers skiing
+skis ski: ski, snow, goggles, helmet, mountain, hill; cyclist cyclists biker bikers bicyclist
+bicyclists biking cycling bmx: bike, helmet; motocross motorcyclist motorcyclists dirtbike
+motorcross: motorcycle, bike, helmet, mud; kayaker kayaking rafting rafters canoeing rowing
+paddling boating sailing rapids: boat, river, water, helmet, lake; swimming swims swim swimmer
+diving wading splashing splash bathing: water, pool, swimsuit; waterskiing wakeboarding
+wakeboarder: water, boat, rope; waterski: water, boat; snowy snow-covered snowing sledding:
+snow, sled; rocky: rock, mountain; grassy: grass, field; sandy: sand, beach; wooded: forest,
+tree; muddy: mud; jockey jockeys horseback: horse; driver driving drives: car; guitarist:
+guitar; drummer: drum; smoking smokes: cigarette; fishing: fish, boat, water; photographer
+photograph photographs photographing: camera; singing sings singer concert: microphone, stage,
+guitar; band: guitar, drum, microphone, stage; climber climbers climbing climbs hiker hikers
+hiking: rope, rock, mountain, cliff, helmet, backpack, hill; rodeo: horse, cow, hat; cowboy:
+hat, horse; skating skates: skate, ice; reading reads: book, newspaper; eating eats eat meal
+dinner lunch: food, plate, table, fork; drinking drinks bar: cup, bottle, beer; sitting sits sit
+seated: chair, bench, couch; sleeping sleeps: bed, pillow, blanket; bride groom wedding: dress,
+suit, flower, tie; kitchen restaurant cafe: table, chair, plate, cup, bowl, food; room indoors:
+chair, table, window; leashed walked: leash; parade: flag; clown: costume; trampoline: net;
+seaside coast surf: ocean, water, beach; tide: ocean, beach; pier: water, ocean; agility:
+hurdle; hurdles obstacles: hurdle; shopping groceries market: bag; city urban downtown: street,
+building, car; traffic: car, street; alley: street, building; parking: car, street; foggy forest
+jungle: tree; mountainous: mountain; paddles oars: boat; lifeguard: beach, pool; ballet: dress;
+santa: hat, costume; army: hat, helmet
+"""
 
 # Two places that cannot both be where a picture was taken.
 PLACE_CLASHES = {

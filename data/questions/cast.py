@@ -72,6 +72,8 @@ def agreed(scene: Scene, trait: str) -> int | None:
     if len(known) != 1 or sum(t > 0 for t in totals) < 2:
         return None
     number = known.pop()
+    if number == 1 and scene.tokens & {"busy", "crowded", "others"}:
+        return None
     if UNKNOWN in totals and (number == 1 or scene.tokens & _MORE):
         return None
     return number

@@ -16,20 +16,21 @@ costume; dog food; dog house; dog park; dog race; dog show; dog sled; dog tag; d
 track; dog treat; face mask; family dog; field hockey; fire engine; fire hydrant; fire works;
 fish tank; flower dress; flower pot; full swing; golf cart; grass hill; grass skirt; hair cut;
 hair do; hair net; home plate; home run; home team; horse drawn; horse race; horse show; hot dog
-stand; ice hockey; ice skater; ice skating; in front; kiddie pool; life guard; man made; mountain biker; mountain biking; mountain side; night club; of steps; on top; paper bag;
-paper towel; park ranger; parking garage; parking lot; phone booth; police car; police officer;
-police officers; pool table; pool toy; punching bag; rain boots; rock band; rock climbing; rock
-climbs; rock concert; rock wall; running track; sand bag; sand box; sand castle; sand dune;
-shopping cart; shopping mall; shoulder bag; side street; ski jump; ski lift; ski mask; ski pole;
-ski poles; ski resort; ski slope; ski suit; sleeping bag; snow angel; snow ball; snow boots;
-snow fort; snow gear; snow man; snow pants; snow shoes; snow suit; soccer player; stage light;
-street lamp; street light; street performer; street sign; street vendor; suit case; swim team;
-swimming pool slide; swing dance; table tennis; takes steps; tennis player; the camera; tie dye;
-tie dyed; tie-dyed; tiger costume; top of; track meet; traffic cone; traffic light; train
-station; train track; train tracks; tree branch; tree house; tree limb; tree line; tree stump;
-tree trunk; wall mural; water balloon; water fountain; water gun; water hose; water park; water
-polo; water ski; water skier; water skiing; water skis; water slide ride; water sprinkler; water
-wings; window sill; wrestling match
+stand; ice hockey; ice skater; ice skating; in front; kiddie pool; life guard; man made;
+mountain biker; mountain biking; mountain side; night club; obstacle course; of steps; on top;
+paper bag; paper towel; park ranger; parking garage; parking lot; phone booth; police car;
+police officer; police officers; pool table; pool toy; punching bag; rain boots; rock band; rock
+climbing; rock climbs; rock concert; rock wall; running track; sand bag; sand box; sand castle;
+sand dune; shopping cart; shopping mall; shoulder bag; side street; ski jump; ski lift; ski
+mask; ski pole; ski poles; ski resort; ski slope; ski suit; sleeping bag; snow angel; snow ball;
+snow boots; snow fort; snow gear; snow man; snow pants; snow shoes; snow suit; soccer player;
+stage light; street lamp; street light; street performer; street sign; street vendor; suit case;
+swim team; swimming pool slide; swing dance; table tennis; takes steps; tennis player; the
+camera; tie dye; tie dyed; tie-dyed; tiger costume; top of; track meet; traffic cone; traffic
+light; train station; train track; train tracks; tree branch; tree house; tree limb; tree line;
+tree stump; tree trunk; wall mural; water balloon; water fountain; water gun; water hose; water
+park; water polo; water ski; water skier; water skiing; water skis; water slide ride; water
+sprinkler; water wings; window sill; wrestling match
 """
 
 COLOURS = {
@@ -45,11 +46,13 @@ COLOURS = {
     "lavender": "", "violet": "", "burgundy": "", "neon": "", "fluorescent": "", "dyed": "",
 }  # fmt: skip
 # Colours that people mix up: neither may stand as a "no" for the other.
-NEAR_COLOURS = (
-    {"brown", "tan", "orange", "blonde", "red"}, {"black", "gray", "brown"},
-    {"gray", "silver", "white"}, {"yellow", "blonde", "tan", "white"}, {"pink", "red", "purple"},
-    {"blue", "purple"}, {"blue", "green"}, {"red", "orange"}, {"yellow", "orange", "green"}, {"blue", "black", "gray"},
-    {"tan", "white"},
+NEAR_COLOURS = tuple(
+    word_set(group)
+    for group in (
+        "brown tan orange blonde red", "black gray brown", "gray silver white", "pink red purple",
+        "yellow blonde tan white", "blue purple", "blue green", "red orange", "yellow orange green",
+        "blue black gray", "tan white",
+    )
 )  # fmt: skip
 
 ADJECTIVES = word_set(

@@ -24,7 +24,7 @@ _RIDDEN = {
     "bike": "riding bike", "horse": "riding horse", "motorcycle": "riding motorcycle",
     "skateboard": "skateboarding", "surfboard": "surfing", "wave": "surfing",
     "scooter": "riding scooter", "unicycle": "riding unicycle", "atv": "riding atv",
-    "snowboard": "snowboarding", "sled": "sledding", "bull": "riding bull",
+    "snowboard": "snowboarding", "sled": "sledding",
 }  # fmt: skip
 
 

@@ -61,6 +61,9 @@ def _number(scene: Scene, noun: str) -> int | None:
 
 def _all_are(scene: Scene, noun: str, them: Cast) -> bool:
     """Whether the people of this kind are all the people, or named apart by most captions."""
+    rival = {"man": "boy", "boy": "man", "woman": "girl", "girl": "woman"}.get(noun)
+    if them.people is None or rival in scene.named:
+        return False
     if them.people == _number(scene, noun):
         return True
     return len(scene.of(noun)) * 2 > len(scene.readings)

@@ -30,6 +30,7 @@ _TOP_COUNT = 900
 _LIFT_BACKGROUND = 1.4
 _LIFT_LEFT_OUT = 0.7
 _SMOOTH = 3.0
+_MOST = 4.0
 # Enough pictures are looked at for each "no" to choose hard ones among several times as many.
 _TRIED = 1500
 _CHOICE = 5
@@ -110,7 +111,8 @@ class Presence:
         near = [lifts.get(n, 1.0) for n in scene.seen]
         if max(near) > limit:
             return 0.0
-        return 0.05 + min(sum(near) / len(near), 3.0) ** 2
+        mean, most = sum(near) / len(near), min(max(near), _MOST)
+        return 0.05 + (mean + most) ** 2 / 4
 
     def _lifts(self, noun: str) -> dict[str, float]:
         """How much likelier the noun is where each other noun is; kin of its kind count double."""

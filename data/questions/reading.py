@@ -6,8 +6,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from data.questions import describing, nouns, words
+from data.questions import actions, describing, nouns, words
 
 _TOKEN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*(?:'s)?|[,.]")
 _LONGEST = 3
@@ -166,6 +167,17 @@ def _number(many: bool, count: int | None, tokens: Sequence[str], start: int) ->
     return 1 if count in (None, 0, 1) else int(count or 1)
 
 
+@cache
+def implied() -> dict[str, frozenset[str]]:
+    """Word -> the things that it makes likely to be there, named or not."""
+    found: dict[str, frozenset[str]] = {}
+    for entry in actions.IMPLIED.replace("\n", " ").split(";"):
+        heads, _, things = entry.partition(":")
+        for head in heads.split():
+            found[head] = frozenset(t.strip() for t in things.split(","))
+    return found
+
+
 def look(captions: Sequence[str]) -> Scene:
     """Reads all captions of a picture."""
     readings = tuple(read(c) for c in captions)
@@ -176,6 +188,8 @@ def look(captions: Sequence[str]) -> Scene:
         seen.update(here)
         named |= reading.named
     tokens = frozenset(t for r in readings for t in r.tokens)
+    for word in tokens & implied().keys():
+        named.update(implied()[word])
     # Sorted, for the order of a set differs from run to run and would change every later choice.
     return Scene(readings, dict(sorted(seen.items())), frozenset(named), tokens)
 
