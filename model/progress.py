@@ -21,7 +21,7 @@ def step(title: str, total: float = 1.0) -> Iterator[Update]:
         total: What counts as all of it, in any unit.
 
     Yields:
-        A function to call with how much is done so far; more than `total` is shown as `total`.
+        A function to call with how much is done so far; more than `total` shows as all of it.
     """
     console = Console(file=sys.stderr)  # bound now: a later redirection must not swallow the bar
     if not console.is_terminal:
@@ -31,7 +31,7 @@ def step(title: str, total: float = 1.0) -> Iterator[Update]:
     columns = (TextColumn(title), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False) as bar:
         task = bar.add_task(title, total=total)
-        yield lambda done: bar.update(task, completed=min(done, total))
+        yield lambda done: bar.update(task, completed=done)
         bar.update(task, completed=total)
 
 

