@@ -1,0 +1,165 @@
+"""The web chat as an ASGI app: routes, and answers in JSON.
+
+`POST /api/messages` takes multipart/form-data with `text` and any number of `pictures`, and
+answers `{"reply", "buttons": [{"label", "action"}], "error", "reference"}`; so does every
+refusal, with its HTTP status. `DELETE /api/conversation` forgets.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import Protocol, runtime_checkable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bot.messages import Incoming, Reply
+from bot.web.gate import Gate
+from bot.web.guard import HEADERS, Guard
+from bot.web.pages import Pages
+from bot.web.refusal import Refusal
+from bot.web.sessions import new_session, remember, session_of
+from bot.web.settings import WebSettings
+from bot.web.upload import Upload, read_upload
+
+logger = logging.getLogger(__name__)
+
+NOTHING_TO_SAY = "I have nothing to say to that. Send me a photo, or ask about the last one."
+CRASHED = "Something went wrong on my side. Please try again."
+_TITLES = {404: "There is no such page", 405: "That does not work here", 421: "Wrong address"}
+_SENTENCES = {
+    404: "There is nothing at this address.",
+    405: "This address exists, but not for that kind of request.",
+}
+
+
+class HandlesMessages(Protocol):
+    """The part of `bot.assistant.Assistant` that the web chat uses."""
+
+    async def handle(self, incoming: Incoming) -> Reply | None:
+        """Answer one message."""
+        ...
+
+
+@runtime_checkable
+class Forgets(Protocol):
+    """An assistant that can drop what it remembers of a conversation."""
+
+    def forget(self, platform: str, chat: str, user: str) -> None:
+        """Drop the pictures of this person in this chat."""
+        ...
+
+
+def create_app(assistant: HandlesMessages, *, settings: WebSettings | None = None) -> Starlette:
+    """Build the web chat around an assistant.
+
+    Args:
+        assistant: Answers the messages; if it has `forget`, "New chat" calls it.
+        settings: Address and limits; `WebSettings()` if not given.
+    """
+    settings = settings or WebSettings()
+    chat = _Chat(assistant, settings, Pages.load(settings))
+    routes = [
+        Route("/", chat.index),
+        Route("/static/{name}", chat.asset),
+        Route("/healthz", chat.healthy),
+        Route("/api/messages", chat.messages, methods=["POST"]),
+        Route("/api/conversation", chat.conversation, methods=["DELETE"]),
+    ]
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(Guard, settings=settings, refuse=chat.refuse)],
+        exception_handlers={HTTPException: chat.on_http_error, Exception: chat.on_crash},
+    )
+
+
+class _Chat:
+    def __init__(self, assistant: HandlesMessages, settings: WebSettings, pages: Pages) -> None:
+        self._assistant = assistant
+        self._settings = settings
+        self._pages = pages
+        self._gate = Gate(settings.messages_at_once, settings.held_bytes)
+
+    async def index(self, request: Request) -> Response:
+        response = self._pages.index.answer(request)
+        if session_of(request) is None:
+            remember(request, response, new_session())
+        return response
+
+    async def asset(self, request: Request) -> Response:
+        asset = self._pages.assets.get(request.path_params["name"])
+        if asset is None:
+            raise HTTPException(404)
+        return asset.answer(request)
+
+    async def healthy(self, _request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def messages(self, request: Request) -> Response:
+        session = session_of(request) or new_session()
+        try:
+            with self._gate.admit() as share:
+                upload = await read_upload(request, self._settings, share)
+                response = await self._answer(session, upload)
+        except Refusal as refusal:
+            return self.refuse(request, refusal)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
+        if session_of(request) is None:
+            remember(request, response, session)
+        return response
+
+    async def _answer(self, session: str, upload: Upload) -> Response:
+        incoming = Incoming("web", session, session, upload.text, upload.pictures)
+        try:
+            reply = await self._assistant.handle(incoming)
+        except Exception:
+            reference = secrets.token_hex(4)
+            logger.exception("The assistant failed on a web message (reference %s)", reference)
+            return _answer(Reply(CRASHED, error=True, reference=reference), status=500)
+        return _answer(reply or Reply(NOTHING_TO_SAY))
+
+    async def conversation(self, request: Request) -> Response:
+        session = session_of(request)
+        if session is not None and isinstance(self._assistant, Forgets):
+            self._assistant.forget("web", session, session)
+        # A new id as well: an answer still under way then belongs to nobody.
+        response = Response(status_code=204)
+        remember(request, response, new_session())
+        return response
+
+    def refuse(self, request: Request, refusal: Refusal) -> Response:
+        if request.url.path.startswith("/api/"):
+            return _answer(Reply(refusal.sentence, error=True), status=refusal.status)
+        title = _TITLES.get(refusal.status, "Something went wrong")
+        return self._pages.error_page(refusal.status, title, refusal.sentence)
+
+    def on_http_error(self, request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        response = self.refuse(request, Refusal(status, _SENTENCES.get(status, CRASHED)))
+        response.headers.update(getattr(error, "headers", None) or {})
+        return response
+
+    def on_crash(self, request: Request, _error: Exception) -> Response:
+        # Starlette sends this from outside the guard, and logs the cause.
+        response = self.refuse(request, Refusal(500, CRASHED))
+        response.headers.update(HEADERS)
+        return response
+
+
+def _answer(reply: Reply, status: int = 200) -> JSONResponse:
+    body = {
+        "reply": reply.text,
+        "buttons": [{"label": button.label, "action": button.action} for button in reply.buttons],
+        "error": reply.error,
+        "reference": reply.reference,
+    }
+    headers = {"cache-control": "no-store"}
+    if status == 503:
+        headers["retry-after"] = "5"
+    return JSONResponse(body, status_code=status, headers=headers)

@@ -1,0 +1,136 @@
+"""Serving the web chat until somebody stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from bot.web.guard import is_loopback
+
+
+class CannotServe(RuntimeError):  # noqa: N818
+    """`str(error)` is one plain sentence: why the address cannot be used and what to do."""
+
+
+def serve(app: ASGIApp, host: str, port: int, *, shutdown_seconds: int = 15) -> None:
+    """Serve an app and block until Ctrl-C or SIGTERM; messages under way are finished.
+
+    Args:
+        app: What `create_app` gave.
+        host: Name or address to listen on.
+        port: Port to listen on; 0 takes any free one. The address to open is printed.
+        shutdown_seconds: How long messages under way may take to finish.
+
+    Raises:
+        CannotServe: The port is taken, or the address is not this computer's.
+    """
+    quiet = logging.getLogger("uvicorn.error")
+    with listen(host, port) as listener, contextlib.suppress(KeyboardInterrupt):
+        quiet.addFilter(_not_a_cancellation)
+        try:
+            line = opening_line(host, listener.getsockname()[1])
+            Server(app, line, shutdown_seconds).run([listener])
+        finally:
+            quiet.removeFilter(_not_a_cancellation)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the listening socket, so that a port in use is found before anything starts.
+
+    Raises:
+        CannotServe: The address cannot be used.
+    """
+    if not 0 <= port <= 65_535:
+        raise CannotServe(f"There is no port {port}; choose one from 1 to 65535.")
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise CannotServe(f"There is no address {host} to listen on; try --host 127.0.0.1.") from (
+            error
+        )
+    # Prefer IPv4: "localhost" names both, and browsers try both.
+    family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    listener = socket.socket(family, kind, protocol)
+    try:
+        if os.name == "posix":  # elsewhere it would let two servers share the port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(256)
+    except OSError as error:
+        listener.close()
+        raise CannotServe(_why(error, host, port)) from error
+    return listener
+
+
+def opening_line(host: str, port: int) -> str:
+    """Say which address to open."""
+    shown = "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host
+    shown = f"[{shown}]" if ":" in shown else shown
+    reach = "" if is_loopback(host) else " Everyone on this network can use it."
+    return f"Glimpse is ready: open http://{shown}:{port} in a browser.{reach} Ctrl-C stops it."
+
+
+def _why(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is already in use; stop the other program or try --port {port + 1}."
+    if error.errno == errno.EACCES:
+        return f"Port {port} needs special rights; try --port 8000."
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{host} is not an address of this computer; try --host 127.0.0.1."
+    return f"Glimpse cannot listen on {host}, port {port}; try another --host or --port."
+
+
+def _not_a_cancellation(record: logging.LogRecord) -> bool:
+    """Drop the traceback of a message that was cut off at the end of the grace time."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
+class Server(uvicorn.Server):
+    """Prints `line` once it answers, and ends quietly; `should_exit` ends it from a thread.
+
+    uvicorn repeats a signal at its end, which would stop the process with a traceback, or before
+    its owner has closed the model.
+    """
+
+    def __init__(self, app: ASGIApp, line: str, shutdown_seconds: int = 15) -> None:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=shutdown_seconds,
+        )
+        super().__init__(config)
+        self._line = line
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets=sockets)
+        print(self._line, flush=True)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on the first signal, at once on a second Ctrl-C; then give the signals back."""
+        try:
+            previous = {
+                number: signal.signal(number, self.handle_exit)
+                for number in (signal.SIGINT, signal.SIGTERM)
+            }
+        except ValueError:  # not in the main thread: its owner sets should_exit
+            previous = {}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)

@@ -1,0 +1,135 @@
+"""The web chat as an ASGI app: sessions, answers, what is logged, and many people at once."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import random
+
+import httpx
+import pytest
+from web_client import HERE, SMALL, Echo, client, form
+
+from bot.messages import Incoming, Reply
+from bot.web import WebSettings, create_app
+from bot.web.gate import BUSY
+from bot.web.sessions import COOKIE
+
+
+async def test_a_person_keeps_their_session_and_their_picture() -> None:
+    echo = Echo()
+    async with client(echo) as web:
+        page = await web.get("/")
+        first = await web.post("/api/messages", **form("", b"picture one"))
+        second = await web.post("/api/messages", **form("what\r\ncolour?"))
+    cookie = page.headers["set-cookie"].lower()
+    assert all(part in cookie for part in ("httponly", "samesite=strict", "path=/"))
+    assert "secure" not in cookie
+    assert "set-cookie" not in first.headers
+    assert second.json() == {
+        "reply": f"what\ncolour?|{hashlib.sha256(b'picture one').hexdigest()}",
+        "buttons": [{"label": "Describe", "action": "/c"}],
+        "error": False,
+        "reference": "",
+    }
+    session = page.cookies[COOKIE]
+    assert {(m.platform, m.chat, m.user) for m in echo.heard} == {("web", session, session)}
+    assert len(session) == 32
+    assert echo.heard[0].pictures[0].name == "secret-0.jpg"
+
+
+async def test_the_cookie_is_secure_over_https_and_made_up_ids_are_replaced() -> None:
+    echo = Echo()
+    async with client(echo, base="https://localhost") as web:
+        web.cookies.set(COOKIE, "guess-me")
+        response = await web.post("/api/messages", **form("hi"))
+    assert "secure" in response.headers["set-cookie"].lower()
+    assert echo.heard[0].user == response.cookies[COOKIE] != "guess-me"
+
+
+async def test_fifty_people_at_once_each_get_their_own_answer() -> None:
+    echo = Echo(pause=lambda: random.uniform(0, 0.05))
+    app = httpx.ASGITransport(app=create_app(echo))
+
+    async def person(number: int) -> tuple[str, str]:
+        async with httpx.AsyncClient(transport=app, base_url=HERE) as web:
+            await web.get("/")
+            picture = random.Random(number).randbytes(50_000)
+            await web.post("/api/messages", **form("", picture))
+            response = await web.post("/api/messages", **form(f"question {number}"))
+        expected = f"question {number}|{hashlib.sha256(picture).hexdigest()}"
+        return response.json()["reply"], expected
+
+    answers = await asyncio.gather(*(person(number) for number in range(50)))
+    assert len(answers) == 50
+    for reply, expected in answers:
+        assert reply == expected
+
+
+async def test_new_chat_forgets_and_changes_the_session() -> None:
+    echo = Echo()
+    async with client(echo) as web:
+        await web.get("/")
+        old = web.cookies[COOKIE]
+        response = await web.delete("/api/conversation")
+        assert response.status_code == 204
+        assert web.cookies[COOKIE] != old
+    assert echo.forgotten == [("web", old, old)]
+
+
+async def test_a_failing_assistant_leaves_a_sentence_and_a_trace_with_one_reference(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with client(Echo()) as web:
+        crashed = await web.post("/api/messages", **form("crash"))
+        silent = await web.post("/api/messages", **form("silence"))
+    reference = crashed.json()["reference"]
+    assert crashed.status_code == 500
+    assert "model fell over" not in crashed.text
+    assert len(reference) == 8
+    assert reference in caplog.text
+    assert "model fell over" in caplog.text
+    assert silent.json()["error"] is False
+    assert silent.json()["reply"]
+
+
+async def test_neither_questions_nor_file_names_are_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    async with client(Echo(), SMALL) as web:
+        for picture in (b"fine", b"x" * 2000):
+            await web.post("/api/messages", **form("my private question", picture))
+    assert "private" not in caplog.text
+    assert "secret-0" not in caplog.text
+
+
+async def test_too_many_messages_at_once_are_asked_to_wait() -> None:
+    go = asyncio.Event()
+
+    class Slow:
+        async def handle(self, incoming: Incoming) -> Reply:
+            await go.wait()
+            return Reply("done")
+
+    async with client(Slow(), WebSettings(messages_at_once=1)) as web:
+        first = asyncio.create_task(web.post("/api/messages", **form("a")))
+        await asyncio.sleep(0.05)
+        second = await web.post("/api/messages", **form("b"))
+        go.set()
+        assert (await first).json()["reply"] == "done"
+        third = await web.post("/api/messages", **form("c"))
+    assert (second.status_code, second.json()["reply"]) == (503, BUSY)
+    assert second.headers["retry-after"]
+    assert third.status_code == 200
+
+
+async def test_the_memory_of_all_uploads_together_is_bounded_and_given_back() -> None:
+    async with client(Echo(), WebSettings(held_bytes=5000)) as web:
+        statuses = [
+            (await web.post("/api/messages", **form("", b"x" * size))).status_code
+            for size in (4000, 6000, 4000)
+        ]
+    assert statuses == [200, 503, 200]

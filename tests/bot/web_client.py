@@ -1,0 +1,83 @@
+"""A stand-in for the assistant, and ways to send messages to the web chat."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from bot.messages import Button, Incoming, Reply
+from bot.web import WebSettings, create_app
+
+FORM = "multipart/form-data"
+HERE = "http://127.0.0.1:8000"
+SMALL = WebSettings(picture_bytes=1000, pictures=3, text_bytes=200)
+
+
+class Echo:
+    """Answers with what it was given, after a moment; remembers pictures by person."""
+
+    def __init__(self, pause: Callable[[], float] = lambda: 0.0) -> None:
+        self.heard: list[Incoming] = []
+        self.last: dict[str, str] = {}
+        self.forgotten: list[tuple[str, str, str]] = []
+        self._pause = pause
+
+    async def handle(self, incoming: Incoming) -> Reply | None:
+        self.heard.append(incoming)
+        await asyncio.sleep(self._pause())
+        if incoming.text == "silence":
+            return None
+        if incoming.text == "crash":
+            raise RuntimeError("the model fell over")
+        for picture in incoming.pictures:
+            self.last[incoming.user] = hashlib.sha256(picture.content).hexdigest()
+        return Reply(
+            f"{incoming.text}|{self.last.get(incoming.user, 'none')}", (Button("Describe", "/c"),)
+        )
+
+    def forget(self, platform: str, chat: str, user: str) -> None:
+        self.forgotten.append((platform, chat, user))
+
+
+def client(assistant: Any, settings: WebSettings | None = None, base: str = HERE) -> Any:
+    transport = httpx.ASGITransport(app=create_app(assistant, settings=settings))
+    return httpx.AsyncClient(transport=transport, base_url=base)
+
+
+def form(text: str = "", *pictures: bytes) -> dict[str, Any]:
+    files = [("pictures", (f"secret-{n}.jpg", content)) for n, content in enumerate(pictures)]
+    return {"files": [("text", (None, text)), *files]}
+
+
+def body(*parts: bytes, end: bytes = b"--B--\r\n") -> dict[str, Any]:
+    content = b"".join(b"--B\r\nContent-Disposition: form-data; " + part for part in parts) + end
+    return {"content": content, "headers": {"content-type": f"{FORM}; boundary=B"}}
+
+
+def scope() -> dict[str, Any]:
+    return {
+        "type": "http", "method": "POST", "path": "/api/messages", "raw_path": b"/api/messages",
+        "query_string": b"", "root_path": "", "scheme": "http", "http_version": "1.1",
+        "headers": [(b"host", b"localhost"), (b"content-type", b"multipart/form-data; boundary=B")],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8000),
+    }  # fmt: skip
+
+
+async def talk(app: Any, *messages: dict[str, Any]) -> list[Any]:
+    """Call the app as a server would; when the messages run out, the line stays silent."""
+    queue, sent = list(messages), []
+
+    async def receive() -> dict[str, Any]:
+        if not queue:
+            await asyncio.Event().wait()
+        return queue.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await asyncio.wait_for(app(scope(), receive, send), timeout=5)
+    return sent

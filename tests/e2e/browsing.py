@@ -1,0 +1,117 @@
+"""A headless Chromium, what a person does on Glimpse's page, and a model that is no model."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+from bot.messages import ModelAnswer
+from data.images import Picture
+from model.engine import EngineBusy
+
+BROWSER = Path("/usr/bin/chromium")
+DRIVER = Path("/usr/bin/chromedriver")
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+]
+
+
+def installed() -> bool:
+    return BROWSER.exists() and DRIVER.exists()
+
+
+def start_browser(profile: Path) -> webdriver.Chrome:
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(BROWSER)
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.add_argument(f"--user-data-dir={profile}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    return webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+
+
+@dataclass
+class FakeEngine:
+    """Sees one thing: whether a picture is rather red or rather blue."""
+
+    busy: bool = False
+    seconds: float = 0.0
+    profile: Any = None
+
+    def submit(self, picture: Picture, question: str | None) -> Future[ModelAnswer]:
+        if self.busy:
+            raise EngineBusy
+        red, _, blue = picture.image.resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
+        colour = "red" if red > blue else "blue"
+        text = f"a {colour} wall" if question is None else colour
+        answer = SimpleNamespace(text=text, confidence=0.9, seconds=0.01)
+        future: Future[Any] = Future()
+        threading.Timer(self.seconds, future.set_result, [answer]).start()
+        return future
+
+
+class Page:
+    """What a person does on the page, and what they see there."""
+
+    def __init__(self, driver: webdriver.Chrome) -> None:
+        self.driver = driver
+
+    def find(self, selector: str) -> WebElement:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def texts(self, selector: str) -> list[str]:
+        return [found.text for found in self.driver.find_elements(By.CSS_SELECTOR, selector)]
+
+    def until(self, ready: Callable[[], Any]) -> Any:
+        end = time.monotonic() + 8
+        while not (result := ready()):
+            assert time.monotonic() < end, self.find("body").text
+            time.sleep(0.02)
+        return result
+
+    def add(self, *paths: str) -> None:
+        self.find("#files").send_keys("\n".join(paths))
+
+    def type(self, *keys: str) -> None:
+        self.find("#question").send_keys(*keys)
+
+    def answers(self, count: int) -> list[str]:
+        """Wait until Glimpse has said that many things, and read them."""
+        said = ".theirs:not(.typing)"
+        self.until(lambda: len(self.texts(said)) >= count and not self.texts(".typing"))
+        return [text.removeprefix("Glimpse:\n") for text in self.texts(said)]
+
+    def run(self, script: str) -> Any:
+        return self.driver.execute_script(script)
+
+    def focused(self) -> str:
+        return str(self.run("return document.activeElement.id || document.activeElement.className"))
+
+    def screen(self, width: int, height: int, *, dark: bool = False, phone: bool = False) -> None:
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": phone}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        still = {
+            "name": "prefers-reduced-motion",
+            "value": "reduce",
+        }  # what moves in is not seen yet
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme, still]})

@@ -1,0 +1,252 @@
+"""The page in a real browser, over a real server, with the real assistant and a fake model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browsing import FakeEngine, Page, installed, start_browser
+from PIL import Image
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from bot.assistant import Assistant
+from bot.web import create_app
+from bot.web.server import Server, listen
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not installed(), reason="needs Debian's chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture(scope="module")
+def address(engine: FakeEngine) -> Iterator[str]:
+    with listen("127.0.0.1", 0) as listener:
+        server = Server(create_app(Assistant(engine)), "ready", shutdown_seconds=1)
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("photos")
+    made = {}
+    for name, colour in (("red.jpg", "red"), ("blue.png", "blue"), ("scan.tiff", "blue")):
+        made[name] = str(folder / name)
+        Image.new("RGB", (300, 200), colour).save(made[name])
+    for name, content in (("broken.jpg", b"not a photo"), ("notes.txt", b"hello")):
+        made[name] = str(folder / name)
+        Path(made[name]).write_bytes(content)
+    return made
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    driver = start_browser(tmp_path_factory.mktemp("profile"))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser: webdriver.Chrome, address: str, engine: FakeEngine) -> Iterator[Page]:
+    engine.busy, engine.seconds = False, 0.0
+    page = Page(browser)
+    page.screen(1280, 800)
+    browser.delete_all_cookies()
+    browser.get(address)
+    browser.get_log("browser")
+    yield page
+    assert [entry["message"] for entry in browser.get_log("browser")] == []
+
+
+def test_a_photo_a_caption_a_question_and_a_follow_up(
+    page: Page, engine: FakeEngine, photos: dict[str, str]
+) -> None:
+    assert "Show me a photo" in page.find("#welcome").text
+    engine.seconds = 0.3
+    page.add(photos["red.jpg"])
+    page.find("#send").click()
+    log = page.find("#log")
+    page.until(lambda: page.texts(".typing"))
+    assert log.get_attribute("aria-busy") == "true"
+    assert page.find("#send").get_attribute("aria-disabled") == "true"
+    page.type("written while waiting", Keys.ENTER)  # must neither be sent nor lost
+    assert page.find("#question").get_attribute("value") == "written while waiting"
+    page.find("#question").clear()
+    assert page.answers(1)[0].startswith("A red wall.")
+    assert log.get_attribute("aria-busy") == "false"
+    assert page.find(".mine img").get_attribute("alt") == "A red wall."
+    engine.seconds = 0.0
+
+    assert page.texts(".chip")
+    page.find(".chip").click()
+    assert page.answers(2)[1] == "Red."
+    page.type("What colour is the wall?", Keys.ENTER)
+    assert page.answers(3)[2] == "Red."
+    page.find("#caption").click()
+    assert page.answers(4)[3].startswith("A red wall.")
+    assert len(page.texts(".mine img")) == 1
+    assert page.texts(".bubble")[-1] == "Caption"
+
+
+def test_several_photos_each_get_their_caption(page: Page, photos: dict[str, str]) -> None:
+    page.add(photos["red.jpg"], photos["scan.tiff"])
+    page.until(lambda: page.texts("#tray .tile") == ["TIFF"])
+    page.add(photos["blue.png"])
+    page.find("#tray li:last-child .remove").click()
+    assert "remove" in page.focused()
+    assert len(page.texts("#tray li")) == 2
+    page.find("#caption").click()
+    assert page.answers(1)[0].splitlines()[:2] == ["1. A red wall.", "2. A blue wall."]
+    assert page.find(".mine img").get_attribute("alt") == "A red wall."
+    assert page.find(".mine .tile").get_attribute("aria-label") == "A blue wall."
+
+
+def test_what_goes_wrong_is_said_and_can_be_tried_again(
+    page: Page, engine: FakeEngine, photos: dict[str, str]
+) -> None:
+    engine.busy = True
+    page.add(photos["blue.png"])
+    page.type("What colour is it?", Keys.ENTER)
+    page.answers(1)
+    assert len(page.texts(".error")) == 1
+    engine.busy = False
+    page.find(".again").click()
+    page.until(lambda: not page.texts(".error"))
+    assert page.answers(1) == ["Blue."]
+    page.add(photos["broken.jpg"])
+    page.type(Keys.ENTER)
+    page.answers(2)
+    assert page.find(".error p").text.endswith(".")
+    assert "Traceback" not in page.find(".error").text
+
+    page.driver.execute_cdp_cmd("Network.enable", {})
+    offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
+    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
+    page.type("Still there?", Keys.ENTER)
+    assert "cannot be reached" in page.answers(3)[2]
+    online = offline | {"offline": False, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", online)
+    page.driver.get_log("browser")  # the lost connection is reported there, rightly
+
+
+def test_files_that_cannot_be_sent_are_refused_on_the_spot(
+    page: Page, photos: dict[str, str]
+) -> None:
+    page.add(photos["notes.txt"])
+    assert "not a photo" in page.until(lambda: page.find("#notice").text)
+    page.run("document.querySelector('#notice').textContent = ''")
+    drop = """
+        const data = new DataTransfer();
+        for (let i = 0; i < 11; i++)
+            data.items.add(new File(['x'], i + '.png', {type: 'image/png'}));
+        for (const type of ['dragover', 'drop']) document.body.dispatchEvent(
+            new DragEvent(type, {dataTransfer: data, bubbles: true, cancelable: true}));"""
+    page.run(drop)
+    assert "up to 10 photos" in page.until(lambda: page.find("#notice").text)
+    assert len(page.texts("#tray li")) == 10
+    assert not page.find("#drop").is_displayed()
+    large = drop.replace("['x']", "[new Uint8Array(20_000_001)]").replace("i < 11", "i < 1")
+    page.find("#tray .remove").click()
+    page.run(large)
+    assert "larger than 20 MB" in page.until(lambda: page.find("#notice").text)
+
+
+def test_pasting_and_words_that_look_like_markup(page: Page) -> None:
+    page.run("""
+        const canvas = new OffscreenCanvas(40, 40), context = canvas.getContext('2d');
+        context.fillStyle = 'blue'; context.fillRect(0, 0, 40, 40);
+        canvas.convertToBlob().then((blob) => {
+            const data = new DataTransfer();
+            data.items.add(new File([blob], '<img src=x>.png', {type: 'image/png'}));
+            document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data}));
+        });""")
+    page.until(lambda: page.texts("#tray li"))
+    page.type("What colour is <b id='no'>this</b>?", Keys.ENTER)
+    page.answers(1)
+    assert page.texts(".bubble") == ["What colour is <b id='no'>this</b>?"]
+    assert not page.texts("#no")
+
+
+def test_a_new_chat_forgets_the_photo(
+    page: Page, engine: FakeEngine, photos: dict[str, str]
+) -> None:
+    page.add(photos["red.jpg"])
+    page.type(Keys.ENTER)
+    page.answers(1)
+    engine.seconds = 0.2
+    page.type("What colour is it?", Keys.ENTER)
+    page.find("#new-chat").click()  # in the middle of an answer
+    page.until(lambda: page.find("#welcome").is_displayed())
+    assert page.texts(".message") == []
+    assert page.find("#caption").get_attribute("aria-disabled") == "true"
+    page.type("What colour is it?", Keys.ENTER)
+    (answer,) = page.answers(1)
+    assert "Red" not in answer
+    assert "photo" in answer or "picture" in answer
+
+
+def test_everything_works_from_the_keyboard(page: Page, photos: dict[str, str]) -> None:
+    assert page.focused() == "question"
+    page.add(photos["red.jpg"])
+    page.type("line one", Keys.SHIFT + Keys.ENTER + Keys.NULL, "line two")
+    assert page.find("#question").get_attribute("value") == "line one\nline two"
+    page.find("#question").clear()
+    page.type(Keys.ENTER)
+    page.answers(1)
+    page.run("document.querySelector('.skip').focus()")
+    order = [page.focused()]
+    for _ in range(8):
+        page.driver.switch_to.active_element.send_keys(Keys.TAB)
+        order.append(page.focused())
+    assert order[:3] == ["skip", "new-chat", "scroller"]
+    assert order[3:6] == ["chip"] * 3
+    assert order[6:9] == ["question", "add", "caption"]
+    ring = "return getComputedStyle(document.activeElement).outlineStyle"
+    assert page.run(ring) == "solid"
+    page.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    assert page.answers(2)[1].startswith("A red wall.")
+    assert page.focused() == "question"
+
+
+@pytest.mark.parametrize("width", [320, 390, 430])
+def test_a_phone_shows_all_of_it(page: Page, photos: dict[str, str], width: int) -> None:
+    page.screen(width, 700, phone=True)
+    page.add(photos["red.jpg"], photos["blue.png"], photos["scan.tiff"])
+    page.type("What colour is " + "averyverylongword" * 10 + "?", Keys.ENTER)
+    page.answers(1)
+    size = page.run("""
+        const box = document.querySelector('#composer').getBoundingClientRect();
+        const font = getComputedStyle(document.querySelector('#question')).fontSize;
+        return {page: document.documentElement.scrollWidth, log: document.querySelector('#scroller')
+            .scrollWidth, left: box.left, right: box.right, bottom: box.bottom, font};""")
+    assert size["page"] <= width
+    assert size["log"] <= width
+    assert size["left"] >= 0
+    assert size["right"] <= width
+    assert size["bottom"] <= 700
+    assert float(size["font"].removesuffix("px")) >= 16
+    for button in page.driver.find_elements(By.CSS_SELECTOR, ".tool, .send, .quiet"):
+        assert min(button.size["width"], button.size["height"]) >= 44
+
+
+def test_the_dark_is_dark(page: Page) -> None:
+    def brightness() -> int:
+        colour = page.run("return getComputedStyle(document.body).backgroundColor")
+        return sum(int(part) for part in colour[4:-1].split(","))
+
+    light = brightness()
+    page.screen(1280, 800, dark=True)
+    assert brightness() < 120 < 600 < light
