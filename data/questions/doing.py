@@ -71,7 +71,8 @@ def _is_verb(reading: Reading, at: int, word: str) -> bool:
     if _forms().get(word, "riding") not in _TAKES_OBJECT and _describes(reading, at):
         return False
     if word in actions.BASE_FORMS:
-        return any(m.end == at and m.count != 1 for m in reading.mentions)
+        subjects = [m for m in reading.mentions if m.end == at]
+        return any(m.count != 1 or "and" in reading.tokens[m.start - 1 : m.start] for m in subjects)
     return (
         len(word) > 3
         and word.endswith(("ing", "s"))
