@@ -1,0 +1,245 @@
+"""What does a message want? A caption, an answer, help, or a kind word.
+
+Set phrases decide; whatever matches none of them counts as a question, because a question
+turned away is a worse mistake than an odd remark answered.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from itertools import takewhile
+
+from bot import phrases, smalltalk
+from bot.cleaning import clean, has_words, plain, sentences, without_links, without_politeness
+from bot.language import is_foreign
+from bot.references import named_pictures
+
+MAX_CHARACTERS = 300
+
+_SMALL_TALK_CHARACTERS = 60
+_COMMAND = re.compile(r"^/([A-Za-z]\w{0,31})(?:@\w+)?(?:\s+|$)")
+
+
+class Kind(Enum):
+    """What to do with a message. Values of the sentence kinds are fields of `Texts`."""
+
+    CAPTION = "caption"
+    QUESTION = "question"
+
+    START = "start"
+    HELP = "help"
+    ABOUT = "about"
+    HELLO = "hello"
+    THANKS = "thanks"
+    GOODBYE = "goodbye"
+    NOD = "nod"
+    SORRY = "sorry"
+
+    EMPTY = "empty"
+    TOO_LONG = "too_long"
+    FOREIGN = "foreign"
+    INSTRUCTION = "instruction"
+    OUTSIDE = "outside"
+    PRIVATE = "cannot_tell"
+    REMARK = "remark"
+    LINK = "link"
+    UNKNOWN_COMMAND = "unknown_command"
+
+
+# Kinds that ask something of the bot which it could not do.
+UNANSWERABLE = frozenset(
+    {
+        Kind.EMPTY,
+        Kind.TOO_LONG,
+        Kind.FOREIGN,
+        Kind.INSTRUCTION,
+        Kind.OUTSIDE,
+        Kind.PRIVATE,
+        Kind.REMARK,
+        Kind.LINK,
+        Kind.UNKNOWN_COMMAND,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What one message wants.
+
+    Attributes:
+        kind: What to do.
+        question: For the model, if `kind` is QUESTION.
+        pictures: Numbers of the pictures named, from 1, as `references.named_pictures` gives them.
+        names_asked: A person's name was asked for; the answer is a caption that says so.
+        invite: The picture came without a request: a caption, and an invitation to ask.
+        command: The unknown command.
+    """
+
+    kind: Kind
+    question: str | None = None
+    pictures: tuple[int, ...] = ()
+    names_asked: bool = False
+    invite: bool = False
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class _AtHand:
+    """Pictures around a message: its own, its own or those replied to, more than one."""
+
+    attached: bool
+    shown: bool
+    several: bool
+
+
+_SMALL_TALK = {
+    Kind.HELLO: smalltalk.HELLO,
+    Kind.THANKS: smalltalk.THANKS,
+    Kind.GOODBYE: smalltalk.GOODBYE,
+    Kind.SORRY: smalltalk.WRONG,
+    Kind.NOD: smalltalk.NOD,
+    Kind.HELP: smalltalk.HELP,
+    Kind.ABOUT: smalltalk.ABOUT,
+}
+
+
+def read_intent(
+    text: str, *, attached: bool = False, replied: bool = False, several: bool = False
+) -> Intent:
+    """Tell what a message wants.
+
+    Args:
+        text: What the person wrote, as it came.
+        attached: The message brings pictures of its own.
+        replied: The message replies to one with pictures.
+        several: More than one picture is at hand, so that numbers may name them.
+    """
+    words = clean(text)
+    at_hand = _AtHand(attached=attached, shown=attached or replied, several=several)
+    command = _COMMAND.match(words)
+    if command is None:
+        return _read_free_text(words, at_hand)
+    name, rest = command.group(1).lower(), words[command.end() :]
+    if name in {"start", "help"}:
+        return Intent(Kind(name))
+    if name == "caption":
+        return Intent(Kind.CAPTION, pictures=named_pictures(rest)[0] if several else ())
+    if name == "ask":
+        return _read_question(rest, at_hand) if rest else Intent(Kind.EMPTY)
+    return Intent(Kind.UNKNOWN_COMMAND, command=f"/{name}")
+
+
+def _read_free_text(words: str, at_hand: _AtHand) -> Intent:
+    """Everything but commands: a picture without a request, small talk, or a question."""
+    spoken = without_links(words)
+    if not has_words(spoken):
+        if at_hand.shown:
+            return Intent(Kind.CAPTION, invite=True)
+        return Intent(_nothing_said(words))
+    chat = _small_talk(spoken)
+    if chat is not None:
+        return Intent(Kind.CAPTION, invite=True) if at_hand.attached else Intent(chat)
+    intent = _read_question(words, at_hand)
+    if intent.kind is Kind.QUESTION and not _asks(spoken):
+        if at_hand.shown:
+            return Intent(Kind.CAPTION, invite=True)
+        if not intent.pictures and phrases.REMARK.match(spoken):
+            return Intent(Kind.REMARK)
+    return intent
+
+
+def _nothing_said(words: str) -> Kind:
+    return Kind.EMPTY if without_links(words) == words else Kind.LINK
+
+
+def _small_talk(words: str) -> Kind | None:
+    if len(words) > _SMALL_TALK_CHARACTERS:
+        return None
+    said = " ".join(re.sub(r"[^\w' ]+", " ", words.lower()).split())
+    return next((kind for kind, pattern in _SMALL_TALK.items() if pattern.fullmatch(said)), None)
+
+
+def _read_question(words: str, at_hand: _AtHand) -> Intent:
+    """A question, or the reason why it is none."""
+    spoken = without_links(words)
+    obstacle = _obstacle(words, spoken, at_hand)
+    if obstacle is not None:
+        return Intent(obstacle)
+    numbers, spoken = named_pictures(spoken) if at_hand.several else ((), spoken)
+    asked = _main_sentence(spoken)
+    said = plain(asked)
+    names_asked = phrases.WHO_IS.fullmatch(said) is not None
+    if names_asked or phrases.CAPTION.fullmatch(said):
+        return Intent(Kind.CAPTION, pictures=numbers, names_asked=names_asked)
+    refusal = _refusal(asked, said)
+    if refusal is not None:
+        return Intent(refusal)
+    return Intent(Kind.QUESTION, _as_question(asked), numbers)
+
+
+def _refusal(asked: str, said: str) -> Kind | None:
+    """Why something that was asked is not for the model."""
+    if phrases.OUTSIDE.search(said):
+        return Kind.OUTSIDE
+    if phrases.PRIVATE.fullmatch(said):
+        return Kind.PRIVATE
+    return Kind.INSTRUCTION if _is_instruction(asked, said) else None
+
+
+def _obstacle(words: str, spoken: str, at_hand: _AtHand) -> Kind | None:
+    """Why a text cannot be read at all."""
+    if not has_words(spoken):
+        return _nothing_said(words)
+    if len(spoken) > MAX_CHARACTERS:
+        return Kind.TOO_LONG
+    if spoken != words and not at_hand.shown:
+        return Kind.LINK
+    return Kind.FOREIGN if is_foreign(spoken) else None
+
+
+def _main_sentence(words: str) -> str:
+    """The last question of several sentences, else the last request for a caption, else all."""
+    parts = sentences(words)
+    for test in (_starts_question, _has_mark, _asks, _wants_caption):
+        for place in reversed(range(len(parts))):
+            if test(parts[place]):
+                # "Which hand is up? Left or right?" belongs together.
+                tail = takewhile(_has_mark, parts[place + 1 :])
+                return " ".join([parts[place], *tail])
+    return words
+
+
+def _has_mark(part: str) -> bool:
+    return part.rstrip("\"')").endswith("?") and " " in part
+
+
+def _starts_question(part: str) -> bool:
+    return _has_mark(part) and phrases.QUESTION_START.match(plain(part)) is not None
+
+
+def _wants_caption(part: str) -> bool:
+    return phrases.CAPTION.fullmatch(plain(part)) is not None
+
+
+def _asks(words: str) -> bool:
+    """Whether any sentence looks like a question or a request about the picture."""
+    return "?" in words or any(
+        phrases.QUESTION_START.match(said) or phrases.CHOICE.fullmatch(said)
+        for said in map(plain, sentences(words))
+    )
+
+
+def _is_instruction(asked: str, said: str) -> bool:
+    """A command that is no request about the picture; "Print on the shirt?" is none."""
+    request = phrases.CAN_YOU.sub("", said)
+    if asked.endswith("?") and request == said:
+        return False
+    return phrases.INSTRUCTION.match(request) is not None
+
+
+def _as_question(asked: str) -> str:
+    question = without_politeness(asked)
+    count = phrases.COUNT.fullmatch(question)
+    return f"How many {count.group(1)} are there?" if count else question
