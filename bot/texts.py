@@ -1,0 +1,145 @@
+"""Every sentence the assistant says, in one place, so that another language is another `Texts`.
+
+Fields hold plain text; `{names}` in braces are filled in by the code that says them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Texts:
+    """One language's catalogue.
+
+    `{answer}` comes with its full stop; `{time}` is what `span` says.
+    """
+
+    # Welcome and help
+    start: str
+    help: str
+    about: str
+
+    # Around an answer
+    invite: str
+    invite_several: str
+    no_names: str
+    unsure_say: str
+    unsure_looks_like: str
+    cannot_tell: str
+    caption_button: str
+
+    # Small talk
+    hello: str
+    thanks: str
+    goodbye: str
+    nod: str
+    sorry: str
+
+    # Questions that get a sentence instead of an answer
+    empty: str
+    too_long: str
+    foreign: str
+    instruction: str
+    outside: str
+    remark: str
+    link: str
+    unknown_command: str
+
+    # Pictures
+    no_picture: str
+    picture_gone: str
+    no_such_picture: str
+    only_first: str
+
+    # Too much, too late, too bad
+    wait_minute: str
+    wait_day: str
+    busy: str
+    too_many_waiting: str
+    closing: str
+    crashed: str
+
+    # Spans of time
+    second: str
+    seconds: str
+    minute: str
+    minutes: str
+    hour: str
+    hours: str
+
+    def span(self, seconds: float) -> str:
+        """Say a length of time, rounded up: "12 seconds", "a minute", "3 hours"."""
+        whole = max(1, math.ceil(seconds))
+        if whole < 60:
+            return self.second if whole == 1 else self.seconds.format(count=whole)
+        minutes = math.ceil(whole / 60)
+        if minutes < 60:
+            return self.minute if minutes == 1 else self.minutes.format(count=minutes)
+        hours = math.ceil(minutes / 60)
+        return self.hour if hours == 1 else self.hours.format(count=hours)
+
+
+ENGLISH = Texts(
+    start=(
+        "Hello, I'm Glimpse. Send me a photo and I'll tell you what I see. "
+        "Then ask me about it, for example: What is the dog doing?"
+    ),
+    help=(
+        "Send me a photo and I'll describe it. Add a question and I'll answer that instead.\n"
+        "You can keep asking without sending the photo again: I remember your last one for "
+        "{time}, or you can reply to a message that has a picture.\n\n"
+        "/caption describes the picture\n"
+        "/ask answers a question, for example: /ask How many people are there?\n\n"
+        "I answer in English, in a few words, and I do make mistakes."
+    ),
+    about=(
+        "I'm Glimpse, a small program that looks at pictures. "
+        "Send me one and ask what you would like to know about it."
+    ),
+    invite="Ask me anything about it.",
+    invite_several="Ask me about any of them by its number, for example: What is in picture 2?",
+    no_names="I don't recognise people by name, but I can say what I see.",
+    unsure_say="I'm not sure, but I'd say {answer}",
+    unsure_looks_like="I'm not sure, but it looks like {answer}",
+    cannot_tell="I can't tell from this picture.",
+    caption_button="Caption it",
+    hello="Hello. Send me a photo and ask me anything about it.",
+    thanks="You're welcome.",
+    goodbye="Goodbye, and come back any time.",
+    nod="Good to hear. I'm here whenever you have a picture to ask about.",
+    sorry="Sorry about that; I do make mistakes. Asking in other words sometimes helps.",
+    empty="What would you like to know? Ask me a question about the picture.",
+    too_long="That is more than I can take in. Please ask in at most {limit} characters.",
+    foreign="I only understand English so far. Could you ask me that in English?",
+    instruction="I can only describe pictures and answer questions about what they show.",
+    outside="I only know what I can see. Ask me about something in the picture.",
+    remark="I'm best at questions. Ask me about the picture, for example: What is in front?",
+    link="I can't open links. Please send me the picture itself.",
+    unknown_command="I don't know {command}. Send /help to see what I can do.",
+    no_picture="I haven't seen a picture here yet. Please send me one, then ask.",
+    picture_gone=(
+        "I no longer have your last picture, because I keep one for {time} at most. "
+        "Please send it again, then ask."
+    ),
+    no_such_picture="You sent {count} pictures, so please name a number from 1 to {count}.",
+    only_first="I looked at the first {count} only.",
+    wait_minute="That was a lot at once. Please try again in {time}.",
+    wait_day="You have asked a lot today. You can ask again in {time}.",
+    busy="I'm answering many people right now; please try again in a minute.",
+    too_many_waiting="I'm still working on your earlier messages. Please wait for those first.",
+    closing="I'm shutting down just now. Please ask again in a few minutes.",
+    crashed=(
+        "Something went wrong on my side, so I could not answer. Please try again; "
+        "if it keeps happening, mention the code {reference}."
+    ),
+    second="a second",
+    seconds="{count} seconds",
+    minute="a minute",
+    minutes="{count} minutes",
+    hour="an hour",
+    hours="{count} hours",
+)
+
+CATALOGUES = {"en": ENGLISH}
