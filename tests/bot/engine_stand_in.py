@@ -1,0 +1,102 @@
+"""A fast stand-in for the engine, and real pictures by their colour."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from PIL import Image
+
+from bot.messages import Attachment, ModelAnswer
+from data.images import ImageRefused, Picture
+from model.engine import EngineBusy, EngineClosed
+
+
+@dataclass(frozen=True)
+class Said:
+    text: str
+    confidence: float = 0.9
+    seconds: float = 0.01
+
+
+def picture(colour: str, size: tuple[int, int] = (8, 6)) -> Picture:
+    digest = hashlib.sha256(colour.encode()).hexdigest()
+    return Picture(Image.new("RGB", size, colour), digest, *size, "PNG")
+
+
+def photo(colour: str) -> Attachment:
+    """An attachment that `open_photo` opens as a picture of this colour."""
+    return Attachment(colour.encode(), f"{colour}.png")
+
+
+def open_photo(content: bytes) -> Picture:
+    if content.startswith(b"bad"):
+        raise ImageRefused("not-a-picture", f"This file is no picture ({content.decode()}).")
+    if content.startswith(b"boom"):
+        raise OSError("/secret/path is broken")
+    return picture(content.decode())
+
+
+COLOURS = {
+    (0, 0, 255): "blue",
+    (255, 0, 0): "red",
+    (0, 128, 0): "green",
+    (255, 255, 255): "white",
+    (0, 0, 0): "black",
+}
+
+
+def see(picture: Picture, question: str | None) -> Said:
+    """The default model: sees the colour, and answers every question with it."""
+    colour = COLOURS[picture.image.getpixel((0, 0))]  # type: ignore[index]
+    return Said(f"a {colour} square" if question is None else colour)
+
+
+@dataclass
+class StandIn:
+    """Answers at once, unless `held`: then `release` answers."""
+
+    answer: Callable[[Picture, str | None], Said | Exception] = see
+    room: int = 1000
+    closed: bool = False
+    held: bool = False
+    asked: list[tuple[str, str | None]] = field(default_factory=list)
+    waiting: list[tuple[Future[ModelAnswer], Picture, str | None]] = field(default_factory=list)
+
+    def submit(self, picture: Picture, question: str | None) -> Future[ModelAnswer]:
+        if self.closed:
+            raise EngineClosed("closed")
+        if len(self.waiting) >= self.room:
+            raise EngineBusy("full")
+        self.asked.append((COLOURS[picture.image.getpixel((0, 0))], question))  # type: ignore[index]
+        future: Future[ModelAnswer] = Future()
+        self.waiting.append((future, picture, question))
+        if not self.held:
+            self.release()
+        return future
+
+    def release(self) -> None:
+        """Answer everything that waits."""
+        for future, picture, question in self.waiting:
+            if future.set_running_or_notify_cancel():
+                said = self.answer(picture, question)
+                if isinstance(said, Exception):
+                    future.set_exception(said)
+                else:
+                    future.set_result(said)
+        self.waiting.clear()
+
+
+class Clock:
+    """Monotonic seconds under the test's control."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds

@@ -1,0 +1,117 @@
+"""Five a minute and fifty a day, told to the second, and forgotten when at rest."""
+
+from __future__ import annotations
+
+import pytest
+from engine_stand_in import Clock
+
+from bot.limits import DAY, Limits, LimitSettings, Rate, Wait
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def told(wait: Wait | None) -> tuple[float, bool]:
+    assert wait is not None
+    return round(wait.seconds, 6), wait.daily
+
+
+def test_five_at_once_then_one_every_twelve_seconds(clock: Clock) -> None:
+    limits = Limits(clock=clock)
+    assert [limits.take("telegram", "ann") for _ in range(5)] == [None] * 5
+    wait = limits.take("telegram", "ann")
+    assert told(wait) == (12.0, False)
+    clock.advance(11.9)
+    assert limits.take("telegram", "ann") is not None
+    clock.advance(0.1)
+    assert limits.take("telegram", "ann") is None
+    assert limits.take("telegram", "ann") is not None
+
+
+def test_one_persons_use_is_not_anothers(clock: Clock) -> None:
+    limits = Limits(clock=clock)
+    for _ in range(6):
+        limits.take("telegram", "ann")
+    assert limits.take("telegram", "ben") is None
+    assert limits.take("discord", "ann") is None
+
+
+def test_fifty_a_day(clock: Clock) -> None:
+    limits = Limits(clock=clock)
+    answered = 0
+    for _ in range(60):
+        clock.advance(12)
+        answered += limits.take("telegram", "ann") is None
+    assert answered == 50
+    wait = limits.take("telegram", "ann")
+    assert wait is not None
+    assert wait.daily
+    assert 0 < wait.seconds <= DAY / 50
+    clock.advance(wait.seconds)
+    assert limits.take("telegram", "ann") is None
+    clock.advance(DAY)
+    results = [limits.take("telegram", "ann") for _ in range(6)]
+    assert results[:5] == [None] * 5
+    assert told(results[5]) == (12.0, False)
+
+
+def test_a_refusal_costs_nothing_and_a_failure_is_given_back(clock: Clock) -> None:
+    limits = Limits(clock=clock)
+    for _ in range(100):
+        limits.take("telegram", "ann")
+    clock.advance(12)
+    assert limits.take("telegram", "ann") is None
+    limits.give_back("telegram", "ann")
+    assert limits.take("telegram", "ann") is None
+    limits.give_back("telegram", "nobody")
+    assert limits.take("telegram", "ann") is not None
+
+
+def test_giving_back_never_saves_up(clock: Clock) -> None:
+    limits = Limits(clock=clock)
+    limits.take("telegram", "ann")
+    for _ in range(9):
+        limits.give_back("telegram", "ann")
+    assert [limits.take("telegram", "ann") is None for _ in range(6)] == [True] * 5 + [False]
+
+
+@pytest.mark.parametrize("platform", ["web", "cli"])
+def test_local_use_is_unlimited_by_default(platform: str, clock: Clock) -> None:
+    limits = Limits(clock=clock)
+    assert all(limits.take(platform, "ann") is None for _ in range(500))
+    assert len(limits) == 0
+
+
+def test_rates_are_settings(clock: Clock) -> None:
+    settings = LimitSettings(
+        rates={"web": Rate(None, 2), "discord": Rate(1, None), "cli": Rate(0, None)}
+    )
+    limits = Limits(settings, clock=clock)
+    assert [limits.take("web", "ann") is None for _ in range(3)] == [True, True, False]
+    assert [limits.take("discord", "ann") is None for _ in range(2)] == [True, False]
+    assert limits.take("cli", "ann") == Wait(DAY, daily=False)
+
+
+def test_people_at_rest_are_forgotten(clock: Clock) -> None:
+    limits = Limits(clock=clock)
+    for number in range(50):
+        limits.take("telegram", str(number))
+    assert len(limits) == 50
+    clock.advance(DAY / 50)
+    limits.take("telegram", "ann")
+    assert len(limits) == 1
+
+
+def test_people_are_bounded_the_longest_unseen_going_first(clock: Clock) -> None:
+    limits = Limits(LimitSettings(people=3), clock=clock)
+    for name in ("ann", "ben"):
+        for _ in range(5):
+            limits.take("telegram", name)
+    limits.take("telegram", "ann")
+    for name in ("cleo", "dan"):
+        limits.take("telegram", name)
+    assert len(limits) == 3
+    assert limits.take("telegram", "ann") is not None
+    assert limits.take("telegram", "ben") is None
