@@ -1,0 +1,172 @@
+"""Opening pictures and asking the engine about them, several at once if need be."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from bot.memory import Album
+from bot.messages import AnswersPictures, Attachment, Exchange, ModelAnswer
+from data.images import ImageRefused, Picture
+from model.engine import EngineBusy, EngineClosed
+
+_log = logging.getLogger(__name__)
+
+
+class Cause(Enum):
+    """Why a picture has no answer. Values are fields of `Texts`."""
+
+    REFUSED = "refused"  # the one with a sentence of its own
+    BUSY = "busy"
+    CLOSING = "closing"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What stood in the way of an answer.
+
+    Attributes:
+        cause: What went wrong.
+        sentence: Why the picture was refused, else "".
+        reference: Id of a crash in the operator's log, else "".
+    """
+
+    cause: Cause
+    sentence: str = ""
+    reference: str = ""
+
+
+class Looker:
+    """Asks an engine about pictures without ever blocking the event loop.
+
+    Args:
+        engine: Answers; its `submit` returns at once.
+        open_picture: Decodes untrusted bytes, in a thread.
+        patience: Seconds to wait for the engine before giving up on it.
+        openings: Pictures decoded at the same time; a big one takes much memory on the way.
+    """
+
+    def __init__(
+        self,
+        engine: AnswersPictures,
+        open_picture: Callable[[bytes], Picture],
+        *,
+        patience: float = 120.0,
+        openings: int = 2,
+    ) -> None:
+        self._engine = engine
+        self._open_picture = open_picture
+        self._patience = patience
+        self._opening = asyncio.Semaphore(openings)
+
+    async def look(
+        self, album: Album, places: Iterable[int], question: str | None
+    ) -> dict[int, Exchange | Trouble]:
+        """Ask about some of an album's pictures.
+
+        Args:
+            album: Its entries are opened in place as they are needed.
+            places: Which entries, from 0.
+            question: None asks for captions.
+
+        Returns:
+            An answer, or why there is none, for each place, in the order of `places`.
+        """
+        found: dict[int, Exchange | Trouble] = {}
+        pictures: dict[int, Picture] = {}
+        for place in places:
+            opened = await self._open(album, place)
+            if isinstance(opened, Picture):
+                pictures[place] = opened
+            else:
+                found[place] = opened
+        found |= await self._ask_all(pictures, question)
+        return {place: found[place] for place in places}
+
+    async def _open(self, album: Album, place: int) -> Picture | Trouble:
+        entry = album.entries[place]
+        if isinstance(entry, Attachment):
+            try:
+                async with self._opening:
+                    entry = await asyncio.to_thread(self._open_picture, entry.content)
+            except ImageRefused as refused:
+                entry = refused
+            except Exception as error:
+                return crashed(error)
+            album.entries[place] = entry
+        if isinstance(entry, ImageRefused):
+            return Trouble(Cause.REFUSED, sentence=str(entry))
+        return entry
+
+    async def _ask_all(
+        self, pictures: dict[int, Picture], question: str | None
+    ) -> dict[int, Exchange | Trouble]:
+        """Ask about all at once, or in as many rounds as the engine's queue needs."""
+        found: dict[int, Exchange | Trouble] = {}
+        while waiting := {place: pictures[place] for place in pictures if place not in found}:
+            answers: dict[int, asyncio.Future[ModelAnswer]] = {}
+            for place, picture in waiting.items():
+                try:
+                    answers[place] = asyncio.wrap_future(self._engine.submit(picture, question))
+                except EngineBusy:
+                    break
+                except Exception as error:
+                    found[place] = _trouble(error)
+            if not answers:
+                busy = Trouble(Cause.BUSY)
+                return found | {place: busy for place in waiting if place not in found}
+            for place, result in zip(answers, await self._results(answers), strict=True):
+                if isinstance(result, BaseException):
+                    found[place] = _trouble(result)
+                else:
+                    found[place] = _exchange(result, question, pictures[place])
+        return found
+
+    async def _results(
+        self, answers: dict[int, asyncio.Future[ModelAnswer]]
+    ) -> list[ModelAnswer | BaseException]:
+        """Wait for all; on cancellation or when patience ends, take the questions back."""
+        try:
+            async with asyncio.timeout(self._patience):
+                return await asyncio.gather(*answers.values(), return_exceptions=True)
+        except TimeoutError:
+            _log.warning("The engine gave no answer within %.0f s", self._patience)
+            return [_result_so_far(answer) for answer in answers.values()]
+
+
+def _result_so_far(answer: asyncio.Future[ModelAnswer]) -> ModelAnswer | BaseException:
+    if answer.cancelled():
+        return EngineBusy()
+    return answer.exception() or answer.result()
+
+
+def _exchange(answer: ModelAnswer, question: str | None, picture: Picture) -> Exchange:
+    return Exchange(
+        kind="caption" if question is None else "question",
+        question=question,
+        answer=answer.text,
+        confidence=answer.confidence,
+        seconds=answer.seconds,
+        digest=picture.digest,
+    )
+
+
+def _trouble(error: BaseException) -> Trouble:
+    if isinstance(error, EngineBusy):
+        return Trouble(Cause.BUSY)
+    # An engine that shuts down may also cancel what is queued.
+    if isinstance(error, EngineClosed | asyncio.CancelledError):
+        return Trouble(Cause.CLOSING)
+    return crashed(error)
+
+
+def crashed(error: BaseException) -> Trouble:
+    """Log an unexpected error under a short reference that the person is told."""
+    reference = secrets.token_hex(3)
+    _log.error("Could not answer; reference %s", reference, exc_info=error)
+    return Trouble(Cause.CRASHED, reference=reference)
