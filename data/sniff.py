@@ -1,0 +1,182 @@
+"""What a file is, judged by its first bytes and never by its name."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+
+_HEAD = 1024  # bytes looked at when no signature matches
+
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+_AVIF_BRANDS = {b"avif", b"avis"}
+_AUDIO_BRANDS = {b"M4A ", b"M4B ", b"F4A ", b"F4B "}
+_BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}  # sizes of the header that follows "BM"
+
+_PICTURES = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),  # BigTIFF
+    (b"MM\0+", "TIFF"),
+)
+_UNSUPPORTED = (
+    (b"8BPS", "a Photoshop file"),
+    (b"%!PS", "a PostScript file"),
+    (b"\xc5\xd0\xd3\xc6", "a PostScript file"),
+    (b"\xff\x0a", "a JPEG XL picture"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (b"\0\0\1\0", "an icon file"),
+    (b"icns", "an icon file"),
+    (b"FUJIFILMCCD-RAW", "a raw camera file"),
+    (b"IIRO", "a raw camera file"),
+    (b"gimp xcf", "a GIMP file"),
+    (b"v/1\1", "an OpenEXR file"),
+    (b"#?RADIANCE", "a Radiance HDR file"),
+    (b"qoif", "a QOI picture"),
+    (b"DDS ", "a game texture"),
+)
+_OTHERS = (
+    (b"%PDF-", "a PDF"),
+    (b"PK\3\4", "a ZIP archive or an office document"),
+    (b"PK\5\6", "an empty ZIP archive"),
+    (b"\xd0\xcf\x11\xe0", "an old office document"),
+    (b"{\\rtf", "a text document"),
+    (b"\x1f\x8b", "a compressed file"),
+    (b"BZh", "a compressed file"),
+    (b"\xfd7zXZ", "a compressed file"),
+    (b"\x28\xb5\x2f\xfd", "a compressed file"),
+    (b"7z\xbc\xaf", "an archive"),
+    (b"Rar!", "an archive"),
+    (b"\x1aE\xdf\xa3", "a video"),
+    (b"FLV\1", "a video"),
+    (b"\0\0\1\xba", "a video"),
+    (b"\0\0\1\xb3", "a video"),
+    (b"\x30\x26\xb2\x75", "a video"),
+    (b"OggS", "a sound or video file"),
+    (b"ID3", "a sound file"),
+    (b"fLaC", "a sound file"),
+    (b"#!AMR", "a sound file"),
+    (b"\xff\xfb", "a sound file"),
+    (b"\xff\xf3", "a sound file"),
+    (b"MZ", "a program"),
+    (b"\x7fELF", "a program"),
+    (b"\xcf\xfa\xed\xfe", "a program"),
+    (b"SQLite format 3", "a database"),
+)
+_MARKUP = (
+    (re.compile(rb"<svg[\s>]", re.IGNORECASE), "svg"),
+    (re.compile(rb"<!doctype\s+html|<(html|head|body|script|title)[\s>]", re.IGNORECASE), "html"),
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What some bytes seem to be.
+
+    Attributes:
+        format: Name of the picture format that may open them, "" if none may.
+        reason: Why they are refused ("not-a-picture", "unsupported"), "" if they are not.
+        sentence: The same for the person who sent them, with what to do.
+    """
+
+    format: str = ""
+    reason: str = ""
+    sentence: str = ""
+
+
+def _other(what: str) -> Kind:
+    advice = "Please send a photo such as a JPEG or PNG."
+    return Kind(reason="not-a-picture", sentence=f"This is {what}, not a picture. {advice}")
+
+
+def _unsupported(what: str) -> Kind:
+    advice = "Please save it as a JPEG or PNG and send that."
+    return Kind(
+        reason="unsupported", sentence=f"This is {what}, which cannot be opened here. {advice}"
+    )
+
+
+def _boxed(data: bytes) -> Kind | None:
+    """Files made of ISO boxes: HEIC, AVIF, and most videos of phones."""
+    if data[4:8] != b"ftyp":
+        # QuickTime's older files begin with any of these.
+        return _other("a video") if data[4:8] in (b"moov", b"mdat", b"wide", b"pnot") else None
+    major = data[8:12]
+    brands = {major}
+    if major in (b"mif1", b"msf1"):  # only says that it holds pictures: others tell the coding
+        end = min(int.from_bytes(data[:4], "big"), 256)
+        brands = {data[at : at + 4] for at in range(16, end, 4)} & (_HEIF_BRANDS | _AVIF_BRANDS)
+    if brands & _AVIF_BRANDS and not brands & _HEIF_BRANDS:
+        return Kind("AVIF")
+    if brands <= _HEIF_BRANDS:  # also when none is told
+        return Kind("HEIF")
+    if major == b"crx ":
+        return _unsupported("a raw camera file")
+    return _other("a sound file" if major in _AUDIO_BRANDS else "a video")
+
+
+def _riff(data: bytes) -> Kind | None:
+    """Files in Microsoft's RIFF container: WebP, AVI, WAV."""
+    if data[:4] != b"RIFF":
+        return None
+    names = {b"AVI ": "a video", b"WAVE": "a sound file"}
+    if data[8:12] == b"WEBP":
+        return Kind("WEBP")
+    return _other(names[data[8:12]]) if data[8:12] in names else None
+
+
+def _bitmap(data: bytes) -> Kind | None:
+    """BMP; its two letters alone also begin ordinary words."""
+    if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADERS:
+        return Kind("BMP")
+    return None
+
+
+def _text(data: bytes) -> Kind | None:
+    """Markup and plain text, in UTF-8 or with a byte order mark."""
+    head = data[:_HEAD]
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        head = head[: len(head) // 2 * 2].decode("utf-16", "replace").encode()
+    if re.search(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]", head):
+        return None
+    try:
+        # Not final: the last character may be cut in two.
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return None
+    found = [name for pattern, name in _MARKUP if pattern.search(head)]
+    if "html" in found:
+        return _other("a web page")
+    return _unsupported("an SVG drawing") if found else _other("a text file")
+
+
+def sniff(data: bytes) -> Kind:
+    """Tell what bytes are.
+
+    Args:
+        data: A whole file, or at least its first kilobyte.
+
+    Returns:
+        The format to open it as, or the sentence to refuse it with. A format is no promise that
+        the rest is sound.
+    """
+    for magic, name in _PICTURES:
+        if data.startswith(magic):
+            return Kind(name)
+    special = _boxed(data) or _riff(data) or _bitmap(data)
+    if special:
+        return special
+    for magic, what in _UNSUPPORTED:
+        if data.startswith(magic):
+            return _unsupported(what)
+    for magic, what in _OTHERS:
+        if data.startswith(magic):
+            return _other(what)
+    unknown = "This is no picture of a known kind. Please send a photo such as a JPEG or PNG."
+    return _text(data) or Kind(reason="not-a-picture", sentence=unknown)
