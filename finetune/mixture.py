@@ -1,0 +1,182 @@
+"""The training mixture: which pictures are visited at a step, and which texts are learnt there.
+
+Every draw depends on the seed and the step alone, so that a resumed run continues to the same
+numbers.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from data.questions import QuestionMaker
+from data.records import DataError, PictureRecord, QuestionRecord, add_rows, read_rows
+from finetune.packing import Group, Segment
+from finetune.recipe import Recipe, Source
+from model.prompts import CAPTION_PROMPT, question_prompt
+
+Tokens = Callable[[str], list[int]]
+T = TypeVar("T")
+_POLAR = ("yes", "no")
+_SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A picture (or none) with the texts learnt about it.
+
+    Attributes:
+        image: Name of the picture, or None for texts alone.
+        view: Chooses the picture's view, 0..1.
+        upright: Whether a text speaks of left or right, so that no mirrored view will do.
+        group: The texts.
+    """
+
+    image: str | None
+    view: float
+    upright: bool
+    group: Group
+
+
+@dataclass(frozen=True)
+class Learnable:
+    """One picture's texts, ready to be drawn from.
+
+    Attributes:
+        image: Name of the picture.
+        captions: Its captions.
+        questions: Questions that people asked and answered.
+        polar: Questions derived from captions whose answer is yes or no.
+        open: The other derived questions.
+    """
+
+    image: str
+    captions: Sequence[str]
+    questions: Sequence[QuestionRecord]
+    polar: Sequence[QuestionRecord]
+    open: Sequence[QuestionRecord]
+
+
+class Mixture:
+    """Draws visits from the sources of a recipe.
+
+    Args:
+        recipe: Names the sources.
+        root: The data folder.
+        tokens: Text → token ids.
+        target: Caption or answer → token ids of what is learnt, the end token included.
+
+    Raises:
+        DataError: A source is missing or gives no picture.
+    """
+
+    def __init__(self, recipe: Recipe, root: Path, tokens: Tokens, target: Tokens) -> None:
+        self.recipe, self._tokens, self._target = recipe, tokens, target
+        self.sources = [(source, read_source(source, root)) for source in recipe.sources]
+        self.texts: list[QuestionRecord] = []
+        if recipe.text_only:
+            rows = read_rows(root / recipe.text_only)
+            records: dict[Path, PictureRecord] = {}
+            add_rows(records, ({**row, "image": ""} for row in rows), root)
+            self.texts = [q for record in records.values() for q in record.questions]
+
+    @property
+    def images(self) -> list[str]:
+        """Every picture that may be visited, each once."""
+        return sorted({item.image for _, items in self.sources for item in items})
+
+    def visits(self, step: int, pictures: int, texts: int) -> list[Visit]:
+        """The draws of one step: `pictures` with their texts, and `texts` questions alone."""
+        chance = random.Random(f"{self.recipe.seed}:{step}")
+        shares = [source.share for source, _ in self.sources]
+        visits = []
+        for _ in range(pictures):
+            source, items = chance.choices(self.sources, shares)[0]
+            visits.append(self._visit(source, chance.choice(items), chance))
+        for record in chance.sample(self.texts, min(texts, len(self.texts))):
+            alone = Group((self._question(record, chance),), has_picture=False)
+            visits.append(Visit(None, 0.0, True, alone))
+        return visits
+
+    def _visit(self, source: Source, item: Learnable, chance: random.Random) -> Visit:
+        captions = _some(item.captions, source.captions, chance)
+        asked = [
+            *_some(item.questions, source.questions, chance),
+            *_some(item.polar, source.derived // 2, chance),
+            *_some(item.open, source.derived - source.derived // 2, chance),
+        ]
+        upright = any(
+            _SIDES.search(text) for text in [*captions, *(record.question for record in asked)]
+        )
+        texts = [self._caption(text) for text in captions]
+        texts.extend(self._question(record, chance) for record in asked)
+        chance.shuffle(texts)
+        group = Group(fill(texts, self.recipe.text_tokens), has_picture=True)
+        return Visit(item.image, chance.random(), upright, group)
+
+    def _caption(self, caption: str) -> Segment:
+        return Segment(tuple(self._tokens(CAPTION_PROMPT)), tuple(self._target(caption)))
+
+    def _question(self, record: QuestionRecord, chance: random.Random) -> Segment:
+        prompt = self._tokens(question_prompt(record.question))
+        answer = draw_answer(record, chance)
+        weight = self.recipe.schedule.answer_weight
+        return Segment(tuple(prompt), tuple(self._target(answer)), weight)
+
+
+def read_source(source: Source, root: Path) -> list[Learnable]:
+    """The pictures of a source that have something to learn, with derived questions if asked for.
+
+    Raises:
+        DataError: A file is missing, or no picture is left.
+    """
+    records: dict[Path, PictureRecord] = {}
+    where = {source.split_key: source.split} if source.split_key else None
+    for file in source.files:
+        add_rows(records, read_rows(root / file, where), root / source.images, source.prefix)
+    captions = {str(path): record.captions for path, record in records.items() if record.captions}
+    maker = QuestionMaker(captions) if source.derived else None
+    items = []
+    for path, record in sorted(records.items()):
+        derived = maker.questions(str(path)) if maker and record.captions else []
+        made = [QuestionRecord(d.question, ((d.answer, 1),), d.kind) for d in derived]
+        items.append(
+            Learnable(
+                path.relative_to(root).as_posix(),
+                record.captions if source.captions else (),
+                record.questions if source.questions else (),
+                [q for q in made if q.answers[0][0] in _POLAR],
+                [q for q in made if q.answers[0][0] not in _POLAR],
+            )
+        )
+    items = [item for item in items if item.captions or item.questions or item.polar or item.open]
+    if not items:
+        raise DataError(f"The source {source.name!r} of the recipe holds no pictures to learn.")
+    return items
+
+
+def draw_answer(record: QuestionRecord, chance: random.Random) -> str:
+    """An answer to learn: mostly the majority's, else one that at least three people gave."""
+    agreed = [(answer, count) for answer, count in record.answers if count >= 3]
+    if len(agreed) < 2 or chance.random() < 0.5:
+        return record.answers[0][0]
+    return chance.choices([a for a, _ in agreed], [c for _, c in agreed])[0]
+
+
+def fill(texts: Sequence[Segment], room: int) -> tuple[Segment, ...]:
+    """As many texts as fit into `room` tokens, in order; at least one, so that none starves."""
+    chosen: list[Segment] = []
+    for text in texts:
+        length = len(text.prompt) + len(text.target)
+        if not chosen or length <= room:
+            chosen.append(text)
+            room -= length
+    return tuple(chosen)
+
+
+def _some(items: Sequence[T], count: int, chance: random.Random) -> list[T]:
+    return chance.sample(list(items), min(count, len(items)))

@@ -1,0 +1,179 @@
+"""Recipes: everything that decides a training run, as frozen values from TOML."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from model.profile import ProfileError, build
+
+RECIPES_FOLDER = Path(__file__).parent / "recipes"
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be used; `str(error)` is one plain sentence."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Pictures with texts, from one or more JSON lines files.
+
+    Attributes:
+        name: For logs.
+        files: JSON lines files, relative to the data folder.
+        images: The folder of the pictures, relative to the data folder.
+        share: How much of all picture visits go here; shares are relative to each other.
+        captions: Captions learnt at one visit.
+        questions: Questions learnt at one visit.
+        derived: Questions derived from captions, learnt at one visit.
+        split_key: Key of the rows that names the split; rows of other splits are left out.
+        split: The split to train on.
+        prefix: Only pictures whose file name starts with it are taken.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    images: str
+    share: float = 1.0
+    captions: int = 0
+    questions: int = 0
+    derived: int = 0
+    split_key: str = ""
+    split: str = ""
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Low-rank adaptation of the language model (Hu et al. 2021, arXiv 2106.09685)."""
+
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.05
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast.
+
+    Attributes:
+        steps: Optimiser steps.
+        minutes: End the run by then, with the learning rate decayed in time; 0 for no limit.
+        mapper_steps: Steps of the first stage, in which only the mapper learns.
+        warmup_steps: Steps over which each learning rate rises.
+        pictures: Pictures in one step.
+        texts: Mean number of texts without a picture in one step; most come early.
+        mapper_rate: Peak learning rate of the mapper.
+        lora_rate: Peak learning rate of LoRA.
+        weight_decay: AdamW's, on matrices of the mapper.
+        clip: Largest norm of the gradient.
+        average_from: Share of the run after which weights are averaged (LAWA, arXiv 2209.14981).
+        checkpoint_steps: Steps between checkpoints.
+        answer_weight: Weight of an answer's token; a caption's is 1.
+    """
+
+    steps: int
+    minutes: float = 0.0
+    mapper_steps: int = 100
+    warmup_steps: int = 50
+    pictures: int = 16
+    texts: int = 0
+    mapper_rate: float = 1e-3
+    lora_rate: float = 4e-4
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    average_from: float = 0.85
+    checkpoint_steps: int = 200
+    answer_weight: float = 3.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training run.
+
+    Attributes:
+        name: For logs and the adapter's card.
+        profile: Name of the profile, or a TOML file beside the recipe.
+        schedule: How long and how fast.
+        sources: What to learn from.
+        lora: Low-rank adaptation of the language model.
+        text_only: JSON lines of questions without pictures, for the language prior; "" for none.
+        views: Cached views of each picture: itself, mirrored, and random crops of it.
+        text_tokens: Most tokens of texts behind one prefix.
+        seed: Of every random draw.
+    """
+
+    name: str
+    profile: str
+    schedule: Schedule
+    sources: tuple[Source, ...]
+    lora: Lora = field(default_factory=Lora)
+    text_only: str = ""
+    views: int = 1
+    text_tokens: int = 96
+    seed: int = 0
+
+
+def load_recipe(name: str | os.PathLike[str]) -> Recipe:
+    """Read a recipe by its name, or by the path of a TOML file.
+
+    Raises:
+        RecipeError: No such recipe, a syntax error, an unknown key or an impossible value.
+    """
+    path = Path(name) if os.fspath(name).endswith(".toml") else RECIPES_FOLDER / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in RECIPES_FOLDER.glob("*.toml")))
+        raise RecipeError(f"There is no recipe {str(name)!r}; known are {known}.")
+    try:
+        table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise RecipeError(f"The recipe {path.name} cannot be read: {error}.") from error
+    try:
+        return recipe_from_table(table, path)
+    except ProfileError as error:
+        raise RecipeError(str(error)) from error
+
+
+def recipe_from_table(table: dict[str, Any], path: Path) -> Recipe:
+    """Build a recipe from a parsed TOML table; `path` is the file it came from."""
+    values = dict(table)
+    values.setdefault("name", path.stem)
+    where = path.name
+    schedule = build(Schedule, values.pop("schedule", {}), f"[schedule] of {where}")
+    lora = build(Lora, values.pop("lora", {}), f"[lora] of {where}")
+    sources = tuple(
+        build(Source, source, f"[[sources]] of {where}") for source in values.pop("sources", [])
+    )
+    if not sources:
+        raise RecipeError(f"The recipe {where} names no [[sources]].")
+    if schedule.steps < 1 or schedule.pictures < 1 or lora.rank < 1:
+        raise RecipeError(f"steps, pictures and rank in {where} must be at least 1.")
+    profile = values.get("profile", "")
+    if isinstance(profile, str) and (path.parent / profile).is_file():
+        values["profile"] = str((path.parent / profile).resolve())
+    plain = build(_Plain, values, where)
+    return Recipe(
+        plain.name,
+        plain.profile,
+        schedule,
+        sources,
+        lora,
+        plain.text_only,
+        plain.views,
+        plain.text_tokens,
+        plain.seed,
+    )
+
+
+@dataclass(frozen=True)
+class _Plain:
+    profile: str
+    name: str
+    text_only: str = ""
+    views: int = 1
+    text_tokens: int = 96
+    seed: int = 0

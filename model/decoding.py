@@ -1,0 +1,171 @@
+"""Greedy and beam decoding behind cached prefixes, for batches of prompts of different lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from model.vlm import Batch, PrefixCache, PrefixVLM, stack
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What the model wrote.
+
+    Attributes:
+        text: Without the end token and surrounding spaces.
+        tokens: Token ids, the end token included if it was reached.
+        logprob: Log-probability of all tokens, in nats.
+    """
+
+    text: str
+    tokens: tuple[int, ...]
+    logprob: float
+
+    @property
+    def mean_logprob(self) -> float:
+        """Log-probability for each token, in nats."""
+        return self.logprob / max(1, len(self.tokens))
+
+
+class _Reader:
+    """Feeds tokens to the language model step by step, keeping its keys and values."""
+
+    def __init__(self, vlm: PrefixVLM, caches: Sequence[PrefixCache], batch: Batch) -> None:
+        self.language = vlm.language
+        self.cache = stack(caches)
+        self.mask = batch.mask
+        self.places = batch.places[:, -1:]
+        self.logprobs = self._forward(batch.tokens, batch.places)  # (B, V)
+
+    def feed(self, tokens: Tensor) -> Tensor:
+        """Next tokens (B) → log-probabilities (B, V) of what follows."""
+        self.mask = torch.cat([self.mask, self.mask.new_ones(len(tokens), 1)], dim=1)
+        self.places = self.places + 1
+        return self._forward(tokens[:, None], self.places)
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with these rows only, some of them perhaps several times."""
+        self.cache.reorder_cache(rows)
+        self.mask, self.places = self.mask[rows], self.places[rows]
+
+    def _forward(self, tokens: Tensor, places: Tensor) -> Tensor:
+        output: Any = self.language(
+            input_ids=tokens,
+            attention_mask=self.mask,
+            position_ids=places,
+            past_key_values=self.cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        return torch.log_softmax(output.logits[:, -1].float(), dim=-1)
+
+
+@torch.inference_mode()
+def greedy(
+    vlm: PrefixVLM, caches: Sequence[PrefixCache], prompts: Sequence[str], max_tokens: int
+) -> list[Decoded]:
+    """The most probable token at each step, for each picture and its prompt."""
+    batch = vlm.batch([vlm.tokens(prompt) for prompt in prompts], caches[0].positions)
+    reader = _Reader(vlm, caches, batch)
+    logprobs = reader.logprobs
+    written: list[list[int]] = [[] for _ in prompts]
+    totals = [0.0] * len(prompts)
+    open_rows = list(range(len(prompts)))  # which prompt each row of the reader belongs to
+    for step in range(max_tokens):
+        best, tokens = logprobs.max(dim=-1)
+        for row, prompt in enumerate(open_rows):
+            written[prompt].append(int(tokens[row]))
+            totals[prompt] += float(best[row])
+        going = [row for row in range(len(open_rows)) if int(tokens[row]) != vlm.end]
+        if not going or step + 1 == max_tokens:
+            break
+        if len(going) < len(open_rows):
+            rows = torch.tensor(going)
+            reader.keep(rows)
+            tokens, open_rows = tokens[rows], [open_rows[row] for row in going]
+        logprobs = reader.feed(tokens)
+    return [_decoded(vlm, ids, total) for ids, total in zip(written, totals, strict=True)]
+
+
+@torch.inference_mode()
+def beam(  # noqa: PLR0913
+    vlm: PrefixVLM,
+    caches: Sequence[PrefixCache],
+    prompts: Sequence[str],
+    max_tokens: int,
+    width: int,
+    length_penalty: float = 1.0,
+) -> list[Decoded]:
+    """Beam search: the best of `width` texts by log-probability / length ** length_penalty."""
+    batch = vlm.batch([vlm.tokens(prompt) for prompt in prompts], caches[0].positions)
+    reader = _Reader(vlm, caches, batch)
+    searches = [_Search(width, length_penalty, vlm.end, max_tokens) for _ in prompts]
+    logprobs = reader.logprobs
+    counts = [1] * len(prompts)  # live rows of each search
+    while True:
+        rows: list[int] = []
+        tokens: list[int] = []
+        start = 0
+        for index, search in enumerate(searches):
+            chosen = search.advance(logprobs[start : start + counts[index]]) if counts[index] else []
+            rows.extend(start + row for row, _ in chosen)
+            tokens.extend(token for _, token in chosen)
+            start += counts[index]
+            counts[index] = len(chosen)
+        if not rows:
+            break
+        reader.keep(torch.tensor(rows))
+        logprobs = reader.feed(torch.tensor(tokens))
+    return [_decoded(vlm, *search.best()) for search in searches]
+
+
+class _Search:
+    """The beams of one prompt."""
+
+    def __init__(self, width: int, penalty: float, end: int, max_tokens: int) -> None:
+        self.width, self.penalty, self.end, self.max_tokens = width, penalty, end, max_tokens
+        self.live: list[tuple[list[int], float]] = [([], 0.0)]
+        self.done: list[tuple[float, list[int], float]] = []  # score, tokens, log-probability
+
+    def advance(self, logprobs: Tensor) -> list[tuple[int, int]]:
+        """Log-probabilities (rows, V) of the live beams → the (row, token) to go on with."""
+        totals = torch.tensor([total for _, total in self.live])[:, None] + logprobs
+        best, flat = totals.flatten().topk(2 * self.width)
+        vocabulary = logprobs.shape[1]
+        chosen, live = [], []
+        for rank, (total, index) in enumerate(zip(best.tolist(), flat.tolist(), strict=True)):
+            row, token = divmod(index, vocabulary)
+            tokens = [*self.live[row][0], token]
+            if token == self.end or len(tokens) == self.max_tokens:
+                # An end that is not among the best `width` is not worth keeping.
+                if rank < self.width:
+                    self.done.append((total / len(tokens) ** self.penalty, tokens, total))
+            elif len(live) < self.width:
+                chosen.append((row, token))
+                live.append((tokens, total))
+        self.live = live
+        if self._settled():
+            self.live, chosen = [], []
+        return chosen
+
+    def best(self) -> tuple[list[int], float]:
+        """Tokens and log-probability of the best finished text."""
+        _, tokens, total = max(self.done)
+        return tokens, total
+
+    def _settled(self) -> bool:
+        """Whether no live beam is likely to beat the finished ones."""
+        if len(self.done) < self.width or not self.live:
+            return not self.live
+        tokens, total = self.live[0]
+        return max(self.done)[0] >= total / len(tokens) ** self.penalty
+
+
+def _decoded(vlm: PrefixVLM, tokens: list[int], logprob: float) -> Decoded:
+    text = vlm.tokenizer.decode(tokens, skip_special_tokens=True).strip()
+    return Decoded(text, tuple(tokens), logprob)

@@ -1,0 +1,58 @@
+"""Int8 linear layers for CPUs: weights quantised once for each output, activations for each row.
+
+LLM.int8()'s vector-wise scheme (Dettmers et al. 2022, arXiv 2208.07339) without its outlier part.
+The products are exact integers and every row has a scale of its own, so that a row's result does
+not depend on its neighbours: a batch answers exactly as its members one by one, which PyTorch's
+dynamic quantisation with one scale for the whole batch does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+LARGEST = 127
+
+
+class Int8Linear(nn.Module):
+    """A linear layer with int8 weights (out, in) and a float32 scale for each output."""
+
+    weight: Tensor
+    scale: Tensor
+    bias: Tensor | None
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        full = linear.weight.detach().float()
+        scale = full.abs().amax(dim=1).clamp(min=1e-12) / LARGEST  # (out)
+        whole = (full / scale[:, None]).round().to(torch.int8)
+        self.register_buffer("weight", whole.t().contiguous().t(), persistent=False)
+        self.register_buffer("scale", scale, persistent=False)
+        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach())
+
+    def forward(self, states: Tensor) -> Tensor:
+        """States (..., in) → (..., out)."""
+        flat = states.reshape(-1, states.shape[-1])
+        row_scale = flat.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / LARGEST
+        whole = (flat / row_scale).round().to(torch.int8)
+        product = torch._int_mm(whole, self.weight.t()).float()  # (rows, out)
+        result = product * row_scale * self.scale
+        if self.bias is not None:
+            result = result + self.bias
+        return result.view(*states.shape[:-1], -1)
+
+
+def quantise(
+    module: nn.Module, keep: Callable[[str], bool] = lambda name: False, prefix: str = ""
+) -> None:
+    """Replace every `nn.Linear` inside a module by its int8 form, but those that `keep` names."""
+    children: dict[str, Any] = dict(module.named_children())
+    for name, child in children.items():
+        path = f"{prefix}{name}"
+        if isinstance(child, nn.Linear) and not keep(path):
+            setattr(module, name, Int8Linear(child))
+        else:
+            quantise(child, keep, f"{path}.")

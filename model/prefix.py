@@ -1,0 +1,167 @@
+"""The mapper: hidden states of a picture become a prefix of embeddings for a language model.
+
+    hidden states (B, 1 + G², D) ─► normalise ─► project ─► learned places ─► prefix (B, P, C)
+
+Prefix tuning on pictures follows ClipCap (Mokady et al. 2021, arXiv 2111.09734); patch states with
+an MLP follow LLaVA (Liu et al. 2023, arXiv 2310.03744), pixel shuffle SmolVLM and nanoVLM, and the
+resampler with learned queries Flamingo's perceiver (Alayrac et al. 2022, arXiv 2204.14198).
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from model.profile import MapperConfig, ProfileError
+
+
+class Mapper(nn.Module):
+    """Maps hidden states (B, 1 + G², D) to a prefix (B, P, C), scaled like token embeddings.
+
+    Attributes:
+        positions: P, the number of prefix positions.
+    """
+
+    positions: int
+
+    def __init__(
+        self, config: MapperConfig, hidden_size: int, grid: int, width: int, classes: int = 0
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.dropout = nn.Dropout(config.dropout)
+        self.body: nn.Module
+        if config.kind == "resampler":
+            body = Resampler(config, hidden_size, grid, width)
+            image_positions = config.queries
+            self.body = body
+        else:
+            if config.shuffle < 1 or grid % config.shuffle:
+                raise ProfileError(
+                    f"shuffle = {config.shuffle} in [mapper] does not divide a grid of {grid} patches."
+                )
+            self.body = PatchMlp(config, hidden_size, grid, width)
+            image_positions = 1 + (grid // config.shuffle) ** 2
+        if config.tags and not classes:
+            raise ProfileError("tags in [mapper] need a tower with a classifier.")
+        self.tags = (
+            ClassTags(config, grid, hidden_size, classes, width) if config.tags else None
+        )
+        self.positions = image_positions + (self.tags.positions if self.tags else 0)
+        self.norm = nn.LayerNorm(width)
+        self.places = nn.Parameter(torch.randn(self.positions, width) * 0.02)
+        self.scale = nn.Parameter(torch.tensor(0.1))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Hidden states (B, 1 + G², D) → prefix (B, P, C)."""
+        prefix = self.norm(self.body(self.dropout(hidden)))  # (B, P - T, C)
+        prefix = prefix * self.scale
+        if self.tags is not None:
+            prefix = torch.cat([prefix, self.tags(hidden)], dim=1)
+        return cast(Tensor, prefix + self.places)
+
+    def fit_scale(self, embeddings: Tensor) -> None:
+        """Start at the root mean square of the language model's token embeddings (V, C)."""
+        with torch.no_grad():
+            self.scale.copy_(embeddings.float().pow(2).mean().sqrt())
+
+
+class PatchMlp(nn.Module):
+    """Folds s x s patches into one position, then two linear layers; the global state apart."""
+
+    def __init__(self, config: MapperConfig, hidden_size: int, grid: int, width: int) -> None:
+        super().__init__()
+        self.grid, self.shuffle = grid, config.shuffle
+        folded = hidden_size * config.shuffle**2
+        self.patches = nn.Sequential(
+            nn.LayerNorm(folded),
+            nn.Linear(folded, config.hidden_size),
+            nn.GELU(),
+            nn.Linear(config.hidden_size, width),
+        )
+        self.whole = nn.Sequential(nn.LayerNorm(hidden_size), nn.Linear(hidden_size, width))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        folded = pixel_shuffle(hidden[:, 1:], self.grid, self.shuffle)
+        return torch.cat([self.whole(hidden[:, :1]), self.patches(folded)], dim=1)
+
+
+class Resampler(nn.Module):
+    """Learned queries read the hidden states by cross-attention, whatever the grid's size."""
+
+    def __init__(self, config: MapperConfig, hidden_size: int, grid: int, width: int) -> None:
+        super().__init__()
+        inner = config.hidden_size
+        heads = next(h for h in (12, 8, 6, 4, 2, 1) if inner % h == 0)
+        self.reduce = nn.Sequential(nn.LayerNorm(hidden_size), nn.Linear(hidden_size, inner))
+        self.patch_places = nn.Parameter(torch.randn(1 + grid**2, inner) * 0.02)
+        self.queries = nn.Parameter(torch.randn(config.queries, inner) * 0.02)
+        self.layers = nn.ModuleList(
+            nn.TransformerDecoderLayer(
+                inner, heads, 2 * inner, config.dropout, F.gelu, batch_first=True, norm_first=True
+            )
+            for _ in range(config.layers)
+        )
+        self.project = nn.Linear(inner, width)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        memory = self.reduce(hidden) + self.patch_places  # (B, 1 + G², H)
+        queries = self.queries.expand(len(hidden), -1, -1)  # (B, Q, H)
+        for layer in self.layers:
+            queries = layer(queries, memory)
+        return cast(Tensor, self.project(queries))
+
+
+class ClassTags(nn.Module):
+    """Positions that name what the tower's own classifier sees: in the picture and in its quarters.
+
+    The classifier knows a thousand things, most of which few training captions name. Each class
+    has an embedding that starts as the mean token embedding of its name, so that the language
+    model can read "zebra" from the first step on.
+    """
+
+    head_weight: Tensor
+    head_bias: Tensor
+
+    def __init__(self, config: MapperConfig, grid: int, hidden: int, classes: int, width: int):
+        super().__init__()
+        self.whole, self.quarter, self.grid = config.tags, config.quarter_tags, grid
+        self.positions = self.whole + 4 * self.quarter
+        # The classifier belongs to the base weights: it is set on loading, never saved here.
+        self.register_buffer("head_weight", torch.zeros(classes, hidden), persistent=False)
+        self.register_buffer("head_bias", torch.zeros(classes), persistent=False)
+        self.names = nn.Embedding(classes, width)
+        self.certainty = nn.Parameter(torch.zeros(width))
+
+    def set_classifier(self, weight: Tensor, bias: Tensor) -> None:
+        """Take the tower's classifier: weight (classes, D), bias (classes)."""
+        self.head_weight.copy_(weight)
+        self.head_bias.copy_(bias)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Hidden states (B, 1 + G², D) → embeddings of the most probable classes (B, T, C)."""
+        embeddings = [self._name(hidden[:, :1], self.whole)]
+        if self.quarter:
+            half = self.grid - self.grid // 2
+            cells = hidden[:, 1:].unflatten(1, (self.grid, self.grid)).permute(0, 3, 1, 2)
+            quarters = F.avg_pool2d(cells.float(), half, self.grid // 2)  # (B, D, 2, 2)
+            embeddings.append(self._name(quarters.flatten(2).transpose(1, 2), self.quarter))
+        return torch.cat(embeddings, dim=1)
+
+    def _name(self, states: Tensor, count: int) -> Tensor:
+        """States (B, R, D) → embeddings (B, R x count, C)."""
+        logits = F.linear(states.float(), self.head_weight.float(), self.head_bias.float())
+        probabilities, classes = logits.softmax(dim=-1).topk(count, dim=-1)  # (B, R, k)
+        named = self.names(classes) + probabilities[..., None] * self.certainty
+        return cast(Tensor, named.flatten(1, 2))
+
+
+def pixel_shuffle(patches: Tensor, grid: int, side: int) -> Tensor:
+    """Fold side x side neighbours into one position: (B, G², D) → (B, (G/s)², s²D)."""
+    batch, _, width = patches.shape
+    coarse = grid // side
+    blocks = patches.view(batch, coarse, side, coarse, side, width)
+    return blocks.permute(0, 1, 3, 2, 4, 5).reshape(batch, coarse**2, side**2 * width)

@@ -1,0 +1,222 @@
+"""Profiles: which tower, mapper and language model make one assistant, as frozen values from TOML."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
+
+PROFILES_FOLDER = Path(__file__).parent / "profiles"
+ADAPTERS_FOLDER = Path(__file__).parent / "adapters"
+STARTER_WHEEL = "starter-wheel"
+
+
+class ProfileError(ValueError):
+    """A profile that cannot be used; `str(error)` is one plain sentence."""
+
+
+@dataclass(frozen=True)
+class TowerConfig:
+    """The vision tower.
+
+    Attributes:
+        kind: "efficientnet-lite", "clip", "vit" or "dinov2".
+        source: A hub id, a folder in the hub's format, or "starter-wheel".
+        image_size: Side of the square that pictures are resized to, in pixels.
+        layer: Which layer's hidden states are used, counted as Python indexes them (-1: the last).
+    """
+
+    kind: str
+    source: str
+    image_size: int
+    layer: int = -1
+
+
+@dataclass(frozen=True)
+class MapperConfig:
+    """The mapper from hidden states to the prefix.
+
+    Attributes:
+        kind: "mlp" or "resampler".
+        hidden_size: Width inside the mapper.
+        shuffle: Side of the square of patches folded into one position (pixel shuffle); "mlp" only.
+        queries: Number of learned queries; "resampler" only.
+        layers: Number of cross-attention layers; "resampler" only.
+        tags: Number of positions that name the tower's most probable classes; 0 for towers
+            without a classifier.
+        quarter_tags: Likewise for each quarter of the picture.
+        dropout: Dropout on the mapper's input while training.
+    """
+
+    kind: str
+    hidden_size: int = 768
+    shuffle: int = 1
+    queries: int = 32
+    layers: int = 2
+    tags: int = 0
+    quarter_tags: int = 0
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class LanguageConfig:
+    """The language model: a hub id, a folder in the hub's format, or "starter-wheel"."""
+
+    source: str
+
+
+@dataclass(frozen=True)
+class DecodingConfig:
+    """How answers and captions are decoded.
+
+    Attributes:
+        answer_tokens: Most tokens of an answer.
+        caption_tokens: Most tokens of a caption.
+        caption_beams: Beam width of captions; 1 is greedy decoding.
+        length_penalty: Exponent of the length that a beam's score is divided by (GNMT style).
+    """
+
+    answer_tokens: int = 12
+    caption_tokens: int = 32
+    caption_beams: int = 1
+    length_penalty: float = 1.0
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One assistant: everything that decides its answers but the weights themselves."""
+
+    name: str
+    tower: TowerConfig
+    mapper: MapperConfig
+    language: LanguageConfig
+    decoding: DecodingConfig = DecodingConfig()
+    adapter: str = ""
+
+    @property
+    def adapter_folder(self) -> Path:
+        """Where the trained adapter lies; a bare name is a folder shipped with the package."""
+        if not self.adapter:
+            raise ProfileError(
+                f"The profile {self.name!r} has no trained adapter yet; "
+                "train one with `glimpse train` and name its folder under `adapter`."
+            )
+        path = Path(self.adapter).expanduser()
+        return path if path.is_absolute() else ADAPTERS_FOLDER / path
+
+
+T = TypeVar("T")
+_SECTIONS: dict[str, type[Any]] = {
+    "tower": TowerConfig,
+    "mapper": MapperConfig,
+    "language": LanguageConfig,
+    "decoding": DecodingConfig,
+}
+_CHOICES = {
+    ("tower", "kind"): ("efficientnet-lite", "clip", "vit", "dinov2"),
+    ("mapper", "kind"): ("mlp", "resampler"),
+}
+
+
+def load_profile(name: str | os.PathLike[str]) -> Profile:
+    """Read a profile by its name, or by the path of a TOML file.
+
+    Paths inside a file are taken relative to that file.
+
+    Raises:
+        ProfileError: No such profile, a syntax error, an unknown key or an impossible value.
+    """
+    path = _find(name)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProfileError(f"The profile {path.name} cannot be read.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(f"The profile {path.name} is not valid TOML: {error}.") from error
+    return profile_from_table(table, path)
+
+
+def profile_from_table(table: dict[str, Any], path: Path) -> Profile:
+    """Build a profile from a parsed TOML table; `path` is the file it came from."""
+    known = {field.name for field in fields(Profile)}
+    _refuse_unknown(set(table) - known, known, path.name)
+    parts: dict[str, Any] = {"name": table.get("name", path.stem)}
+    for section, kind in _SECTIONS.items():
+        if section in table or section != "decoding":
+            values = table.get(section)
+            if not isinstance(values, dict):
+                raise ProfileError(f"The profile {path.name} lacks the section [{section}].")
+            parts[section] = build(kind, values, f"[{section}] of {path.name}")
+    for (section, key), allowed in _CHOICES.items():
+        value = getattr(parts[section], key)
+        if value not in allowed:
+            raise ProfileError(
+                f"{key} = {value!r} in [{section}] of {path.name} is not one of {', '.join(allowed)}."
+            )
+    for section in ("tower", "language"):
+        parts[section] = _resolve_source(parts[section], path.parent)
+    adapter = table.get("adapter", "")
+    if adapter and (path.parent / adapter).is_dir():
+        adapter = str((path.parent / adapter).resolve())
+    return Profile(**parts, adapter=adapter)
+
+
+def build(kind: type[T], values: dict[str, Any], where: str) -> T:
+    """Make a frozen dataclass of a TOML table, refusing unknown keys and wrong types.
+
+    Raises:
+        ProfileError: One plain sentence that names the key and `where` it stands.
+    """
+    hints = get_type_hints(kind)
+    declared = fields(kind)  # type: ignore[arg-type]
+    _refuse_unknown(set(values) - set(hints), set(hints), where)
+    missing = [f.name for f in declared if f.name not in values and _required(f)]
+    if missing:
+        raise ProfileError(f"{missing[0]!r} is missing in {where}.")
+    checked = {}
+    for key, value in values.items():
+        wanted = hints[key]
+        if wanted is float and type(value) is int:
+            value = float(value)  # noqa: PLW2901 - TOML writes 1 for 1.0
+        if get_args(wanted):
+            value = tuple(value) if isinstance(value, list) else value  # noqa: PLW2901
+        elif type(value) is not wanted:
+            raise ProfileError(f"{key} = {value!r} in {where} should be of type {wanted.__name__}.")
+        if type(value) in (int, float) and value < 0 and key not in ("layer", "length_penalty"):
+            raise ProfileError(f"{key} = {value!r} in {where} must not be negative.")
+        checked[key] = value
+    return kind(**checked)
+
+
+def _required(field: Any) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def _refuse_unknown(unknown: set[str], known: set[str], where: str) -> None:
+    if unknown:
+        key = sorted(unknown)[0]
+        raise ProfileError(f"Unknown key {key!r} in {where}; known are {', '.join(sorted(known))}.")
+
+
+def _find(name: str | os.PathLike[str]) -> Path:
+    text = os.fspath(name)
+    if text.endswith(".toml") or os.sep in text:
+        path = Path(text).expanduser()
+        if not path.is_file():
+            raise ProfileError(f"There is no profile file {text!r}.")
+        return path
+    path = PROFILES_FOLDER / f"{text}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in PROFILES_FOLDER.glob("*.toml")))
+        raise ProfileError(f"There is no profile {text!r}; known are {known}, or give a TOML file.")
+    return path
+
+
+def _resolve_source(config: Any, folder: Path) -> Any:
+    local = folder / config.source
+    if config.source == STARTER_WHEEL or not local.is_dir():
+        return config
+    values = {field.name: getattr(config, field.name) for field in fields(config)}
+    return type(config)(**values | {"source": str(local.resolve())})

@@ -1,0 +1,37 @@
+"""The templates that training, evaluation and inference share.
+
+A picture's prefix comes first, then the prompt, then what the model writes, then its end token:
+`<prefix>Caption: a dog runs<eos>` and `<prefix>Question: What color is the dog? Answer: brown<eos>`.
+"""
+
+from __future__ import annotations
+
+import re
+
+PROMPT_VERSION = 1
+CAPTION_PROMPT = "Caption:"
+
+_SPACES = re.compile(r"\s+")
+
+
+def question_prompt(question: str) -> str:
+    """The prompt of a question, in one normal form however it was typed."""
+    return f"Question: {normalise_question(question)} Answer:"
+
+
+def prompt_for(question: str | None) -> str:
+    """The prompt of a question, or of a caption for None."""
+    return CAPTION_PROMPT if question is None else question_prompt(question)
+
+
+def normalise_question(question: str) -> str:
+    """One line, a capital first letter, exactly one question mark: "is it red" → "Is it red?"."""
+    text = _SPACES.sub(" ", question).strip().rstrip("?!. ")
+    return text[:1].upper() + text[1:] + "?"
+
+
+def target_text(text: str) -> str:
+    """What the model learns to write: lower case, one line, no final full stop, a leading space."""
+    text = _SPACES.sub(" ", text).strip().rstrip(". ").lower()
+    text = re.sub(r"\s+([,.;:!?'])", r"\1", text)
+    return " " + text

@@ -1,0 +1,190 @@
+"""Vision towers: pictures in, hidden states out.
+
+Every tower gives the hidden states of its patches, not a pooled embedding, behind one interface:
+position 0 is global (a class token, or the mean of the patches), the rest is the grid row by row.
+
+Sources: CLIP (Radford et al. 2021, arXiv 2103.00020), ViT (Dosovitskiy et al. 2020, arXiv
+2010.11929), DINOv2 (Oquab et al. 2023, arXiv 2304.07193), EfficientNet-Lite (Tan & Le 2019,
+arXiv 1905.11946, without squeeze-and-excitation).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from model.profile import STARTER_WHEEL, ProfileError, TowerConfig
+from model.weights import WeightsError, starter_tower
+
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+HALF = (0.5, 0.5, 0.5)
+LITE_MEAN, LITE_STD = (127 / 255,) * 3, (128 / 255,) * 3
+
+
+class VisionTower(nn.Module):
+    """A network that turns pictures into hidden states.
+
+    Attributes:
+        image_size: Side of the square input, in pixels.
+        hidden_size: Width D of one hidden state.
+        grid: Patches along one side; the tower gives 1 + grid x grid hidden states.
+    """
+
+    image_size: int
+    hidden_size: int
+    grid: int
+    has_class_token = True
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1) * 255, persistent=False)
+
+    def preprocess(self, images: Sequence[Image.Image]) -> Tensor:
+        """RGB pictures of any shape → uint8 pixels (B, 3, S, S).
+
+        A plain bicubic resize, not a crop: a question may be about the edge of a picture.
+        """
+        side = (self.image_size, self.image_size)
+        arrays = [np.asarray(image.resize(side, Image.Resampling.BICUBIC)) for image in images]
+        return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Pixels (B, 3, S, S) of 0..255 → hidden states (B, 1 + grid², D)."""
+        mean, std = cast(Tensor, self.mean), cast(Tensor, self.std)
+        return self.hidden_states((pixels.to(std.dtype) - mean) / std)
+
+    def hidden_states(self, pixels: Tensor) -> Tensor:
+        """Normalised pixels (B, 3, S, S) → hidden states (B, 1 + grid², D)."""
+        raise NotImplementedError
+
+    def compact(self, hidden: Tensor) -> Tensor:
+        """Hidden states without a global state that the others determine, for storing."""
+        return hidden if self.has_class_token else hidden[:, 1:]
+
+    def complete(self, stored: Tensor) -> Tensor:
+        """What `compact` stored → hidden states (B, 1 + grid², D)."""
+        if self.has_class_token:
+            return stored
+        return torch.cat([stored.mean(dim=1, keepdim=True), stored], dim=1)
+
+    def classifier(self) -> tuple[Tensor, Tensor] | None:
+        """Weight (classes, D) and bias (classes) of a classifier on the global state, if any."""
+        return None
+
+
+class EfficientNetLiteTower(VisionTower):
+    """EfficientNet-Lite's last feature map: at 256 px an 8 x 8 grid of 1280 channels."""
+
+    has_class_token = False
+
+    def __init__(self, variant: str, image_size: int) -> None:
+        from efficientnet_lite_pytorch import EfficientNet
+
+        super().__init__(LITE_MEAN, LITE_STD)
+        self.net: Any = EfficientNet.from_name(variant)
+        self.image_size, self.hidden_size = image_size, self.net._fc.in_features
+        self.grid = -(-image_size // 32)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def hidden_states(self, pixels: Tensor) -> Tensor:
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        features = self.net.extract_features(pixels)  # (B, D, grid, grid)
+        return self.complete(features.flatten(2).transpose(1, 2))
+
+    def classifier(self) -> tuple[Tensor, Tensor]:
+        return self.net._fc.weight.detach(), self.net._fc.bias.detach()
+
+    def fold_batch_norm(self) -> None:
+        """Fold each batch norm into the convolution before it: the same numbers, fewer passes."""
+        self.eval()
+        pairs = [("_conv_stem", "_bn0"), ("_conv_head", "_bn1")]
+        _fold(self.net, pairs)
+        for block in self.net._blocks:
+            _fold(
+                block,
+                [("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")],
+            )
+
+
+class TransformerTower(VisionTower):
+    """A vision transformer in the hub's format: CLIP, ViT or DINOv2."""
+
+    def __init__(
+        self, net: Any, config: TowerConfig, mean: Sequence[float], std: Sequence[float]
+    ) -> None:
+        super().__init__(mean, std)
+        self.net = net
+        self.layer = config.layer
+        self.image_size, self.hidden_size = config.image_size, int(net.config.hidden_size)
+        self.grid = config.image_size // int(net.config.patch_size)
+        if not -net.config.num_hidden_layers - 1 <= config.layer <= net.config.num_hidden_layers:
+            raise ProfileError(
+                f"layer = {config.layer} in [tower], but the tower has only "
+                f"{net.config.num_hidden_layers} layers."
+            )
+
+    def hidden_states(self, pixels: Tensor) -> Tensor:
+        resized = self.image_size != self.net.config.image_size
+        extra = {"interpolate_pos_encoding": True} if resized else {}
+        output = self.net(pixel_values=pixels, output_hidden_states=True, **extra)
+        return cast(Tensor, output.hidden_states[self.layer])  # (B, 1 + grid², D)
+
+
+def load_tower(config: TowerConfig) -> VisionTower:
+    """Load a tower with its base weights, in fp32, frozen and in evaluation mode.
+
+    Raises:
+        WeightsError: The weights cannot be had; one plain sentence.
+        ProfileError: The profile asks for what the tower cannot give.
+    """
+    tower = _starter(config) if config.source == STARTER_WHEEL else _from_hub(config)
+    return tower.eval().requires_grad_(False)
+
+
+def _starter(config: TowerConfig) -> VisionTower:
+    from safetensors.torch import load_file
+
+    if config.kind != "efficientnet-lite":
+        raise ProfileError("The starter's wheel holds a tower of kind 'efficientnet-lite' only.")
+    tower = EfficientNetLiteTower("efficientnet-lite2", config.image_size)
+    tower.net.load_state_dict(load_file(starter_tower()))
+    return tower
+
+
+def _from_hub(config: TowerConfig) -> VisionTower:
+    from transformers import AutoModel, CLIPVisionModel, ViTModel
+
+    if config.kind == "efficientnet-lite":
+        raise ProfileError("A tower of kind 'efficientnet-lite' needs source = \"starter-wheel\".")
+    try:
+        if config.kind == "clip":
+            net = CLIPVisionModel.from_pretrained(config.source, dtype=torch.float32)
+            return TransformerTower(net, config, CLIP_MEAN, CLIP_STD)
+        if config.kind == "vit":
+            net = ViTModel.from_pretrained(
+                config.source, add_pooling_layer=False, dtype=torch.float32
+            )
+            return TransformerTower(net, config, HALF, HALF)
+        net = AutoModel.from_pretrained(config.source, dtype=torch.float32)
+        return TransformerTower(net, config, IMAGENET_MEAN, IMAGENET_STD)
+    except (OSError, ImportError) as error:
+        raise WeightsError(
+            f"The vision tower {config.source!r} could not be loaded; "
+            "check the name and that the model hub can be reached."
+        ) from error
+
+
+def _fold(module: Any, pairs: Sequence[tuple[str, str]]) -> None:
+    for conv, norm in pairs:
+        if isinstance(getattr(module, norm, None), nn.BatchNorm2d):
+            fused = fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm))
+            setattr(module, conv, fused)
+            setattr(module, norm, nn.Identity())

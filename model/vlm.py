@@ -1,0 +1,148 @@
+"""`PrefixVLM`: a picture's prefix in front of a causal language model.
+
+    pixels ─► tower ─► hidden states (B, 1 + G², D) ─► mapper ─► prefix (B, P, C)
+    prefix ─► language model ─► keys and values of the prefix, kept for every later question
+    prompt ─► language model ─► answer
+
+The mapper's prefix is computed once for a picture; questions about it reuse its keys and values
+(moondream's encoded image).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
+
+from model.prefix import Mapper
+from model.prompts import target_text
+from model.vision import VisionTower
+
+
+@dataclass(frozen=True)
+class PrefixCache:
+    """Keys and values (heads, P, head size) of one picture's prefix, a pair for each layer."""
+
+    layers: tuple[tuple[Tensor, Tensor], ...]
+
+    @property
+    def positions(self) -> int:
+        """P, the number of prefix positions."""
+        return self.layers[0][0].shape[-2]
+
+    @property
+    def bytes(self) -> int:
+        """Memory that this cache holds, in bytes."""
+        return sum(k.nbytes + v.nbytes for k, v in self.layers)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Prompts of different lengths behind their prefixes, aligned at the right.
+
+    Attributes:
+        tokens: Token ids (B, T), padded on the left.
+        mask: 1 for prefix and prompt, 0 for padding (B, P + T).
+        places: Position ids (B, T); a prompt's first token stands at P.
+    """
+
+    tokens: Tensor
+    mask: Tensor
+    places: Tensor
+
+
+class PrefixVLM(nn.Module):
+    """Vision tower + mapper + causal language model (any `AutoModelForCausalLM`)."""
+
+    def __init__(self, tower: VisionTower, mapper: Mapper, language: Any, tokenizer: Any) -> None:
+        super().__init__()
+        self.tower, self.mapper, self.language = tower, mapper, language
+        self.tokenizer = tokenizer
+        self.end: int = int(tokenizer.eos_token_id)
+
+    @property
+    def width(self) -> int:
+        """C, the hidden size of the language model."""
+        return int(self.language.config.hidden_size)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """Token ids (...) → embeddings (..., C)."""
+        embedded: Tensor = self.language.get_input_embeddings()(tokens)
+        return embedded
+
+    def encode(self, images: Sequence[Image.Image]) -> Tensor:
+        """RGB pictures → prefix (B, P, C)."""
+        prefix: Tensor = self.mapper(self.tower(self.tower.preprocess(images)))
+        return prefix
+
+    def tokens(self, text: str) -> list[int]:
+        """Token ids of a text, without any special tokens."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def target(self, text: str) -> list[int]:
+        """Token ids of what the model should write for a caption or answer, with its end."""
+        return [*self.tokens(target_text(text)), self.end]
+
+    def prefill(self, prefix: Tensor) -> list[PrefixCache]:
+        """Prefix (B, P, C) → its keys and values, one cache for each picture."""
+        from transformers import DynamicCache
+
+        cache = DynamicCache()
+        self.language(inputs_embeds=prefix, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        pairs = [(layer.keys, layer.values) for layer in cache.layers]  # each (B, heads, P, size)
+        return [
+            PrefixCache(tuple((k[row].clone(), v[row].clone()) for k, v in pairs))
+            for row in range(len(prefix))
+        ]
+
+    def batch(self, prompts: Sequence[Sequence[int]], positions: int) -> Batch:
+        """Align prompts behind prefixes of `positions` positions."""
+        rows = [torch.tensor(list(prompt)) for prompt in prompts]
+        tokens = pad_sequence(rows, batch_first=True, padding_side="left", padding_value=self.end)
+        lengths = torch.tensor([len(row) for row in rows])[:, None]  # (B, 1)
+        index = torch.arange(tokens.shape[1])[None] - (tokens.shape[1] - lengths)  # (B, T)
+        mask = torch.cat([torch.ones(len(rows), positions), (index >= 0).float()], dim=1)
+        return Batch(tokens, mask.long(), positions + index.clamp(min=0))
+
+    @torch.inference_mode()
+    def score(
+        self, caches: Sequence[PrefixCache], prompts: Sequence[str], answers: Sequence[str]
+    ) -> list[float]:
+        """Log-probability of each given answer, its end token included, in nats."""
+        asked = [self.tokens(prompt) for prompt in prompts]
+        wanted = [self.target(answer) for answer in answers]
+        batch = self.batch([a + w for a, w in zip(asked, wanted, strict=True)], caches[0].positions)
+        output = self.language(
+            input_ids=batch.tokens,
+            attention_mask=batch.mask,
+            position_ids=batch.places,
+            past_key_values=stack(caches),
+            use_cache=True,
+        )
+        scores = []
+        for row, target in enumerate(wanted):
+            logits = output.logits[row, -len(target) - 1 : -1].float()  # (A, V)
+            loss = F.cross_entropy(logits, torch.tensor(target), reduction="sum")
+            scores.append(-loss.item())
+        return scores
+
+
+def stack(caches: Sequence[PrefixCache], repeats: int = 1) -> Any:
+    """Caches of B pictures → one `DynamicCache` of B x repeats rows that decoding may grow."""
+    from transformers import DynamicCache
+
+    stacked = DynamicCache()
+    for index in range(len(caches[0].layers)):
+        keys = torch.stack([cache.layers[index][0] for cache in caches])
+        values = torch.stack([cache.layers[index][1] for cache in caches])
+        stacked.update(
+            keys.repeat_interleave(repeats, 0), values.repeat_interleave(repeats, 0), index
+        )
+    return stacked
