@@ -1,0 +1,61 @@
+# Everything a newcomer needs; `make help` lists it. Needs Python 3.11 or newer, nothing else.
+
+VENV ?= .venv
+# The first Python that is new enough; name another one with `make setup PYTHON=...`.
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
+	$(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
+# Where PyTorch publishes its CPU builds, asked only if pip's own settings offer none. On Linux the
+# plain package would bring several gigabytes of CUDA libraries.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# Passed on: make run ARGS="--port 9000", make test ARGS="tests/bot -x".
+ARGS ?=
+
+LOCK := requirements.lock
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+TORCH := $(shell sed -n 's/^torch==//p' $(LOCK))
+READY := $(VENV)/.ready
+
+.PHONY: help setup run test check lock
+
+help:
+	@echo "make setup   install Glimpse into $(VENV)"
+	@echo "make run     open the chat page on this computer"
+	@echo "make test    run all tests"
+	@echo "make check   look for mistakes without running anything"
+	@echo "make lock    write the installed versions to $(LOCK)"
+
+setup: $(READY)
+
+$(READY): pyproject.toml $(LOCK)
+	@test -n "$(PYTHON)" || { echo "Glimpse needs Python 3.11 or newer: please install it, or" \
+		"name it with: make setup PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || { echo "Python could not" \
+		"make $(VENV): on Debian or Ubuntu, install the package python3-venv first." >&2; exit 1; }
+	@echo "Installing PyTorch $(TORCH) for the CPU..."
+ifeq ($(shell uname -s),Linux)
+	@$(PIP) install --quiet --no-deps "torch==$(TORCH)+cpu" 2>/dev/null || \
+		$(PIP) install --no-deps --index-url "$(TORCH_INDEX)" "torch==$(TORCH)+cpu"
+else
+	@$(PIP) install --quiet --no-deps "torch==$(TORCH)"
+endif
+	@echo "Installing the rest..."
+	@$(PIP) install --quiet --constraint $(LOCK) setuptools
+	@$(PIP) install --quiet --constraint $(LOCK) --no-build-isolation --editable ".[dev,train]"
+	@touch $@
+
+run: $(READY)
+	@$(BIN)/glimpse web $(ARGS)
+
+test: $(READY)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+lock: $(READY)
+	@{ sed '/^[^#]/,$$d' $(LOCK); $(PIP) freeze --all --exclude-editable | grep -v '^pip==' | \
+		sed 's/+cpu$$//' | LC_ALL=C sort --ignore-case; } > $(LOCK).new && mv $(LOCK).new $(LOCK)
