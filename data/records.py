@@ -1,4 +1,4 @@
-"""Pictures with their texts, read from JSON lines in the few shapes that public datasets come in."""
+"""Pictures with their texts, read from JSON lines in the few shapes that public data come in."""
 
 from __future__ import annotations
 

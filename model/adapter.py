@@ -1,9 +1,9 @@
 """Adapters: what training adds to the base weights, as a folder.
 
-    prefix.safetensors   the mapper, float16
-    lora/                LoRA in peft's own format
-    adapter.toml         base weights, mapper, prompt version, training data, metrics, calibration
-    README.md            the model card
+prefix.safetensors   the mapper, float16
+lora/                LoRA in peft's own format
+adapter.toml         base weights, mapper, prompt version, training data, metrics, calibration
+README.md            the model card
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import shutil
 import tomllib
 from dataclasses import asdict, dataclass
@@ -149,7 +148,9 @@ def read_card(folder: Path, profile: Profile) -> dict[str, Any]:
 def base_facts(profile: Profile) -> dict[str, Any]:
     """What an adapter must know of its base, for adapter.toml."""
     return {
-        "tower": Path(profile.tower.source).name if _local(profile.tower.source) else profile.tower.source,
+        "tower": Path(profile.tower.source).name
+        if _local(profile.tower.source)
+        else profile.tower.source,
         "tower_kind": profile.tower.kind,
         "image_size": profile.tower.image_size,
         "language": Path(profile.language.source).name
@@ -196,8 +197,8 @@ def save_adapter(
     old = folder.with_name(folder.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.is_dir():
-        os.replace(folder, old)
-    os.replace(part, folder)
+        folder.replace(old)
+    part.replace(folder)
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -93,7 +93,7 @@ def greedy(
 
 
 @torch.inference_mode()
-def beam(  # noqa: PLR0913
+def beam(
     vlm: PrefixVLM,
     caches: Sequence[PrefixCache],
     prompts: Sequence[str],
@@ -112,7 +112,9 @@ def beam(  # noqa: PLR0913
         tokens: list[int] = []
         start = 0
         for index, search in enumerate(searches):
-            chosen = search.advance(logprobs[start : start + counts[index]]) if counts[index] else []
+            chosen = (
+                search.advance(logprobs[start : start + counts[index]]) if counts[index] else []
+            )
             rows.extend(start + row for row, _ in chosen)
             tokens.extend(token for _, token in chosen)
             start += counts[index]
@@ -137,7 +139,8 @@ class _Search:
         totals = torch.tensor([total for _, total in self.live])[:, None] + logprobs
         best, flat = totals.flatten().topk(2 * self.width)
         vocabulary = logprobs.shape[1]
-        chosen, live = [], []
+        chosen: list[tuple[int, int]] = []
+        live: list[tuple[list[int], float]] = []
         for rank, (total, index) in enumerate(zip(best.tolist(), flat.tolist(), strict=True)):
             row, token = divmod(index, vocabulary)
             tokens = [*self.live[row][0], token]
@@ -163,7 +166,7 @@ class _Search:
         if len(self.done) < self.width or not self.live:
             return not self.live
         tokens, total = self.live[0]
-        return max(self.done)[0] >= total / len(tokens) ** self.penalty
+        return bool(max(self.done)[0] >= total / len(tokens) ** self.penalty)
 
 
 def _decoded(vlm: PrefixVLM, tokens: list[int], logprob: float) -> Decoded:

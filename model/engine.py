@@ -1,6 +1,36 @@
-"""Contract of the engine; being filled in."""
+"""The engine: loads a profile once and answers many people's questions on one worker thread.
+
+    submit ─► bounded queue ─► worker: encode new pictures ─► decode in micro-batches ─► futures
+
+PyTorch releases the interpreter's lock, so an event loop goes on while the worker computes. The
+encoded prefix of recent pictures stays, with its keys and values: a follow-up question neither
+runs the vision tower nor reads the prefix again.
+"""
 
 from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from PIL import Image
+
+from model.adapter import Calibration, load_trained
+from model.decoding import Decoded, beam, greedy
+from model.int8 import quantise
+from model.profile import Profile, load_profile
+from model.prompts import prompt_for
+from model.vision import EfficientNetLiteTower
+from model.vlm import PrefixCache, PrefixVLM
+
+log = logging.getLogger(__name__)
 
 
 class EngineBusy(RuntimeError):
@@ -9,3 +39,253 @@ class EngineBusy(RuntimeError):
 
 class EngineClosed(RuntimeError):
     """The engine was shut down."""
+
+
+class Picture(Protocol):
+    """A picture to ask about; `data.images.Picture` is one."""
+
+    @property
+    def image(self) -> Image.Image:
+        """RGB pixels."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Names the picture: equal digests mean equal pictures."""
+        ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model says.
+
+    Attributes:
+        text: Lower case, no final full stop: "yes", "2", "a brown dog running through grass".
+        confidence: Calibrated probability, 0..1.
+        seconds: From asking to answering, waiting included.
+    """
+
+    text: str
+    confidence: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class EngineLimits:
+    """What the engine takes on.
+
+    Attributes:
+        queue: Most requests waiting.
+        batch: Most requests computed together.
+        pictures: Most encoded pictures kept for follow-up questions (about 1 MB each).
+    """
+
+    queue: int = 64
+    batch: int = 16
+    pictures: int = 128
+
+
+@dataclass
+class _Request:
+    picture: Picture
+    question: str | None
+    future: Future[Answer] = field(default_factory=Future)
+    asked: float = field(default_factory=time.perf_counter)
+
+
+class Engine:
+    """Answers questions about pictures with one loaded model.
+
+    Args:
+        profile: What the model is.
+        vlm: The loaded model.
+        calibration: Turns log-probabilities into confidences.
+        limits: What the engine takes on.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        vlm: PrefixVLM,
+        calibration: Calibration = Calibration(),  # noqa: B008 - frozen
+        limits: EngineLimits = EngineLimits(),
+    ) -> None:
+        self.profile = profile
+        self._vlm, self._calibration, self._limits = vlm, calibration, limits
+        self._encoded: OrderedDict[str, PrefixCache] = OrderedDict()
+        self._queue: queue.Queue[_Request | None] = queue.Queue(limits.queue)
+        self._closing = threading.Lock()
+        self._closed = False
+        self._worker = threading.Thread(target=self._work, name="glimpse-engine", daemon=True)
+        self._worker.start()
+
+    def submit(self, picture: Picture, question: str | None) -> Future[Answer]:
+        """Queue a question about a picture; None asks for a caption.
+
+        Raises:
+            EngineBusy: The queue is full.
+            EngineClosed: The engine was shut down.
+        """
+        request = _Request(picture, question)
+        with self._closing:
+            if self._closed:
+                raise EngineClosed("The engine was shut down.")
+            try:
+                self._queue.put_nowait(request)
+            except queue.Full:
+                raise EngineBusy("Too many questions are waiting.") from None
+        return request.future
+
+    def answer(self, picture: Picture, question: str) -> Answer:
+        """Answer a question about a picture; waits for it."""
+        return self.submit(picture, question).result()
+
+    def caption(self, picture: Picture) -> Answer:
+        """Describe a picture in one sentence; waits for it."""
+        return self.submit(picture, None).result()
+
+    def close(self) -> None:
+        """Finish what is queued and stop; later requests are refused."""
+        with self._closing:
+            first, self._closed = not self._closed, True
+        if first:
+            self._queue.put(None)
+        self._worker.join()
+
+    # -- the worker ------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (requests := self._next_batch()) is not None:
+            self._serve(requests)
+
+    def _next_batch(self) -> list[_Request] | None:
+        """Whatever waits, at least one; None when the engine closes and nothing is left."""
+        waiting = [self._queue.get()]
+        while len(waiting) < self._limits.batch:
+            try:
+                waiting.append(self._queue.get_nowait())
+            except queue.Empty:
+                break
+        requests = [request for request in waiting if request is not None]
+        if len(requests) < len(waiting):
+            if not requests:
+                return None
+            self._queue.put(None)  # serve these first, then close
+        return [r for r in requests if r.future.set_running_or_notify_cancel()]
+
+    def _serve(self, requests: Sequence[_Request]) -> None:
+        """Answer requests together; if that fails, one by one, so that one cannot spoil others."""
+        if not requests:
+            return
+        try:
+            answers = self._compute(requests)
+        except Exception as error:
+            if len(requests) == 1:
+                log.exception("The model failed on one request.")
+                requests[0].future.set_exception(error)
+                return
+            log.warning("A batch of %d failed; answering one by one.", len(requests))
+            for request in requests:
+                self._serve([request])
+            return
+        for request, answer in zip(requests, answers, strict=True):
+            request.future.set_result(answer)
+
+    @torch.inference_mode()
+    def _compute(self, requests: Sequence[_Request]) -> list[Answer]:
+        caches = self._encode([request.picture for request in requests])
+        decoded: dict[int, Decoded] = {}
+        for caption in (False, True):
+            chosen = [i for i, r in enumerate(requests) if (r.question is None) == caption]
+            if chosen:
+                found = self._decode(
+                    [caches[i] for i in chosen], [requests[i].question for i in chosen]
+                )
+                decoded.update(zip(chosen, found, strict=True))
+        now = time.perf_counter()
+        return [
+            Answer(
+                decoded[i].text, self._confidence(decoded[i], request.question), now - request.asked
+            )
+            for i, request in enumerate(requests)
+        ]
+
+    def _encode(self, pictures: Sequence[Picture]) -> list[PrefixCache]:
+        """Prefix caches of the pictures; only those that are not kept are computed."""
+        new = {p.digest: p for p in pictures if p.digest not in self._encoded}
+        fresh: dict[str, PrefixCache] = {}
+        if new:
+            prefix = self._vlm.encode([picture.image for picture in new.values()])
+            fresh = dict(zip(new, self._vlm.prefill(prefix), strict=True))
+        caches = [fresh.get(p.digest) or self._encoded[p.digest] for p in pictures]
+        for picture, cache in zip(pictures, caches, strict=True):
+            self._encoded[picture.digest] = cache
+            self._encoded.move_to_end(picture.digest)
+        while len(self._encoded) > self._limits.pictures:
+            self._encoded.popitem(last=False)
+        return caches
+
+    def _decode(
+        self, caches: Sequence[PrefixCache], questions: Sequence[str | None]
+    ) -> list[Decoded]:
+        """Decode questions only, or captions only."""
+        decoding = self.profile.decoding
+        prompts = [prompt_for(question) for question in questions]
+        if questions[0] is not None:
+            return greedy(self._vlm, caches, prompts, decoding.answer_tokens)
+        if decoding.caption_beams == 1:
+            return greedy(self._vlm, caches, prompts, decoding.caption_tokens)
+        return beam(
+            self._vlm, caches, prompts, decoding.caption_tokens,
+            decoding.caption_beams, decoding.length_penalty,
+        )  # fmt: skip
+
+    def _confidence(self, decoded: Decoded, question: str | None) -> float:
+        caption = question is None
+        logprob = decoded.mean_logprob if caption else decoded.logprob
+        return self._calibration.confidence(logprob, caption=caption)
+
+
+def load_engine(
+    profile: str = "starter",
+    *,
+    threads: int | None = None,
+    int8: bool = True,
+    limits: EngineLimits = EngineLimits(),
+) -> Engine:
+    """Load a profile's model and start its engine, warmed up.
+
+    Args:
+        profile: Name of a profile, or path of a TOML file.
+        threads: CPU threads of one computation; PyTorch's choice if None.
+        int8: Quantise the language model; about twice as fast.
+        limits: What the engine takes on.
+
+    Raises:
+        ProfileError, AdapterError, WeightsError: One plain sentence each.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    chosen = load_profile(profile)
+    vlm, calibration = load_trained(chosen)
+    if isinstance(vlm.tower, EfficientNetLiteTower):
+        vlm.tower.fold_batch_norm()
+    if int8:
+        quantise(vlm.language)
+    engine = Engine(chosen, vlm, calibration, limits)
+    _warm_up(engine)
+    return engine
+
+
+@dataclass(frozen=True)
+class _Blank:
+    image: Image.Image
+    digest: str = ""
+
+
+def _warm_up(engine: Engine) -> None:
+    """Run everything once, so that the first person does not wait for it."""
+    blank = _Blank(Image.new("RGB", (64, 64), "grey"))
+    engine.submit(blank, "What is this?").result()
+    engine.submit(blank, None).result()
+    engine._encoded.clear()

@@ -29,7 +29,7 @@ class Int8Linear(nn.Module):
         full = linear.weight.detach().float()
         scale = full.abs().amax(dim=1).clamp(min=1e-12) / LARGEST  # (out)
         whole = (full / scale[:, None]).round().to(torch.int8)
-        self.register_buffer("weight", whole.t().contiguous().t(), persistent=False)
+        self.register_buffer("weight", whole.contiguous(), persistent=False)
         self.register_buffer("scale", scale, persistent=False)
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach())
 

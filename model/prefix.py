@@ -41,15 +41,13 @@ class Mapper(nn.Module):
         else:
             if config.shuffle < 1 or grid % config.shuffle:
                 raise ProfileError(
-                    f"shuffle = {config.shuffle} in [mapper] does not divide a grid of {grid} patches."
+                    f"shuffle = {config.shuffle} in [mapper] does not divide a grid of {grid}."
                 )
             self.body = PatchMlp(config, hidden_size, grid, width)
             image_positions = 1 + (grid // config.shuffle) ** 2
         if config.tags and not classes:
             raise ProfileError("tags in [mapper] need a tower with a classifier.")
-        self.tags = (
-            ClassTags(config, grid, hidden_size, classes, width) if config.tags else None
-        )
+        self.tags = ClassTags(config, grid, hidden_size, classes, width) if config.tags else None
         self.positions = image_positions + (self.tags.positions if self.tags else 0)
         self.norm = nn.LayerNorm(width)
         self.places = nn.Parameter(torch.randn(self.positions, width) * 0.02)
@@ -85,6 +83,7 @@ class PatchMlp(nn.Module):
         self.whole = nn.Sequential(nn.LayerNorm(hidden_size), nn.Linear(hidden_size, width))
 
     def forward(self, hidden: Tensor) -> Tensor:
+        """Hidden states (B, 1 + G², D) → positions (B, 1 + (G/s)², C)."""
         folded = pixel_shuffle(hidden[:, 1:], self.grid, self.shuffle)
         return torch.cat([self.whole(hidden[:, :1]), self.patches(folded)], dim=1)
 
@@ -108,6 +107,7 @@ class Resampler(nn.Module):
         self.project = nn.Linear(inner, width)
 
     def forward(self, hidden: Tensor) -> Tensor:
+        """Hidden states (B, 1 + G², D) → positions (B, Q, C)."""
         memory = self.reduce(hidden) + self.patch_places  # (B, 1 + G², H)
         queries = self.queries.expand(len(hidden), -1, -1)  # (B, Q, H)
         for layer in self.layers:
@@ -146,7 +146,7 @@ class ClassTags(nn.Module):
         embeddings = [self._name(hidden[:, :1], self.whole)]
         if self.quarter:
             half = self.grid - self.grid // 2
-            cells = hidden[:, 1:].unflatten(1, (self.grid, self.grid)).permute(0, 3, 1, 2)
+            cells = hidden[:, 1:].reshape(len(hidden), self.grid, self.grid, -1).permute(0, 3, 1, 2)
             quarters = F.avg_pool2d(cells.float(), half, self.grid // 2)  # (B, D, 2, 2)
             embeddings.append(self._name(quarters.flatten(2).transpose(1, 2), self.quarter))
         return torch.cat(embeddings, dim=1)

@@ -1,4 +1,4 @@
-"""Profiles: which tower, mapper and language model make one assistant, as frozen values from TOML."""
+"""Profiles: which tower, mapper and language model make one assistant, frozen, from TOML."""
 
 from __future__ import annotations
 
@@ -153,7 +153,8 @@ def profile_from_table(table: dict[str, Any], path: Path) -> Profile:
         value = getattr(parts[section], key)
         if value not in allowed:
             raise ProfileError(
-                f"{key} = {value!r} in [{section}] of {path.name} is not one of {', '.join(allowed)}."
+                f"{key} = {value!r} in [{section}] of {path.name} "
+                f"is not one of {', '.join(allowed)}."
             )
     for section in ("tower", "language"):
         parts[section] = _resolve_source(parts[section], path.parent)

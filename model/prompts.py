@@ -1,7 +1,7 @@
 """The templates that training, evaluation and inference share.
 
 A picture's prefix comes first, then the prompt, then what the model writes, then its end token:
-`<prefix>Caption: a dog runs<eos>` and `<prefix>Question: What color is the dog? Answer: brown<eos>`.
+`<prefix>Caption: a dog runs<eos>`, `<prefix>Question: What color is it? Answer: brown<eos>`.
 """
 
 from __future__ import annotations

@@ -95,11 +95,13 @@ class EfficientNetLiteTower(VisionTower):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def hidden_states(self, pixels: Tensor) -> Tensor:
+        """Normalised pixels (B, 3, S, S) → hidden states (B, 1 + grid², D)."""
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         features = self.net.extract_features(pixels)  # (B, D, grid, grid)
         return self.complete(features.flatten(2).transpose(1, 2))
 
     def classifier(self) -> tuple[Tensor, Tensor]:
+        """ImageNet's thousand classes: weight (1000, D) and bias (1000)."""
         return self.net._fc.weight.detach(), self.net._fc.bias.detach()
 
     def fold_batch_norm(self) -> None:
@@ -132,6 +134,7 @@ class TransformerTower(VisionTower):
             )
 
     def hidden_states(self, pixels: Tensor) -> Tensor:
+        """Normalised pixels (B, 3, S, S) → hidden states (B, 1 + grid², D)."""
         resized = self.image_size != self.net.config.image_size
         extra = {"interpolate_pos_encoding": True} if resized else {}
         output = self.net(pixel_values=pixels, output_hidden_states=True, **extra)
