@@ -1,11 +1,17 @@
-"""Pictures with their texts, read from JSON lines in the few shapes that public data come in."""
+"""Pictures with their texts, read from JSON lines in the few shapes that public data come in.
+
+A row holds `captions` (a list), or a `question` with `answers` or `answer`, or a `statement` with
+`label` (0 or 1: Visual Spatial Reasoning), or a `hypothesis` with `gold_label` (SNLI-VE); its
+picture's file name stands under `image`.
+"""
 
 from __future__ import annotations
 
 import gzip
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +23,7 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class QuestionRecord:
-    """A question with its human answers, the most common one first.
+    """A question with its answers, the most common one first.
 
     Attributes:
         question: As it was asked.
@@ -39,71 +45,143 @@ class PictureRecord:
     questions: list[QuestionRecord] = field(default_factory=list)
 
 
-def read_rows(path: Path, where: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
-    """Rows of a JSON lines file (plain or .gz) whose values equal those in `where`.
+@dataclass(frozen=True)
+class Row:
+    """One line of a dataset file.
+
+    Attributes:
+        values: The JSON object.
+        where: "Line 3 of /data/vqa.jsonl", to begin a sentence with.
+    """
+
+    values: dict[str, Any]
+    where: str
+
+    def __contains__(self, key: str) -> bool:
+        return self.values.get(key) is not None
+
+    def text(self, key: str) -> str:
+        """The text or number under a key, as text.
+
+        Raises:
+            DataError: It is neither, or not there.
+        """
+        return self._plain(self.values.get(key), key)
+
+    def texts(self, key: str) -> list[str]:
+        """The texts listed under a key.
+
+        Raises:
+            DataError: It is no list, an empty one, or one of other things.
+        """
+        value = self.values.get(key)
+        if not isinstance(value, list) or not value:
+            raise DataError(f"{self.where} should hold a list of texts under {key!r}.")
+        return [self._plain(item, key) for item in value]
+
+    def _plain(self, value: Any, key: str) -> str:
+        if not isinstance(value, str | int | float):
+            raise DataError(f"{self.where} should hold a text under {key!r}.")
+        return str(value)
+
+
+def read_pictures(
+    files: Iterable[Path],
+    images: Path,
+    where: Mapping[str, Any] | None = None,
+    prefix: str = "",
+) -> list[PictureRecord]:
+    """Everything that the files say about pictures, picture by picture in the order of their names.
+
+    Args:
+        files: JSON lines files.
+        images: The folder that pictures are named relative to.
+        where: Only rows with these values are taken.
+        prefix: Only pictures whose name starts with it are taken.
 
     Raises:
-        DataError: The file is missing or a line is no JSON object.
+        DataError: A file is missing, or a row is not what it should be.
     """
+    records: dict[Path, PictureRecord] = {}
+    for file in files:
+        for row in _rows(file, where):
+            name = row.text("image")
+            if not name.startswith(prefix):
+                continue
+            record = records.setdefault(images / name, PictureRecord(images / name))
+            if "captions" in row:
+                record.captions.extend(row.texts("captions"))
+            elif question := question_of(row):
+                record.questions.append(question)
+    return [record for _, record in sorted(records.items())]
+
+
+def read_questions(path: Path) -> list[QuestionRecord]:
+    """The questions of a file, whatever pictures they are about.
+
+    Raises:
+        DataError: The file is missing, or a row is not what it should be.
+    """
+    return [question for row in _rows(path) if (question := question_of(row))]
+
+
+def read_rows(path: Path, where: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+    """JSON objects of a JSON lines file (plain or .gz) whose values equal those in `where`.
+
+    Raises:
+        DataError: The file is missing or damaged, or a line is no JSON object.
+    """
+    return (row.values for row in _rows(path, where))
+
+
+def _rows(path: Path, where: Mapping[str, Any] | None = None) -> Iterator[Row]:
     if not path.is_file():
         raise DataError(f"The dataset file {path} is missing.")
     opener: Any = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise DataError(f"Line {number} of {path} is not valid JSON.") from error
-            if not isinstance(row, dict):
-                raise DataError(f"Line {number} of {path} is not a JSON object.")
-            if all(row.get(key) == value for key, value in (where or {}).items()):
-                yield row
+    try:
+        with opener(path, "rt", encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    row = _parse(line, f"Line {number} of {path}")
+                    if all(row.values.get(key) == value for key, value in (where or {}).items()):
+                        yield row
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        raise DataError(f"The dataset file {path} is damaged or cannot be read.") from error
 
 
-def add_rows(
-    records: dict[Path, PictureRecord],
-    rows: Iterator[dict[str, Any]],
-    images: Path,
-    prefix: str = "",
-) -> None:
-    """Add rows to the records of their pictures; what a row holds is told by its keys.
+def _parse(line: str, where: str) -> Row:
+    try:
+        values = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where} is not valid JSON.") from error
+    if not isinstance(values, dict):
+        raise DataError(f"{where} is not a JSON object.")
+    return Row(values, where)
 
-    Known are `captions` (a list), `question` with `answers` or `answer`, `statement` with
-    `label` (0 or 1), and `hypothesis` with `gold_label` (neutral ones are left out).
 
-    Args:
-        records: Grows, by the path of the picture.
-        rows: From `read_rows`.
-        images: The folder that pictures are named relative to.
-        prefix: Only pictures whose name starts with it are taken.
+def question_of(row: Row) -> QuestionRecord | None:
+    """The question that a row holds, or None if its answer is not to be learnt.
+
+    Neutral hypotheses have no answer, and lists ("red, white") are no short answers.
+
+    Raises:
+        DataError: The row holds no question.
     """
-    for row in rows:
-        if not row["image"].startswith(prefix):
-            continue
-        record = records.setdefault(images / row["image"], PictureRecord(images / row["image"]))
-        if "captions" in row:
-            record.captions.extend(row["captions"])
-            continue
-        question = question_of(row)
-        if question is not None:
-            record.questions.append(question)
-
-
-def question_of(row: Mapping[str, Any]) -> QuestionRecord | None:
-    """The question that a row holds, or None if its answer is not to be learnt."""
     if "statement" in row:
-        answer = "yes" if row["label"] else "no"
-        return QuestionRecord(as_question(row["statement"]), ((answer, 1),), "statement")
+        answer = "no" if row.text("label") in ("0", "False") else "yes"
+        return QuestionRecord(as_question(row.text("statement")), ((answer, 1),), "statement")
     if "hypothesis" in row:
-        known = {"entailment": "yes", "contradiction": "no"}.get(row["gold_label"])
+        known = {"entailment": "yes", "contradiction": "no"}.get(row.text("gold_label"))
         if known is None:
             return None
-        return QuestionRecord(as_question(row["hypothesis"]), ((known, 1),), "statement")
-    answers = row.get("answers") or [row["answer"]]
-    counted = count_answers(answers, row.get("answer"))
-    if any("," in answer for answer, _ in counted):
+        return QuestionRecord(as_question(row.text("hypothesis")), ((known, 1),), "statement")
+    question = row.text("question")
+    majority = row.text("answer") if "answer" in row else None
+    counted = count_answers(row.texts("answers") if "answers" in row else [row.text("answer")],
+                            majority)  # fmt: skip
+    if not counted or "," in counted[0][0]:
         return None
-    return QuestionRecord(row["question"], counted)
+    return QuestionRecord(question, tuple(pair for pair in counted if "," not in pair[0]))
 
 
 def count_answers(
@@ -111,10 +189,11 @@ def count_answers(
 ) -> tuple[tuple[str, int], ...]:
     """Distinct answers with their counts, the most common first; ties go to `majority`."""
     counts: dict[str, int] = {}
-    for answer in answers:
-        cleaned = answer.replace("_", " ").strip().lower()
-        counts[cleaned] = counts.get(cleaned, 0) + 1
-    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0] != majority)))
+    for answer in map(_clean, answers):
+        if answer:
+            counts[answer] = counts.get(answer, 0) + 1
+    preferred = _clean(majority or "")
+    return tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0] != preferred)))
 
 
 def as_question(statement: str) -> str:
@@ -125,3 +204,7 @@ def as_question(statement: str) -> str:
         return f"Is this true: {text[:1].lower() + text[1:]}?"
     who = match["who"][:1].lower() + match["who"][1:]
     return f"{match['verb'].capitalize()} {who} {match['rest']}?"
+
+
+def _clean(answer: str) -> str:
+    return answer.replace("_", " ").strip().lower()

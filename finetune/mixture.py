@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from data.questions import QuestionMaker
-from data.records import DataError, PictureRecord, QuestionRecord, add_rows, read_rows
+from data.records import DataError, QuestionRecord, read_pictures, read_questions
 from finetune.packing import Group, Segment
 from finetune.recipe import Recipe, Source
 from model.prompts import CAPTION_PROMPT, question_prompt
@@ -31,15 +31,20 @@ class Visit:
 
     Attributes:
         image: Name of the picture, or None for texts alone.
-        view: Chooses the picture's view, 0..1.
-        upright: Whether a text speaks of left or right, so that no mirrored view will do.
         group: The texts.
+        draw: Chooses the picture's view, 0..1.
+        sided: Whether a text speaks of left or right, so that no mirrored view will do.
     """
 
     image: str | None
-    view: float
-    upright: bool
     group: Group
+    draw: float = 0.0
+    sided: bool = False
+
+    def view(self, count: int) -> int:
+        """Which of `count` cached views is seen; odd ones are mirrored (data/features.py)."""
+        choices = range(0, count, 2 if self.sided else 1)
+        return choices[int(self.draw * len(choices))]
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,7 @@ class Mixture:
     def __init__(self, recipe: Recipe, root: Path, tokens: Tokens, target: Tokens) -> None:
         self.recipe, self._tokens, self._target = recipe, tokens, target
         self.sources = [(source, read_source(source, root)) for source in recipe.sources]
-        self.texts: list[QuestionRecord] = []
-        if recipe.text_only:
-            rows = read_rows(root / recipe.text_only)
-            records: dict[Path, PictureRecord] = {}
-            add_rows(records, ({**row, "image": ""} for row in rows), root)
-            self.texts = [q for record in records.values() for q in record.questions]
+        self.texts = read_questions(root / recipe.text_only) if recipe.text_only else []
 
     @property
     def images(self) -> list[str]:
@@ -98,25 +98,23 @@ class Mixture:
             source, items = chance.choices(self.sources, shares)[0]
             visits.append(self._visit(source, chance.choice(items), chance))
         for record in chance.sample(self.texts, min(texts, len(self.texts))):
-            alone = Group((self._question(record, chance),), has_picture=False)
-            visits.append(Visit(None, 0.0, True, alone))
+            visits.append(Visit(None, Group((self._question(record, chance),), has_picture=False)))
         return visits
 
     def _visit(self, source: Source, item: Learnable, chance: random.Random) -> Visit:
         captions = _some(item.captions, source.captions, chance)
         asked = [
             *_some(item.questions, source.questions, chance),
-            *_some(item.polar, source.derived // 2, chance),
-            *_some(item.open, source.derived - source.derived // 2, chance),
+            *_derived(item, source.derived, chance),
         ]
-        upright = any(
+        sided = any(
             _SIDES.search(text) for text in [*captions, *(record.question for record in asked)]
         )
         texts = [self._caption(text) for text in captions]
         texts.extend(self._question(record, chance) for record in asked)
         chance.shuffle(texts)
         group = Group(fill(texts, self.recipe.text_tokens), has_picture=True)
-        return Visit(item.image, chance.random(), upright, group)
+        return Visit(item.image, group, chance.random(), sided)
 
     def _caption(self, caption: str) -> Segment:
         return Segment(tuple(self._tokens(CAPTION_PROMPT)), tuple(self._target(caption)))
@@ -134,19 +132,18 @@ def read_source(source: Source, root: Path) -> list[Learnable]:
     Raises:
         DataError: A file is missing, or no picture is left.
     """
-    records: dict[Path, PictureRecord] = {}
     where = {source.split_key: source.split} if source.split_key else None
-    for file in source.files:
-        add_rows(records, read_rows(root / file, where), root / source.images, source.prefix)
-    captions = {str(path): record.captions for path, record in records.items() if record.captions}
+    files = [root / file for file in source.files]
+    records = read_pictures(files, root / source.images, where, source.prefix)
+    captions = {str(record.image): record.captions for record in records if record.captions}
     maker = QuestionMaker(captions) if source.derived else None
     items = []
-    for path, record in sorted(records.items()):
-        derived = maker.questions(str(path)) if maker and record.captions else []
+    for record in records:
+        derived = maker.questions(str(record.image)) if maker and record.captions else []
         made = [QuestionRecord(d.question, ((d.answer, 1),), d.kind) for d in derived]
         items.append(
             Learnable(
-                path.relative_to(root).as_posix(),
+                record.image.relative_to(root).as_posix(),
                 record.captions if source.captions else (),
                 record.questions if source.questions else (),
                 [q for q in made if q.answers[0][0] in _POLAR],
@@ -176,6 +173,13 @@ def fill(texts: Sequence[Segment], room: int) -> tuple[Segment, ...]:
             chosen.append(text)
             room -= length
     return tuple(chosen)
+
+
+def _derived(item: Learnable, count: int, chance: random.Random) -> list[QuestionRecord]:
+    """Up to `count` derived questions, half of them for yes or no; the only ones there are else."""
+    polar = count // 2 if count != 1 else chance.randrange(2)
+    chosen = [*_some(item.polar, polar, chance), *_some(item.open, count - polar, chance)]
+    return chosen or _some([*item.polar, *item.open], count, chance)
 
 
 def _some(items: Sequence[T], count: int, chance: random.Random) -> list[T]:

@@ -20,7 +20,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Segment:
-    """One text: prompt tokens, then the target tokens that are learnt, each with this weight."""
+    """One text: prompt tokens (one or more), then the target tokens that are learnt.
+
+    Attributes:
+        prompt: Token ids that are given.
+        target: Token ids that are learnt.
+        weight: Weight of each learnt token in the loss.
+    """
 
     prompt: tuple[int, ...]
     target: tuple[int, ...]
@@ -68,42 +74,66 @@ def pack(groups: Sequence[Group], positions: int, capacity: int = 192) -> Packed
     """Lay out groups in rows of about `capacity` tokens, behind prefixes of `positions`."""
     rows = _bins([group.length(positions) for group in groups], capacity)
     length = max(sum(groups[i].length(positions) for i in row) for row in rows)
-    tokens = torch.zeros(len(rows), length, dtype=torch.long)
-    places = torch.zeros(len(rows), length, dtype=torch.long)
-    group_of = torch.full((len(rows), length), -1)
-    text_of = torch.full((len(rows), length), -1)  # 0: the prefix
-    slots: dict[int, range] = {}
-    sources, labels, weights = [], [], []
+    sheet = _Sheet(len(rows), length, positions)
     for row, members in enumerate(rows):
         at = 0
         for index in members:
-            group = groups[index]
-            group_of[row, at : at + group.length(positions)] = index
-            if group.has_picture:
-                slots[index] = range(row * length + at, row * length + at + positions)
-                places[row, at : at + positions] = torch.arange(positions)
-                text_of[row, at : at + positions] = 0
-                at += positions
-            for number, segment in enumerate(group.segments, 1):
-                ids = [*segment.prompt, *segment.target]
-                end = at + len(ids)
-                tokens[row, at:end] = torch.tensor(ids)
-                places[row, at:end] = positions + torch.arange(len(ids))
-                text_of[row, at:end] = number
-                first = row * length + at + len(segment.prompt) - 1
-                sources.extend(range(first, first + len(segment.target)))
-                labels.extend(segment.target)
-                weights.extend([segment.weight] * len(segment.target))
-                at = end
-    return Packed(
-        tokens,
-        places,
-        _mask(group_of, text_of),
-        torch.tensor([slot for index in sorted(slots) for slot in slots[index]], dtype=torch.long),
-        torch.tensor(sources),
-        torch.tensor(labels),
-        torch.tensor(weights),
-    )
+            sheet.put(row, at, groups[index], index)
+            at += groups[index].length(positions)
+    return sheet.packed()
+
+
+class _Sheet:
+    """Rows (B, L) that are being filled."""
+
+    def __init__(self, rows: int, length: int, positions: int) -> None:
+        self.length, self.positions = length, positions
+        self.tokens = torch.zeros(rows, length, dtype=torch.long)
+        self.places = torch.zeros(rows, length, dtype=torch.long)
+        self.group_of = torch.full((rows, length), -1)
+        self.text_of = torch.full((rows, length), -1)  # 0: the prefix
+        self.slots: dict[int, range] = {}  # of each group with a picture
+        self.sources: list[int] = []
+        self.labels: list[int] = []
+        self.weights: list[float] = []
+
+    def put(self, row: int, at: int, group: Group, index: int) -> None:
+        """Put group number `index` at a place in a row."""
+        self.group_of[row, at : at + group.length(self.positions)] = index
+        if group.has_picture:
+            start = row * self.length + at
+            self.slots[index] = range(start, start + self.positions)
+            self.places[row, at : at + self.positions] = torch.arange(self.positions)
+            self.text_of[row, at : at + self.positions] = 0
+            at += self.positions
+        for number, segment in enumerate(group.segments, 1):
+            at = self._write(row, at, segment, number)
+
+    def packed(self) -> Packed:
+        """What was put, as tensors."""
+        slots = [slot for index in sorted(self.slots) for slot in self.slots[index]]
+        return Packed(
+            self.tokens,
+            self.places,
+            _mask(self.group_of, self.text_of),
+            torch.tensor(slots, dtype=torch.long),
+            torch.tensor(self.sources, dtype=torch.long),
+            torch.tensor(self.labels, dtype=torch.long),
+            torch.tensor(self.weights),
+        )
+
+    def _write(self, row: int, at: int, segment: Segment, number: int) -> int:
+        """Write text number `number` of a group; returns where it ends."""
+        ids = [*segment.prompt, *segment.target]
+        end = at + len(ids)
+        self.tokens[row, at:end] = torch.tensor(ids)
+        self.places[row, at:end] = self.positions + torch.arange(len(ids))
+        self.text_of[row, at:end] = number
+        first = row * self.length + at + len(segment.prompt) - 1
+        self.sources.extend(range(first, first + len(segment.target)))
+        self.labels.extend(segment.target)
+        self.weights.extend([segment.weight] * len(segment.target))
+        return end
 
 
 def _bins(lengths: Sequence[int], capacity: int) -> list[list[int]]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from finetune.possible import problems
 from model.profile import ProfileError, build
 
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
+T = TypeVar("T")
 
 
 class RecipeError(ValueError):
@@ -24,11 +26,12 @@ class Source:
     Attributes:
         name: For logs.
         files: JSON lines files, relative to the data folder.
-        images: The folder of the pictures, relative to the data folder.
+        images: The folder of the pictures, relative to the data folder and inside it.
         share: How much of all picture visits go here; shares are relative to each other.
         captions: Captions learnt at one visit.
         questions: Questions learnt at one visit.
-        derived: Questions derived from captions, learnt at one visit.
+        derived: Questions derived from captions, learnt at one visit; half of them ask for yes
+            or no.
         split_key: Key of the rows that names the split; rows of other splits are left out.
         split: The split to train on.
         prefix: Only pictures whose file name starts with it are taken.
@@ -41,6 +44,24 @@ class Source:
     captions: int = 0
     questions: int = 0
     derived: int = 0
+    split_key: str = ""
+    split: str = ""
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Held-out pictures that the model describes, and answers questions about, as it learns.
+
+    Attributes:
+        files, images, split_key, split, prefix: As in `Source`.
+        pictures: How many of them; each is captioned if people did, and asked one question if
+            people asked.
+    """
+
+    files: tuple[str, ...]
+    images: str
+    pictures: int = 2
     split_key: str = ""
     split: str = ""
     prefix: str = ""
@@ -101,9 +122,11 @@ class Recipe:
         schedule: How long and how fast.
         sources: What to learn from.
         lora: Low-rank adaptation of the language model.
+        samples: What to say something about at every checkpoint.
         text_only: JSON lines of questions without pictures, for the language prior; "" for none.
         views: Cached views of each picture: itself, mirrored, and random crops of it.
         text_tokens: Most tokens of texts behind one prefix.
+        precision: "float32", "bfloat16", or "auto" for whichever this processor does faster.
         seed: Of every random draw.
     """
 
@@ -112,9 +135,11 @@ class Recipe:
     schedule: Schedule
     sources: tuple[Source, ...]
     lora: Lora = field(default_factory=Lora)
+    samples: tuple[Samples, ...] = ()
     text_only: str = ""
     views: int = 1
     text_tokens: int = 96
+    precision: str = "auto"
     seed: int = 0
 
 
@@ -127,11 +152,13 @@ def load_recipe(name: str | os.PathLike[str]) -> Recipe:
     path = Path(name) if os.fspath(name).endswith(".toml") else RECIPES_FOLDER / f"{name}.toml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in RECIPES_FOLDER.glob("*.toml")))
-        raise RecipeError(f"There is no recipe {str(name)!r}; known are {known}.")
+        raise RecipeError(
+            f"There is no recipe {os.fspath(name)!r}; known are {known}, or give a TOML file."
+        )
     try:
         table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise RecipeError(f"The recipe {path.name} cannot be read: {error}.") from error
+        raise RecipeError(f"The recipe {path.name} is not valid TOML: {error}.") from error
     try:
         return recipe_from_table(table, path)
     except ProfileError as error:
@@ -139,41 +166,49 @@ def load_recipe(name: str | os.PathLike[str]) -> Recipe:
 
 
 def recipe_from_table(table: dict[str, Any], path: Path) -> Recipe:
-    """Build a recipe from a parsed TOML table; `path` is the file it came from."""
-    values = dict(table)
-    values.setdefault("name", path.stem)
-    where = path.name
-    schedule = build(Schedule, values.pop("schedule", {}), f"[schedule] of {where}")
-    lora = build(Lora, values.pop("lora", {}), f"[lora] of {where}")
-    sources = tuple(
-        build(Source, source, f"[[sources]] of {where}") for source in values.pop("sources", [])
-    )
-    if not sources:
-        raise RecipeError(f"The recipe {where} names no [[sources]].")
-    if schedule.steps < 1 or schedule.pictures < 1 or lora.rank < 1:
-        raise RecipeError(f"steps, pictures and rank in {where} must be at least 1.")
-    profile = values.get("profile", "")
-    if isinstance(profile, str) and (path.parent / profile).is_file():
-        values["profile"] = str((path.parent / profile).resolve())
-    plain = build(_Plain, values, where)
-    return Recipe(
-        plain.name,
-        plain.profile,
-        schedule,
-        sources,
-        lora,
-        plain.text_only,
-        plain.views,
-        plain.text_tokens,
-        plain.seed,
-    )
+    """Build a recipe from a parsed TOML table; `path` is the file it came from.
+
+    Raises:
+        RecipeError: An impossible value.
+        ProfileError: An unknown key, or a value of the wrong type.
+    """
+    values = {"name": path.stem, **table}
+    parts: dict[str, Any] = {
+        "schedule": _section(Schedule, values.pop("schedule", {}), f"[schedule] of {path.name}"),
+        "lora": _section(Lora, values.pop("lora", {}), f"[lora] of {path.name}"),
+        "sources": _sections(Source, values.pop("sources", []), f"[[sources]] of {path.name}"),
+        "samples": _sections(Samples, values.pop("samples", []), f"[[samples]] of {path.name}"),
+    }
+    plain = build(_Plain, values, path.name)
+    beside = path.parent / plain.profile
+    profile = str(beside.resolve()) if beside.is_file() else plain.profile
+    parts |= {f.name: getattr(plain, f.name) for f in fields(_Plain)}
+    recipe = Recipe(**parts | {"profile": profile})
+    for problem in problems(recipe):
+        raise RecipeError(f"The recipe {path.name} cannot be used: {problem}.")
+    return recipe
 
 
 @dataclass(frozen=True)
 class _Plain:
-    profile: str
+    """A recipe without its sections."""
+
     name: str
-    text_only: str = ""
-    views: int = 1
-    text_tokens: int = 96
-    seed: int = 0
+    profile: str
+    text_only: str = Recipe.text_only
+    views: int = Recipe.views
+    text_tokens: int = Recipe.text_tokens
+    precision: str = Recipe.precision
+    seed: int = Recipe.seed
+
+
+def _section(kind: type[T], table: Any, where: str) -> T:
+    if not isinstance(table, dict):
+        raise RecipeError(f"{where} should be a table.")
+    return build(kind, table, where)
+
+
+def _sections(kind: type[T], tables: Any, where: str) -> tuple[T, ...]:
+    if not isinstance(tables, list):
+        raise RecipeError(f"{where} should be a list of tables.")
+    return tuple(_section(kind, table, where) for table in tables)

@@ -1,19 +1,23 @@
 """Processes that share one training step, each with its part of the pictures.
 
-Started by `torchrun`, which sets RANK and WORLD_SIZE; without it a team has one member. On a CPU
-one process with one thread for each core beats one process with many threads, for it synchronises
-once a step instead of at every operation.
+Started by `glimpse train --processes` or `torchrun`, which set RANK and WORLD_SIZE; without them a
+team has one member. On a CPU one process with one thread for each core beats one process with many
+threads, for it synchronises once a step instead of at every operation.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
+
+PATIENCE = timedelta(days=1)  # others wait while the leader encodes pictures
 
 
 @dataclass(frozen=True)
@@ -25,18 +29,23 @@ class Team:
 
     @classmethod
     def join(cls) -> Team:
-        """Join the team that `torchrun` set up, or be alone."""
-        size = int(os.environ.get("WORLD_SIZE", "1"))
-        if size == 1:
+        """Join the team that the environment names, or be alone."""
+        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return cls()
         if not dist.is_initialized():
-            dist.init_process_group("gloo")
-        return cls(dist.get_rank(), size)
+            dist.init_process_group("gloo", timeout=PATIENCE)
+            atexit.register(dist.destroy_process_group)
+        return cls(dist.get_rank(), dist.get_world_size())
 
     @property
     def leads(self) -> bool:
         """Whether this process writes files and talks."""
         return self.rank == 0
+
+    def wait(self) -> None:
+        """Wait until every member is here."""
+        if self.size > 1:
+            dist.barrier()
 
     def share(self, costs: Sequence[int]) -> list[int]:
         """Which items this process takes, so that all have about the same to do."""
@@ -50,7 +59,7 @@ class Team:
         return mine
 
     def sum(self, values: Tensor) -> Tensor:
-        """The sum of a tensor over all processes."""
+        """The sum of a tensor over all processes, in place."""
         if self.size > 1:
             dist.all_reduce(values)
         return values
@@ -61,14 +70,16 @@ class Team:
             return
         grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
         flat = self.sum(torch.cat([grad.flatten() for grad in grads]))
-        parts = flat.split([grad.numel() for grad in grads])
+        parts = torch.split(flat, [grad.numel() for grad in grads])
         for parameter, part in zip(parameters, parts, strict=True):
             parameter.grad = part.view_as(parameter)
 
-    def agree(self, *values: float) -> list[float]:
-        """The leader's values, for everyone: clocks and signals differ between processes."""
-        agreed = torch.tensor(values, dtype=torch.float64)
-        if self.size > 1:
-            dist.broadcast(agreed, 0)
-        result: list[float] = agreed.tolist()
-        return result
+    def agree(self, seconds: float, stopped_by: int) -> tuple[float, int]:
+        """The leader's clock, and the largest signal number that anyone was told to stop by."""
+        if self.size == 1:
+            return seconds, stopped_by
+        told = torch.zeros(1 + self.size, dtype=torch.float64)
+        told[0] = seconds if self.leads else 0.0
+        told[1 + self.rank] = stopped_by
+        seconds, *signals = self.sum(told).tolist()
+        return seconds, int(max(signals))

@@ -1,0 +1,158 @@
+"""What is learnt: the mapper, and LoRA inside a frozen language model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from finetune.recipe import Lora, RecipeError
+from model.hub import quiet
+from model.vlm import PrefixVLM
+
+State = dict[str, Tensor]
+CLASS_NAMES = Path(__file__).parent / "imagenet_classes.txt"
+
+
+class Learner:
+    """A model whose mapper and LoRA learn while everything else is frozen.
+
+    Args:
+        vlm: The model with a fresh mapper; LoRA is put into its language model.
+        lora: What LoRA looks like.
+        bfloat16: Keep frozen weights in bfloat16, at half the memory traffic.
+
+    Attributes:
+        vlm: The model.
+        language: peft's form of its language model.
+
+    Raises:
+        RecipeError: LoRA's targets do not exist in this language model.
+    """
+
+    def __init__(self, vlm: PrefixVLM, lora: Lora, bfloat16: bool = False) -> None:
+        self.vlm, self.bfloat16 = vlm, bfloat16
+        self.language: Any = attach_lora(vlm, lora)
+        # On CPUs the fused kernel's backward pass with a mask takes three times the plain one's.
+        self.language.set_attn_implementation("eager")
+        if bfloat16:
+            for parameter in self.language.parameters():
+                if not parameter.requires_grad:
+                    parameter.data = parameter.data.to(torch.bfloat16)
+        name_tags(vlm)
+
+    @property
+    def mapper_parameters(self) -> list[Tensor]:
+        """What the mapper learns."""
+        return [p for p in self.vlm.mapper.parameters() if p.requires_grad]
+
+    @property
+    def lora_parameters(self) -> list[Tensor]:
+        """What LoRA learns."""
+        return [p for p in self.language.parameters() if p.requires_grad]
+
+    def train(self, mode: bool = True) -> None:
+        """Switch dropout on or off."""
+        self.vlm.mapper.train(mode)
+        self.language.train(mode)
+
+    def state(self) -> State:
+        """Everything that is learnt, by name: "mapper.…" and "lora.…" in peft's names."""
+        from peft import get_peft_model_state_dict
+
+        # "auto" would look for the base model on the hub.
+        lora = get_peft_model_state_dict(self.language, save_embedding_layers=False)
+        return dict([*_named("mapper.", self.vlm.mapper.state_dict()), *_named("lora.", lora)])
+
+    def load(self, state: State) -> None:
+        """Put back what `state` gave.
+
+        Raises:
+            RuntimeError: It is of another model.
+        """
+        from peft import set_peft_model_state_dict
+
+        if state.keys() != self.state().keys():
+            raise RuntimeError("The weights are those of another model.")
+        self.vlm.mapper.load_state_dict(part("mapper", state))
+        set_peft_model_state_dict(self.language, part("lora", state))
+
+
+class Average:
+    """The running mean of weights (LAWA, Kaddour 2022, arXiv 2209.14981).
+
+    Attributes:
+        state: The mean; empty at first.
+        count: How many were averaged.
+    """
+
+    def __init__(self) -> None:
+        self.state: State = {}
+        self.count = 0
+
+    @torch.no_grad()
+    def add(self, state: State) -> None:
+        """Take one more into the mean."""
+        self.count += 1
+        for key, value in state.items():
+            mean = self.state.setdefault(key, torch.zeros_like(value))
+            mean += (value - mean) / self.count
+
+
+def part(name: str, state: State) -> State:
+    """The part of a state that is the "mapper" or "lora", under its own names."""
+    start = f"{name}."
+    return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
+
+
+def attach_lora(vlm: PrefixVLM, lora: Lora) -> Any:
+    """Put LoRA into the language model and return the peft model.
+
+    Raises:
+        RecipeError: The targets do not exist in this language model.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    names = {name.rpartition(".")[2] for name, _ in vlm.language.named_modules()}
+    missing = [target for target in lora.targets if target.rpartition(".")[2] not in names]
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.targets),
+        task_type="CAUSAL_LM",
+    )
+    try:
+        if missing:
+            raise ValueError(f"no module is called {missing[0]}")
+        with quiet():
+            return get_peft_model(vlm.language, config)
+    except ValueError as error:
+        raise RecipeError(
+            f"LoRA cannot be put on {', '.join(missing or lora.targets)} of this language model; "
+            f"linear layers in it are {', '.join(sorted(_linear(vlm.language)))}."
+        ) from error
+
+
+def name_tags(vlm: PrefixVLM) -> None:
+    """Start each class tag at the mean token embedding of the class's name."""
+    tags = vlm.mapper.tags
+    if tags is None:
+        return
+    names = CLASS_NAMES.read_text(encoding="utf-8").split("\n")
+    with torch.no_grad():
+        for row in range(tags.names.num_embeddings):
+            ids = torch.tensor(vlm.tokens(" " + names[row]))
+            tags.names.weight[row] = vlm.embed(ids).float().mean(dim=0)
+
+
+def _linear(language: Any) -> set[str]:
+    named: Iterator[tuple[str, Any]] = language.named_modules()
+    return {name.rpartition(".")[2] for name, it in named if isinstance(it, torch.nn.Linear)}
+
+
+def _named(start: str, state: State) -> Iterator[tuple[str, Tensor]]:
+    return ((start + key, value) for key, value in state.items())

@@ -1,0 +1,63 @@
+"""What no recipe can ask for, beside unknown keys, wrong types and numbers that are none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from finetune.recipe import Recipe, Samples, Schedule, Source
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+def problems(recipe: Recipe) -> Iterator[str]:
+    """What is impossible in a recipe, as parts of a sentence."""
+    for part in (recipe.schedule, recipe.lora, *recipe.sources, *recipe.samples):
+        yield from _nameless(part)
+    yield from _below_one(recipe, "views", "text_tokens")
+    if recipe.precision not in PRECISIONS:
+        yield f"precision = {recipe.precision!r} is not one of {', '.join(PRECISIONS)}"
+    if not recipe.sources:
+        yield "it names no [[sources]]"
+    elif not any(source.share for source in recipe.sources):
+        yield "the share of every source is 0"
+    yield from _of_schedule(recipe.schedule)
+    yield from _below_one(recipe.lora, "rank", "alpha")
+    if recipe.lora.dropout >= 1:
+        yield "dropout in [lora] must be below 1"
+    for source in recipe.sources:
+        if not source.captions + source.questions + source.derived:
+            yield f"the source {source.name!r} asks for no captions, questions or derived ones"
+        yield from _split(source)
+    for sample in recipe.samples:
+        yield from _below_one(sample, "pictures")
+        yield from _split(sample)
+
+
+def _of_schedule(schedule: Schedule) -> Iterator[str]:
+    yield from _below_one(schedule, "steps", "pictures", "checkpoint_steps")
+    if not schedule.clip:
+        yield "clip must be more than 0"
+
+
+def _split(part: Source | Samples) -> Iterator[str]:
+    if bool(part.split) != bool(part.split_key):
+        yield "split and split_key go together"
+
+
+def _below_one(part: Any, *names: str) -> Iterator[str]:
+    for name in names:
+        if getattr(part, name) < 1:
+            yield f"{name} must be at least 1"
+
+
+def _nameless(part: Any) -> Iterator[str]:
+    for field in fields(part):
+        if field.type == "tuple[str, ...]" and not _names(getattr(part, field.name)):
+            yield f"{field.name} should be a list of one or more names"
+
+
+def _names(value: Any) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(type(v) is str and v for v in value)

@@ -1,0 +1,19 @@
+"""Which numbers a run computes with."""
+
+from __future__ import annotations
+
+import torch
+
+from finetune.recipe import Recipe
+
+
+def computes_bfloat16(recipe: Recipe) -> bool:
+    """Whether a run multiplies bfloat16; what is learnt stays float32 in any case."""
+    return recipe.precision == "bfloat16" or (recipe.precision == "auto" and fast_bfloat16())
+
+
+def fast_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 in hardware; else it is slower than float32."""
+    # PyTorch tells only privately, and not on every platform.
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(supported and supported())

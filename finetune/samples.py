@@ -1,0 +1,89 @@
+"""Held-out pictures that the model describes, and is asked about, while it learns."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from data.features import see
+from data.records import PictureRecord, read_pictures
+from finetune.adapting import Learner
+from finetune.encoding import Encoder
+from finetune.progress import Said
+from finetune.recipe import Recipe, Samples
+from model.decoding import greedy
+from model.profile import DecodingConfig
+from model.prompts import prompt_for
+
+
+@dataclass(frozen=True)
+class _Asked:
+    picture: int
+    question: str | None
+    wanted: str
+
+
+class SamplePictures:
+    """What to look at, read from the data folder and encoded once.
+
+    Args:
+        recipe: Names the held-out pictures.
+        root: The data folder.
+        encoder: The tower.
+
+    Raises:
+        DataError: A file or a picture is missing or unreadable.
+    """
+
+    def __init__(self, recipe: Recipe, root: Path, encoder: Encoder) -> None:
+        self._asked: list[_Asked] = []
+        states = []
+        for samples in recipe.samples:
+            for record in _choose(samples, root, recipe.seed):
+                picture = see(record.image, record.image.name, view=0)
+                states.append(torch.from_numpy(encoder([picture])).float())
+                if record.captions:
+                    self._asked.append(_Asked(len(states) - 1, None, record.captions[0]))
+                if record.questions:
+                    asked = record.questions[0]
+                    answer = asked.answers[0][0]
+                    self._asked.append(_Asked(len(states) - 1, asked.question, answer))
+        self._states = encoder.tower.complete(torch.cat(states)) if states else torch.empty(0)
+
+    def say(self, learner: Learner, decoding: DecodingConfig) -> tuple[Said, ...]:
+        """What the model says now, without dropout, greedily."""
+        if not self._asked:
+            return ()
+        learner.train(False)
+        try:
+            return self._say(learner, decoding)
+        finally:
+            learner.train()
+
+    @torch.inference_mode()
+    def _say(self, learner: Learner, decoding: DecodingConfig) -> tuple[Said, ...]:
+        vlm = learner.vlm
+        with torch.autocast("cpu", torch.bfloat16, enabled=learner.bfloat16):
+            prefix: Tensor = vlm.mapper(self._states)
+            caches = vlm.prefill(prefix.to(next(learner.language.parameters()).dtype))
+            decoded = greedy(
+                vlm,
+                [caches[asked.picture] for asked in self._asked],
+                [prompt_for(asked.question) for asked in self._asked],
+                decoding.caption_tokens,
+            )
+        return tuple(
+            Said(asked.question, found.text, asked.wanted)
+            for asked, found in zip(self._asked, decoded, strict=True)
+        )
+
+
+def _choose(samples: Samples, root: Path, seed: int) -> list[PictureRecord]:
+    where = {samples.split_key: samples.split} if samples.split_key else None
+    files = [root / file for file in samples.files]
+    records = read_pictures(files, root / samples.images, where, samples.prefix)
+    return random.Random(seed).sample(records, min(samples.pictures, len(records)))

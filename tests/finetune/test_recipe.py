@@ -1,0 +1,99 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_data import recipe_table, write_recipe
+
+from finetune.recipe import RECIPES_FOLDER, RecipeError, load_recipe
+from model.profile import load_profile
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES_FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_shipped_recipe_can_be_read_and_names_a_profile(path: Path) -> None:
+    recipe = load_recipe(path.stem)
+    assert recipe.name == path.stem
+    assert load_profile(recipe.profile)
+
+
+def test_a_profile_beside_the_recipe_is_found(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").touch()
+    recipe = load_recipe(write_recipe(tmp_path, recipe_table()))
+    assert recipe.profile == str(tmp_path / "tiny.toml")
+    assert recipe.name == "recipe"
+    assert recipe.sources[0].files == ("vqa.jsonl",)
+    assert recipe.samples[0].pictures == 2
+
+
+IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
+    "negative steps": ({"schedule": {"steps": -1}}, "must not be negative"),
+    "no steps": ({"schedule": {"steps": 0}}, "steps must be at least 1"),
+    "steps missing": ({"schedule": {}}, "'steps' is missing"),
+    "steps as text": ({"schedule": {"steps": "many"}}, "should be of type int"),
+    "schedule of another kind": ({"schedule": 3}, "should be a table"),
+    "no pictures": ({"schedule": {"steps": 1, "pictures": 0}}, "pictures must be at least 1"),
+    "never saving": ({"schedule": {"steps": 1, "checkpoint_steps": 0}}, "checkpoint_steps must"),
+    "no clip": ({"schedule": {"steps": 1, "clip": 0}}, "clip must be more than 0"),
+    "endless rate": (
+        {"schedule": {"steps": 1, "mapper_rate": float("inf")}},
+        "mapper_rate = inf",
+    ),
+    "no views": ({"views": 0}, "views must be at least 1"),
+    "no room for texts": ({"text_tokens": 0}, "text_tokens must be at least 1"),
+    "precision": ({"precision": "float8"}, "precision = 'float8' is not one of auto"),
+    "unknown key": ({"lerning_rate": 1.0}, "Unknown key 'lerning_rate'"),
+    "unknown key in a section": ({"lora": {"rang": 2}}, "Unknown key 'rang' in [lora]"),
+    "rank": ({"lora": {"rank": 0}}, "rank must be at least 1"),
+    "dropout": ({"lora": {"dropout": 1.0}}, "dropout in [lora] must be below 1"),
+    "a target instead of a list": ({"lora": {"targets": "q_proj"}}, "targets should be a list"),
+    "no targets": ({"lora": {"targets": []}}, "targets should be a list"),
+    "no sources": ({"sources": []}, "names no [[sources]]"),
+    "sources as a table": ({"sources": {"name": "x"}}, "should be a list of tables"),
+    "nothing learnt": ({"sources": [{"name": "x", "files": ["f"], "images": "i"}]}, "asks for no"),
+    "files as numbers": (
+        {"sources": [{"name": "x", "files": [1], "images": "i", "captions": 1}]},
+        "files should be a list",
+    ),
+    "split without its key": (
+        {"sources": [{"name": "x", "files": ["f"], "images": "i", "captions": 1, "split": "val"}]},
+        "split and split_key go together",
+    ),
+    "no share": (
+        {"sources": [{"name": "x", "files": ["f"], "images": "i", "captions": 1, "share": 0}]},
+        "share of every source is 0",
+    ),
+    "no sample pictures": (
+        {"samples": [{"files": ["f"], "images": "i", "pictures": 0}]},
+        "pictures must be at least 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE)
+def test_what_is_impossible_is_refused_in_one_sentence(tmp_path: Path, name: str) -> None:
+    changes, said = IMPOSSIBLE[name]
+    path = write_recipe(tmp_path, recipe_table() | changes)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    assert said in str(caught.value)
+    assert "recipe.toml" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_recipe_without_profile_is_refused(tmp_path: Path) -> None:
+    table = recipe_table()
+    del table["profile"]
+    with pytest.raises(RecipeError, match="'profile' is missing"):
+        load_recipe(write_recipe(tmp_path, table))
+
+
+def test_no_such_recipe(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"no recipe 'satrter'; known are .*starter"):
+        load_recipe("satrter")
+    with pytest.raises(RecipeError, match="no recipe"):
+        load_recipe(tmp_path / "none.toml")
+
+
+def test_a_recipe_that_is_no_toml(tmp_path: Path) -> None:
+    (tmp_path / "broken.toml").write_text("steps = = 3")
+    with pytest.raises(RecipeError, match=r"broken\.toml is not valid TOML"):
+        load_recipe(tmp_path / "broken.toml")
