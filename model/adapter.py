@@ -13,22 +13,23 @@ import logging
 import math
 import shutil
 import tomllib
-from dataclasses import asdict, dataclass
+import warnings
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from model.hub import load_network, load_tokenizer, quiet
 from model.prefix import Mapper
-from model.profile import STARTER_WHEEL, Profile
+from model.profile import STARTER_WHEEL, MapperConfig, Profile
 from model.prompts import PROMPT_VERSION
 from model.vision import load_tower
 from model.vlm import PrefixVLM
-from model.weights import WeightsError, starter_language_model
+from model.weights import starter_language_model
 
 log = logging.getLogger(__name__)
 
@@ -65,18 +66,12 @@ def load_base(profile: Profile) -> PrefixVLM:
         WeightsError: Base weights cannot be had; one plain sentence.
         ProfileError: The profile asks for what its parts cannot give.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     source = profile.language.source
     folder = str(starter_language_model()) if source == STARTER_WHEEL else source
-    try:
-        language = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError) as error:
-        raise WeightsError(
-            f"The language model {source!r} could not be loaded; "
-            "check the name and that the model hub can be reached."
-        ) from error
+    language = load_network("The language model", folder, AutoModelForCausalLM)
+    tokenizer = load_tokenizer(folder)
     language.eval().requires_grad_(False)
     tower = load_tower(profile.tower)
     head = tower.classifier()
@@ -101,24 +96,22 @@ def load_trained(profile: Profile) -> tuple[PrefixVLM, Calibration]:
         WeightsError: Base weights cannot be had.
         ProfileError: The profile cannot be used.
     """
-    from peft import PeftModel
-
     folder = profile.adapter_folder
     card = read_card(folder, profile)
+    calibration = _calibration(card, folder)
     vlm = load_base(profile)
     try:
         state = {k: v.float() for k, v in load_file(folder / "prefix.safetensors").items()}
         vlm.mapper.load_state_dict(state)
-        tuned = PeftModel.from_pretrained(vlm.language, folder / "lora")
-        vlm.language = tuned.merge_and_unload(safe_merge=True)
-    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        vlm.language = _merged(vlm.language, folder / "lora")
+    except Exception as error:  # whatever a parser of files trips over
+        log.exception("cannot load the adapter in %s", folder)
         raise AdapterError(
             f"The adapter in {folder} is damaged or made for another model; "
             "install Glimpse again or train it anew."
         ) from error
-    vlm.language.requires_grad_(False)
-    vlm.eval()
-    return vlm, _calibration(card)
+    vlm.eval().requires_grad_(False)
+    return vlm, calibration
 
 
 def read_card(folder: Path, profile: Profile) -> dict[str, Any]:
@@ -131,31 +124,31 @@ def read_card(folder: Path, profile: Profile) -> dict[str, Any]:
         raise AdapterError(f"There is no adapter in {folder}; train one with `glimpse train`.")
     try:
         card = tomllib.loads((folder / "adapter.toml").read_text(encoding="utf-8"))
-        version, base = card["prompt_version"], card["base"]
-        same = base["mapper"] == asdict(profile.mapper) and base["tower_kind"] == profile.tower.kind
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        version, base = card["prompt_version"], dict(card["base"])
+        mapper = MapperConfig(**base.pop("mapper"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.exception("cannot read the adapter in %s", folder)
         raise AdapterError(f"The file adapter.toml in {folder} is damaged.") from error
     if version != PROMPT_VERSION:
         raise AdapterError(
             f"The adapter in {folder} was trained with prompts of version {version}, "
             f"but this Glimpse speaks version {PROMPT_VERSION}."
         )
-    if not same:
+    facts = base_facts(profile)
+    other = [key for key in ("tower_kind", "layer") if base.get(key, facts[key]) != facts[key]]
+    if mapper != profile.mapper or other:
         raise AdapterError(f"The adapter in {folder} was trained for another tower or mapper.")
     return card
 
 
 def base_facts(profile: Profile) -> dict[str, Any]:
-    """What an adapter must know of its base, for adapter.toml."""
+    """What an adapter must know of its base, for adapter.toml: names, never paths."""
     return {
-        "tower": Path(profile.tower.source).name
-        if _local(profile.tower.source)
-        else profile.tower.source,
+        "tower": _name(profile.tower.source),
         "tower_kind": profile.tower.kind,
         "image_size": profile.tower.image_size,
-        "language": Path(profile.language.source).name
-        if _local(profile.language.source)
-        else profile.language.source,
+        "layer": profile.tower.layer,
+        "language": _name(profile.language.source),
         "mapper": asdict(profile.mapper),
     }
 
@@ -181,46 +174,78 @@ def save_adapter(
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    half = {k: v.detach().to(torch.float16).contiguous() for k, v in mapper.items()}
-    save_file(half, part / "prefix.safetensors")
-    config = language.peft_config["default"]
-    config.base_model_name_or_path = base_facts(profile)["language"]
-    config.inference_mode = True
-    language.save_pretrained(part / "lora", state_dict=lora)
-    _halve(part / "lora" / "adapter_model.safetensors")
-    (part / "lora" / "README.md").unlink(missing_ok=True)
-    _plain_config(part / "lora" / "adapter_config.json")
-    card = {"prompt_version": PROMPT_VERSION, "base": base_facts(profile), **facts}
-    (part / "adapter.toml").write_text(tomli_w.dumps(card), encoding="utf-8")
-    if (folder / "README.md").is_file():
-        shutil.copy2(folder / "README.md", part / "README.md")
-    old = folder.with_name(folder.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.is_dir():
-        folder.replace(old)
-    part.replace(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    try:
+        save_file(_halved(mapper), part / "prefix.safetensors")
+        _save_lora(part / "lora", language, lora, base_facts(profile)["language"])
+        card = {"prompt_version": PROMPT_VERSION, "base": base_facts(profile), **facts}
+        (part / "adapter.toml").write_text(tomli_w.dumps(card), encoding="utf-8")
+        if (folder / "README.md").is_file():
+            shutil.copy2(folder / "README.md", part / "README.md")
+        for path in part.rglob("*.safetensors"):
+            path.chmod(0o644)  # safetensors writes 0600, which breaks an installation for all users
+        _exchange(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
-def _halve(path: Path) -> None:
-    state = {k: v.to(torch.float16).contiguous() for k, v in load_file(path).items()}
-    save_file(state, path, metadata={"format": "pt"})
+def _merged(language: Any, folder: Path) -> Any:
+    """The language model with the LoRA of a folder merged into its weights."""
+    from peft import PeftModel, get_peft_model_state_dict
+
+    stored = load_file(folder / "adapter_model.safetensors")
+    if not (folder / "adapter_config.json").is_file():  # peft would ask the hub for it
+        raise FileNotFoundError(folder / "adapter_config.json")
+    with quiet():
+        # Said more strictly below: peft warns of missing weights and ignores needless ones.
+        warnings.filterwarnings("ignore", "Found missing adapter keys")
+        tuned = PeftModel.from_pretrained(language, str(folder), local_files_only=True)
+    known = get_peft_model_state_dict(tuned, save_embedding_layers=False)
+    if stored.keys() != known.keys():
+        raise ValueError("LoRA's weights are not those of this language model.")
+    return tuned.merge_and_unload(safe_merge=True)
 
 
-def _plain_config(path: Path) -> None:
-    """Sort sets that peft writes in any order, so that the same run writes the same file."""
+def _save_lora(folder: Path, language: Any, lora: dict[str, Tensor] | None, base: str) -> None:
+    """Write LoRA in peft's format: float16, the same bytes for the same run, no machine's paths."""
+    # "auto" would look for the base model on the hub.
+    language.save_pretrained(str(folder), state_dict=lora, save_embedding_layers=False)
+    weights = folder / "adapter_model.safetensors"
+    save_file(_halved(load_file(weights)), weights, metadata={"format": "pt"})
+    (folder / "README.md").unlink(missing_ok=True)
+    path = folder / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
+    config |= {"base_model_name_or_path": base, "inference_mode": True}
     config["target_modules"] = sorted(config["target_modules"])
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _calibration(card: dict[str, Any]) -> Calibration:
-    known = {k: float(v) for k, v in card.get("calibration", {}).items() if k in _CALIBRATED}
-    return Calibration(**known)
+def _exchange(new: Path, folder: Path) -> None:
+    """Put a folder in another's place, and the other back if that fails."""
+    old = folder.with_name(folder.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.is_dir():
+        folder.replace(old)
+    try:
+        new.replace(folder)
+    except OSError:
+        if old.is_dir():
+            old.replace(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
-_CALIBRATED = frozenset(Calibration.__dataclass_fields__)
+def _halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v.detach().to(torch.float16).contiguous() for k, v in state.items()}
 
 
-def _local(source: str) -> bool:
-    return Path(source).is_absolute()
+def _calibration(card: dict[str, Any], folder: Path) -> Calibration:
+    try:
+        stored = card.get("calibration", {})
+        values = {f.name: float(stored[f.name]) for f in fields(Calibration) if f.name in stored}
+    except (TypeError, ValueError) as error:
+        raise AdapterError(f"The calibration in adapter.toml in {folder} is damaged.") from error
+    return Calibration(**values)
+
+
+def _name(source: str) -> str:
+    return Path(source).name if Path(source).is_absolute() else source

@@ -137,7 +137,7 @@ class _Search:
     def advance(self, logprobs: Tensor) -> list[tuple[int, int]]:
         """Log-probabilities (rows, V) of the live beams → the (row, token) to go on with."""
         totals = torch.tensor([total for _, total in self.live])[:, None] + logprobs
-        best, flat = totals.flatten().topk(2 * self.width)
+        best, flat = totals.flatten().topk(min(2 * self.width, totals.numel()))
         vocabulary = logprobs.shape[1]
         chosen: list[tuple[int, int]] = []
         live: list[tuple[list[int], float]] = []

@@ -77,12 +77,14 @@ class EngineLimits:
     Attributes:
         queue: Most requests waiting.
         batch: Most requests computed together.
-        pictures: Most encoded pictures kept for follow-up questions (about 1 MB each).
+        pictures: Most encoded pictures kept for follow-up questions.
+        bytes: Most memory that they take (about 1 MB each with the starter, 15 with ViT-B/16).
     """
 
     queue: int = 64
     batch: int = 16
     pictures: int = 128
+    bytes: int = 512_000_000
 
 
 @dataclass
@@ -113,7 +115,7 @@ class Engine:
         self.profile = profile
         self._vlm, self._calibration, self._limits = vlm, calibration, limits
         self._encoded: OrderedDict[str, PrefixCache] = OrderedDict()
-        self._queue: queue.Queue[_Request | None] = queue.Queue(limits.queue)
+        self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()  # None: the end
         self._closing = threading.Lock()
         self._closed = False
         self._worker = threading.Thread(target=self._work, name="glimpse-engine", daemon=True)
@@ -130,10 +132,9 @@ class Engine:
         with self._closing:
             if self._closed:
                 raise EngineClosed("The engine was shut down.")
-            try:
-                self._queue.put_nowait(request)
-            except queue.Full:
-                raise EngineBusy("Too many questions are waiting.") from None
+            if self._queue.qsize() >= self._limits.queue:
+                raise EngineBusy("Too many questions are waiting.")
+            self._queue.put(request)
         return request.future
 
     def answer(self, picture: Picture, question: str) -> Answer:
@@ -145,12 +146,16 @@ class Engine:
         return self.submit(picture, None).result()
 
     def close(self) -> None:
-        """Finish what is queued and stop; later requests are refused."""
+        """Finish what is queued and stop; later requests are refused.
+
+        Called from a future's callback, it does not wait for the end.
+        """
         with self._closing:
             first, self._closed = not self._closed, True
         if first:
             self._queue.put(None)
-        self._worker.join()
+        if threading.current_thread() is not self._worker:
+            self._worker.join()
 
     # -- the worker ------------------------------------------------------------------------
 
@@ -221,8 +226,9 @@ class Engine:
         for picture, cache in zip(pictures, caches, strict=True):
             self._encoded[picture.digest] = cache
             self._encoded.move_to_end(picture.digest)
-        while len(self._encoded) > self._limits.pictures:
-            self._encoded.popitem(last=False)
+        held = sum(cache.bytes for cache in self._encoded.values())
+        while len(self._encoded) > self._limits.pictures or held > self._limits.bytes:
+            held -= self._encoded.popitem(last=False)[1].bytes
         return caches
 
     def _decode(
@@ -273,7 +279,11 @@ def load_engine(
     if int8:
         quantise(vlm.language)
     engine = Engine(chosen, vlm, calibration, limits)
-    _warm_up(engine)
+    try:
+        _warm_up(engine)
+    except BaseException:
+        engine.close()
+        raise
     return engine
 
 

@@ -45,8 +45,7 @@ class Mapper(nn.Module):
                 )
             self.body = PatchMlp(config, hidden_size, grid, width)
             image_positions = 1 + (grid // config.shuffle) ** 2
-        if config.tags and not classes:
-            raise ProfileError("tags in [mapper] need a tower with a classifier.")
+        _check_tags(config, grid, classes)
         self.tags = ClassTags(config, grid, hidden_size, classes, width) if config.tags else None
         self.positions = image_positions + (self.tags.positions if self.tags else 0)
         self.norm = nn.LayerNorm(width)
@@ -157,6 +156,17 @@ class ClassTags(nn.Module):
         probabilities, classes = logits.softmax(dim=-1).topk(count, dim=-1)  # (B, R, k)
         named = self.names(classes) + probabilities[..., None] * self.certainty
         return cast(Tensor, named.flatten(1, 2))
+
+
+def _check_tags(config: MapperConfig, grid: int, classes: int) -> None:
+    if config.tags and not classes:
+        raise ProfileError("tags in [mapper] need a tower with a classifier.")
+    if config.tags and max(config.tags, config.quarter_tags) > classes:
+        raise ProfileError(
+            f"tags in [mapper] are too many: the tower's classifier knows only {classes} classes."
+        )
+    if config.quarter_tags and grid < 2:
+        raise ProfileError("quarter_tags in [mapper] need a tower with a grid of at least 2.")
 
 
 def pixel_shuffle(patches: Tensor, grid: int, side: int) -> Tensor:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -103,11 +104,12 @@ class Profile:
                 f"The profile {self.name!r} has no trained adapter yet; "
                 "train one with `glimpse train` and name its folder under `adapter`."
             )
-        path = Path(self.adapter).expanduser()
+        path = _expand(self.adapter)
         return path if path.is_absolute() else ADAPTERS_FOLDER / path
 
 
 T = TypeVar("T")
+C = TypeVar("C", TowerConfig, LanguageConfig)
 _SECTIONS: dict[str, type[Any]] = {
     "tower": TowerConfig,
     "mapper": MapperConfig,
@@ -117,6 +119,11 @@ _SECTIONS: dict[str, type[Any]] = {
 _CHOICES = {
     ("tower", "kind"): ("efficientnet-lite", "clip", "vit", "dinov2"),
     ("mapper", "kind"): ("mlp", "resampler"),
+}
+_AT_LEAST_ONE = {
+    "tower": ("image_size",),
+    "mapper": ("hidden_size", "shuffle", "queries", "layers"),
+    "decoding": ("answer_tokens", "caption_tokens", "caption_beams"),
 }
 
 
@@ -142,26 +149,27 @@ def profile_from_table(table: dict[str, Any], path: Path) -> Profile:
     """Build a profile from a parsed TOML table; `path` is the file it came from."""
     known = {field.name for field in fields(Profile)}
     _refuse_unknown(set(table) - known, known, path.name)
-    parts: dict[str, Any] = {"name": table.get("name", path.stem)}
+    texts = {"name": path.stem, "adapter": ""}
+    parts: dict[str, Any] = {key: table.get(key, default) for key, default in texts.items()}
+    for key in texts:
+        if not isinstance(parts[key], str):
+            raise ProfileError(f"{key} = {parts[key]!r} in {path.name} should be of type str.")
     for section, kind in _SECTIONS.items():
         if section in table or section != "decoding":
             values = table.get(section)
             if not isinstance(values, dict):
                 raise ProfileError(f"The profile {path.name} lacks the section [{section}].")
             parts[section] = build(kind, values, f"[{section}] of {path.name}")
-    for (section, key), allowed in _CHOICES.items():
-        value = getattr(parts[section], key)
-        if value not in allowed:
-            raise ProfileError(
-                f"{key} = {value!r} in [{section}] of {path.name} "
-                f"is not one of {', '.join(allowed)}."
-            )
-    for section in ("tower", "language"):
-        parts[section] = _resolve_source(parts[section], path.parent)
-    adapter = table.get("adapter", "")
-    if adapter and (path.parent / adapter).is_dir():
-        adapter = str((path.parent / adapter).resolve())
-    return Profile(**parts, adapter=adapter)
+    profile = Profile(**parts)
+    _check(profile, path.name)
+    beside = path.parent / _expand(profile.adapter)
+    if profile.adapter and (beside.is_dir() or os.sep in profile.adapter):
+        profile = replace(profile, adapter=str(beside.resolve()))
+    return replace(
+        profile,
+        tower=_resolve_source(profile.tower, path.parent),
+        language=_resolve_source(profile.language, path.parent),
+    )
 
 
 def build(kind: type[T], values: dict[str, Any], where: str) -> T:
@@ -185,10 +193,33 @@ def build(kind: type[T], values: dict[str, Any], where: str) -> T:
             value = tuple(value) if isinstance(value, list) else value  # noqa: PLW2901
         elif type(value) is not wanted:
             raise ProfileError(f"{key} = {value!r} in {where} should be of type {wanted.__name__}.")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ProfileError(f"{key} = {value!r} in {where} is not a number to work with.")
         if type(value) in (int, float) and value < 0 and key not in ("layer", "length_penalty"):
             raise ProfileError(f"{key} = {value!r} in {where} must not be negative.")
         checked[key] = value
     return kind(**checked)
+
+
+def _check(profile: Profile, where: str) -> None:
+    """Refuse values of the right type that make no sense."""
+    for (section, key), allowed in _CHOICES.items():
+        value = getattr(getattr(profile, section), key)
+        if value not in allowed:
+            raise ProfileError(
+                f"{key} = {value!r} in [{section}] of {where} is not one of {', '.join(allowed)}."
+            )
+    for section, keys in _AT_LEAST_ONE.items():
+        for key in keys:
+            if getattr(getattr(profile, section), key) < 1:
+                raise ProfileError(f"{key} in [{section}] of {where} must be at least 1.")
+    for section in ("tower", "language"):
+        if not getattr(profile, section).source:
+            raise ProfileError(f"source in [{section}] of {where} is empty.")
+    if profile.mapper.dropout >= 1:
+        raise ProfileError(f"dropout in [mapper] of {where} must be less than 1.")
+    if profile.mapper.quarter_tags and not profile.mapper.tags:
+        raise ProfileError(f"quarter_tags in [mapper] of {where} needs tags as well.")
 
 
 def _required(field: Any) -> bool:
@@ -204,7 +235,7 @@ def _refuse_unknown(unknown: set[str], known: set[str], where: str) -> None:
 def _find(name: str | os.PathLike[str]) -> Path:
     text = os.fspath(name)
     if text.endswith(".toml") or os.sep in text:
-        path = Path(text).expanduser()
+        path = _expand(text)
         if not path.is_file():
             raise ProfileError(f"There is no profile file {text!r}.")
         return path
@@ -215,9 +246,17 @@ def _find(name: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _resolve_source(config: Any, folder: Path) -> Any:
-    local = folder / config.source
+def _resolve_source(config: C, folder: Path) -> C:
+    """A source that is a folder beside the profile becomes that folder's whole path."""
+    local = folder / _expand(config.source)
     if config.source == STARTER_WHEEL or not local.is_dir():
         return config
-    values = {field.name: getattr(config, field.name) for field in fields(config)}
-    return type(config)(**values | {"source": str(local.resolve())})
+    return replace(config, source=str(local.resolve()))
+
+
+def _expand(path: str) -> Path:
+    """A path with `~` resolved, if this machine knows whose home it is."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)

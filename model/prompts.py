@@ -12,6 +12,9 @@ PROMPT_VERSION = 1
 CAPTION_PROMPT = "Caption:"
 
 _SPACES = re.compile(r"\s+")
+# British spellings that training texts hardly hold, without the "u" and with an "a".
+_COLOUR = re.compile(r"(colo)u(r)", re.IGNORECASE)
+_GREY = re.compile(r"\b(gr)e(y)(?!hound)", re.IGNORECASE)
 
 
 def question_prompt(question: str) -> str:
@@ -25,8 +28,14 @@ def prompt_for(question: str | None) -> str:
 
 
 def normalise_question(question: str) -> str:
-    """One line, a capital first letter, exactly one question mark: "is it red" → "Is it red?"."""
+    """One line, a capital first letter, exactly one question mark: "is it red" → "Is it red?".
+
+    All capitals become sentence case, and "colour" and "grey" are spelt as in training texts.
+    """
     text = _SPACES.sub(" ", question).strip().rstrip("?!. ")
+    text = text.lower() if text.isupper() else text
+    text = _COLOUR.sub(r"\1\2", text)
+    text = _GREY.sub(lambda m: m[1] + ("A" if m[0].isupper() else "a") + m[2], text)
     return text[:1].upper() + text[1:] + "?"
 
 

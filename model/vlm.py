@@ -82,8 +82,9 @@ class PrefixVLM(nn.Module):
         return prefix
 
     def tokens(self, text: str) -> list[int]:
-        """Token ids of a text, without any special tokens."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        """Token ids of a text, without any special tokens, not even those that it spells out."""
+        encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+        ids: list[int] = encoded["input_ids"]
         return ids
 
     def target(self, text: str) -> list[int]:
@@ -125,6 +126,7 @@ class PrefixVLM(nn.Module):
             position_ids=batch.places,
             past_key_values=stack(caches),
             use_cache=True,
+            logits_to_keep=max(len(target) for target in wanted) + 1,
         )
         scores = []
         for row, target in enumerate(wanted):

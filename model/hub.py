@@ -1,0 +1,144 @@
+"""Networks in the model hub's format, from a folder or from the hub: whole, quiet, and in fp32."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from model.progress import note
+from model.wheels import WeightsError
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+REACH_SECONDS = 10.0  # how long an unreachable hub is waited for
+
+
+def load_network(title: str, source: str, kind: Any, **options: Any) -> Any:
+    """Load a pretrained network, every weight of it.
+
+    Args:
+        title: What people call it: "The vision tower".
+        source: A hub id, or a folder in the hub's format.
+        kind: The class whose `from_pretrained` loads it.
+        options: More arguments for it.
+
+    Raises:
+        WeightsError: It cannot be had, is damaged or holds another kind of network.
+    """
+
+    def read(**how: Any) -> tuple[Any, Any]:
+        loaded: tuple[Any, Any] = kind.from_pretrained(
+            source, dtype=torch.float32, output_loading_info=True, **options, **how
+        )
+        return loaded
+
+    network, info = from_hub(title, source, read)
+    # What a checkpoint lacks would silently be random.
+    if info["missing_keys"] or info["mismatched_keys"]:
+        log.error("%s: missing %s, mismatched %s", source, *_lacking(info))
+        raise WeightsError(f"{title} {source!r} is of another kind than the profile says.")
+    return network
+
+
+def load_tokenizer(source: str) -> Any:
+    """Load a language model's tokenizer.
+
+    Raises:
+        WeightsError: It cannot be had, is damaged or has no end token.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = from_hub(
+        "The tokenizer of", source, lambda **how: AutoTokenizer.from_pretrained(source, **how)
+    )
+    if tokenizer.eos_token_id is None:
+        raise WeightsError(f"The tokenizer of {source!r} has no end token, so it cannot be used.")
+    return tokenizer
+
+
+def from_hub(title: str, source: str, read: Callable[..., T]) -> T:
+    """Call `read(local_files_only=...)`: on this machine first, then with the hub's help.
+
+    Raises:
+        WeightsError: Neither worked; one plain sentence, with the cause in the log.
+    """
+    try:
+        with quiet():
+            return read(local_files_only=True)
+    except Exception as error:  # whatever a parser of files trips over
+        if is_folder(source):
+            log.exception("cannot load %s", source)
+            raise WeightsError(
+                f"{title} {source!r} could not be loaded; "
+                "the folder is missing, damaged or of another kind."
+            ) from error
+    _reach(title, source)
+    # Else transformers asks a service on the hub to convert old checkpoints, in a thread.
+    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
+    note(f"Fetching {source} from the model hub...")
+    try:
+        with quiet(bars=True):
+            return read(local_files_only=False)
+    except Exception as error:
+        log.exception("cannot load %s", source)
+        raise WeightsError(
+            f"{title} {source!r} could not be loaded from the model hub; "
+            "check that it is of the kind that the profile says, and try again."
+        ) from error
+
+
+def is_folder(source: str) -> bool:
+    """Whether a source can only mean a folder; others are ids on the hub."""
+    return Path(source).is_absolute() or source.startswith((".", "~")) or Path(source).is_dir()
+
+
+@contextmanager
+def quiet(bars: bool = False) -> Iterator[None]:
+    """Keep the libraries' bars, reports and warnings that say nothing to users off stderr."""
+    from transformers.utils import logging as library
+
+    verbosity, shown = library.get_verbosity(), library.is_progress_bar_enabled()
+    library.set_verbosity_error()
+    if not bars:
+        library.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            # peft asks transformers in an old way.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+            yield
+    finally:
+        library.set_verbosity(verbosity)
+        if shown:
+            library.enable_progress_bar()
+
+
+def _reach(title: str, source: str) -> None:
+    """Ask the hub for a model, so that a typo or a missing network is told apart, and soon."""
+    from huggingface_hub import HfApi, errors
+
+    try:
+        HfApi().model_info(source, timeout=REACH_SECONDS)
+    except (errors.HFValidationError, errors.RepositoryNotFoundError) as error:
+        raise WeightsError(
+            f"{title} {source!r} is neither a folder nor a model on the hub; check the name."
+        ) from error
+    except errors.OfflineModeIsEnabled as error:
+        raise WeightsError(
+            f"{title} {source!r} is not on this machine, and HF_HUB_OFFLINE forbids fetching it."
+        ) from error
+    except Exception as error:
+        log.exception("cannot reach the hub for %s", source)
+        raise WeightsError(
+            f"{title} {source!r} is not on this machine, and the model hub cannot be reached."
+        ) from error
+
+
+def _lacking(info: dict[str, Any]) -> tuple[list[str], list[str]]:
+    return sorted(info["missing_keys"])[:5], sorted(map(str, info["mismatched_keys"]))[:5]

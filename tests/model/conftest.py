@@ -1,0 +1,25 @@
+"""Tiny models for all tests here, saved once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before the first import of huggingface_hub
+
+import pytest
+import torch
+from tiny_models import save_hub
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tiny models in the hub's format: "clip", "vit", "gpt-neox", "llama", ..."""
+    folder = tmp_path_factory.mktemp("hub")
+    save_hub(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _repeatable() -> None:
+    torch.manual_seed(0)
