@@ -26,22 +26,23 @@ help:
 	@echo "make lock    write the installed versions to $(LOCK)"
 
 setup: $(READY)
+	@echo "Glimpse is installed in $(VENV): make run opens the chat page."
 
 $(READY): pyproject.toml $(LOCK)
 	@test -n "$(PYTHON)" || { echo "Glimpse needs Python 3.11 or newer: please install it, or" \
 		"name it with: make setup PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || { echo "Python could not" \
 		"make $(VENV): on Debian or Ubuntu, install the package python3-venv first." >&2; exit 1; }
+	@$(PIP) install -qq --constraint $(LOCK) setuptools
 	@echo "Installing PyTorch $(TORCH) for the CPU..."
 ifeq ($(shell uname -s),Linux)
-	@$(PIP) install --quiet --no-deps "torch==$(TORCH)+cpu" 2>/dev/null || \
+	@$(PIP) install -qq --no-deps "torch==$(TORCH)+cpu" 2>/dev/null || \
 		$(PIP) install --no-deps --index-url "$(TORCH_INDEX)" "torch==$(TORCH)+cpu"
 else
-	@$(PIP) install --quiet --no-deps "torch==$(TORCH)"
+	@$(PIP) install -qq --no-deps "torch==$(TORCH)"
 endif
-	@echo "Installing the rest..."
-	@$(PIP) install --quiet --constraint $(LOCK) setuptools
-	@$(PIP) install --quiet --constraint $(LOCK) --no-build-isolation --editable ".[dev,train]"
+	@echo "Installing the rest, which takes a minute..."
+	@$(PIP) install -qq --constraint $(LOCK) --no-build-isolation --editable ".[dev,train]"
 	@touch $@
 
 run: $(READY)
@@ -58,4 +59,5 @@ check: $(READY)
 
 lock: $(READY)
 	@{ sed '/^[^#]/,$$d' $(LOCK); $(PIP) freeze --all --exclude-editable | grep -v '^pip==' | \
-		sed 's/+cpu$$//' | LC_ALL=C sort --ignore-case; } > $(LOCK).new && mv $(LOCK).new $(LOCK)
+		sed 's/+cpu$$//' | LC_ALL=C sort -f; } > $(LOCK).new && mv $(LOCK).new $(LOCK)
+	@touch $(READY)

@@ -116,6 +116,11 @@ def starter_tower(*, verify: bool = False) -> Path:
     return prepare(TOWER, verify=verify) / convert.TOWER_FILE
 
 
+def is_ready(part: Part, *, verify: bool = False) -> bool:
+    """Whether a part is cached and whole; nothing is fetched. `verify` also compares SHA-256."""
+    return _is_whole(cache_folder() / "base" / part.name, part.source, verify=verify)
+
+
 def prepare(part: Part, *, verify: bool = False) -> Path:
     """The folder of a part, built first when it is missing or damaged.
 

@@ -1,0 +1,50 @@
+"""Reading a question as the assistant does, so that the same words get the same answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.cleaning import clean
+from bot.cli.failing import Failure
+from bot.intents import MAX_CHARACTERS, UNANSWERABLE, read_intent
+from bot.messages import AnswersPictures, Attachment, Incoming, Reply
+from bot.texts import ENGLISH
+from data.images import Picture
+
+
+def wanted(question: str) -> str | None:
+    """What the engine is asked: the question in plain words, or None for a caption.
+
+    Raises:
+        Failure: It cannot be answered from a picture; says why.
+    """
+    intent = read_intent(as_command(question), attached=True)
+    if intent.kind in UNANSWERABLE:
+        template: str = getattr(ENGLISH, intent.kind.value)
+        raise Failure(template.format(limit=MAX_CHARACTERS, command=intent.command))
+    return intent.question
+
+
+def as_command(question: str) -> str:
+    """The message that asks this, whatever the question looks like."""
+    return f"/ask {clean(question)}"
+
+
+def look(engine: AnswersPictures, picture: Picture, message: str) -> Reply:
+    """Let the assistant answer one message about one picture.
+
+    Raises:
+        Failure: It could not; says why.
+    """
+    import asyncio
+
+    from bot.assistant import Assistant
+
+    opened: Callable[[bytes], Picture] = lambda _content: picture  # noqa: E731
+    assistant = Assistant(engine, open_picture=opened)
+    incoming = Incoming("cli", "cli", "cli", message, (Attachment(b"", "picture"),))
+    reply = asyncio.run(assistant.handle(incoming))
+    assert reply is not None  # it was addressed
+    if reply.error:
+        raise Failure(reply.text)
+    return reply

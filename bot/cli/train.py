@@ -1,0 +1,80 @@
+"""`glimpse train`: a new adapter from a recipe."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import click
+
+from bot.cli.desk import Desk, busy, prepare_base, standard
+from bot.cli.failing import Failure
+from bot.cli.team import is_member, run_team
+from bot.cli.training_talk import talk
+
+_folder = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command(
+    epilog="Example: glimpse train starter --data ~/datasets --run runs/first --processes 2",
+    short_help="Train an adapter from a recipe.",
+)
+@click.argument("recipe")
+@click.option(
+    "--data",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder that the recipe's files are in.",
+)
+@click.option("--run", required=True, type=_folder, help="Folder for checkpoints and the result.")
+@click.option("--features", type=_folder, help="Folder of encoded pictures. [default: in --run]")
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --run.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 256),
+    default=1,
+    help="Processes that share the work; best one for each core.",
+)
+@standard
+@click.pass_obj
+def train(
+    desk: Desk,
+    recipe: str,
+    *,
+    data: Path,
+    run: Path,
+    features: Path | None,
+    resume: bool,
+    processes: int,
+) -> None:
+    """Train an adapter by RECIPE, which is a name or the path of a TOML file.
+
+    Ctrl-C stops after the step at hand; --resume goes on from there.
+    """
+    from finetune.recipe import load_recipe
+
+    chosen = load_recipe(recipe)
+    if not resume and not is_member() and (run / "checkpoint.pt").exists():
+        raise Failure(f"{run} holds a run already; --resume it, or name another folder.")
+    os.environ.update(desk.settings.environment())
+    prepare_base(chosen.profile)
+    if processes > 1 and not is_member():
+        arguments = ["train", recipe, f"--data={data}", f"--run={run}"]
+        arguments += [f"--features={features}"] if features else []
+        arguments += ["--resume"] if resume else []
+        run_team(processes, arguments)
+        return
+    with busy("Starting"):
+        from finetune.train import Trainer, TrainingError
+    with talk() as (report, encoding):
+        trainer = Trainer(chosen, data, run, features, report, encoding)
+        try:
+            folder = trainer.train(resume=resume)
+        except TrainingError as error:
+            number: int | None = getattr(trainer, "stopped_by", None)
+            if number is None and str(error).startswith("Stopped"):
+                number = signal.SIGINT
+            raise Failure(str(error), 1 if number is None else 128 + number) from error
+    if trainer.team.leads:
+        click.echo(f"The adapter is in {folder}.")

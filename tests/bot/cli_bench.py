@@ -1,0 +1,91 @@
+"""Commands with a stand-in for the engine, pictures on disk, and everything they print."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from engine_stand_in import StandIn
+from PIL import Image
+
+from bot.cli import main
+from bot.cli.desk import Desk
+
+
+@dataclass
+class CliEngine(StandIn):
+    profile: Any = field(default_factory=lambda: SimpleNamespace(name="fake"))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Bench:
+    """Runs commands; `loaded` holds what engines were asked for."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.engine = CliEngine()
+        self.loaded: list[tuple[str, int | None, bool]] = []
+        self.environment: dict[str, str] = {}
+        self.trouble: BaseException | None = None
+        self._capsys = capsys
+
+    def load(self, profile: str, threads: int | None, int8: bool) -> CliEngine:
+        self.loaded.append((profile, threads, int8))
+        if self.trouble:
+            raise self.trouble
+        self.engine.closed = False
+        return self.engine
+
+    def run(self, *arguments: str, stdin: bytes = b"") -> Outcome:
+        with _stdin(stdin):
+            status = main(arguments, Desk(self.load, self.environment))
+        captured = self._capsys.readouterr()
+        return Outcome(status, captured.out, captured.err)
+
+    def photo(self, colour: str, name: str = "") -> str:
+        path = self.folder / (name or f"{colour}.png")
+        Image.new("RGB", (8, 6), colour).save(path, "PNG")
+        return str(path)
+
+
+@contextmanager
+def _stdin(content: bytes) -> Iterator[None]:
+    before = sys.stdin
+    sys.stdin = io.TextIOWrapper(io.BytesIO(content))
+    try:
+        yield
+    finally:
+        sys.stdin = before
+
+
+@contextmanager
+def untouched_log() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = [*root.handlers], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)

@@ -1,0 +1,312 @@
+"""`glimpse batch`: one line out for each line in, in order, whatever the lines hold."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+from cli_bench import Bench, CliEngine
+from engine_stand_in import Said, picture
+
+from bot.cli.batch_lines import LONGEST_LINE, read_lines
+from bot.cli.batch_run import Batch, Row
+from bot.cli.shelf import Shelf
+from bot.messages import ModelAnswer
+from data.images import ImageRefused, Picture, read_picture
+
+
+def lines(*rows: object) -> bytes:
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def test_answers_and_captions_in_the_agreed_form(bench: Bench) -> None:
+    bench.engine.answer = lambda _picture, question: Said(f"to {question}", 0.5, 0.25)
+    red = bench.photo("red")
+    outcome = bench.run(
+        "batch",
+        stdin=lines(
+            {"id": "a", "image": red, "question": None},
+            {"id": 2, "image": red, "question": "What colour is it?", "more": "ignored"},
+            {"image": red},
+        ),
+    )
+    assert (outcome.status, outcome.err) == (0, "")
+    assert outcome.rows == [
+        {"id": "a", "answer": "to None", "confidence": 0.5, "seconds": 0.25},
+        {"id": 2, "answer": "to What colour is it?", "confidence": 0.5, "seconds": 0.25},
+        {"id": None, "answer": "to None", "confidence": 0.5, "seconds": 0.25},
+    ]
+    assert bench.engine.closed
+
+
+@pytest.mark.parametrize("id", [None, 0, -1.5, True, "ü\ud800\n", ["a", {"b": []}], 10**40])
+def test_any_id_comes_back(bench: Bench, id: object) -> None:
+    outcome = bench.run("batch", stdin=lines({"id": id, "image": bench.photo("red")}))
+    assert outcome.status == 0
+    assert outcome.rows[0]["id"] == id
+
+
+def test_nothing_in_gives_nothing_out(bench: Bench) -> None:
+    assert bench.run("batch") == type(bench.run("batch"))(0, "", "")
+
+
+BAD = [
+    (b"", "This line is empty."),
+    (b"   ", "This line is empty."),
+    (b"{", "This line is not valid JSON."),
+    (b"\xff\xfe{}", "This line is not valid JSON."),
+    (b'{"id": NaN, "image": "x"}', "This line is not valid JSON."),
+    (b'{"id": 1e999, "image": "x"}', "This line is not valid JSON."),
+    (b'{"id": %s}' % (b"9" * 5000), "This line is not valid JSON."),
+    (b'{"id": ' + b"[" * 100_000, "This line is not valid JSON."),
+    (b"[1]", "This line is not a JSON object"),
+    (b"null", "This line is not a JSON object"),
+    (b'"' + b"x" * LONGEST_LINE * 3 + b'"', "This line is longer than 1,000,000 bytes."),
+]
+BAD_WITH_ID = [
+    (b'"question": null', '"image" has to be'),
+    (b'"image": 5', '"image" has to be'),
+    (b'"image": ""', '"image" has to be'),
+    (b'"image": "red.png", "question": 5', '"question" has to be'),
+    (b'"image": "red.png", "question": ""', "What would you like to know?"),
+    (b'"image": "red.png", "question": "%s"' % (b"x " * 1000), "at most 300 characters"),
+    (b'"image": "missing.png"', "There is no file missing.png."),
+    (b'"image": "."', "is a folder"),
+    (b'"image": "a\\u0000b"', "There is no file a?b."),
+    (b'"image": "\\ud800"', "There is no file"),
+    (b'"image": "broken.jpg"', "This"),
+]
+
+
+def test_bad_lines_say_why_and_stop_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(bench.folder)
+    bench.photo("red")
+    (bench.folder / "broken.jpg").write_bytes(b"<html>")
+    good = lines({"id": 1, "image": "red.png"})
+    given, wanted = [good], [(1, "")]
+    for line, sentence in BAD:
+        given += [line + b"\n", good]
+        wanted += [(None, sentence), (1, "")]
+    for line, sentence in BAD_WITH_ID:
+        given += [b'{"id": 7, ' + line + b"}\r\n", good]
+        wanted += [(7, sentence), (1, "")]
+    given.append(b'{"id": 9, "image": "red.png"}')  # the last line may lack its end
+    wanted.append((9, ""))
+    outcome = bench.run("batch", stdin=b"".join(given))
+    assert len(outcome.rows) == len(wanted)
+    for row, (id, sentence) in zip(outcome.rows, wanted, strict=True):
+        assert row["id"] == id
+        assert ("error" in row) == bool(sentence)
+        assert set(row) == ({"id", "error"} if sentence else {"id", *FIELDS})
+        assert row.get("error", "").startswith(sentence) or sentence in row["error"]
+    count = len(BAD) + len(BAD_WITH_ID)
+    assert outcome.status == 1
+    assert outcome.err == f"{count} lines were not answered; each says why under its id.\n"
+
+
+FIELDS = ("answer", "confidence", "seconds")
+
+
+def test_a_failing_model_costs_one_line_and_tells_the_cause_to_the_log_only(bench: Bench) -> None:
+    def see(_picture: Picture, question: str | None) -> Said | Exception:
+        return RuntimeError("secret") if question else Said("fine")
+
+    bench.engine.answer = see
+    red = bench.photo("red")
+    given = lines({"id": 1, "image": red, "question": "Why is it?"}, {"id": 2, "image": red})
+    outcome = bench.run("batch", stdin=given)
+    assert outcome.status == 1
+    assert "secret" not in outcome.out + outcome.err
+    assert outcome.rows[0]["error"].startswith("Something went wrong")
+    assert outcome.rows[1]["answer"] == "fine"
+    assert "1 line was not answered" in outcome.err
+    assert "RuntimeError: secret" in bench.run("batch", "-v", stdin=given).err
+
+
+def test_a_byte_order_mark_is_no_mistake(bench: Bench) -> None:
+    given = b"\xef\xbb\xbf" + lines({"id": 1, "image": bench.photo("red")})
+    assert bench.run("batch", stdin=given).status == 0
+
+
+def test_decorated_questions_are_asked_as_the_chat_would(bench: Bench) -> None:
+    red = bench.photo("red")
+    asked = ["hi, what colour is it, please 🎉", "describe the picture"]
+    bench.run("batch", stdin=lines(*({"image": red, "question": q} for q in asked)))
+    assert sorted(bench.engine.asked, key=str) == [("red", "what colour is it"), ("red", None)]
+
+
+# --- the pipeline ----------------------------------------------------------------------------
+
+
+def numbered(count: int) -> Iterator[tuple[bytes, int]]:
+    for number in range(count):
+        yield json.dumps({"id": number, "image": "red"}).encode(), 10
+
+
+def open_colour(path: str) -> Picture:
+    return picture(path)
+
+
+class Backwards(CliEngine):
+    """Answers only when `size` requests wait, the last one first; and never takes more."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(held=True, room=size)
+        self.most = 0
+        self.refused = 0
+        self._lock = threading.Lock()
+
+    def submit(self, picture: Picture, question: str | None) -> Future[ModelAnswer]:
+        with self._lock:
+            try:
+                future = super().submit(picture, question)
+            except RuntimeError:
+                self.refused += 1
+                raise
+            self.most = max(self.most, len(self.waiting))
+            if len(self.waiting) == self.room:
+                self.waiting.reverse()
+                threading.Timer(0.05, self.release_all).start()
+            return future
+
+    def release_all(self) -> None:
+        with self._lock:
+            self.release()
+
+
+def test_many_are_under_way_at_once_and_come_back_in_order() -> None:
+    engine = Backwards(16)
+    rows = list(Batch(engine, open_colour, ahead=100).answers(numbered(64)))
+    assert [row.values["id"] for row in rows] == list(range(64))
+    assert not any(row.failed for row in rows)
+    assert sum(row.size for row in rows) == 640
+    assert engine.most == 16  # so that the engine could compute 16 together
+    assert engine.refused > 0  # and its full queue made the batch wait, not fail
+
+
+def test_an_answer_does_not_wait_for_the_next_line() -> None:
+    asked = threading.Event()
+
+    def talk() -> Iterator[tuple[bytes, int]]:
+        yield from numbered(1)
+        assert asked.wait(10)
+        yield from numbered(1)
+
+    rows = Batch(CliEngine(), open_colour).answers(talk())
+    assert next(rows).values["id"] == 0
+    asked.set()
+    assert len(list(rows)) == 1
+
+
+def test_reading_ahead_has_an_end() -> None:
+    taken = 0
+
+    def endless() -> Iterator[tuple[bytes, int]]:
+        nonlocal taken
+        for line in numbered(1_000_000):
+            taken += 1
+            yield line
+
+    engine = CliEngine(held=True)
+    rows = Batch(engine, open_colour, ahead=8).answers(endless())
+    done: list[Row] = []
+    waiting = threading.Thread(target=lambda: done.append(next(rows)))
+    waiting.start()
+    time.sleep(0.5)
+    assert len(engine.asked) <= taken <= 8 + 2  # one waited for, one waiting for room
+    engine.held = False
+    engine.release()
+    waiting.join(10)
+    held = [future for future, *_ in engine.waiting]
+    engine.held = True
+    time.sleep(0.2)
+    held = [future for future, *_ in engine.waiting]
+    rows.close()
+    assert all(future.cancelled() for future in held)  # nobody waits for them any more
+    assert done[0].values["id"] == 0
+
+
+def test_lines_that_cannot_be_read_end_the_batch() -> None:
+    def broken() -> Iterator[tuple[bytes, int]]:
+        yield from numbered(1)
+        raise OSError("gone")
+
+    rows = Batch(CliEngine(), open_colour).answers(broken())
+    assert next(rows).values["id"] == 0
+    with pytest.raises(OSError, match="gone"):
+        next(rows)
+
+
+def test_of_a_long_line_only_the_beginning_is_kept() -> None:
+    long = b"x" * (2 * LONGEST_LINE + 7)
+    found = list(read_lines(io.BytesIO(b"a\n" + long + b"\nb\n" + long)))
+    assert [size for _, size in found] == [2, len(long) + 1, 2, len(long)]
+    assert [line for line, _ in found][::2] == [b"a\n", b"b\n"]
+    assert all(len(line) <= LONGEST_LINE + 1 for line, _ in found)
+    exact = b"x" * LONGEST_LINE + b"\n"
+    assert list(read_lines(io.BytesIO(exact + b"b\n"))) == [(exact, len(exact)), (b"b\n", 2)]
+
+
+# --- the shelf -------------------------------------------------------------------------------
+
+
+def test_a_file_is_opened_once_until_it_changes(tmp_path: Path, bench: Bench) -> None:
+    opened: list[str] = []
+
+    def open_file(path: str) -> Picture:
+        opened.append(path)
+        time.sleep(0.05)
+        return read_picture(path)
+
+    shelf = Shelf(open_file, size=2)
+    red = bench.photo("red")
+    found: list[Picture] = []
+    threads = [threading.Thread(target=lambda: found.append(shelf.get(red))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(one) for one in found}) == 1
+    assert len(opened) == 1
+    bench.photo("blue", "red.png")
+    Path(red).touch()
+    assert shelf.get(red).image.getpixel((0, 0)) == (0, 0, 255)
+    shelf.get(bench.photo("green"))
+    shelf.get(bench.photo("black"))
+    opened.clear()
+    shelf.get(red)  # was put away: there is room for two
+    assert opened == [red]
+
+
+def test_a_refusal_is_told_to_all_and_tried_again_later(tmp_path: Path) -> None:
+    file = tmp_path / "x.png"
+    file.write_bytes(b"1")
+    tries: list[int] = []
+
+    def refuse(_path: str) -> Picture:
+        tries.append(1)
+        raise ImageRefused("unavailable", "Not now.")
+
+    shelf = Shelf(refuse)
+    for _ in range(2):
+        with pytest.raises(ImageRefused, match="Not now"):
+            shelf.get(str(file))
+    assert len(tries) == 2
+
+
+def test_the_batch_costs_the_engine_nothing(bench: Bench) -> None:
+    """A fast engine is kept fed: 2,000 lines about known pictures within seconds."""
+    red = bench.photo("red")
+    start = time.monotonic()
+    outcome = bench.run("batch", stdin=lines(*({"id": n, "image": red} for n in range(2000))))
+    assert outcome.status == 0
+    assert [row["id"] for row in outcome.rows] == list(range(2000))
+    assert time.monotonic() - start < 20
+    assert not math.isnan(outcome.rows[0]["confidence"])

@@ -1,0 +1,179 @@
+"""`glimpse check` and `glimpse fetch`: what is there, what is broken, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+import socket
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+from cli_bench import Bench
+from engine_stand_in import Said
+
+from bot.cli import checks, desk
+from model import weights
+from model.profile import Profile, load_profile
+from model.prompts import PROMPT_VERSION
+
+
+def card(profile: Profile) -> dict[str, Any]:
+    base = {"mapper": asdict(profile.mapper), "tower_kind": profile.tower.kind}
+    return {"prompt_version": PROMPT_VERSION, "base": base}
+
+
+@pytest.fixture
+def healthy(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Everything in order: an adapter that fits, whole weights, a cache that can be written."""
+    adapter = bench.folder / "adapter"
+    adapter.mkdir()
+    profile = replace(load_profile("starter"), adapter=str(adapter))
+    (adapter / "adapter.toml").write_text(tomli_w.dumps(card(profile)))
+    monkeypatch.setattr("model.profile.load_profile", lambda _name: profile)
+    monkeypatch.setattr("model.weights.is_ready", lambda _part, verify: verify)
+    monkeypatch.setenv("GLIMPSE_CACHE", str(bench.folder / "cache"))
+    bench.engine.answer = lambda _picture, _question: Said("red")
+    bench.environment["GLIMPSE_PORT"] = "0"
+    monkeypatch.setitem(__import__("engine_stand_in").COLOURS, (254, 0, 0), "red")  # after JPEG
+    return bench
+
+
+def states(bench: Bench, *arguments: str) -> tuple[int, dict[str, dict[str, str]]]:
+    outcome = bench.run("check", "--json", *arguments)
+    found = json.loads(outcome.out)
+    assert found["ok"] is (outcome.status == 0)
+    assert bool(outcome.err) is (outcome.status == 1)
+    return outcome.status, {row["name"]: row for row in found["checks"]}
+
+
+def test_all_is_well(healthy: Bench) -> None:
+    outcome = healthy.run("check")
+    assert (outcome.status, outcome.err) == (0, "")
+    assert [line.split()[0] for line in outcome.out.splitlines()] == ["ok"] * 9
+    assert '"red" in 0.' in outcome.out
+    assert healthy.engine.closed
+    status, found = states(healthy)
+    assert status == 0
+    assert {row["state"] for row in found.values()} == {"ok"}
+    assert not (healthy.folder / "cache").exists()  # looking writes nothing
+
+
+def test_missing_weights_are_a_problem_with_advice(
+    healthy: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.weights.is_ready", lambda part, verify: part is weights.TOWER)
+    status, found = states(healthy)
+    assert status == 1
+    assert found["base weights"]["state"] == "problem"
+    assert found["base weights"]["detail"] == "the language model missing or damaged"
+    assert "glimpse fetch" in found["base weights"]["advice"]
+    assert found["answer"]["state"] == "note"
+    assert healthy.loaded == []
+
+
+def test_an_adapter_that_does_not_fit_is_a_problem(healthy: Bench) -> None:
+    (healthy.folder / "adapter" / "adapter.toml").write_text("prompt_version = 0\nbase = {}\n")
+    status, found = states(healthy)
+    assert status == 1
+    assert found["adapter"]["state"] == "problem"
+    outcome = healthy.run("check")
+    assert outcome.err == "Glimpse does not work yet: see adapter.\n"
+
+
+def test_a_taken_port_is_worth_a_note_only(healthy: Bench) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        healthy.environment["GLIMPSE_PORT"] = str(taken.getsockname()[1])
+        status, found = states(healthy)
+    assert status == 0
+    assert found["web page"]["state"] == "note"
+    assert found["answer"]["state"] == "ok"
+
+
+def test_a_cache_that_cannot_be_written_is_worth_a_note(
+    healthy: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = healthy.folder / "file"
+    file.write_text("")
+    monkeypatch.setenv("GLIMPSE_CACHE", str(file / "cache"))
+    status, found = states(healthy)
+    assert status == 0
+    assert found["cache"]["state"] == "note"
+
+
+def test_bad_settings_are_the_only_finding(bench: Bench) -> None:
+    bench.environment["GLIMPSE_PORT"] = "http"
+    status, found = states(bench)
+    assert status == 1
+    assert list(found) == ["settings"]
+    assert "whole number" in found["settings"]["detail"]
+
+
+def test_a_missing_package_and_a_model_that_fails_are_problems(
+    healthy: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    healthy.trouble = RuntimeError("secret")
+    status, found = states(healthy)
+    assert (status, found["answer"]["state"]) == (1, "problem")
+    assert "secret" not in found["answer"]["detail"]
+    monkeypatch.setattr(checks, "_PACKAGES", ("torch", "no-such-package"))
+    status, found = states(healthy)
+    assert status == 1
+    assert "no-such-package is not installed" in found["packages"]["detail"]
+
+
+def test_a_profile_that_does_not_exist_is_a_problem(bench: Bench) -> None:
+    status, found = states(bench, "--profile", "nowhere")
+    assert status == 1
+    assert "There is no profile 'nowhere'" in found["adapter"]["detail"]
+
+
+# --- fetch -----------------------------------------------------------------------------------
+
+
+def test_fetch_prepares_what_the_profile_needs(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+    monkeypatch.setattr(weights, "starter_language_model", lambda: fetched.append("language"))
+    monkeypatch.setattr(weights, "starter_tower", lambda: fetched.append("tower"))
+    assert bench.run("fetch").out == "The base weights are ready.\n"
+    assert fetched == ["language", "tower"]
+    assert bench.run("fetch", "--profile", "clip-pythia").status == 0
+    assert fetched == ["language", "tower"]  # those come from a hub
+    assert "There is no profile" in bench.run("fetch", "--profile", "nowhere").err
+
+
+def test_the_real_loader_prepares_the_weights_and_passes_everything_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[object] = []
+    monkeypatch.setattr(desk, "prepare_base", calls.append)
+    monkeypatch.setattr(
+        "model.engine.load_engine",
+        lambda profile, *, threads, int8: calls.append((profile, threads, int8)) or "engine",
+    )
+    assert desk.load_model("p", 2, False) == "engine"
+    assert calls == ["p", ("p", 2, False)]
+
+
+def test_progress_is_shown_on_terminals_only(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with desk.busy("Loading"):
+        pass
+    assert capfd.readouterr() == ("", "")
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    with desk.busy("Loading"):
+        pass
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    assert "Loading..." in shown.err
+
+
+def test_the_cache_named_need_not_exist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GLIMPSE_CACHE", str(tmp_path / "a" / "b"))
+    assert checks._cache()[0] == "ok"

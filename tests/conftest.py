@@ -1,0 +1,21 @@
+"""Every test runs offline, quietly, and without the settings of whoever runs it."""
+
+from __future__ import annotations
+
+import os
+
+_KEPT = {"GLIMPSE_CACHE", "GLIMPSE_WHEELS"}  # where the base weights come from
+
+for _name in [*os.environ]:
+    if _name.startswith("GLIMPSE_") and _name not in _KEPT:
+        del os.environ[_name]
+for _name in ("FORCE_COLOR", "TTY_COMPATIBLE", "RANK", "WORLD_SIZE", "PYTHONWARNINGS"):
+    os.environ.pop(_name, None)
+os.environ.update(
+    HF_HUB_DISABLE_PROGRESS_BARS="1",
+    HF_HUB_DISABLE_TELEMETRY="1",
+    HF_HUB_OFFLINE="1",
+    NO_COLOR="1",
+    TOKENIZERS_PARALLELISM="false",
+    TRANSFORMERS_OFFLINE="1",
+)
