@@ -162,11 +162,12 @@ class _Search:
         return tokens, total
 
     def _settled(self) -> bool:
-        """Whether no live beam is likely to beat the finished ones."""
+        """Whether no live beam scores more than the worst of the best `width` finished texts."""
         if len(self.done) < self.width or not self.live:
             return not self.live
         tokens, total = self.live[0]
-        return bool(max(self.done)[0] >= total / len(tokens) ** self.penalty)
+        worst = sorted(self.done)[-self.width][0]
+        return bool(total / len(tokens) ** self.penalty <= worst)
 
 
 def _decoded(vlm: PrefixVLM, tokens: list[int], logprob: float) -> Decoded:

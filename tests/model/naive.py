@@ -1,0 +1,60 @@
+"""Decoding written anew as simply as can be: no cache, no batch, no padding."""
+
+from __future__ import annotations
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from model.vlm import PrefixVLM
+
+
+@torch.no_grad()
+def next_logprobs(vlm: PrefixVLM, image: Image.Image, tokens: list[int]) -> Tensor:
+    """Log-probabilities (V) of what follows a picture and these tokens."""
+    prefix = vlm.encode([image])
+    embedded = vlm.language.get_input_embeddings()(torch.tensor([tokens]))
+    inputs = torch.cat([prefix, embedded], dim=1)
+    logits: Tensor = vlm.language(inputs_embeds=inputs, use_cache=False).logits
+    return logits[0, -1].log_softmax(dim=-1)
+
+
+def naive_greedy(
+    vlm: PrefixVLM, image: Image.Image, prompt: str, most: int
+) -> tuple[tuple[int, ...], float]:
+    """Tokens of the most probable continuation, step by step, and their log-probability."""
+    asked, written, total = vlm.tokens(prompt), list[int](), 0.0
+    while len(written) < most and vlm.end not in written:
+        best, token = next_logprobs(vlm, image, asked + written).max(dim=-1)
+        written.append(int(token))
+        total += float(best)
+    return tuple(written), total
+
+
+def naive_score(vlm: PrefixVLM, image: Image.Image, prompt: str, target: list[int]) -> float:
+    """Log-probability of these tokens after the prompt."""
+    asked = vlm.tokens(prompt)
+    return sum(
+        float(next_logprobs(vlm, image, asked + target[:step])[token])
+        for step, token in enumerate(target)
+    )
+
+
+def naive_best(
+    vlm: PrefixVLM, image: Image.Image, prompt: str, most: int, penalty: float
+) -> tuple[tuple[int, ...], float]:
+    """The best of all texts there are, by log-probability / length ** penalty."""
+    asked, found = vlm.tokens(prompt), list[tuple[float, tuple[int, ...], float]]()
+
+    def extend(written: tuple[int, ...], total: float) -> None:
+        logprobs = next_logprobs(vlm, image, [*asked, *written])
+        for token, logprob in enumerate(logprobs.tolist()):
+            longer, sum_ = (*written, token), total + logprob
+            if token == vlm.end or len(longer) == most:
+                found.append((sum_ / len(longer) ** penalty, longer, sum_))
+            else:
+                extend(longer, sum_)
+
+    extend((), 0.0)
+    _, tokens, total = max(found)
+    return tokens, total
