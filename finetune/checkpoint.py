@@ -27,12 +27,13 @@ class Checkpoint:
     Args:
         run: Folder of the run.
         recipe: What the run does; a checkpoint of another recipe is refused.
-        profile: What model the run trains; likewise.
+        profile: What model the run trains; likewise, but for how that decodes.
     """
 
     def __init__(self, run: Path, recipe: Recipe, profile: Profile) -> None:
         self.path = run / "checkpoint.pt"
-        self._of = {"recipe": asdict(recipe), "profile": asdict(profile)}
+        parts = (profile.tower, profile.mapper, profile.language)
+        self._of = {"recipe": asdict(recipe), "model": [asdict(part) for part in parts]}
 
     def save(
         self, progress: Progress, learner: Learner, average: Average, optimiser: Optimiser

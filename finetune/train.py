@@ -91,6 +91,7 @@ class Trainer:
         self.progress = Progress()
         self.checkpoint = Checkpoint(run, recipe, self.profile)
         self.stopped_by: int | None = None
+        self._signal = 0  # heeded only between steps, when all processes know of it
 
     def train(self, resume: bool = False) -> Path:
         """Run to the end, or until SIGINT or SIGTERM; returns the folder of the adapter.
@@ -108,10 +109,8 @@ class Trainer:
         with self._signals():
             while not (self._done or self.stopped_by):
                 self._step()
-                seconds, stopped_by = self.team.agree(
-                    time.monotonic() - start, self.stopped_by or 0
-                )
-                self.progress.seconds, self.stopped_by = seconds, stopped_by or None
+                seconds, number = self.team.agree(time.monotonic() - start, self._signal)
+                self.progress.seconds, self.stopped_by = seconds, number or None
                 ends = self._done or self.stopped_by is not None
                 saves = ends or self.progress.step % self.recipe.schedule.checkpoint_steps == 0
                 if saves and self.team.leads:
@@ -213,7 +212,7 @@ class Trainer:
         """Turn SIGINT and SIGTERM into a stop after the step at hand."""
 
         def stop(number: int, frame: FrameType | None) -> None:
-            self.stopped_by = number
+            self._signal = number
 
         watched = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, stop) for number in watched}

@@ -1,0 +1,79 @@
+"""What is missing or wrong beside a recipe's own values: one plain sentence before training."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_data import recipe_table, write_data, write_rows
+from training import make_trainer
+
+from data.records import DataError
+from finetune.recipe import RecipeError
+from model.profile import ProfileError
+from model.wheels import WeightsError
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A data folder to spoil."""
+    write_data(tmp_path / "own")
+    return tmp_path / "own"
+
+
+@pytest.mark.parametrize("name", ["images/train_3.png", "images/val_9.png"])
+def test_a_missing_or_broken_picture(tmp_path: Path, hub: Path, own: Path, name: str) -> None:
+    (own / name).unlink()
+    changes = {"samples": [recipe_table()["samples"][0] | {"pictures": 3}]}
+    with pytest.raises(DataError, match=r"training picture .*\.png is missing or cannot be read"):
+        make_trainer(tmp_path / "run", hub, own, changes=changes)
+    (own / name).write_bytes(b"\x89PNG\r\n\x1a\nnot a picture")
+    with pytest.raises(DataError, match=r"training picture .*\.png is missing or cannot be read"):
+        make_trainer(tmp_path / "run", hub, own, changes=changes)
+
+
+def test_a_missing_or_broken_dataset_file(tmp_path: Path, hub: Path, own: Path) -> None:
+    write_rows(own / "vqa.jsonl", [{"image": "train_1.png", "split": "train", "answer": "red"}])
+    with pytest.raises(DataError, match=r"Line 1 of .*vqa\.jsonl should hold .* 'question'"):
+        make_trainer(tmp_path / "run", hub, own)
+    (own / "vqa.jsonl").unlink()
+    with pytest.raises(DataError, match=r"dataset file .*vqa\.jsonl is missing"):
+        make_trainer(tmp_path / "run", hub, own)
+
+
+@pytest.mark.parametrize("targets", [["q_proj"], ["dense", "q_proj"], ["embed_in", "layers"]])
+def test_lora_targets_that_do_not_exist(
+    tmp_path: Path, hub: Path, data: Path, targets: list[str]
+) -> None:
+    with pytest.raises(RecipeError) as caught:
+        make_trainer(tmp_path, hub, data, changes={"lora": {"targets": targets}})
+    assert "LoRA cannot be put on" in str(caught.value)
+    assert "dense, dense_4h_to_h, dense_h_to_4h" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_such_profile_or_model(tmp_path: Path, hub: Path, data: Path) -> None:
+    with pytest.raises(ProfileError, match="no profile 'sarter'"):
+        make_trainer(tmp_path, hub, data, changes={"profile": "sarter"})
+    missing: dict[str, Any] = {"language": {"source": str(tmp_path / "gone")}}
+    with pytest.raises(WeightsError, match="could not be loaded"):
+        make_trainer(tmp_path, hub, data, profile=missing)
+
+
+def test_features_of_another_tower_are_refused(tmp_path: Path, hub: Path, data: Path) -> None:
+    make_trainer(tmp_path, hub, data)
+    tower = {"kind": "clip", "source": str(hub / "clip"), "image_size": 32, "layer": -2}
+    with pytest.raises(DataError, match="made with another tower or preprocessing; delete that"):
+        make_trainer(tmp_path, hub, data, profile={"tower": tower})
+
+
+def test_encoding_is_told_and_done_once(tmp_path: Path, hub: Path, data: Path) -> None:
+    threads = torch.get_num_threads()
+    trainer = make_trainer(tmp_path, hub, data)
+    views = sorted(path.name for path in (tmp_path / "features").iterdir())
+    assert views == ["index.json", "view0.npy", "view1.npy"]
+    before = (tmp_path / "features/view0.npy").stat().st_mtime_ns
+    make_trainer(tmp_path, hub, data)
+    assert (tmp_path / "features/view0.npy").stat().st_mtime_ns == before
+    assert torch.get_num_threads() == threads
+    assert trainer.objective.store.counts == [2] * 9

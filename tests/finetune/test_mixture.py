@@ -1,0 +1,160 @@
+import random
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_data import recipe_table, write_recipe, write_rows
+
+from data.records import DataError, QuestionRecord
+from finetune.mixture import Mixture, Visit, draw_answer, fill
+from finetune.packing import Group, Segment
+from finetune.recipe import Recipe, load_recipe
+
+DERIVED = {"captions": 0, "derived": 4, "share": 1.0}
+
+
+def words(text: str) -> list[int]:
+    """Token ids that can be read back."""
+    return [ord(letter) for letter in text]
+
+
+def read(segment: Segment) -> str:
+    return "".join(map(chr, segment.prompt + segment.target))
+
+
+def mixture(folder: Path, data: Path, **changes: Any) -> Mixture:
+    return Mixture(recipe(folder, **changes), data, words, words)
+
+
+def recipe(folder: Path, **changes: Any) -> Recipe:
+    made = load_recipe(write_recipe(folder, recipe_table()))
+    return replace(made, text_tokens=1000, **changes)
+
+
+def corpus(folder: Path) -> Path:
+    """Captions from which questions of every kind can be derived."""
+    things = ["dog", "cat", "horse", "bicycle", "car", "ball", "frisbee", "boat"]
+    colours = ["brown", "white", "black", "red"]
+    rows = []
+    for number in range(160):
+        thing, colour = things[number % 8], colours[number // 8 % 4]
+        rows.append(
+            {
+                "image": f"{number}.jpg",
+                "split": "train",
+                "captions": [
+                    f"A {colour} {thing} in the grass .",
+                    f"Two men look at a {colour} {thing} .",
+                ],
+            }
+        )
+    write_rows(folder / "captions.jsonl", rows)
+    return folder
+
+
+def test_draws_depend_on_seed_and_step_alone(tmp_path: Path, data: Path) -> None:
+    one, two = mixture(tmp_path, data), mixture(tmp_path, data)
+    two.visits(0, 9, 3)  # what was drawn before must not matter
+    assert one.visits(7, 5, 2) == two.visits(7, 5, 2)
+    assert one.visits(7, 5, 2) != one.visits(8, 5, 2)
+    assert one.visits(7, 5, 2) != mixture(tmp_path, data, seed=6).visits(7, 5, 2)
+
+
+def test_every_visit_is_of_its_source(tmp_path: Path, data: Path) -> None:
+    visits = mixture(tmp_path, data).visits(0, 40, 3)
+    alone = [visit for visit in visits if visit.image is None]
+    assert len(visits) == 43
+    assert len(alone) == 3
+    assert not any(visit.group.has_picture for visit in alone)
+    for visit in visits[:40]:
+        texts = [read(segment) for segment in visit.group.segments]
+        assert visit.image is not None
+        assert visit.image.startswith("images/train_")
+        assert len(texts) in (1, 2)
+        if len(texts) == 2:
+            assert all(text.startswith("Question: ") for text in texts)
+        else:
+            assert texts[0].startswith("Caption:A ")
+        assert visit.group.has_picture
+        assert {segment.weight for segment in visit.group.segments} == (
+            {3.0} if len(texts) == 2 else {1.0}
+        )
+
+
+def test_shares_are_respected(tmp_path: Path, data: Path) -> None:
+    mixed = mixture(tmp_path, data)
+    visits = [visit for step in range(100) for visit in mixed.visits(step, 20, 0)]
+    asked = sum(len(visit.group.segments) == 2 for visit in visits)
+    assert asked / len(visits) == pytest.approx(1 / 1.5, abs=0.03)
+    pictures = Counter(visit.image for visit in visits)
+    assert len(pictures) == 9  # of the training split
+    assert min(pictures.values()) > 0.7 * len(visits) / 9
+
+
+def test_what_speaks_of_sides_is_never_mirrored(tmp_path: Path, data: Path) -> None:
+    mixed = mixture(tmp_path, data)
+    seen = {True: set[int](), False: set[int]()}
+    for visit in mixed.visits(0, 300, 0):
+        sided = any("left" in read(segment) for segment in visit.group.segments)
+        seen[sided].add(visit.view(4))
+    assert seen == {True: {0, 2}, False: {0, 1, 2, 3}}
+
+
+def test_a_picture_with_one_view_is_seen_as_it_is() -> None:
+    group = Group((), has_picture=True)
+    assert {Visit("a", group, draw, sided=True).view(1) for draw in (0.0, 0.99)} == {0}
+    assert {Visit("a", group, draw, sided=True).view(2) for draw in (0.0, 0.99)} == {0}
+
+
+def test_neither_yes_nor_no_wins_blind_among_derived_questions(tmp_path: Path) -> None:
+    folder = corpus(tmp_path)
+    source = replace(recipe(tmp_path).sources[1], **DERIVED)
+    mixed = mixture(tmp_path, folder, sources=(source,), text_only="")
+    answers = Counter(
+        "".join(map(chr, segment.target))
+        for step in range(60)
+        for visit in mixed.visits(step, 10, 0)
+        for segment in visit.group.segments
+    )
+    polar = answers["yes"] + answers["no"]
+    assert 0.4 < answers["yes"] / polar < 0.6
+    assert 0.4 < polar / answers.total() < 0.6
+
+
+@pytest.mark.parametrize("derived", [1, 2, 3])
+def test_a_source_of_derived_questions_never_comes_empty(tmp_path: Path, derived: int) -> None:
+    folder = corpus(tmp_path)
+    source = replace(recipe(tmp_path).sources[1], **DERIVED | {"derived": derived})
+    mixed = mixture(tmp_path, folder, sources=(source,), text_only="")
+    counts = [len(visit.group.segments) for visit in mixed.visits(0, 200, 0)]
+    assert min(counts) >= 1
+    assert max(counts) == derived
+
+
+def test_answers_are_mostly_the_majoritys() -> None:
+    record = QuestionRecord("What is it?", (("couch", 6), ("sofa", 3), ("chair", 1)))
+    chance = random.Random(0)
+    drawn = Counter(draw_answer(record, chance) for _ in range(2000))
+    assert drawn.keys() == {"couch", "sofa"}
+    assert drawn["couch"] / 2000 == pytest.approx(0.5 + 0.5 * 6 / 9, abs=0.03)
+    split = QuestionRecord("What is it?", (("couch", 2), ("sofa", 2)))
+    assert {draw_answer(split, chance) for _ in range(50)} == {"couch"}
+
+
+def test_texts_fill_the_room_behind_a_prefix() -> None:
+    long, short = Segment((1,) * 30, (2,)), Segment((1,) * 4, (2,))
+    assert fill([long, short, short], 10) == (long,)
+    assert fill([short, long, short], 10) == (short, short)
+    assert fill([short, short, short], 10) == (short, short)
+
+
+def test_what_is_missing_is_said(tmp_path: Path, data: Path) -> None:
+    source = replace(recipe(tmp_path).sources[0], split="none")
+    with pytest.raises(DataError, match="source 'asked' of the recipe holds no pictures to learn"):
+        mixture(tmp_path, data, sources=(source,))
+    with pytest.raises(DataError, match=r"dataset file .*gone\.jsonl is missing"):
+        mixture(tmp_path, data, sources=(replace(source, files=("gone.jsonl",)),))
+    with pytest.raises(DataError, match=r"dataset file .*gone\.jsonl is missing"):
+        mixture(tmp_path, data, text_only="gone.jsonl")
