@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data import features
+from data.features import FeatureStore, build_store, see
+from data.records import DataError
+
+TOWER = "tower/1"
+NAMES = [f"images/{number}.png" for number in range(7)]
+
+
+class Interrupted(BaseException):
+    """Stands for Ctrl-C."""
+
+
+class Encoder:
+    """Remembers what it encoded: a picture's state is its red and its green at the left edge."""
+
+    def __init__(self, stop_after: int | None = None) -> None:
+        self.pictures, self._stop_after = 0, stop_after
+
+    def __call__(self, pictures: Sequence[Image.Image]) -> np.ndarray[tuple[int, ...], np.dtype]:
+        if self._stop_after is not None and self.pictures >= self._stop_after:
+            raise Interrupted
+        self.pictures += len(pictures)
+        pixels = [picture.getpixel((0, picture.height // 2)) for picture in pictures]
+        return np.array([[[pixel[0]], [pixel[1]]] for pixel in pixels], np.float16)
+
+
+@pytest.fixture(autouse=True)
+def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "BATCH", 2)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Pictures whose left half is green by their number, their right half another green."""
+    (tmp_path / "images").mkdir()
+    for number, name in enumerate(NAMES):
+        picture = Image.new("RGB", (40, 20), (number, 100 + number, 0))
+        picture.paste((number, 200 + number, 0), (20, 0, 40, 20))
+        picture.save(tmp_path / name)
+    return tmp_path
+
+
+def build(root: Path, encode: Encoder | None = None, views: int = 3) -> FeatureStore:
+    return build_store(
+        root / "store", root, NAMES, encode or Encoder(), fingerprint=TOWER, views=views
+    )
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_every_view_of_every_picture_is_kept(root: Path) -> None:
+    told: list[tuple[int, int]] = []
+    store = build_store(
+        root / "store",
+        root,
+        NAMES,
+        Encoder(),
+        fingerprint=TOWER,
+        views=3,
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert store.rows == {name: row for row, name in enumerate(NAMES)}
+    assert store.counts == [3] * 7
+    states = store.get([2, 5, 2, 2], [0, 0, 1, 2])
+    assert states.shape == (4, 2, 1)
+    assert states.dtype == np.float16
+    assert states[:, :, 0].tolist() == [[2, 102], [5, 105], [2, 202], [2, 102]]
+    assert told[-1] == (21, 21)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert {total for _, total in told} == {21}
+
+
+def test_a_whole_store_is_used_again(root: Path) -> None:
+    build(root)
+    again = Encoder()
+    assert build(root, again).counts == [3] * 7
+    fewer = build_store(root / "store", root, NAMES[2:4], again, fingerprint=TOWER, views=2)
+    assert fewer.rows[NAMES[3]] == 3
+    assert again.pictures == 0
+
+
+@pytest.mark.parametrize("done", [0, 2, 6, 7, 8, 20])
+def test_an_interrupted_run_goes_on_where_it_stopped(root: Path, done: int, tmp_path: Path) -> None:
+    whole = build_store(tmp_path / "whole", root, NAMES, Encoder(), fingerprint=TOWER, views=3)
+    first, second = Encoder(stop_after=done), Encoder()
+    with pytest.raises(Interrupted):
+        build(root, first)
+    with pytest.raises(DataError, match="missing or damaged"):
+        FeatureStore.open(root / "store", TOWER)
+    build(root, second)
+    assert first.pictures + second.pictures == 21
+    assert content(root / "store") == content(tmp_path / "whole")
+    assert len(whole.views) == 3
+
+
+def test_more_views_are_added_to_those_there_are(root: Path) -> None:
+    build(root, views=1)
+    encode = Encoder()
+    assert build(root, encode, views=2).counts == [2] * 7
+    assert encode.pictures == 7
+
+
+def test_what_was_begun_for_other_pictures_is_not_used(root: Path) -> None:
+    with pytest.raises(Interrupted):
+        build(root, Encoder(stop_after=9))
+    encode = Encoder()
+    store = build_store(root / "store", root, NAMES[::-1], encode, fingerprint=TOWER, views=3)
+    assert encode.pictures == 21
+    assert store.get([0], [0])[0, 0, 0] == 6
+    assert build_store(
+        root / "store", root, [*NAMES[:3]], encode, fingerprint=TOWER, views=3
+    ).rows == {name: row for row, name in enumerate(NAMES[::-1])}
+    (root / "images/new.png").write_bytes((root / NAMES[0]).read_bytes())
+    grown = build_store(
+        root / "store", root, [*NAMES, "images/new.png"], encode, fingerprint=TOWER, views=3
+    )
+    assert encode.pictures == 21 + 24
+    assert len(grown.rows) == 8
+
+
+def test_what_was_begun_with_another_tower_is_not_used(root: Path) -> None:
+    with pytest.raises(Interrupted):
+        build(root, Encoder(stop_after=9))
+    encode = Encoder()
+    build_store(root / "store", root, NAMES, encode, fingerprint="tower/2", views=3)
+    assert encode.pictures == 21
+
+
+def test_a_store_of_another_tower_is_refused_and_kept(root: Path) -> None:
+    build(root)
+    before = content(root / "store")
+    with pytest.raises(DataError, match="another tower or preprocessing; delete that folder"):
+        build_store(root / "store", root, NAMES, Encoder(), fingerprint="tower/2")
+    assert content(root / "store") == before
+
+
+def cut(folder: Path) -> None:
+    view = folder / "view1.npy"
+    view.write_bytes(view.read_bytes()[:-8])
+
+
+def empty(folder: Path) -> None:
+    (folder / "view1.npy").write_bytes(b"")
+
+
+def shorten(folder: Path) -> None:
+    np.save(folder / "view1.npy", np.zeros((3, 2, 1), np.float16))
+
+
+def lose(folder: Path) -> None:
+    (folder / "view2.npy").unlink()
+
+
+def garble(folder: Path) -> None:
+    (folder / "index.json").write_text("{")
+
+
+def replace_index(**values: object) -> Callable[[Path], None]:
+    def harm(folder: Path) -> None:
+        index = json.loads((folder / "index.json").read_text())
+        (folder / "index.json").write_text(json.dumps(index | values))
+
+    return harm
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        cut,
+        empty,
+        shorten,
+        lose,
+        garble,
+        replace_index(images=None),
+        replace_index(images=NAMES[:3]),
+        replace_index(counts=[9] * 7),
+        replace_index(counts=[0] * 7),
+        replace_index(views=0),
+    ],
+)
+def test_a_damaged_store_is_refused(root: Path, harm: Callable[[Path], None]) -> None:
+    build(root)
+    harm(root / "store")
+    with pytest.raises(DataError, match=r"store are missing or damaged; delete that folder"):
+        build(root)
+
+
+def test_a_full_disk_is_said_before_the_process_dies_of_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = features.shutil.disk_usage(root)._replace(free=20)
+    monkeypatch.setattr(features.shutil, "disk_usage", lambda _folder: usage)
+    with pytest.raises(DataError, match=r"could not be written to .* is there room on the disk"):
+        build(root)
+    assert not list((root / "store").glob("view*"))
+
+
+def test_a_missing_picture_is_named(root: Path) -> None:
+    (root / NAMES[3]).unlink()
+    with pytest.raises(DataError, match=r"training picture .*3\.png is missing or cannot be read"):
+        build(root)
+
+
+def test_views_are_the_picture_its_mirror_image_and_crops(root: Path) -> None:
+    def halves(view: int) -> tuple[int, int]:
+        picture = see(root / NAMES[0], NAMES[0], view)
+        left, right = (picture.getpixel((x, 5))[1] for x in (0, picture.width - 1))
+        return left, right
+
+    assert [halves(view) for view in range(4)] == [(100, 200), (200, 100), (100, 200), (200, 100)]
+    sizes = [see(root / NAMES[0], NAMES[0], view).size for view in range(4)]
+    assert sizes[:2] == [(40, 20)] * 2
+    for width, height in sizes[2:]:
+        assert 0.77 * 40 <= width <= 40
+        assert width == pytest.approx(2 * height, abs=2)
+    assert (
+        see(root / NAMES[0], NAMES[0], 2).tobytes() == see(root / NAMES[0], NAMES[0], 2).tobytes()
+    )
+    assert len({see(root / NAMES[0], name, 2).size for name in NAMES}) > 1
+
+
+def test_a_picture_is_turned_as_its_camera_said(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees clockwise
+    Image.new("RGB", (30, 20)).save(tmp_path / "turned.jpg", exif=exif)
+    assert see(tmp_path / "turned.jpg", "turned.jpg", 0).size == (20, 30)
