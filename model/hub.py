@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 
 from model.progress import note
-from model.wheels import WeightsError
+from model.wheels import WeightsError, sha256_of
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -92,6 +92,17 @@ def from_hub(title: str, source: str, read: Callable[..., T]) -> T:
             f"{title} {source!r} could not be loaded from the model hub; "
             "check that it is of the kind that the profile says, and try again."
         ) from error
+
+
+def weights_sha256(source: str) -> str:
+    """SHA-256 of a network's weights, hex; "" if they are not on this machine or in many files."""
+    from huggingface_hub import try_to_load_from_cache
+
+    for name in ("model.safetensors", "pytorch_model.bin"):
+        found = Path(source) / name if is_folder(source) else try_to_load_from_cache(source, name)
+        if isinstance(found, str | Path) and Path(found).is_file():
+            return sha256_of(Path(found))
+    return ""
 
 
 def is_folder(source: str) -> bool:
