@@ -84,11 +84,19 @@ class ModelAnswer(Protocol):
     """The part of `model.engine.Answer` that the assistant reads."""
 
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """What it says, in lower case and without a final full stop."""
+        ...
+
     @property
-    def confidence(self) -> float: ...
+    def confidence(self) -> float:
+        """Calibrated probability, 0..1."""
+        ...
+
     @property
-    def seconds(self) -> float: ...
+    def seconds(self) -> float:
+        """From asking to answering."""
+        ...
 
 
 class AnswersPictures(Protocol):

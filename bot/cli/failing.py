@@ -13,7 +13,7 @@ _PLAIN = frozenset(
         "data.images.ImageRefused",
         "data.records.DataError",
         "finetune.recipe.RecipeError",
-        "finetune.train.TrainingError",
+        "finetune.errors.TrainingError",
         "model.adapter.AdapterError",
         "model.engine.EngineBusy",
         "model.engine.EngineClosed",

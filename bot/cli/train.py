@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
 
 import click
@@ -72,9 +71,7 @@ def train(
         try:
             folder = trainer.train(resume=resume)
         except TrainingError as error:
-            number: int | None = getattr(trainer, "stopped_by", None)
-            if number is None and str(error).startswith("Stopped"):
-                number = signal.SIGINT
+            number = trainer.stopped_by
             raise Failure(str(error), 1 if number is None else 128 + number) from error
     if trainer.team.leads:
         click.echo(f"The adapter is in {folder}.")

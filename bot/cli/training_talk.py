@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from finetune.train import StepReport
+    from finetune.progress import StepReport
 
 Talk = tuple["Callable[[StepReport], None]", Callable[[int, int], None]]
 _EVERY = 10  # percent between plain lines about encoding
@@ -38,6 +38,8 @@ def talk() -> Iterator[Talk]:
 
         def report(step: StepReport) -> None:
             bar.update(steps, completed=step.share, description=describe(step), visible=True)
+            for sample in step.samples:
+                bar.console.print(str(sample), markup=False, highlight=False)
 
         yield report, encoding
 
@@ -50,7 +52,8 @@ def describe(step: StepReport) -> str:
 
 def _say_step(step: StepReport) -> None:
     minutes = step.seconds / 60
-    print(f"{describe(step)}, {minutes:.0f} min", file=sys.stderr, flush=True)
+    lines = [f"{describe(step)}, {minutes:.0f} min", *(f"  {sample}" for sample in step.samples)]
+    print("\n".join(lines), file=sys.stderr, flush=True)
 
 
 class _Encoding:

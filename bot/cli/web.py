@@ -35,11 +35,11 @@ def web(desk: Desk, host: str | None, port: int | None, profile: str | None) -> 
         allowed_hosts=settings.allowed_hosts,
     )
     listen(chosen.host, chosen.port).close()  # found taken before the model is loaded
-    quiet.speak(logging.WARNING)  # from here on somebody looks after it: causes belong on stderr
     click.echo("Loading the model, which takes a few seconds...", err=True)
     with desk.engine(profile) as engine:
         from bot.assistant import Assistant
         from bot.web import create_app
 
+        quiet.speak(logging.WARNING)  # from here on, an operator's log
         app = create_app(Assistant(engine), settings=chosen)
         serve(app, chosen.host, chosen.port, shutdown_seconds=chosen.shutdown_seconds)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import errno
 import importlib
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from cli_bench import Bench
+from cli_bench import Bench, Outcome, untouched_log
 
-from bot.cli import main
+from bot.cli import main, quiet
 from bot.cli.failing import _PLAIN, UNKNOWN, Failure
 from bot.cli.main import glimpse
 from data.images import ImageRefused
@@ -95,7 +98,7 @@ def test_trouble_is_one_sentence_and_status_1(
 ) -> None:
     bench.trouble = trouble
     outcome = bench.run("caption", bench.photo("red"))
-    assert outcome == type(outcome)(1, "", f"{sentence}\n")
+    assert outcome == Outcome(1, "", f"{sentence}\n")
 
 
 def test_the_cause_is_told_to_whoever_asks(bench: Bench) -> None:
@@ -150,7 +153,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from cli_bench import CliEngine
-from bot.cli import main
+from bot.cli import main, quiet
 from bot.cli.desk import Desk
 
 def load(profile, threads, int8):
@@ -204,3 +207,35 @@ def test_a_reader_that_goes_away_ends_the_batch_quietly(bench: Bench) -> None:
         assert process.wait(10) == 141
         assert process.stderr is not None
         assert process.stderr.read() == b"loaded\n"
+
+
+def test_ctrl_c_while_loading_is_quiet(bench: Bench) -> None:
+    bench.trouble = KeyboardInterrupt()
+    assert bench.run("caption", bench.photo("red")) == Outcome(130, "", "")
+    bench.trouble = SystemExit(143)
+    assert bench.run("caption", bench.photo("red")) == Outcome(143, "", "")
+
+
+def test_commands_run_in_any_thread(bench: Bench) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(bench.run, "caption", bench.photo("red")).result().status == 0
+
+
+def test_libraries_are_hushed_but_not_overruled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRANSFORMERS_VERBOSITY", "info")
+    monkeypatch.delenv("TORCH_CPP_LOG_LEVEL", raising=False)
+    with untouched_log(), warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        monkeypatch.setattr(sys, "warnoptions", ["always"])
+        quiet.silence()
+        warnings.warn("asked for", stacklevel=1)
+        monkeypatch.setattr(sys, "warnoptions", [])
+        quiet.silence()
+        warnings.warn("not asked for", stacklevel=1)
+        quiet.speak(logging.WARNING)
+        quiet.speak(logging.WARNING)
+        streams = [h for h in logging.getLogger().handlers if type(h) is logging.StreamHandler]
+        assert len(streams) == 1
+    assert [str(warning.message) for warning in shown] == ["asked for"]
+    assert os.environ["TRANSFORMERS_VERBOSITY"] == "info"
+    assert os.environ.pop("TORCH_CPP_LOG_LEVEL") == "ERROR"

@@ -12,11 +12,14 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from cli_bench import Bench, CliEngine
+from cli_bench import Bench, CliEngine, Outcome
 from engine_stand_in import Said, picture
 
+from bot.cli import main
+from bot.cli.batch import _size, meter
 from bot.cli.batch_lines import LONGEST_LINE, read_lines
 from bot.cli.batch_run import Batch, Row
+from bot.cli.desk import Desk
 from bot.cli.shelf import Shelf
 from bot.messages import ModelAnswer
 from data.images import ImageRefused, Picture, read_picture
@@ -54,7 +57,7 @@ def test_any_id_comes_back(bench: Bench, id: object) -> None:
 
 
 def test_nothing_in_gives_nothing_out(bench: Bench) -> None:
-    assert bench.run("batch") == type(bench.run("batch"))(0, "", "")
+    assert bench.run("batch") == Outcome(0, "", "")
 
 
 BAD = [
@@ -310,3 +313,44 @@ def test_the_batch_costs_the_engine_nothing(bench: Bench) -> None:
     assert [row["id"] for row in outcome.rows] == list(range(2000))
     assert time.monotonic() - start < 20
     assert not math.isnan(outcome.rows[0]["confidence"])
+
+
+# --- what people see -------------------------------------------------------------------------
+
+
+def test_a_terminal_shows_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    requests = tmp_path / "requests.jsonl"
+    requests.write_bytes(b"x" * 40)
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    for source, expected in ((requests.open("rb"), 40), (io.BytesIO(b"x" * 40), None)):
+        with source:
+            assert _size(source) == expected
+            with meter(source) as count:
+                count(10, False)
+                count(20, True)
+                count(10, False)
+        assert "2 answered, 1 failed" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)  # answers and a bar would mix
+    with meter(io.BytesIO()) as count:
+        count(10, False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_requests_come_from_the_real_standard_input_or_not_at_all(
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    requests = tmp_path / "requests.jsonl"
+    requests.write_bytes(lines({"id": 5, "image": bench.photo("red")}))
+    with requests.open() as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert main(["batch"], Desk(bench.load, {})) == 0
+    assert json.loads(capsys.readouterr().out)["id"] == 5
+    monkeypatch.setattr("sys.stdin", None)
+    assert main(["batch"], Desk(bench.load, {})) == 2
+    assert "no standard input" in capsys.readouterr().err

@@ -18,9 +18,10 @@ from cli_bench import Bench
 from bot.cli import team
 from bot.cli.failing import Failure
 from bot.cli.training_talk import talk
-from finetune.train import StepReport, TrainingError
+from finetune.train import Said, StepReport, TrainingError
 
-REPORT = StepReport(20, 400, 1.23456, 31.25, 90.0, 0.05)
+SAMPLES = (Said(None, "a [dog]", "a cat"), Said("How many?", "2", "3"))
+REPORT = StepReport(20, 400, 1.23456, 31.25, 90.0, 0.05, SAMPLES)
 
 
 @dataclass
@@ -75,14 +76,15 @@ def test_everything_is_passed_on_and_progress_is_plain_without_a_terminal(
     assert outcome.out == f"The adapter is in {bench.folder / 'adapter'}.\n"
     encoding = [f"Encoding the pictures: {percent} %" for percent in range(0, 101, 10)]
     step = "step 20 of 400, loss 1.235, 31.2 examples/s, 2 min"
-    assert outcome.err.splitlines() == [*encoding, step]
+    said = [f"  {sample}" for sample in SAMPLES]
+    assert outcome.err.splitlines() == [*encoding, step, *said]
 
 
 @pytest.mark.parametrize(
     ("sentence", "number", "status"),
     [
         ("The loss is not a number.", None, 1),
-        ("Stopped at step 3; go on with --resume.", None, 130),
+        ("Stopped at step 3; go on with --resume.", signal.SIGINT, 130),
         ("Stopped at step 3; go on with --resume.", signal.SIGTERM, 143),
     ],
 )
@@ -98,7 +100,8 @@ def test_an_end_before_the_end_is_a_sentence_and_a_status(
     monkeypatch.setattr(trainer, "stopped_by", number)
     outcome = bench.run(*command(bench))
     assert (outcome.status, outcome.out) == (status, "")
-    assert outcome.err.splitlines()[-1] == sentence
+    assert outcome.err.endswith(f"\n{sentence}\n")
+    assert "Traceback" not in outcome.err
 
 
 def test_a_run_that_is_there_is_not_overwritten(bench: Bench, trainer: type[FakeTrainer]) -> None:
@@ -156,6 +159,7 @@ def test_a_terminal_gets_a_bar(
     shown = capsys.readouterr().err
     assert "step 40 of 400, loss 1.235, 31.2 examples/s" in shown
     assert "50%" in shown
+    assert "Caption → 'a [dog]' (a person: 'a cat')" in shown
 
 
 # --- several processes -----------------------------------------------------------------------

@@ -1,0 +1,90 @@
+"""The shape of the project: who imports whom, small rooms, and a lock that tells the truth."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("bot", "model", "data", "finetune")
+LONGEST_FILE, LONGEST_FUNCTION = 300, 40  # lines, without a function's docstring
+SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+
+def test_dependencies_point_one_way(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    status = lint_imports(no_cache=True)
+    assert status == 0, capsys.readouterr().out
+
+
+def test_files_and_functions_are_short() -> None:
+    assert len(SOURCES) > 50
+    long = [
+        f"{path.relative_to(ROOT)}:{line} {name} has {length} lines"
+        for path in SOURCES
+        for line, name, length, limit in rooms(path.read_text(encoding="utf-8"))
+        if length > limit
+    ]
+    assert long == []
+
+
+def rooms(text: str) -> Iterator[tuple[int, str, int, int]]:
+    """Line, name, length and longest length of a file and of its functions."""
+    yield 1, "file", text.count("\n"), LONGEST_FILE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            length = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
+            yield node.lineno, node.name, length, LONGEST_FUNCTION
+
+
+def test_rooms_are_measured() -> None:
+    text = 'def f():\n    """Say\n    much."""\n    a = 1\n    return a\n'
+    assert list(rooms(text)) == [(1, "file", 5, 300), (1, "f", 2, 40)]
+
+
+# --- the lock --------------------------------------------------------------------------------
+
+
+def locked() -> dict[str, str]:
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in pins)  # no addresses, no options
+    return {canonicalize_name(pin.split("==")[0]): pin.split("==")[1] for pin in pins}
+
+
+def test_the_lock_fits_what_the_project_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    asked = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    for extra in project["project"]["optional-dependencies"].values():
+        asked += extra
+    pins = locked()
+    for requirement in map(Requirement, asked):
+        assert pins[canonicalize_name(requirement.name)] in requirement.specifier
+
+
+def test_what_is_installed_is_what_is_locked() -> None:
+    wrong = {}
+    for name, pin in locked().items():
+        try:
+            found = version(name).removesuffix("+cpu")
+        except PackageNotFoundError:  # on another Python or system it may not be needed
+            continue
+        if found != pin:
+            wrong[name] = found
+    assert wrong == {}
+
+
+def test_nothing_for_other_processors_is_locked() -> None:
+    assert [name for name in locked() if re.match(r"nvidia|cuda|triton|torchvision", name)] == []
