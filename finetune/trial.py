@@ -1,0 +1,107 @@
+"""Small trainings that prove that training works, asked the way users ask: by `glimpse batch`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from data.records import DataError
+from finetune import metrics
+from finetune.errors import TrainingError
+from finetune.measure import Asked, ask
+from finetune.progress import StepReport
+from finetune.recipe import Lora, Recipe, Schedule, Source
+from finetune.train import Trainer
+from model.adapter import AdapterError
+from model.profile import ProfileError, load_profile
+from model.progress import step
+from model.wheels import WeightsError
+
+TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+TEXTS = 12  # learnt each time a picture is seen, if there are so many
+
+
+def learn(
+    root: Path, run: Path, asked: Sequence[Asked], schedule: Schedule, base: str = "starter"
+) -> str:
+    """Train a fresh adapter on questions.
+
+    Args:
+        root: The data folder.
+        run: Folder of the run; the questions, the profile and the adapter are written into it.
+        asked: What to learn, about pictures below `root`.
+        schedule: How long and how fast.
+        base: The profile whose base weights are used.
+
+    Returns:
+        The path of a profile that answers with the new adapter.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    questions = (run / "questions.jsonl").resolve()
+    _write_rows(questions, root, asked)
+    recipe = Recipe(
+        name=run.name,
+        profile=_write_profile(run, base),
+        schedule=schedule,
+        sources=(Source("trial", (str(questions),), ".", questions=TEXTS),),
+        lora=Lora(16, 32, 0.0, TARGETS),
+        text_tokens=160,
+    )
+    with step(f"Encoding {len({a.image for a in asked})} pictures") as update:
+        trainer = Trainer(
+            recipe, root, run, report=_say, encoding=lambda done, total: update(done / total)
+        )
+    trainer.train()
+    return recipe.profile
+
+
+def accuracy(asked: Sequence[Asked], profile: str) -> float:
+    """Share of questions that `glimpse batch` answers as wanted, 0..100."""
+    return metrics.accuracy(ask(asked, profile).texts, [a.golds[0] for a in asked])
+
+
+def with_other_pictures(asked: Sequence[Asked]) -> list[Asked]:
+    """The same questions about pictures that they were not asked of."""
+    other = metrics.derange([str(a.image) for a in asked])
+    return [replace(a, image=Path(other[str(a.image)])) for a in asked]
+
+
+def plainly(main: Callable[[], int]) -> int:
+    """Run a script; what goes wrong becomes one sentence on stderr and status 1."""
+    try:
+        return main()
+    except (AdapterError, DataError, ProfileError, TrainingError, WeightsError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _write_profile(run: Path, base: str) -> str:
+    """The base's profile with the adapter that the run will write."""
+    table: dict[str, Any] = asdict(load_profile(base))
+    path = (run / "profile.toml").resolve()
+    table |= {"name": run.name, "adapter": "adapter"}
+    path.write_text(tomli_w.dumps(table), encoding="utf-8")
+    return str(path)
+
+
+def _write_rows(path: Path, root: Path, asked: Sequence[Asked]) -> None:
+    rows = (
+        {"image": a.image.relative_to(root).as_posix(), "question": a.question, "answers": a.golds}
+        for a in asked
+    )
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def _say(report: StepReport) -> None:
+    print(
+        f"step {report.step} of {report.steps}, loss {report.loss:.3f}, "
+        f"{report.seconds / 60:.1f} min",
+        file=sys.stderr,
+        flush=True,
+    )
