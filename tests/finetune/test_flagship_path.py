@@ -13,6 +13,7 @@ from tiny_data import recipe_table, write_profile, write_recipe
 from bot.cli.main import main
 
 
+@pytest.mark.timeout(300)
 def test_a_hub_model_is_trained_and_then_answers(
     tmp_path: Path, hub: Path, data: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,7 +31,7 @@ def test_alone_nothing_is_exchanged() -> None:
     assert team.agree(1.5, 15) == (1.5, 15)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_two_processes_learn_what_one_does(tmp_path: Path, hub: Path, data: Path) -> None:
     result = tmp_path / "result.json"
     with socket.socket() as probe:
