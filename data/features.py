@@ -106,20 +106,9 @@ def build_store(
         store = FeatureStore.open(folder, fingerprint)
         if set(images) <= set(store.rows) and len(store.views) >= views:
             return store
-    done = 0
-
-    def count(encoded: int) -> None:
-        nonlocal done
-        done += encoded
-        progress(done, views * len(images))
-
     try:
         _begin(folder, {"fingerprint": fingerprint, "images": list(images)})
-        for view in range(views):
-            if _view(folder, view).is_file():
-                count(len(images))
-            else:
-                _View(folder, root, images, view).encode(encode, count)
+        _encode([_View(folder, root, images, view) for view in range(views)], encode, progress)
         _finish(folder, views)
     except OSError as error:
         raise DataError(
@@ -194,6 +183,9 @@ class _View:
     def encode(self, encode: Encode, progress: Callable[[int], None]) -> None:
         """Encode what is missing, telling after each batch how many pictures were added."""
         final = _view(self.folder, self.number)
+        if final.is_file():
+            progress(len(self.images))
+            return
         part = final.with_name(final.name + ".part")
         counter = final.with_name(final.name + ".count")
         array, start = _reopen(part, counter)
@@ -209,6 +201,19 @@ class _View:
             progress(len(names))
         part.replace(final)
         counter.unlink(missing_ok=True)
+
+
+def _encode(views: Sequence[_View], encode: Encode, progress: Callable[[int, int], None]) -> None:
+    total = sum(len(view.images) for view in views)
+    done = 0
+
+    def count(encoded: int) -> None:
+        nonlocal done
+        done += encoded
+        progress(done, total)
+
+    for view in views:
+        view.encode(encode, count)
 
 
 def _allocate(part: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.float16]]:
