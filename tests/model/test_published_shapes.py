@@ -43,15 +43,15 @@ PYTHIA_160M: dict[str, Any] = {  # EleutherAI/pythia-160m
 
 
 def filled(network: nn.Module) -> Any:
-    """Random weights, each tensor a repeated small draw: a real draw of 10⁸ takes seconds."""
+    """Random weights, each tensor one small draw over and over: real draws of 10⁸ take seconds."""
+    draw = torch.randn(65_521) * 0.02  # a prime: rows do not repeat
     with torch.no_grad():
         for name, parameter in network.named_parameters():
-            if parameter.ndim > 1:
-                draw = torch.randn(65_521) * 0.02  # a prime: rows do not repeat
-                flat = draw.repeat(-(-parameter.numel() // len(draw)))[: parameter.numel()]
-                parameter.copy_(flat.view_as(parameter))
-            else:
-                parameter.fill_(1.0 if name.endswith("norm.weight") else 0.0)
+            if parameter.ndim == 1:
+                parameter.fill_(1.0 if "norm" in name and name.endswith("weight") else 0.0)
+                continue
+            for part in parameter.view(-1).split(len(draw)):
+                part.copy_(draw[: len(part)])
     return network.eval().requires_grad_(False)
 
 
@@ -82,7 +82,7 @@ def test_clip_gives_pythia_a_prefix_of_the_right_size(
     with torch.inference_mode():
         hidden = clip(clip.preprocess([picture(1)]))
         prefix = mapper(hidden)
-        logits = pythia(inputs_embeds=prefix, logits_to_keep=1).logits
+        logits = pythia(inputs_embeds=prefix[:, :8], logits_to_keep=1).logits
     assert mapper.positions == positions
     assert hidden.shape == prefix.shape == (1, positions, 768)
     assert prefix.isfinite().all()

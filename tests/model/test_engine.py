@@ -1,0 +1,181 @@
+"""The engine's answers: right, cached, in micro-batches, and each person's own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_models import QUESTIONS, Photo, photo, tiny_profile, tiny_vlm
+from watched_engine import Watched
+
+from model.adapter import Calibration
+from model.decoding import Decoded, beam, greedy
+from model.engine import EngineBusy, EngineLimits
+from model.profile import DecodingConfig
+from model.prompts import prompt_for
+from model.vlm import PrefixVLM
+
+DECODING = DecodingConfig(answer_tokens=4, caption_tokens=6)
+CALIBRATION = Calibration(0.5, 1.0, 2.0, 3.0)
+
+
+@pytest.fixture
+def vlm(hub: Path) -> PrefixVLM:
+    return tiny_vlm(hub)
+
+
+@pytest.fixture
+def engine(hub: Path, vlm: PrefixVLM) -> Iterator[Watched]:
+    profile = replace(tiny_profile(hub), decoding=DECODING)
+    made = Watched(profile, vlm, calibration=CALIBRATION)
+    yield made
+    made.close()
+
+
+def expected(vlm: PrefixVLM, asked: Photo, question: str | None) -> Decoded:
+    """What the model says without an engine."""
+    with torch.inference_mode():
+        caches = vlm.prefill(vlm.encode([asked.image]))
+    most = DECODING.caption_tokens if question is None else DECODING.answer_tokens
+    return greedy(vlm, caches, [prompt_for(question)], most)[0]
+
+
+# --- answers ---------------------------------------------------------------------------------
+
+
+def test_an_answer_is_what_the_model_says(engine: Watched, hub: Path) -> None:
+    decoded = expected(tiny_vlm(hub), photo(1), QUESTIONS[0])
+    answer = engine.answer(photo(1), QUESTIONS[0])
+    assert answer.text == decoded.text
+    logit = torch.tensor(0.5 * decoded.logprob + 1.0)
+    assert answer.confidence == pytest.approx(logit.sigmoid().item(), abs=1e-5)
+    assert 0 < answer.seconds < 60
+
+
+def test_a_caption_goes_by_its_mean_log_probability(engine: Watched, hub: Path) -> None:
+    decoded = expected(tiny_vlm(hub), photo(1), None)
+    answer = engine.caption(photo(1))
+    assert answer.text == decoded.text
+    logit = torch.tensor(2.0 * decoded.logprob / len(decoded.tokens) + 3.0)
+    assert answer.confidence == pytest.approx(logit.sigmoid().item(), abs=1e-5)
+
+
+def test_captions_by_beam_search(hub: Path, vlm: PrefixVLM) -> None:
+    decoding = DecodingConfig(caption_tokens=6, caption_beams=3, length_penalty=0.5)
+    engine = Watched(replace(tiny_profile(hub), decoding=decoding), vlm)
+    answers = [future.result() for future in [engine.submit(photo(i), None) for i in range(3)]]
+    engine.close()
+    with torch.inference_mode():
+        caches = vlm.prefill(vlm.encode([photo(i).image for i in range(3)]))
+    found = beam(vlm, caches, [prompt_for(None)] * 3, 6, 3, 0.5)
+    assert [answer.text for answer in answers] == [decoded.text for decoded in found]
+
+
+def test_waiting_counts_as_seconds(engine: Watched) -> None:
+    with engine.held():
+        waiting = engine.submit(photo(1), "Is it red?")
+        threading.Event().wait(0.2)
+    assert waiting.result(20).seconds > 0.2
+
+
+# --- pictures that are kept ------------------------------------------------------------------
+
+
+def test_a_follow_up_question_skips_the_encoder(engine: Watched) -> None:
+    for question in ("What is it?", "Is it red?", None, "How many?"):
+        engine.submit(photo(1), question).result(20)
+    assert engine.encoded == [1]
+    assert engine.answer(photo(1), "What is it?") != engine.answer(photo(2), "What is it?")
+    assert engine.encoded == [1, 1]
+
+
+def test_one_picture_asked_about_many_times_at_once_is_encoded_once(engine: Watched) -> None:
+    with engine.held():
+        futures = [engine.submit(photo(i % 2), question) for i, question in enumerate(QUESTIONS)]
+    for future in futures:
+        future.result(20)
+    assert engine.encoded == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "limits", [EngineLimits(pictures=2), EngineLimits(bytes=2 * 2 * 2 * 24 * 5 * 4)]
+)
+def test_the_pictures_longest_unused_are_forgotten(
+    hub: Path, vlm: PrefixVLM, limits: EngineLimits
+) -> None:
+    engine = Watched(tiny_profile(hub), vlm, limits=limits)
+
+    def encodings(number: int) -> int:
+        engine.encoded.clear()
+        engine.answer(photo(number), "Is it red?")
+        return len(engine.encoded)
+
+    assert [encodings(n) for n in (1, 2, 1, 3, 1, 2, 3, 1)] == [1, 1, 0, 1, 0, 1, 1, 1]
+    engine.close()
+
+
+@pytest.mark.parametrize("limits", [EngineLimits(pictures=0), EngineLimits(bytes=0)])
+def test_an_engine_that_keeps_nothing_still_answers(
+    hub: Path, vlm: PrefixVLM, limits: EngineLimits
+) -> None:
+    engine = Watched(tiny_profile(hub), vlm, limits=limits)
+    first, second = (engine.answer(photo(1), "Is it red?") for _ in range(2))
+    assert (first.text, first.confidence) == (second.text, second.confidence)
+    assert engine.encoded == [1, 1]
+    engine.close()
+
+
+# --- many at once ----------------------------------------------------------------------------
+
+
+def test_what_waits_is_computed_together_and_everyone_gets_their_own(
+    engine: Watched, hub: Path
+) -> None:
+    asked = [(photo(i % 5), None if i % 4 == 3 else QUESTIONS[i]) for i in range(16)]
+    with engine.held() as first:
+        futures = [engine.submit(*request) for request in asked]
+    first.result(20)
+    fresh = tiny_vlm(hub)
+    for future, request in zip(futures, asked, strict=True):
+        assert future.result(20).text == expected(fresh, *request).text
+    assert engine.computed == [1, 16]
+
+
+def test_a_batch_is_no_larger_than_allowed(hub: Path, vlm: PrefixVLM) -> None:
+    engine = Watched(tiny_profile(hub), vlm, limits=EngineLimits(batch=3))
+    with engine.held():
+        futures = [engine.submit(photo(i), "Is it red?") for i in range(7)]
+    for future in futures:
+        future.result(20)
+    assert engine.computed == [1, 3, 3, 1]
+    engine.close()
+
+
+def test_eight_threads_lose_nothing(hub: Path, vlm: PrefixVLM) -> None:
+    engine = Watched(replace(tiny_profile(hub), decoding=DECODING), vlm)
+    fresh = tiny_vlm(hub)
+    wanted = {(i, q): expected(fresh, photo(i), q).text for i in range(5) for q in QUESTIONS[:4]}
+
+    def ask(thread: int) -> list[tuple[tuple[int, str], str]]:
+        got = []
+        for number in range(20):
+            key = ((thread + number) % 5, QUESTIONS[number % 4])
+            while True:
+                try:
+                    got.append((key, engine.answer(photo(key[0]), key[1]).text))
+                    break
+                except EngineBusy:
+                    threading.Event().wait(0.01)
+        return got
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pair for got in pool.map(ask, range(8)) for pair in got]
+    engine.close()
+    assert len(answers) == 160 == sum(engine.computed)
+    assert all(wanted[key] == text for key, text in answers)
+    assert max(engine.computed) > 1

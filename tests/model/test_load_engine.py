@@ -1,0 +1,187 @@
+"""From a profile's TOML file to answers: tiny CLIP and GPT-NeoX folders, an adapter, an engine."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli_w
+import torch
+from tiny_models import (
+    QUESTIONS,
+    SIDE,
+    photo,
+    save_tiny_adapter,
+    tiny_profile,
+    with_lora,
+    write_profile,
+)
+
+from model import adapter
+from model.adapter import AdapterError, load_base, load_trained, save_adapter
+from model.decoding import greedy
+from model.engine import Engine, EngineLimits, load_engine
+from model.int8 import Int8Linear, quantise
+from model.profile import Profile, ProfileError, load_profile
+from model.prompts import prompt_for
+from model.vision import EfficientNetLiteTower
+
+DECODING = {"answer_tokens": 5, "caption_tokens": 8}
+
+
+@pytest.fixture
+def path(hub: Path, tmp_path: Path) -> Path:
+    """A profile with a trained adapter beside it, as somebody would write it."""
+    for kind in ("clip", "gpt-neox"):
+        (tmp_path / kind).symlink_to(hub / kind)
+    path = write_profile(
+        tmp_path / "mine.toml",
+        adapter="adapter",
+        tower={"kind": "clip", "source": "clip", "image_size": SIDE},
+        mapper={"kind": "mlp", "hidden_size": 24, "shuffle": 2},
+        language={"source": "gpt-neox"},
+        decoding=DECODING,
+    )
+    save_tiny_adapter(tmp_path / "adapter", load_profile(path), calibration={"answer_slope": 0.25})
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _threads_as_before() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("int8", [True, False])
+def test_a_profile_file_becomes_an_engine_that_answers(path: Path, int8: bool) -> None:
+    engine = load_engine(str(path), threads=1, int8=int8)
+    answers = [engine.answer(photo(i), QUESTIONS[i]) for i in range(4)]
+    caption = engine.caption(photo(1))
+    engine.close()
+    profile = load_profile(path)
+    vlm, calibration = load_trained(profile)
+    assert calibration.answer_slope == 0.25
+    if int8:
+        quantise(vlm.language)
+    for i, answer in enumerate(answers):
+        with torch.inference_mode():
+            caches = vlm.prefill(vlm.encode([photo(i).image]))
+        [decoded] = greedy(vlm, caches, [prompt_for(QUESTIONS[i])], 5)
+        assert answer.text == decoded.text
+        confidence = calibration.confidence(decoded.logprob, caption=False)
+        assert answer.confidence == pytest.approx(confidence, abs=1e-4)
+    assert caption.text
+    assert engine.profile == profile
+    assert engine.profile.name == "mine"
+
+
+@pytest.mark.parametrize("int8", [True, False])
+def test_only_the_language_model_is_quantised_and_only_if_asked(path: Path, int8: bool) -> None:
+    engine = load_engine(str(path), int8=int8)
+    engine.close()
+    modules = list(engine._vlm.named_modules())
+    quantised = [name for name, module in modules if isinstance(module, Int8Linear)]
+    assert bool(quantised) == int8
+    assert all(name.startswith("language.") for name in quantised)
+
+
+def test_an_engine_is_warm_and_remembers_nothing_of_it(path: Path) -> None:
+    engine = load_engine(str(path), limits=EngineLimits(queue=1))
+    assert engine._encoded == {}
+    assert engine.answer(photo(1), "Is it red?").seconds < 30
+    assert list(engine._encoded) == ["photo-1"]
+    engine.close()
+
+
+def test_the_worker_uses_as_many_threads_as_asked(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for threads in (2, 1):
+        engine, used = load_engine(str(path), threads=threads), list[int]()
+        encode = engine._vlm.encode
+
+        def counted(images: Any, encode: Any = encode, used: list[int] = used) -> Any:
+            used.append(torch.get_num_threads())
+            return encode(images)
+
+        monkeypatch.setattr(engine._vlm, "encode", counted)
+        engine.caption(photo(1))
+        engine.close()
+        assert used == [threads]
+
+
+def test_the_starters_way_with_class_tags_and_folded_batch_norms(
+    hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = EfficientNetLiteTower("efficientnet-lite0", 64).eval()
+    monkeypatch.setattr(adapter, "load_tower", lambda config: copy.deepcopy(small))
+    monkeypatch.setattr(adapter, "starter_language_model", lambda: hub / "llama")
+    path = write_profile(
+        tmp_path / "small.toml",
+        adapter="./adapter",
+        tower={"kind": "efficientnet-lite", "source": "starter-wheel", "image_size": 64},
+        mapper={"kind": "mlp", "hidden_size": 24, "shuffle": 2, "tags": 3, "quarter_tags": 1},
+        language={"source": "starter-wheel"},
+    )
+    profile = load_profile(path)
+    vlm = load_base(profile)
+    assert vlm.mapper.tags is not None
+    assert torch.equal(vlm.mapper.tags.head_weight, small.net._fc.weight)
+    tuned = with_lora(vlm, "llama")
+    save_adapter(profile.adapter_folder, profile, vlm.mapper.state_dict(), tuned, {})
+    engine = load_engine(str(path), int8=False)
+    answer = engine.answer(photo(1), "Is it red?")
+    engine.close()
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in engine._vlm.tower.modules())
+    unfolded, _ = load_trained(profile)
+    with torch.inference_mode():
+        caches = unfolded.prefill(unfolded.encode([photo(1).image]))
+    assert caches[0].positions == 1 + 1 + 3 + 4
+    [decoded] = greedy(unfolded, caches, [prompt_for("Is it red?")], 12)
+    assert answer.text == decoded.text
+
+
+# --- what goes wrong -------------------------------------------------------------------------
+
+
+def test_a_profile_with_a_typo(path: Path) -> None:
+    path.write_text(path.read_text().replace("image_size", "imagesize"))
+    with pytest.raises(ProfileError, match="Unknown key 'imagesize'"):
+        load_engine(str(path))
+
+
+def test_an_adapter_that_is_not_there_yet(path: Path) -> None:
+    (path.parent / "adapter").rename(path.parent / "moved")
+    table = path.read_text().replace('adapter = "adapter"', 'adapter = "./adapter"')
+    path.write_text(table)
+    with pytest.raises(AdapterError, match=r"There is no adapter in .*adapter; train one"):
+        load_engine(str(path))
+
+
+def test_a_profile_without_an_adapter(hub: Path, tmp_path: Path) -> None:
+    profile: Profile = tiny_profile(hub)
+    table = {
+        "tower": {"kind": "clip", "source": profile.tower.source, "image_size": SIDE},
+        "mapper": {"kind": "mlp"},
+        "language": {"source": profile.language.source},
+    }
+    (tmp_path / "bare.toml").write_text(tomli_w.dumps(table))
+    with pytest.raises(ProfileError, match="has no trained adapter yet"):
+        load_engine(str(tmp_path / "bare.toml"))
+
+
+def test_an_engine_that_cannot_warm_up_leaves_no_thread(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(engine: Engine, requests: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Engine, "_compute", fail)
+    with pytest.raises(MemoryError):
+        load_engine(str(path))
+    assert "glimpse-engine" not in [thread.name for thread in threading.enumerate()]
