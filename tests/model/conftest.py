@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-os.environ["HF_HUB_OFFLINE"] = "1"  # before the first import of huggingface_hub
-
+import huggingface_hub
 import pytest
 import torch
 from tiny_models import save_hub
@@ -21,5 +19,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _repeatable() -> None:
+def _repeatable_and_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
+    # As HF_HUB_OFFLINE=1 would, which huggingface_hub reads when first imported.
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)

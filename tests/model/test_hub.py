@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import time
@@ -64,10 +65,16 @@ def test_loading_says_nothing(
     assert caplog.records == []
 
 
-def test_the_libraries_may_talk_again_afterwards() -> None:
-    before = library.get_verbosity(), library.is_progress_bar_enabled()
+@pytest.mark.parametrize("shown", [True, False])
+def test_the_libraries_may_talk_again_afterwards(
+    monkeypatch: pytest.MonkeyPatch, shown: bool
+) -> None:
+    monkeypatch.setattr(library, "_tqdm_active", shown)
+    bars = importlib.import_module("huggingface_hub.utils.tqdm")
+    monkeypatch.setattr(bars, "HF_HUB_DISABLE_PROGRESS_BARS", None)
+    before = library.get_verbosity(), shown
     with quiet(bars=True):
-        assert library.is_progress_bar_enabled() == before[1]
+        assert library.is_progress_bar_enabled() == shown
 
     @quiet()
     def fail() -> None:
