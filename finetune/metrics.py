@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
-_EMPTY = frozenset(
+EMPTY_WORDS = frozenset(
     [
         "a",
         "an",
@@ -97,7 +97,7 @@ def score_captions(captions: Sequence[str], references: Sequence[Sequence[str]])
 def grounded_share(caption: str, references: Sequence[str]) -> float:
     """Share of a caption's content words that people also used of this picture, 0..1."""
     known = {word for text in references for word in words(text)}
-    content = [word for word in words(caption) if word not in _EMPTY]
+    content = [word for word in words(caption) if word not in EMPTY_WORDS]
     return sum(word in known for word in content) / max(1, len(content))
 
 

@@ -85,6 +85,12 @@ class Mixture:
         self.texts = read_questions(root / recipe.text_only) if recipe.text_only else []
 
     @property
+    def captions(self) -> dict[str, Sequence[str]]:
+        """The captions of every picture that has some, by the picture's name."""
+        everything = [item for _, items in self.sources for item in items]
+        return {item.image: item.captions for item in everything if item.captions}
+
+    @property
     def images(self) -> list[str]:
         """Every picture that may be visited, each once."""
         return sorted({item.image for _, items in self.sources for item in items})

@@ -32,6 +32,7 @@ from finetune.progress import Progress, Said, StepReport
 from finetune.recipe import Recipe
 from finetune.samples import SamplePictures
 from finetune.team import Team
+from finetune.words import fit_words
 from model.adapter import load_base, save_adapter
 from model.profile import load_profile
 
@@ -103,6 +104,8 @@ class Trainer:
         state = (self.progress, self.learner, self.average, self.optimiser)
         if resume:
             self.checkpoint.load(*state)
+        else:
+            fit_words(self.vlm, self.objective.store, self.mixture.captions, self.recipe.seed)
         self.run.mkdir(parents=True, exist_ok=True)
         self.learner.train()
         start = time.monotonic() - self.progress.seconds

@@ -165,7 +165,7 @@ def base_facts(profile: Profile) -> dict[str, Any]:
     return facts
 
 
-def save_adapter(
+def save_adapter(  # noqa: PLR0917
     folder: Path,
     profile: Profile,
     mapper: dict[str, Tensor],

@@ -93,7 +93,7 @@ def greedy(
 
 
 @torch.inference_mode()
-def beam(
+def beam(  # noqa: PLR0917
     vlm: PrefixVLM,
     caches: Sequence[PrefixCache],
     prompts: Sequence[str],

@@ -3,8 +3,7 @@
     submit ─► bounded queue ─► worker: encode new pictures ─► decode in micro-batches ─► futures
 
 PyTorch releases the interpreter's lock, so an event loop goes on while the worker computes. The
-encoded prefix of recent pictures stays, with its keys and values: a follow-up question neither
-runs the vision tower nor reads the prefix again.
+prefix of recent pictures stays encoded: a follow-up neither runs the tower nor reads it again.
 """
 
 from __future__ import annotations
@@ -33,11 +32,11 @@ from model.vlm import PrefixCache, PrefixVLM
 log = logging.getLogger(__name__)
 
 
-class EngineBusy(RuntimeError):
+class EngineBusy(RuntimeError):  # noqa: N818 - a state, not a mistake
     """The queue is full; ask again in a moment."""
 
 
-class EngineClosed(RuntimeError):
+class EngineClosed(RuntimeError):  # noqa: N818
     """The engine was shut down."""
 
 
@@ -76,7 +75,7 @@ class EngineLimits:
 
     Attributes:
         queue: Most requests waiting.
-        batch: Most requests computed together.
+        batch: Most computed together.
         pictures: Most encoded pictures kept for follow-up questions.
         bytes: Most memory that they take (about 1 MB each with the starter, 15 with ViT-B/16).
     """

@@ -1,6 +1,9 @@
 """Int8 linear layers for CPUs: weights quantised once for each output, activations for each row.
 
-LLM.int8()'s vector-wise scheme (Dettmers et al. 2022, arXiv 2208.07339) without its outlier part.
+LLM.int8()'s vector-wise scheme (Dettmers et al. 2022, arXiv 2208.07339). Where that keeps outlying
+activations in floating point, each activation here is two int8 digits, a coarse and a fine one,
+multiplied in one pass: decoding waits for weights from memory, so that the second digit is almost
+free, and it leaves the rounding of the weights as the only error worth naming.
 The products are exact integers and every row has a scale of its own, so that a row's result does
 not depend on its neighbours: a batch answers exactly as its members one by one, which PyTorch's
 dynamic quantisation with one scale for the whole batch does not.
@@ -15,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 LARGEST = 127
+FINER = 2 * LARGEST  # what rounding leaves is at most half a step
 
 
 class Int8Linear(nn.Module):
@@ -37,9 +41,13 @@ class Int8Linear(nn.Module):
         """States (..., in) → (..., out)."""
         flat = states.reshape(-1, states.shape[-1])
         row_scale = flat.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / LARGEST
-        whole = (flat / row_scale).round().to(torch.int8)
-        product = torch._int_mm(whole, self.weight.t()).float()  # (rows, out)
-        result = product * row_scale * self.scale
+        scaled = flat / row_scale
+        coarse = scaled.round()
+        fine = ((scaled - coarse) * FINER).round()
+        both = torch.cat([coarse, fine]).to(torch.int8)  # (2 x rows, in)
+        product = torch._int_mm(both, self.weight.t()).float()  # (2 x rows, out)
+        high, low = product.chunk(2)
+        result = (high + low / FINER) * row_scale * self.scale
         if self.bias is not None:
             result = result + self.bias
         return result.view(*states.shape[:-1], -1)

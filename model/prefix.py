@@ -17,6 +17,8 @@ from torch.nn import functional as F
 
 from model.profile import MapperConfig, ProfileError
 
+WORD_FEATURES = 512  # between the two layers of the word detector
+
 
 class Mapper(nn.Module):
     """Maps hidden states (B, 1 + G², D) to a prefix (B, P, C), scaled like token embeddings.
@@ -47,10 +49,11 @@ class Mapper(nn.Module):
             image_positions = 1 + (grid // config.shuffle) ** 2
         _check_tags(config, grid, classes)
         self.tags = ClassTags(config, grid, hidden_size, classes, width) if config.tags else None
-        self.positions = image_positions + (self.tags.positions if self.tags else 0)
+        self.positions = image_positions + (self.tags.positions if self.tags else 0) + config.words
         self.norm = nn.LayerNorm(width)
         self.places = nn.Parameter(torch.randn(self.positions, width) * 0.02)
         self.scale = nn.Parameter(torch.tensor(0.1))
+        self.words = WordTags(config, hidden_size, width) if config.words else None
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Hidden states (B, 1 + G², D) → prefix (B, P, C)."""
@@ -58,6 +61,8 @@ class Mapper(nn.Module):
         prefix = prefix * self.scale
         if self.tags is not None:
             prefix = torch.cat([prefix, self.tags(hidden)], dim=1)
+        if self.words is not None:
+            prefix = torch.cat([prefix, self.words(hidden)], dim=1)
         return cast(Tensor, prefix + self.places)
 
     def fit_scale(self, embeddings: Tensor) -> None:
@@ -158,6 +163,32 @@ class ClassTags(nn.Module):
         return cast(Tensor, named.flatten(1, 2))
 
 
+class WordTags(nn.Module):
+    """Positions that name the words which captions of such a picture most probably use.
+
+    A detector of caption words learns in a minute what the mapper needs hours for, and the
+    language model can read its words at once. After semantic attention (You et al. 2016, arXiv
+    1603.03925), with the words as prefix. `finetune.words` fits it before training starts.
+    """
+
+    def __init__(self, config: MapperConfig, hidden_size: int, width: int) -> None:
+        super().__init__()
+        self.count = config.words
+        self.detector = nn.Sequential(
+            nn.Linear(hidden_size, WORD_FEATURES),
+            nn.ReLU(),
+            nn.Linear(WORD_FEATURES, config.vocabulary),
+        )
+        self.detector.requires_grad_(False)
+        self.names = nn.Embedding(config.vocabulary, width)
+        self.certainty = nn.Parameter(torch.zeros(width))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Hidden states (B, 1 + G², D) → embeddings of the most probable words (B, k, C)."""
+        probabilities, found = self.detector(hidden[:, 0]).float().sigmoid().topk(self.count)
+        return cast(Tensor, self.names(found) + probabilities[..., None] * self.certainty)
+
+
 def _check_tags(config: MapperConfig, grid: int, classes: int) -> None:
     if config.tags and not classes:
         raise ProfileError("tags in [mapper] need a tower with a classifier.")
@@ -165,6 +196,8 @@ def _check_tags(config: MapperConfig, grid: int, classes: int) -> None:
         raise ProfileError(
             f"tags in [mapper] are too many: the tower's classifier knows only {classes} classes."
         )
+    if config.words > config.vocabulary:
+        raise ProfileError("words in [mapper] are more than its vocabulary.")
     if config.quarter_tags and grid < 2:
         raise ProfileError("quarter_tags in [mapper] need a tower with a grid of at least 2.")
 

@@ -48,6 +48,8 @@ class MapperConfig:
         tags: Number of positions that name the tower's most probable classes; 0 for towers
             without a classifier.
         quarter_tags: Likewise for each quarter of the picture.
+        words: Number of positions that name the most probable caption words; 0 for none.
+        vocabulary: How many caption words are known.
         dropout: Dropout on the mapper's input while training.
     """
 
@@ -58,6 +60,8 @@ class MapperConfig:
     layers: int = 2
     tags: int = 0
     quarter_tags: int = 0
+    words: int = 0
+    vocabulary: int = 800
     dropout: float = 0.0
 
 

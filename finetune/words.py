@@ -1,0 +1,129 @@
+"""Fits the word detector of a mapper's word tags: from a picture's global state to caption words.
+
+Takes a minute on a CPU, before the mapper and LoRA start to learn, and stays as it is then.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from data.features import FeatureStore
+from finetune.errors import TrainingError
+from finetune.metrics import EMPTY_WORDS
+from model.vlm import PrefixVLM
+
+EPOCHS = 12
+BATCH = 128
+RATE = 1e-3
+WEIGHT_DECAY = 0.05
+INPUT_DROPOUT, HIDDEN_DROPOUT = 0.2, 0.4
+SAID_ONCE = 0.6  # target of a word in one caption only; in several it is 1
+_WORD = re.compile(r"[a-z]{3,}")
+
+
+def fit_words(
+    vlm: PrefixVLM, store: FeatureStore, captions: Mapping[str, Sequence[str]], seed: int
+) -> list[str]:
+    """Fit the detector of `vlm.mapper.words` and name its words; returns the vocabulary.
+
+    Args:
+        vlm: Its mapper has word tags.
+        store: Hidden states of the pictures.
+        captions: Captions by the picture's name.
+        seed: Of order, views and dropout.
+
+    Raises:
+        TrainingError: The captions hold fewer words than the vocabulary has room for.
+    """
+    words = vlm.mapper.words
+    if words is None:
+        return []
+    images = sorted(captions)
+    size = words.names.num_embeddings
+    vocabulary = frequent_words([captions[image] for image in images], size)
+    if len(vocabulary) < size:
+        raise TrainingError(
+            f"The captions hold only {len(vocabulary)} different words, "
+            f"but the mapper's vocabulary is {size}."
+        )
+    targets = word_targets([captions[image] for image in images], vocabulary)
+    states = _pooled(vlm, store, images)  # (views, pictures, D)
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        _fit(words.detector, states, targets)
+    with torch.no_grad():
+        for row, word in enumerate(vocabulary):
+            ids = torch.tensor(vlm.tokens(" " + word))
+            words.names.weight[row] = vlm.embed(ids).float().mean(dim=0)
+    return vocabulary
+
+
+def frequent_words(captions: Sequence[Sequence[str]], size: int) -> list[str]:
+    """The content words that name most pictures, the most frequent first."""
+    counts = Counter(word for texts in captions for word in _content(" ".join(texts)))
+    return sorted(counts, key=lambda word: (-counts[word], word))[:size]
+
+
+def word_targets(captions: Sequence[Sequence[str]], vocabulary: Sequence[str]) -> Tensor:
+    """How surely each word belongs to each picture: (pictures, V) of 0, `SAID_ONCE` or 1."""
+    column = {word: index for index, word in enumerate(vocabulary)}
+    targets = torch.zeros(len(captions), len(vocabulary))
+    for row, texts in enumerate(captions):
+        said = Counter(word for text in texts for word in _content(text))
+        for word, count in said.items():
+            if word in column:
+                targets[row, column[word]] = SAID_ONCE if count == 1 else 1.0
+    return targets
+
+
+def _fit(detector: nn.Sequential, states: Tensor, targets: Tensor) -> None:
+    """Binary cross-entropy on normalised states; the normalisation is folded in at the end."""
+    first, last = detector[0], detector[2]
+    assert isinstance(first, nn.Linear)
+    assert isinstance(last, nn.Linear)
+    mean, spread = states[0].mean(dim=0), states[0].std(dim=0) + 1e-3
+    with torch.no_grad():
+        last.weight.mul_(0.1)
+        last.bias.copy_(torch.logit(targets.mean(dim=0), eps=1e-4))
+    detector.requires_grad_(True)
+    optimiser = torch.optim.AdamW(detector.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY)
+    for epoch in range(EPOCHS):
+        for group in optimiser.param_groups:
+            group["lr"] = RATE * (1 - epoch / EPOCHS)
+        for rows in torch.randperm(len(targets)).split(BATCH):  # type: ignore[no-untyped-call]
+            views = torch.randint(0, len(states), (len(rows),))
+            inputs = F.dropout((states[views, rows] - mean) / spread, INPUT_DROPOUT)
+            hidden = F.dropout(F.relu(first(inputs)), HIDDEN_DROPOUT)
+            loss = F.binary_cross_entropy_with_logits(last(hidden), targets[rows])
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+    detector.requires_grad_(False)
+    with torch.no_grad():
+        first.weight.div_(spread)
+        first.bias.sub_(first.weight @ mean)
+
+
+def _pooled(vlm: PrefixVLM, store: FeatureStore, images: Sequence[str]) -> Tensor:
+    """Global states (views, pictures, D) of all views that every picture has."""
+    rows = [store.rows[image] for image in images]
+    views = min(store.counts[row] for row in rows)
+    pooled = []
+    for view in range(views):
+        parts = []
+        for start in range(0, len(rows), BATCH):
+            part = rows[start : start + BATCH]
+            stored = torch.from_numpy(store.get(part, [view] * len(part))).float()
+            parts.append(vlm.tower.complete(stored)[:, 0])
+        pooled.append(torch.cat(parts))
+    return torch.stack(pooled)
+
+
+def _content(text: str) -> set[str]:
+    return {word for word in _WORD.findall(text.lower()) if word not in EMPTY_WORDS}

@@ -1,0 +1,80 @@
+"""The word detector: what it learns from captions, and what the language model then reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_data import COLOURS
+from training import make_trainer
+
+from data.features import FeatureStore
+from finetune.errors import TrainingError
+from finetune.words import fit_words, frequent_words, word_targets
+from model.adapter import load_trained
+from model.profile import load_profile
+
+WORDS = {"mapper": {"kind": "mlp", "hidden_size": 24, "shuffle": 2, "words": 2, "vocabulary": 7}}
+
+
+def test_frequent_words_are_content_words_counted_once_for_a_picture() -> None:
+    captions = [["a dog and a dog", "the dog runs"], ["a cat runs"], ["it is a dog"]]
+    assert frequent_words(captions, 3)[0] == "dog"
+    assert set(frequent_words(captions, 3)) == {"dog", "runs", "cat"}
+
+
+def test_a_word_said_once_is_less_sure() -> None:
+    targets = word_targets([["a dog runs", "a dog"], ["a cat"]], ["dog", "runs", "cat"])
+    assert targets == pytest.approx(torch.tensor([[1.0, 0.6, 0.0], [0.0, 0.0, 0.6]]))
+
+
+def test_the_detector_names_the_word_that_belongs_to_a_picture(
+    tmp_path: Path, hub: Path, data: Path
+) -> None:
+    """Hidden states with one direction for each colour: its word must come first."""
+    trainer = make_trainer(tmp_path, hub, data, profile=WORDS)
+    mapper = trainer.vlm.mapper
+    assert mapper.words is not None
+    width, states = trainer.vlm.tower.hidden_size, 1 + trainer.vlm.tower.grid**2
+    names = [f"{n}.png" for n in range(200)]
+    colours = [list(COLOURS)[n % 4] for n in range(200)]
+    array = np.random.default_rng(0).normal(0, 0.3, (200, states, width)).astype(np.float16)
+    for row, colour in enumerate(colours):
+        array[row, :, list(COLOURS).index(colour)] += 3
+    store = FeatureStore({n: i for i, n in enumerate(names)}, [1] * 200, [array])
+    captions = {
+        n: [f"a {c} wall", f"the {c} dog left"] for n, c in zip(names, colours, strict=True)
+    }
+    vocabulary = fit_words(trainer.vlm, store, captions, seed=0)
+    with torch.inference_mode():
+        logits = mapper.words.detector(torch.from_numpy(array[:, 0]).float())
+    columns = torch.tensor([vocabulary.index(colour) for colour in COLOURS])
+    found = logits[:, columns].argmax(dim=1)
+    right = [list(COLOURS)[index] for index in found.tolist()]
+    assert sum(a == b for a, b in zip(right, colours, strict=True)) > 190
+    red = trainer.vlm.embed(torch.tensor(trainer.vlm.tokens(" red"))).float().mean(dim=0)
+    assert mapper.words.names.weight[vocabulary.index("red")].detach() == pytest.approx(red)
+
+
+def test_words_are_trained_saved_and_loaded(tmp_path: Path, hub: Path, data: Path) -> None:
+    trainer = make_trainer(tmp_path, hub, data, profile=WORDS, steps=2)
+    folder = trainer.train()
+    words = trainer.vlm.mapper.words
+    assert words is not None
+    assert not any(p.requires_grad for p in words.detector.parameters())
+    (tmp_path / "tiny.toml").write_text(
+        f'adapter = "{folder}"\n' + (tmp_path / "tiny.toml").read_text(encoding="utf-8"),
+        encoding="utf-8",
+    )
+    loaded, _ = load_trained(load_profile(str(tmp_path / "tiny.toml")))
+    assert loaded.mapper.words is not None
+    kept = loaded.mapper.words.detector[0].weight
+    assert kept.detach() == pytest.approx(words.detector[0].weight.detach(), abs=2e-3)
+
+
+def test_too_few_words_are_refused(tmp_path: Path, hub: Path, data: Path) -> None:
+    many = {"mapper": {**WORDS["mapper"], "vocabulary": 500}}
+    with pytest.raises(TrainingError, match="different words"):
+        make_trainer(tmp_path, hub, data, profile=many, steps=1).train()
