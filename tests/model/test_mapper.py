@@ -40,6 +40,8 @@ def states(grid: int = 4, batch: int = 3) -> torch.Tensor:
         (4, {"classes": CLASSES, "tags": 3, "quarter_tags": 2}, 28),
         (5, {"classes": CLASSES, "tags": 2, "quarter_tags": 1}, 32),
         (4, {"kind": "resampler", "queries": 5, "classes": CLASSES, "tags": 1}, 6),
+        (4, {"shuffle": 2, "words": 3, "vocabulary": 9}, 8),
+        (4, {"shuffle": 2, "words": 2, "vocabulary": 9, "classes": CLASSES, "tags": 1}, 8),
     ],
 )
 def test_positions(grid: int, config: dict[str, Any], positions: int) -> None:
@@ -160,6 +162,42 @@ def test_tags_tell_how_certain_they_are() -> None:
     torch.testing.assert_close(tags(hidden)[:, 0], tags.names(best) + probability[:, None])
 
 
+def test_words_name_what_the_detector_finds_most_probable_first() -> None:
+    words = make(words=3, vocabulary=9).words
+    assert words is not None
+    logits = torch.tensor([-3.0, 2, -1, 0, 5, -2, 1, 4, -4])
+    with torch.no_grad():
+        words.detector[-1].weight.zero_()
+        words.detector[-1].bias.copy_(logits)
+        words.certainty.fill_(1.0)
+    best = torch.tensor([4, 7, 1])
+    expected = words.names(best) + logits[best].sigmoid()[:, None]
+    torch.testing.assert_close(words(states())[1], expected)
+
+
+def test_words_come_last_and_look_at_the_global_state_alone() -> None:
+    mapper, hidden = make(shuffle=2, words=2, vocabulary=9), states(batch=1)
+    with torch.no_grad():
+        mapper.words.certainty.fill_(1.0)  # type: ignore[union-attr]
+    changed = hidden.clone()
+    changed[0, 1:] += torch.randn(16, D)
+    moved = (mapper(changed) - mapper(hidden)).abs().amax(dim=-1)[0]
+    assert [bool(change > 1e-6) for change in moved] == [False] + [True] * 4 + [False] * 2
+    changed[0, 0] += torch.randn(D)
+    moved = (mapper(changed) - mapper(hidden)).abs().amax(dim=-1)[0]
+    assert (moved > 1e-6).all()
+
+
+def test_the_word_detector_does_not_learn_but_its_names_do() -> None:
+    mapper = make(words=2, vocabulary=9).train()
+    mapper(states()).pow(2).sum().backward()
+    still = {name for name, p in mapper.named_parameters() if not p.requires_grad}
+    assert still == {name for name, _ in mapper.named_parameters() if "detector" in name}
+    assert mapper.words is not None
+    assert mapper.words.names.weight.grad is not None
+    assert mapper.words.names.weight.grad.any()
+
+
 def test_the_towers_classifier_is_not_saved_with_the_adapter() -> None:
     state = make(classes=CLASSES, tags=1).state_dict()
     assert not [name for name in state if "head" in name]
@@ -178,6 +216,11 @@ def test_a_shuffle_that_does_not_divide_the_grid(shuffle: int) -> None:
 def test_tags_of_a_tower_without_a_classifier() -> None:
     with pytest.raises(ProfileError, match=r"^tags in \[mapper\] need a tower with a classifier"):
         make(tags=3)
+
+
+def test_more_words_than_are_known() -> None:
+    with pytest.raises(ProfileError, match=r"^words in \[mapper\] are more than its vocabulary"):
+        make(words=9, vocabulary=8)
 
 
 @pytest.mark.parametrize("config", [{"tags": CLASSES + 1}, {"tags": 1, "quarter_tags": 99}])
