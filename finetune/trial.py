@@ -84,6 +84,7 @@ def plainly(main: Callable[[], int]) -> int:
 def _write_profile(run: Path, base: str) -> str:
     """The base's profile with the adapter that the run will write."""
     table: dict[str, Any] = asdict(load_profile(base))
+    table["mapper"]["words"] = 0  # nothing here has captions to learn them from
     path = (run / "profile.toml").resolve()
     table |= {"name": run.name, "adapter": "adapter"}
     path.write_text(tomli_w.dumps(table), encoding="utf-8")

@@ -45,10 +45,13 @@ def write_profile(folder: Path, hub: Path, speaking: str = "gpt-neox", **changes
     """A profile of tiny models; `changes` are top-level keys of its TOML."""
     table: dict[str, Any] = {
         "tower": {"kind": "clip", "source": str(hub / "clip"), "image_size": 32},
-        "mapper": {"kind": "mlp", "hidden_size": 24, "shuffle": 2, "dropout": 0.1},
+        "mapper": {
+            "kind": "mlp", "hidden_size": 24, "shuffle": 2, "dropout": 0.1,
+            "words": 2, "vocabulary": 5,
+        },
         "language": {"source": str(hub / speaking)},
         "decoding": {"answer_tokens": 4, "caption_tokens": 6},
-    }
+    }  # fmt: skip
     path = folder / "tiny.toml"
     path.write_text(tomli_w.dumps(table | changes), encoding="utf-8")
     return path
