@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+
+# A job in the background starts with SIGINT ignored, and every program that a test starts and
+# interrupts would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 _KEPT = {"GLIMPSE_CACHE", "GLIMPSE_WHEELS"}  # where the base weights come from
 

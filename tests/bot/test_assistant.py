@@ -305,8 +305,8 @@ async def test_refused_picture_alone_and_no_older_one_in_its_place(chat: Chat) -
     [
         (0.35, "Is it red?", "Yes."),
         (0.34, "Is it red?", "I'm not sure, but I'd say yes."),
-        (0.2, "/caption", "Yes."),
-        (0.19, "/caption", "I'm not sure, but it looks like yes."),
+        (0.35, "/caption", "Yes."),
+        (0.34, "/caption", "I'm not sure, but it looks like yes."),
     ],
 )
 async def test_unsure_below_its_threshold(confidence: float, question: str, said: str) -> None:
