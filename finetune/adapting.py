@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from finetune.lowrank import speed_up
 from finetune.recipe import Lora, RecipeError
 from model.hub import quiet
-from model.vlm import PrefixVLM
+from model.vlm import PrefixCache, PrefixVLM
 
+log = logging.getLogger(__name__)
 State = dict[str, Tensor]
 CLASS_NAMES = Path(__file__).parent / "imagenet_classes.txt"
 
@@ -42,6 +48,7 @@ class Learner:
             for parameter in self.language.parameters():
                 if not parameter.requires_grad:
                     parameter.data = parameter.data.to(torch.bfloat16)
+            speed_up(self.language)
         name_tags(vlm)
 
     @property
@@ -58,6 +65,36 @@ class Learner:
         """Switch dropout on or off."""
         self.vlm.mapper.train(mode)
         self.language.train(mode)
+
+    def compile(self) -> None:
+        """Compile each layer of the language model, the same code for all and for any batch.
+
+        Takes a minute at the first step, and a C++ compiler; without one, nothing is compiled.
+        """
+        if not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
+            log.warning("There is no C++ compiler, so that each step will take longer.")
+            return
+        for layer in self.language.get_base_model().base_model.layers:
+            layer.compile(dynamic=True)
+
+    @contextmanager
+    def speaking(self) -> Iterator[None]:
+        """Write texts inside, as users will get them: without dropout or gradients."""
+        self.train(False)
+        try:
+            with (
+                torch.inference_mode(),
+                torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16),
+                # Compiled layers would be compiled anew for every shape of the growing cache.
+                torch.compiler.set_stance("force_eager"),
+            ):
+                yield
+        finally:
+            self.train()
+
+    def prefill(self, prefix: Tensor) -> list[PrefixCache]:
+        """Prefix (B, P, C) of any type → its keys and values, one cache for each picture."""
+        return self.vlm.prefill(prefix.to(next(self.language.parameters()).dtype))
 
     def state(self) -> State:
         """Everything that is learnt, by name: "mapper.…" and "lora.…" in peft's names."""

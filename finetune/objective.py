@@ -28,13 +28,16 @@ class Objective:
         self.learner, self.store = learner, store
 
     def __call__(self, visits: Sequence[Visit]) -> tuple[Tensor, Tensor]:
-        """Weighted sum of the cross-entropies of learnt tokens, in nats, and the sum of weights."""
+        """Weighted sum of the cross-entropies of learnt tokens, in nats, and the sum of weights.
+
+        Weights below zero, which make tokens less likely, count by their size in that sum.
+        """
         vlm, language = self.learner.vlm, self.learner.language
         packed = pack([visit.group for visit in visits], vlm.mapper.positions)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.learner.bfloat16):
             embeddings = vlm.embed(packed.tokens).float()  # (B, L, C)
             if len(packed.slots):
-                prefix = self._prefix(visits).flatten(0, 1)  # (pictures x P, C)
+                prefix = self.prefix(visits).flatten(0, 1)  # (pictures x P, C)
                 flat = embeddings.flatten(0, 1).index_copy(0, packed.slots, prefix)
                 embeddings = flat.view_as(embeddings)
             states = language.get_base_model().base_model(
@@ -46,9 +49,9 @@ class Objective:
             learnt = states.flatten(0, 1)[packed.sources]  # (N, C)
             logits = language.get_output_embeddings()(learnt)  # (N, V)
         losses = F.cross_entropy(logits.float(), packed.labels, reduction="none")
-        return (losses * packed.weights).sum(), packed.weights.sum()
+        return (losses * packed.weights).sum(), packed.weights.abs().sum()
 
-    def _prefix(self, visits: Sequence[Visit]) -> Tensor:
+    def prefix(self, visits: Sequence[Visit]) -> Tensor:
         """Prefixes (pictures, P, C) of the visits that have a picture."""
         vlm = self.learner.vlm
         seen = [(self.store.rows[v.image], v) for v in visits if v.image is not None]

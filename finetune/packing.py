@@ -25,7 +25,7 @@ class Segment:
     Attributes:
         prompt: Token ids that are given.
         target: Token ids that are learnt.
-        weight: Weight of each learnt token in the loss.
+        weight: Weight of each learnt token in the loss; below zero, the token is unlearnt.
     """
 
     prompt: tuple[int, ...]

@@ -62,6 +62,7 @@ class StepReport:
         seconds: Time spent.
         share: How much of the run is done, 0..1, in steps or in time, whichever is further.
         samples: What the model says of held-out pictures; only at checkpoints.
+        reward: Mean CIDEr-D of captions that the model drew, while it learns from those; else 0.
     """
 
     step: int
@@ -71,3 +72,4 @@ class StepReport:
     seconds: float
     share: float
     samples: tuple[Said, ...] = ()
+    reward: float = 0.0

@@ -95,6 +95,10 @@ class Schedule:
         average_from: Share of the run after which weights are averaged (LAWA, arXiv 2209.14981).
         checkpoint_steps: Steps between checkpoints.
         answer_weight: Weight of an answer's token; a caption's is 1.
+        critic_from: Share of the run after which captions are learnt from the model's own, by
+            how much better than its others they are (SCST, arXiv 1612.00563); 1 for never.
+        critic_samples: Captions that the model draws of one picture for that.
+        critic_weight: Weight of a drawn caption's token, times by how much CIDEr / 10 it is better.
     """
 
     steps: int
@@ -110,6 +114,9 @@ class Schedule:
     average_from: float = 0.85
     checkpoint_steps: int = 200
     answer_weight: float = 3.0
+    critic_from: float = 1.0
+    critic_samples: int = 4
+    critic_weight: float = 3.0
 
 
 @dataclass(frozen=True)
@@ -128,6 +135,8 @@ class Recipe:
         text_tokens: Most tokens of texts behind one prefix.
         precision: "float32", "bfloat16", or "auto" for whichever this processor does faster.
         seed: Of every random draw.
+        compiled: Compile the layers of the language model; takes a C++ compiler and a minute.
+        continues: Start at the adapter that the profile names, not at fresh weights.
     """
 
     name: str
@@ -141,6 +150,8 @@ class Recipe:
     text_tokens: int = 96
     precision: str = "auto"
     seed: int = 0
+    compiled: bool = False
+    continues: bool = False
 
 
 def load_recipe(name: str | os.PathLike[str]) -> Recipe:
@@ -200,6 +211,8 @@ class _Plain:
     text_tokens: int = Recipe.text_tokens
     precision: str = Recipe.precision
     seed: int = Recipe.seed
+    compiled: bool = Recipe.compiled
+    continues: bool = Recipe.continues
 
 
 def _section(kind: type[T], table: Any, where: str) -> T:

@@ -58,20 +58,11 @@ class SamplePictures:
         """What the model says now, without dropout, greedily."""
         if not self._asked:
             return ()
-        learner.train(False)
-        try:
-            return self._say(learner, decoding)
-        finally:
-            learner.train()
-
-    @torch.inference_mode()
-    def _say(self, learner: Learner, decoding: DecodingConfig) -> tuple[Said, ...]:
-        vlm = learner.vlm
-        with torch.autocast("cpu", torch.bfloat16, enabled=learner.bfloat16):
-            prefix: Tensor = vlm.mapper(self._states)
-            caches = vlm.prefill(prefix.to(next(learner.language.parameters()).dtype))
+        with learner.speaking():
+            prefix: Tensor = learner.vlm.mapper(self._states)
+            caches = learner.prefill(prefix)
             decoded = greedy(
-                vlm,
+                learner.vlm,
                 [caches[asked.picture] for asked in self._asked],
                 [prompt_for(asked.question) for asked in self._asked],
                 decoding.caption_tokens,

@@ -22,6 +22,7 @@ import torch
 
 from finetune.adapting import Average, Learner, part
 from finetune.checkpoint import Checkpoint
+from finetune.critic import Critic
 from finetune.encoding import Encoder, open_features
 from finetune.errors import TrainingError
 from finetune.mixture import Mixture, Visit
@@ -33,7 +34,7 @@ from finetune.recipe import Recipe
 from finetune.samples import SamplePictures
 from finetune.team import Team
 from finetune.words import fit_words
-from model.adapter import load_base, save_adapter
+from model.adapter import AdapterError, adapter_state, load_base, save_adapter
 from model.profile import load_profile
 
 __all__ = ["Said", "StepReport", "Trainer", "TrainingError"]
@@ -87,6 +88,10 @@ class Trainer:
                 views=recipe.views, team=self.team, progress=encoding,
             ),
         )  # fmt: skip
+        self.critic = Critic(
+            self.objective, self.mixture.captions, recipe.schedule,
+            self.profile.decoding.caption_tokens,
+        )  # fmt: skip
         self.optimiser = Optimiser(self.learner, recipe.schedule)
         self.average = Average()
         self.progress = Progress()
@@ -104,10 +109,14 @@ class Trainer:
         state = (self.progress, self.learner, self.average, self.optimiser)
         if resume:
             self.checkpoint.load(*state)
+        elif self.recipe.continues:
+            self._go_on()
         else:
             fit_words(self.vlm, self.objective.store, self.mixture.captions, self.recipe.seed)
         self.run.mkdir(parents=True, exist_ok=True)
         self.learner.train()
+        if self.recipe.compiled:
+            self.learner.compile()
         start = time.monotonic() - self.progress.seconds
         with self._signals():
             while not (self._done or self.stopped_by):
@@ -144,6 +153,18 @@ class Trainer:
         )  # fmt: skip
         return folder
 
+    def _go_on(self) -> None:
+        """Start at the adapter that the profile names."""
+        try:
+            self.learner.load(adapter_state(self.profile))
+        except RuntimeError as error:
+            if isinstance(error, AdapterError):
+                raise
+            raise TrainingError(
+                f"The LoRA in {self.profile.adapter_folder} is not what [lora] of the recipe asks "
+                "for; write the adapter's own rank and targets there."
+            ) from error
+
     @property
     def _share(self) -> float:
         return self.progress.share(self.recipe.schedule)
@@ -174,6 +195,8 @@ class Trainer:
         self.optimiser.forget_gradients()
         lengths = [visit.group.length(self.vlm.mapper.positions) for visit in visits]
         mine = [visits[i] for i in self.team.share(lengths)]
+        if self._share >= self.recipe.schedule.critic_from:
+            mine = self.critic.judge(mine)
         total, weight = self.objective(mine) if mine else torch.zeros(2).unbind()
         weights, losses = self.team.sum(torch.stack([weight, total.detach()]))
         if mine:
@@ -202,6 +225,7 @@ class Trainer:
             self.progress.seconds,
             self._share,
             said,
+            self.critic.reward,
         )
         with (self.run / "log.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(asdict(report)) + "\n")

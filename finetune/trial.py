@@ -34,7 +34,8 @@ def learn(
 
     Args:
         root: The data folder.
-        run: Folder of the run; the questions, the profile and the adapter are written into it.
+        run: Folder of the run; the questions, the profile and the adapter are written into it. A
+            run that was stopped goes on.
         asked: What to learn, about pictures below `root`.
         schedule: How long and how fast.
         base: The profile whose base weights are used.
@@ -57,7 +58,7 @@ def learn(
         trainer = Trainer(
             recipe, root, run, report=_say, encoding=lambda done, total: update(done / total)
         )
-    trainer.train()
+    trainer.train(resume=trainer.checkpoint.path.exists())
     return recipe.profile
 
 

@@ -103,19 +103,28 @@ def load_trained(profile: Profile) -> tuple[PrefixVLM, Calibration]:
     calibration = _calibration(card, folder)
     vlm = load_base(profile)
     try:
-        state = {k: v.float() for k, v in load_file(folder / "prefix.safetensors").items()}
-        vlm.mapper.load_state_dict(state)
-        if not all(value.isfinite().all() for value in state.values()):
-            raise ValueError("The mapper's weights are not all numbers.")
+        vlm.mapper.load_state_dict(_mapper_state(folder))
         vlm.language = _merged(vlm.language, folder / "lora")
     except Exception as error:  # whatever a parser of files trips over
-        log.exception("cannot load the adapter in %s", folder)
-        raise AdapterError(
-            f"The adapter in {folder} is damaged or made for another model; "
-            "install Glimpse again or train it anew."
-        ) from error
+        raise _unusable(folder) from error
     vlm.eval().requires_grad_(False)
     return vlm, calibration
+
+
+def adapter_state(profile: Profile) -> dict[str, Tensor]:
+    """The trained weights of a profile's adapter, in fp32: "mapper.…" and "lora.…" in peft's names.
+
+    Raises:
+        AdapterError: The adapter is missing, damaged or made for another base; one plain sentence.
+    """
+    folder = profile.adapter_folder
+    read_card(folder, profile)
+    try:
+        lora = load_file(folder / "lora/adapter_model.safetensors")
+        parts = {"mapper": _mapper_state(folder), "lora": lora}
+    except Exception as error:  # whatever a parser of files trips over
+        raise _unusable(folder) from error
+    return {f"{part}.{k}": v.float() for part, state in parts.items() for k, v in state.items()}
 
 
 def read_card(folder: Path, profile: Profile) -> dict[str, Any]:
@@ -199,6 +208,21 @@ def save_adapter(  # noqa: PLR0917
         _exchange(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _mapper_state(folder: Path) -> dict[str, Tensor]:
+    state = {k: v.float() for k, v in load_file(folder / "prefix.safetensors").items()}
+    if not all(value.isfinite().all() for value in state.values()):
+        raise ValueError("The mapper's weights are not all numbers.")
+    return state
+
+
+def _unusable(folder: Path) -> AdapterError:
+    log.exception("cannot load the adapter in %s", folder)
+    return AdapterError(
+        f"The adapter in {folder} is damaged or made for another model; "
+        "install Glimpse again or train it anew."
+    )
 
 
 def _merged(language: Any, folder: Path) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +70,32 @@ def greedy(
     vlm: PrefixVLM, caches: Sequence[PrefixCache], prompts: Sequence[str], max_tokens: int
 ) -> list[Decoded]:
     """The most probable token at each step, for each picture and its prompt."""
+    return _write(vlm, caches, prompts, max_tokens, lambda logprobs: logprobs.argmax(dim=-1))
+
+
+@torch.inference_mode()
+def sample(
+    vlm: PrefixVLM, caches: Sequence[PrefixCache], prompts: Sequence[str], max_tokens: int
+) -> list[Decoded]:
+    """A text drawn from the model's own distribution, for each picture and its prompt.
+
+    Ancestral sampling at temperature 1, by PyTorch's global random state.
+    """
+
+    def draw(logprobs: Tensor) -> Tensor:
+        return torch.multinomial(logprobs.exp(), 1)[:, 0]
+
+    return _write(vlm, caches, prompts, max_tokens, draw)
+
+
+def _write(
+    vlm: PrefixVLM,
+    caches: Sequence[PrefixCache],
+    prompts: Sequence[str],
+    max_tokens: int,
+    choose: Callable[[Tensor], Tensor],
+) -> list[Decoded]:
+    """Write texts token by token; `choose` picks them (B) by their log-probabilities (B, V)."""
     batch = vlm.batch([vlm.tokens(prompt) for prompt in prompts], caches[0].positions)
     reader = _Reader(vlm, caches, batch)
     logprobs = reader.logprobs
@@ -77,7 +103,8 @@ def greedy(
     totals = [0.0] * len(prompts)
     open_rows = list(range(len(prompts)))  # which prompt each row of the reader belongs to
     for step in range(max_tokens):
-        best, tokens = logprobs.max(dim=-1)
+        tokens = choose(logprobs)
+        best = logprobs.gather(1, tokens[:, None])[:, 0]
         for row, prompt in enumerate(open_rows):
             written[prompt].append(int(tokens[row]))
             totals[prompt] += float(best[row])

@@ -1,21 +1,24 @@
-"""The engine: loads a profile once and answers many people's questions on one worker thread.
+"""The engine: loads a profile once and answers many people's questions on a few worker threads.
 
     submit ─► bounded queue ─► worker: encode new pictures ─► decode in micro-batches ─► futures
 
-PyTorch releases the interpreter's lock, so an event loop goes on while the worker computes. The
-prefix of recent pictures stays encoded: a follow-up neither runs the tower nor reads it again.
+PyTorch releases the interpreter's lock, so an event loop goes on while workers compute. They take
+turns at encoding: decoding waits for memory and gains nothing from a second core, which encodes the
+next pictures meanwhile. The prefix of recent pictures stays encoded: a follow-up neither runs the
+tower nor reads it again.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import queue
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import torch
@@ -30,6 +33,7 @@ from model.vision import EfficientNetLiteTower
 from model.vlm import PrefixCache, PrefixVLM
 
 log = logging.getLogger(__name__)
+MOST_WORKERS = 4
 
 
 class EngineBusy(RuntimeError):  # noqa: N818 - a state, not a mistake
@@ -76,12 +80,14 @@ class EngineLimits:
     Attributes:
         queue: Most requests waiting.
         batch: Most computed together.
+        workers: Threads that compute side by side.
         pictures: Most encoded pictures kept for follow-up questions.
         bytes: Most memory that they take (about 1 MB each with the starter, 15 with ViT-B/16).
     """
 
     queue: int = 64
     batch: int = 16
+    workers: int = 1
     pictures: int = 128
     bytes: int = 512_000_000
 
@@ -115,10 +121,14 @@ class Engine:
         self._vlm, self._calibration, self._limits = vlm, calibration, limits
         self._encoded: OrderedDict[str, PrefixCache] = OrderedDict()
         self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()  # None: the end
-        self._closing = threading.Lock()
+        self._closing, self._encoding = threading.Lock(), threading.Lock()
         self._closed = False
-        self._worker = threading.Thread(target=self._work, name="glimpse-engine", daemon=True)
-        self._worker.start()
+        self._workers = [
+            threading.Thread(target=self._work, name=f"glimpse-engine-{number}", daemon=True)
+            for number in range(limits.workers)
+        ]
+        for worker in self._workers:
+            worker.start()
 
     def submit(self, picture: Picture, question: str | None) -> Future[Answer]:
         """Queue a question about a picture; None asks for a caption.
@@ -153,28 +163,30 @@ class Engine:
             first, self._closed = not self._closed, True
         if first:
             self._queue.put(None)
-        if threading.current_thread() is not self._worker:
-            self._worker.join()
+        if threading.current_thread() not in self._workers:
+            for worker in self._workers:
+                worker.join()
 
-    # -- the worker ------------------------------------------------------------------------
+    # -- a worker --------------------------------------------------------------------------
 
     def _work(self) -> None:
         while (requests := self._next_batch()) is not None:
             self._serve(requests)
 
     def _next_batch(self) -> list[_Request] | None:
-        """Whatever waits, at least one; None when the engine closes and nothing is left."""
+        """This worker's share of what waits, at least one request; None for the end."""
         waiting = [self._queue.get()]
-        while len(waiting) < self._limits.batch:
+        share = math.ceil((1 + self._queue.qsize()) / len(self._workers))
+        while len(waiting) < min(share, self._limits.batch):
             try:
                 waiting.append(self._queue.get_nowait())
             except queue.Empty:
                 break
         requests = [request for request in waiting if request is not None]
         if len(requests) < len(waiting):
+            self._queue.put(None)  # for the other workers, and for this one after these requests
             if not requests:
                 return None
-            self._queue.put(None)  # serve these first, then close
         return [r for r in requests if r.future.set_running_or_notify_cancel()]
 
     def _serve(self, requests: Sequence[_Request]) -> None:
@@ -197,7 +209,8 @@ class Engine:
 
     @torch.inference_mode()
     def _compute(self, requests: Sequence[_Request]) -> list[Answer]:
-        caches = self._encode([request.picture for request in requests])
+        with self._encoding:
+            caches = self._encode([request.picture for request in requests])
         decoded: dict[int, Decoded] = {}
         for caption in (False, True):
             chosen = [i for i, r in enumerate(requests) if (r.question is None) == caption]
@@ -262,22 +275,23 @@ def load_engine(
 
     Args:
         profile: Name of a profile, or path of a TOML file.
-        threads: CPU threads of one computation; PyTorch's choice if None.
+        threads: CPU cores to use; all if None. Up to four make workers of one thread each.
         int8: Quantise the language model; about twice as fast.
         limits: What the engine takes on.
 
     Raises:
         ProfileError, AdapterError, WeightsError: One plain sentence each.
     """
-    if threads is not None:
-        torch.set_num_threads(threads)
+    threads = threads or torch.get_num_threads()
+    workers = min(threads, MOST_WORKERS)
+    torch.set_num_threads(threads // workers)
     chosen = load_profile(profile)
     vlm, calibration = load_trained(chosen)
     if isinstance(vlm.tower, EfficientNetLiteTower):
         vlm.tower.fold_batch_norm()
     if int8:
         quantise(vlm.language)
-    engine = Engine(chosen, vlm, calibration, limits)
+    engine = Engine(chosen, vlm, calibration, replace(limits, workers=workers))
     try:
         _warm_up(engine)
     except BaseException:

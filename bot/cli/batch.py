@@ -22,7 +22,7 @@ Count = Callable[[int, bool], None]  # takes the bytes of a line, and whether it
     epilog="Example: glimpse batch < requests.jsonl > answers.jsonl",
     short_help="Answer many requests, as JSON lines.",
 )
-@click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads. [default: all cores]")
+@click.option("--threads", type=click.IntRange(1, 1024), help="CPU cores. [default: all]")
 @profile_option
 @standard
 @click.pass_obj

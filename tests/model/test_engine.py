@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,3 +179,25 @@ def test_eight_threads_lose_nothing(hub: Path, vlm: PrefixVLM) -> None:
     assert len(answers) == 160 == sum(engine.computed)
     assert all(wanted[key] == text for key, text in answers)
     assert max(engine.computed) > 1
+
+
+def test_two_workers_share_what_waits_and_encode_each_picture_once(
+    hub: Path, vlm: PrefixVLM
+) -> None:
+    profile = replace(tiny_profile(hub), decoding=DECODING)
+    engine = Watched(profile, vlm, limits=EngineLimits(workers=2))
+    asked = [(photo(i % 4), None if i % 3 else QUESTIONS[i]) for i in range(12)]
+    with engine.held() as first:
+        busy = engine.submit(photo(98), None)  # for the other worker
+        while engine._queue.qsize():
+            threading.Event().wait(0.001)
+        futures = [engine.submit(*request) for request in asked]
+    wait([first, busy], 20)
+    fresh = tiny_vlm(hub)
+    for future, request in zip(futures, asked, strict=True):
+        assert future.result(20).text == expected(fresh, *request).text
+    assert sorted(engine.computed)[:2] == [1, 1]
+    assert max(engine.computed) == 6
+    assert sum(engine.encoded) == 6
+    engine.close()
+    assert not any(worker.is_alive() for worker in engine._workers)

@@ -135,7 +135,7 @@ def test_closing_again_does_nothing(engine: Watched) -> None:
     engine.close()
     with pytest.raises(EngineClosed):
         engine.answer(photo(1), "Is it red?")
-    assert not engine._worker.is_alive()
+    assert not any(worker.is_alive() for worker in engine._workers)
 
 
 def test_two_threads_may_close(engine: Watched) -> None:
@@ -154,8 +154,9 @@ def test_closing_from_a_callback_does_not_lock_up(engine: Watched) -> None:
         first.add_done_callback(lambda future: engine.close())
         queued = [engine.submit(photo(i), None) for i in range(4)]
     assert wait(queued, 20).not_done == set()
-    engine._worker.join(20)
-    assert not engine._worker.is_alive()
+    for worker in engine._workers:
+        worker.join(20)
+    assert not any(worker.is_alive() for worker in engine._workers)
 
 
 def test_cancelled_requests_do_not_keep_a_closing_engine(engine: Watched) -> None:

@@ -98,21 +98,22 @@ def test_an_engine_is_warm_and_remembers_nothing_of_it(path: Path) -> None:
     engine.close()
 
 
-def test_the_worker_uses_as_many_threads_as_asked(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("cores", "workers", "threads"), [(1, 1, 1), (2, 2, 1), (8, 4, 2)])
+def test_cores_become_workers_of_few_threads(
+    path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, threads: int
 ) -> None:
-    for threads in (2, 1):
-        engine, used = load_engine(str(path), threads=threads), list[int]()
-        encode = engine._vlm.encode
+    engine, used = load_engine(str(path), threads=cores), list[int]()
+    encode = engine._vlm.encode
 
-        def counted(images: Any, encode: Any = encode, used: list[int] = used) -> Any:
-            used.append(torch.get_num_threads())
-            return encode(images)
+    def counted(images: Any) -> Any:
+        used.append(torch.get_num_threads())
+        return encode(images)
 
-        monkeypatch.setattr(engine._vlm, "encode", counted)
-        engine.caption(photo(1))
-        engine.close()
-        assert used == [threads]
+    monkeypatch.setattr(engine._vlm, "encode", counted)
+    engine.caption(photo(1))
+    engine.close()
+    assert used == [threads]
+    assert len(engine._workers) == workers
 
 
 def test_the_starters_way_with_class_tags_and_folded_batch_norms(

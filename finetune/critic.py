@@ -1,0 +1,98 @@
+"""Self-critical training: captions are learnt from the model's own, judged by what people wrote.
+
+Cross-entropy teaches each word as if all words before it were a person's. Here the model draws
+several captions of a picture, each is scored by CIDEr-D against people's captions, and those above
+the mean of the others become likelier, those below less likely. Rennie et al. 2017, arXiv
+1612.00563, with the mean of the other samples as baseline (Luo 2020, arXiv 2003.09971).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+
+from finetune.cider import CiderD
+from finetune.metrics import words
+from finetune.mixture import Visit
+from finetune.objective import Objective
+from finetune.packing import Group, Segment
+from finetune.recipe import Schedule
+from model.decoding import Decoded, sample
+from model.prompts import CAPTION_PROMPT
+
+# Ends every text, so that a caption which breaks off in "with a" scores less than a whole one.
+END = "."
+
+
+class Critic:
+    """Puts drawn and judged captions in the place of people's.
+
+    Args:
+        objective: Computes prefixes; its model draws the captions.
+        captions: People's captions by the picture's name.
+        schedule: How many captions are drawn, and what they weigh.
+        max_tokens: Longest caption, in tokens.
+
+    Attributes:
+        reward: Mean CIDEr-D of the captions drawn last, where 1 is what cards call 100.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        captions: Mapping[str, Sequence[str]],
+        schedule: Schedule,
+        max_tokens: int,
+    ) -> None:
+        self.objective, self.schedule, self.max_tokens = objective, schedule, max_tokens
+        self.reward = 0.0
+        people = {image: [_tokens(text) for text in texts] for image, texts in captions.items()}
+        self._captions, self._cider = captions, CiderD(people)
+        self._prompt = tuple(objective.learner.vlm.tokens(CAPTION_PROMPT))
+
+    def judge(self, visits: Sequence[Visit]) -> list[Visit]:
+        """The visits with drawn captions, weighted by their advantage, instead of people's."""
+        described = [visit for visit in visits if visit.image in self._captions]
+        if not described:
+            return list(visits)
+        count = self.schedule.critic_samples
+        drawn = self._draw(described, count)
+        images = [str(visit.image) for visit in described for _ in range(count)]
+        scores = [self._cider(_tokens(d.text), i) for d, i in zip(drawn, images, strict=True)]
+        rewards = torch.tensor(scores).view(-1, count)
+        self.reward = float(rewards.mean())
+        # The sample's reward less the mean of the others' = its distance to the mean x n / (n - 1).
+        advantages = (rewards - rewards.mean(dim=1, keepdim=True)) * count / (count - 1)
+        weights = (self.schedule.critic_weight * advantages).flatten().tolist()
+        judged = [
+            Segment(self._prompt, text.tokens, weight)
+            for text, weight in zip(drawn, weights, strict=True)
+        ]
+        return self._replaced(visits, judged)
+
+    def _draw(self, visits: Sequence[Visit], count: int) -> list[Decoded]:
+        """`count` captions of each picture, one picture after the other."""
+        learner = self.objective.learner
+        with learner.speaking():
+            caches = learner.prefill(self.objective.prefix(visits))
+            repeated = [cache for cache in caches for _ in range(count)]
+            return sample(learner.vlm, repeated, [CAPTION_PROMPT] * len(repeated), self.max_tokens)
+
+    def _replaced(self, visits: Sequence[Visit], judged: list[Segment]) -> list[Visit]:
+        count, start = self.schedule.critic_samples, 0
+        replaced = []
+        for visit in visits:
+            if visit.image in self._captions:
+                asked = [s for s in visit.group.segments if s.prompt != self._prompt]
+                group = Group((*asked, *judged[start : start + count]), has_picture=True)
+                replaced.append(replace(visit, group=group))
+                start += count
+            else:
+                replaced.append(visit)
+        return replaced
+
+
+def _tokens(text: str) -> list[str]:
+    return [*words(text), END]
