@@ -32,8 +32,7 @@ class Critic:
     Args:
         objective: Computes prefixes; its model draws the captions.
         captions: People's captions by the picture's name.
-        schedule: How many captions are drawn, and what they weigh.
-        max_tokens: Longest caption, in tokens.
+        schedule: How many captions are drawn, how long they may be, and what they weigh.
 
     Attributes:
         reward: Mean CIDEr-D of the captions drawn last, where 1 is what cards call 100.
@@ -44,9 +43,8 @@ class Critic:
         objective: Objective,
         captions: Mapping[str, Sequence[str]],
         schedule: Schedule,
-        max_tokens: int,
     ) -> None:
-        self.objective, self.schedule, self.max_tokens = objective, schedule, max_tokens
+        self.objective, self.schedule = objective, schedule
         self.reward = 0.0
         people = {image: [_tokens(text) for text in texts] for image, texts in captions.items()}
         self._captions, self._cider = captions, CiderD(people)
@@ -78,7 +76,8 @@ class Critic:
         with learner.speaking():
             caches = learner.prefill(self.objective.prefix(visits))
             repeated = [cache for cache in caches for _ in range(count)]
-            return sample(learner.vlm, repeated, [CAPTION_PROMPT] * len(repeated), self.max_tokens)
+            prompts = [CAPTION_PROMPT] * len(repeated)
+            return sample(learner.vlm, repeated, prompts, self.schedule.critic_tokens)
 
     def _replaced(self, visits: Sequence[Visit], judged: list[Segment]) -> list[Visit]:
         count, start = self.schedule.critic_samples, 0

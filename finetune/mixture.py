@@ -104,20 +104,20 @@ class Mixture:
             source, items = chance.choices(self.sources, shares)[0]
             visits.append(self._visit(source, chance.choice(items), chance))
         for record in chance.sample(self.texts, min(texts, len(self.texts))):
-            visits.append(Visit(None, Group((self._question(record, chance),), has_picture=False)))
+            asked = self._question(record, chance, self._by_people(record))
+            visits.append(Visit(None, Group((asked,), has_picture=False)))
         return visits
 
     def _visit(self, source: Source, item: Learnable, chance: random.Random) -> Visit:
         captions = _some(item.captions, source.captions, chance)
-        asked = [
-            *_some(item.questions, source.questions, chance),
-            *_derived(item, source.derived, chance),
-        ]
+        people = _some(item.questions, source.questions, chance)
+        asked = [*people, *_derived(item, source.derived, chance)]
         sided = any(
             _SIDES.search(text) for text in [*captions, *(record.question for record in asked)]
         )
         texts = [self._caption(text) for text in captions]
-        texts.extend(self._question(record, chance) for record in asked)
+        weights = [self._by_people(r) for r in people] + [1.0] * (len(asked) - len(people))
+        texts.extend(self._question(r, chance, w) for r, w in zip(asked, weights, strict=True))
         chance.shuffle(texts)
         group = Group(fill(texts, self.recipe.text_tokens), has_picture=True)
         return Visit(item.image, group, chance.random(), sided)
@@ -125,10 +125,14 @@ class Mixture:
     def _caption(self, caption: str) -> Segment:
         return Segment(tuple(self._tokens(CAPTION_PROMPT)), tuple(self._target(caption)))
 
-    def _question(self, record: QuestionRecord, chance: random.Random) -> Segment:
+    def _by_people(self, record: QuestionRecord) -> float:
+        """What a question that a person asked weighs."""
+        return self.recipe.schedule.yes_weight if record.answers[0][0] == "yes" else 1.0
+
+    def _question(self, record: QuestionRecord, chance: random.Random, times: float) -> Segment:
         prompt = self._tokens(question_prompt(record.question))
         answer = draw_answer(record, chance)
-        weight = self.recipe.schedule.answer_weight
+        weight = times * self.recipe.schedule.answer_weight
         return Segment(tuple(prompt), tuple(self._target(answer)), weight)
 
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+CAPACITIES = (160, 192, 224, 256, 320)  # attention takes longer the longer rows are
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -70,10 +72,16 @@ class Packed:
     weights: Tensor
 
 
-def pack(groups: Sequence[Group], positions: int, capacity: int = 192) -> Packed:
-    """Lay out groups in rows of about `capacity` tokens, behind prefixes of `positions`."""
-    rows = _bins([group.length(positions) for group in groups], capacity)
-    length = max(sum(groups[i].length(positions) for i in row) for row in rows)
+def pack(groups: Sequence[Group], positions: int, capacities: Sequence[int] = CAPACITIES) -> Packed:
+    """Lay out groups behind prefixes of `positions`, in rows of about one of `capacities` tokens.
+
+    The one that gives the fewest tokens, padding included, is taken.
+    """
+    lengths = [group.length(positions) for group in groups]
+    layouts = [_bins(lengths, capacity) for capacity in capacities]
+    sizes = [len(rows) * _longest(rows, lengths) for rows in layouts]
+    rows = layouts[sizes.index(min(sizes))]
+    length = _longest(rows, lengths)
     sheet = _Sheet(len(rows), length, positions)
     for row, members in enumerate(rows):
         at = 0
@@ -149,6 +157,10 @@ def _bins(lengths: Sequence[int], capacity: int) -> list[list[int]]:
         bins[place].append(index)
         room[place] -= lengths[index]
     return bins
+
+
+def _longest(rows: Sequence[Sequence[int]], lengths: Sequence[int]) -> int:
+    return max(sum(lengths[index] for index in row) for row in rows)
 
 
 def _mask(group_of: Tensor, text_of: Tensor) -> Tensor:

@@ -95,9 +95,12 @@ class Schedule:
         average_from: Share of the run after which weights are averaged (LAWA, arXiv 2209.14981).
         checkpoint_steps: Steps between checkpoints.
         answer_weight: Weight of an answer's token; a caption's is 1.
+        yes_weight: Weight of a "yes" to people's questions, beside `answer_weight`: of what people
+            ask, 59 % is true (VQA v1, Antol et al. 2015, arXiv 1505.00468), but VQA v2 is balanced.
         critic_from: Share of the run after which captions are learnt from the model's own, by
             how much better than its others they are (SCST, arXiv 1612.00563); 1 for never.
         critic_samples: Captions that the model draws of one picture for that.
+        critic_tokens: Longest of them, in tokens.
         critic_weight: Weight of a drawn caption's token, times by how much CIDEr / 10 it is better.
     """
 
@@ -114,8 +117,10 @@ class Schedule:
     average_from: float = 0.85
     checkpoint_steps: int = 200
     answer_weight: float = 3.0
+    yes_weight: float = 1.0
     critic_from: float = 1.0
     critic_samples: int = 4
+    critic_tokens: int = 20
     critic_weight: float = 3.0
 
 

@@ -88,10 +88,7 @@ class Trainer:
                 views=recipe.views, team=self.team, progress=encoding,
             ),
         )  # fmt: skip
-        self.critic = Critic(
-            self.objective, self.mixture.captions, recipe.schedule,
-            self.profile.decoding.caption_tokens,
-        )  # fmt: skip
+        self.critic = Critic(self.objective, self.mixture.captions, recipe.schedule)
         self.optimiser = Optimiser(self.learner, recipe.schedule)
         self.average = Average()
         self.progress = Progress()

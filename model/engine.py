@@ -18,8 +18,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 import torch
 from PIL import Image
@@ -29,75 +28,13 @@ from model.decoding import Decoded, beam, greedy
 from model.int8 import quantise
 from model.profile import Profile, load_profile
 from model.prompts import prompt_for
+from model.requests import Answer, EngineBusy, EngineClosed, EngineLimits, Picture, Request
 from model.vision import EfficientNetLiteTower
 from model.vlm import PrefixCache, PrefixVLM
 
+__all__ = ["Answer", "Engine", "EngineBusy", "EngineClosed", "EngineLimits", "load_engine"]
 log = logging.getLogger(__name__)
 MOST_WORKERS = 4
-
-
-class EngineBusy(RuntimeError):  # noqa: N818 - a state, not a mistake
-    """The queue is full; ask again in a moment."""
-
-
-class EngineClosed(RuntimeError):  # noqa: N818
-    """The engine was shut down."""
-
-
-class Picture(Protocol):
-    """A picture to ask about; `data.images.Picture` is one."""
-
-    @property
-    def image(self) -> Image.Image:
-        """RGB pixels."""
-        ...
-
-    @property
-    def digest(self) -> str:
-        """Names the picture: equal digests mean equal pictures."""
-        ...
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the model says.
-
-    Attributes:
-        text: Lower case, no final full stop: "yes", "2", "a brown dog running through grass".
-        confidence: Calibrated probability, 0..1.
-        seconds: From asking to answering, waiting included.
-    """
-
-    text: str
-    confidence: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class EngineLimits:
-    """What the engine takes on.
-
-    Attributes:
-        queue: Most requests waiting.
-        batch: Most computed together.
-        workers: Threads that compute side by side.
-        pictures: Most encoded pictures kept for follow-up questions.
-        bytes: Most memory that they take (about 1 MB each with the starter, 15 with ViT-B/16).
-    """
-
-    queue: int = 64
-    batch: int = 16
-    workers: int = 1
-    pictures: int = 128
-    bytes: int = 512_000_000
-
-
-@dataclass
-class _Request:
-    picture: Picture
-    question: str | None
-    future: Future[Answer] = field(default_factory=Future)
-    asked: float = field(default_factory=time.perf_counter)
 
 
 class Engine:
@@ -115,12 +52,12 @@ class Engine:
         profile: Profile,
         vlm: PrefixVLM,
         calibration: Calibration = Calibration(),  # noqa: B008 - frozen
-        limits: EngineLimits = EngineLimits(),
+        limits: EngineLimits = EngineLimits(),  # noqa: B008
     ) -> None:
         self.profile = profile
         self._vlm, self._calibration, self._limits = vlm, calibration, limits
         self._encoded: OrderedDict[str, PrefixCache] = OrderedDict()
-        self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()  # None: the end
+        self._queue: queue.SimpleQueue[Request | None] = queue.SimpleQueue()  # None: the end
         self._closing, self._encoding = threading.Lock(), threading.Lock()
         self._closed = False
         self._workers = [
@@ -137,7 +74,7 @@ class Engine:
             EngineBusy: The queue is full.
             EngineClosed: The engine was shut down.
         """
-        request = _Request(picture, question)
+        request = Request(picture, question)
         with self._closing:
             if self._closed:
                 raise EngineClosed("The engine was shut down.")
@@ -173,7 +110,7 @@ class Engine:
         while (requests := self._next_batch()) is not None:
             self._serve(requests)
 
-    def _next_batch(self) -> list[_Request] | None:
+    def _next_batch(self) -> list[Request] | None:
         """This worker's share of what waits, at least one request; None for the end."""
         waiting = [self._queue.get()]
         share = math.ceil((1 + self._queue.qsize()) / len(self._workers))
@@ -189,7 +126,7 @@ class Engine:
                 return None
         return [r for r in requests if r.future.set_running_or_notify_cancel()]
 
-    def _serve(self, requests: Sequence[_Request]) -> None:
+    def _serve(self, requests: Sequence[Request]) -> None:
         """Answer requests together; if that fails, one by one, so that one cannot spoil others."""
         if not requests:
             return
@@ -208,7 +145,7 @@ class Engine:
             request.future.set_result(answer)
 
     @torch.inference_mode()
-    def _compute(self, requests: Sequence[_Request]) -> list[Answer]:
+    def _compute(self, requests: Sequence[Request]) -> list[Answer]:
         with self._encoding:
             caches = self._encode([request.picture for request in requests])
         decoded: dict[int, Decoded] = {}
@@ -269,7 +206,7 @@ def load_engine(
     *,
     threads: int | None = None,
     int8: bool = True,
-    limits: EngineLimits = EngineLimits(),
+    limits: EngineLimits = EngineLimits(),  # noqa: B008
 ) -> Engine:
     """Load a profile's model and start its engine, warmed up.
 

@@ -158,3 +158,28 @@ def test_what_is_missing_is_said(tmp_path: Path, data: Path) -> None:
         mixture(tmp_path, data, sources=(replace(source, files=("gone.jsonl",)),))
     with pytest.raises(DataError, match=r"dataset file .*gone\.jsonl is missing"):
         mixture(tmp_path, data, text_only="gone.jsonl")
+
+
+def test_yes_may_weigh_more_in_peoples_questions_alone(tmp_path: Path, data: Path) -> None:
+    def weights(made: Mixture) -> dict[str, set[float]]:
+        found: dict[str, set[float]] = {}
+        for visit in made.visits(0, 20, 5):
+            for segment in visit.group.segments:
+                text = "".join(map(chr, segment.prompt))
+                answer = "".join(map(chr, segment.target)).strip()
+                kind = "caption" if text.startswith("Caption") else answer
+                found.setdefault(kind, set()).add(round(segment.weight, 3))
+        return found
+
+    made = recipe(tmp_path)
+    schedule = replace(made.schedule, answer_weight=2.0, yes_weight=1.5)
+    people = Mixture(replace(made, schedule=schedule), data, words, words)
+    found = weights(people)
+    assert found.pop("yes") == {3.0}
+    assert found.pop("caption") == {1.0}
+    assert set.union(*found.values()) == {2.0}
+    source = replace(made.sources[1], captions=0, derived=4, share=1.0)
+    derived = replace(made, schedule=schedule, sources=(source,), text_only="")
+    found = weights(Mixture(derived, corpus(tmp_path), words, words))
+    assert set.union(*found.values()) == {2.0}
+    assert "yes" in found

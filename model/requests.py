@@ -1,0 +1,76 @@
+"""What people ask of the engine, what they get, and how much of it there may be."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from PIL import Image
+
+
+class EngineBusy(RuntimeError):  # noqa: N818 - a state, not a mistake
+    """The queue is full; ask again in a moment."""
+
+
+class EngineClosed(RuntimeError):  # noqa: N818
+    """The engine was shut down."""
+
+
+class Picture(Protocol):
+    """A picture to ask about; `data.images.Picture` is one."""
+
+    @property
+    def image(self) -> Image.Image:
+        """RGB pixels."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Names the picture: equal digests mean equal pictures."""
+        ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model says.
+
+    Attributes:
+        text: Lower case, no final full stop: "yes", "2", "a brown dog running through grass".
+        confidence: Calibrated probability, 0..1.
+        seconds: From asking to answering, waiting included.
+    """
+
+    text: str
+    confidence: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class EngineLimits:
+    """What the engine takes on.
+
+    Attributes:
+        queue: Most requests waiting.
+        batch: Most computed together.
+        workers: Threads that compute side by side.
+        pictures: Most encoded pictures kept for follow-up questions.
+        bytes: Most memory that they take (about 1 MB each with the starter, 15 with ViT-B/16).
+    """
+
+    queue: int = 64
+    batch: int = 16
+    workers: int = 1
+    pictures: int = 128
+    bytes: int = 512_000_000
+
+
+@dataclass
+class Request:
+    """A question (None: a caption) about a picture, its future answer, and when it was asked."""
+
+    picture: Picture
+    question: str | None
+    future: Future[Answer] = field(default_factory=Future)
+    asked: float = field(default_factory=time.perf_counter)
