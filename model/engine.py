@@ -187,13 +187,13 @@ class Engine:
         decoding = self.profile.decoding
         prompts = [prompt_for(question) for question in questions]
         if questions[0] is not None:
-            return greedy(self._vlm, caches, prompts, decoding.answer_tokens)
-        if decoding.caption_beams == 1:
-            return greedy(self._vlm, caches, prompts, decoding.caption_tokens)
-        return beam(
-            self._vlm, caches, prompts, decoding.caption_tokens,
-            decoding.caption_beams, decoding.length_penalty,
-        )  # fmt: skip
+            most, width, penalty = decoding.answer_tokens, decoding.answer_beams, 0.0
+        else:
+            most, width = decoding.caption_tokens, decoding.caption_beams
+            penalty = decoding.length_penalty
+        if width == 1:
+            return greedy(self._vlm, caches, prompts, most)
+        return beam(self._vlm, caches, prompts, most, width, penalty)
 
     def _confidence(self, decoded: Decoded, question: str | None) -> float:
         caption = question is None

@@ -79,12 +79,15 @@ class DecodingConfig:
     Attributes:
         answer_tokens: Most tokens of an answer.
         caption_tokens: Most tokens of a caption.
+        answer_beams: Beam width of answers, of which the most probable is given; 1 is greedy
+            decoding.
         caption_beams: Beam width of captions; 1 is greedy decoding.
-        length_penalty: Exponent of the length that a beam's score is divided by (GNMT style).
+        length_penalty: Exponent of the length that a caption's score is divided by (GNMT style).
     """
 
     answer_tokens: int = 12
     caption_tokens: int = 32
+    answer_beams: int = 1
     caption_beams: int = 1
     length_penalty: float = 1.0
 
@@ -127,7 +130,7 @@ _CHOICES = {
 _AT_LEAST_ONE = {
     "tower": ("image_size",),
     "mapper": ("hidden_size", "shuffle", "queries", "layers"),
-    "decoding": ("answer_tokens", "caption_tokens", "caption_beams"),
+    "decoding": ("answer_tokens", "caption_tokens", "answer_beams", "caption_beams"),
 }
 
 

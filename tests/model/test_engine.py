@@ -76,6 +76,21 @@ def test_captions_by_beam_search(hub: Path, vlm: PrefixVLM) -> None:
     assert [answer.text for answer in answers] == [decoded.text for decoded in found]
 
 
+def test_answers_by_beam_search_are_the_most_probable(hub: Path, vlm: PrefixVLM) -> None:
+    decoding = DecodingConfig(answer_tokens=4, answer_beams=3, length_penalty=9.0)
+    engine = Watched(replace(tiny_profile(hub), decoding=decoding), vlm)
+    asked = list(enumerate(QUESTIONS[:3]))
+    answers = [future.result() for future in [engine.submit(photo(i), q) for i, q in asked]]
+    engine.close()
+    with torch.inference_mode():
+        caches = vlm.prefill(vlm.encode([photo(i).image for i, _ in asked]))
+    prompts = [prompt_for(question) for _, question in asked]
+    found = beam(vlm, caches, prompts, 4, 3, 0.0)
+    assert [answer.text for answer in answers] == [decoded.text for decoded in found]
+    plain = greedy(vlm, caches, prompts, 4)
+    assert all(b.logprob >= g.logprob - 1e-4 for b, g in zip(found, plain, strict=True))
+
+
 def test_waiting_counts_as_seconds(engine: Watched) -> None:
     with engine.held():
         waiting = engine.submit(photo(1), "Is it red?")

@@ -1,0 +1,230 @@
+"""`glimpse data`: datasets made ready for training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from bot.cli.data_talk import data_talk
+from bot.cli.desk import standard
+
+if TYPE_CHECKING:
+    from data.prepare import Prepared, Wish
+
+Command = TypeVar("Command", bound=Callable[..., object])
+_file = click.Path(dir_okay=False, path_type=Path)
+_folder = click.Path(file_okay=False, path_type=Path)
+_DEFAULT = "default"
+
+
+@click.group(
+    epilog="Example: glimpse data flickr8k --images Flicker8k_Dataset "
+    "--captions dataset_flickr8k.json --to ~/datasets/flickr8k",
+    short_help="Prepare a dataset for training.",
+)
+def data() -> None:
+    """Prepare a dataset from what you have on disk.
+
+    It goes into a folder of JSON lines with links to the pictures, which are not copied.
+    """
+
+
+def common(command: Command) -> Command:
+    """Add the options that every dataset has."""
+    to = click.option("--to", required=True, type=_folder, help="Folder to fill.")
+    limit = click.option(
+        "--limit", type=click.IntRange(1), help="Only so many rows of each split, for a try."
+    )
+    strict = click.option(
+        "--strict", is_flag=True, help="Refuse data that are not whole instead of warning."
+    )
+    return to(limit(strict(standard(command))))
+
+
+def from_hub(command: Command) -> Command:
+    """Add the option that takes a dataset from the hub."""
+    return click.option(
+        "--from-hub",
+        "hub",
+        is_flag=False,
+        flag_value=_DEFAULT,
+        metavar="[NAME]",
+        help="Take it from the Hugging Face hub, with the datasets library.",
+    )(command)
+
+
+@data.command(
+    "flickr30k",
+    epilog="Example: glimpse data flickr30k --images flickr30k-images "
+    "--captions dataset_flickr30k.json --to ~/datasets/flickr30k",
+    short_help="31,000 pictures with five captions each.",
+)
+@click.option("--images", type=_folder, help="Folder of the pictures.")
+@click.option("--captions", type=_file, help="results_20130124.token or dataset_flickr30k.json.")
+@click.option(
+    "--split",
+    "splits",
+    type=_file,
+    multiple=True,
+    help="With a token file: dataset_flickr30k.json, or lists (train.txt, …); repeatable.",
+)
+@from_hub
+@common
+def flickr30k(
+    images: Path | None,
+    captions: Path | None,
+    splits: tuple[Path, ...],
+    hub: str | None,
+    *,
+    to: Path,
+    limit: int | None,
+    strict: bool,
+) -> None:
+    """Prepare Flickr30k, in Karpathy's split if the captions or --split say it."""
+    from data.prepare.flickr import HUB, prepare_flickr
+
+    if hub:
+        _alone("--from-hub", images, captions, splits)
+    else:
+        _needed(images=images, captions=captions)
+    name = HUB if hub == _DEFAULT else hub or ""
+    _tell(
+        lambda wish: prepare_flickr("flickr30k", wish, images, captions, splits=splits, hub=name),
+        (to, limit, strict),
+    )
+
+
+@data.command(
+    "flickr8k",
+    epilog="Example: glimpse data flickr8k --images Flicker8k_Dataset "
+    "--captions dataset_flickr8k.json --to ~/datasets/flickr8k",
+    short_help="8,000 pictures with five captions each.",
+)
+@click.option("--images", type=_folder, required=True, help="Folder of the pictures.")
+@click.option(
+    "--captions", type=_file, required=True, help="Flickr8k.token.txt or dataset_flickr8k.json."
+)
+@click.option(
+    "--split",
+    "splits",
+    type=_file,
+    multiple=True,
+    help="With a token file: dataset_flickr8k.json, or Flickr_8k.trainImages.txt, …; repeatable.",
+)
+@common
+def flickr8k(
+    images: Path,
+    captions: Path,
+    splits: tuple[Path, ...],
+    *,
+    to: Path,
+    limit: int | None,
+    strict: bool,
+) -> None:
+    """Prepare Flickr8k, in its split if the captions or --split say it."""
+    from data.prepare import prepare_flickr
+
+    _tell(
+        lambda wish: prepare_flickr("flickr8k", wish, images, captions, splits=splits),
+        (to, limit, strict),
+    )
+
+
+@data.command(
+    "vqav2",
+    epilog="Example: glimpse data vqav2 --questions v2_OpenEnded_mscoco_val2014_questions.json "
+    "--annotations v2_mscoco_val2014_annotations.json --images val2014 --to ~/datasets/vqav2",
+    short_help="658,000 questions with ten answers each.",
+)
+@click.option("--questions", type=_file, multiple=True, help="v2_…_questions.json; repeatable.")
+@click.option("--annotations", type=_file, multiple=True, help="v2_…_annotations.json; repeatable.")
+@click.option(
+    "--images", type=_folder, multiple=True, help="train2014, val2014 or both; repeatable."
+)
+@from_hub
+@common
+def vqav2(
+    questions: tuple[Path, ...],
+    annotations: tuple[Path, ...],
+    images: tuple[Path, ...],
+    hub: str | None,
+    *,
+    to: Path,
+    limit: int | None,
+    strict: bool,
+) -> None:
+    """Prepare VQA v2, whose questions are about the pictures of COCO 2014.
+
+    With --from-hub, --images may name pictures that are here already.
+    """
+    from data.prepare.vqa import HUB, HUB_TEXTS, prepare_vqa
+
+    if hub:
+        _alone("--from-hub", questions, annotations)
+    else:
+        _needed(questions=questions, annotations=annotations, images=images)
+    default = HUB_TEXTS if images else HUB
+    name = default if hub == _DEFAULT else hub or ""
+    _tell(
+        lambda wish: prepare_vqa(wish, questions, annotations, images, hub=name),
+        (to, limit, strict),
+    )
+
+
+@data.command(
+    "jsonl",
+    epilog="Example: glimpse data jsonl --rows mine.jsonl --images photos --to ~/datasets/mine",
+    short_help="Your own pictures, as JSON lines.",
+)
+@click.option("--rows", "files", type=_file, multiple=True, required=True, help="Repeatable.")
+@click.option(
+    "--images", type=_folder, multiple=True, required=True, help="Folder of pictures; repeatable."
+)
+@common
+def jsonl(
+    files: tuple[Path, ...],
+    images: tuple[Path, ...],
+    *,
+    to: Path,
+    limit: int | None,
+    strict: bool,
+) -> None:
+    """Prepare JSON lines of your own.
+
+    \b
+    {"image": "a.jpg", "captions": ["A dog runs.", ...], "split": "train"}
+    {"image": "a.jpg", "question": "What is it?", "answers": ["dog", ...]}
+    {"image": "a.jpg", "question": "What is it?", "answer": "dog"}
+    """
+    from data.prepare import prepare_rows
+
+    _tell(lambda wish: prepare_rows(wish, files, images), (to, limit, strict))
+
+
+def _tell(prepare: Callable[[Wish], Prepared], chosen: tuple[Path, int | None, bool]) -> None:
+    """Prepare, and say what came of it."""
+    from data.prepare import Wish
+
+    to, limit, strict = chosen
+    with data_talk() as report:
+        done = prepare(Wish(to, limit, strict, report))
+    for warning in done.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    counts = ", ".join(f"{n['rows']:,} {split}" for split, n in done.counts.items())
+    state = "was ready already" if done.unchanged else "is ready"
+    click.echo(f"{done.folder} {state}: {counts}.")
+
+
+def _needed(**options: object) -> None:
+    for name, value in options.items():
+        if not value:
+            raise click.UsageError(f"Missing option '--{name}'", click.get_current_context())
+
+
+def _alone(option: str, *others: object) -> None:
+    if any(others):
+        message = f"{option} does without files of questions, annotations, captions and pictures"
+        raise click.UsageError(message, click.get_current_context())

@@ -1,0 +1,103 @@
+"""`glimpse data`, from what people have to what a recipe reads."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from cli_bench import Bench
+from official_files import answered, asked, coco_name, karpathy, pictures, vqa_files
+
+from bot.cli import data_talk
+from finetune.mixture import read_source
+from finetune.recipe import Source
+
+SPLITS = {"1.jpg": "train", "2.jpg": "val", "3.jpg": "test"}
+
+
+def test_a_recipe_reads_what_was_prepared(bench: Bench, tmp_path: Path) -> None:
+    images = pictures(tmp_path / "Flicker8k_Dataset", [*SPLITS])
+    captions = karpathy(tmp_path / "dataset_flickr8k.json", SPLITS)
+    to = tmp_path / "datasets" / "flickr8k"
+    command = ("data", "flickr8k", f"--images={images}", f"--captions={captions}", f"--to={to}")
+    outcome = bench.run(*command, "--limit", "3")
+    assert outcome.status == 0
+    assert outcome.out == f"{to} is ready: 1 test, 1 train, 1 val.\n"
+    assert "Warning: Expected 6,000 pictures in the split 'train', found 1.\n" in outcome.err
+    assert bench.run(*command, "--limit", "3").out.startswith(f"{to} was ready already: ")
+    source = Source(
+        "flickr8k", ("flickr8k/captions.jsonl",), "flickr8k/images", captions=1,
+        split_key="split", split="train",
+    )  # fmt: skip
+    (item,) = read_source(source, to.parent)
+    assert item.image == "flickr8k/images/1.jpg"
+    assert len(item.captions) == 5
+    outcome = bench.run(*command, "--strict")
+    assert outcome.status == 1
+    assert outcome.err == "Expected 6,000 pictures in the split 'train', found 1.\n"
+
+
+def test_questions_and_own_rows_are_prepared(bench: Bench, tmp_path: Path) -> None:
+    images = pictures(tmp_path / "val2014", [coco_name("val2014", 42)])
+    files = vqa_files(tmp_path, "val2014", [asked(42, 0)], [answered(42, 0)])
+    options = (f"--questions={files[0]}", f"--annotations={files[1]}", f"--images={images}")
+    outcome = bench.run("data", "vqav2", *options, f"--to={tmp_path / 'vqa'}")
+    assert outcome.out == f"{tmp_path / 'vqa'} is ready: 1 val.\n"
+    rows = tmp_path / "mine.jsonl"
+    row = {"image": coco_name("val2014", 42), "question": "What is it?", "answer": "cat"}
+    rows.write_text(json.dumps(row))
+    outcome = bench.run(
+        "data", "jsonl", f"--rows={rows}", f"--images={images}", f"--to={tmp_path / 'mine'}"
+    )
+    assert (outcome.status, outcome.err) == (0, "")
+
+
+def test_trouble_is_a_sentence_and_bad_usage_a_hint(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = f"--to={tmp_path / 'to'}"
+    images = f"--images={tmp_path}"
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    for arguments, status, sentence in (
+        (("flickr30k", to), 2, "Missing option '--images' (see glimpse data flickr30k --help)."),
+        (("vqav2", to, images), 2, "Missing option '--questions' (see glimpse data vqav2 --help)."),
+        (("flickr30k", "--from-hub", images, to), 2, "--from-hub does without files of"),
+        (("vqav2", "--from-hub", to), 1, "pip install datasets."),
+        (("jsonl", images, "--rows=no.jsonl", to), 1, "no.jsonl is missing or cannot be read."),
+    ):
+        outcome = bench.run("data", *arguments)
+        assert outcome.status == status
+        assert sentence in outcome.err
+        assert outcome.err.count("\n") == 1
+    assert not (tmp_path / "to").exists()
+
+
+@pytest.mark.parametrize("name", ["flickr8k", "flickr30k", "vqav2", "jsonl"])
+def test_every_dataset_has_help_with_an_example(bench: Bench, name: str) -> None:
+    outcome = bench.run("data", name, "--help")
+    assert outcome.status == 0
+    assert f"Example: glimpse data {name} " in outcome.out
+
+
+def test_only_what_takes_long_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with data_talk.data_talk() as report:
+        report("Reading", 1, 4)
+        now = 3.0
+        report("Reading", 2, 4)
+        report("Reading", 3, 4)
+        now = 6.0
+        report("Fetching", 1234, 0)
+        now = 9.0
+        report("Finishing", 0, 0)
+    assert capsys.readouterr().err == "Reading: 50 %\nFetching: 1,234\nFinishing\n"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with data_talk.data_talk() as report:
+        report("Reading [it]", 1, 0)
+        report("Reading [it]", 2, 4)
