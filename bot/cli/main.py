@@ -18,7 +18,9 @@ from bot.cli.ask import ask
 from bot.cli.batch import batch
 from bot.cli.caption import caption
 from bot.cli.check import check
+from bot.cli.data import data
 from bot.cli.desk import Desk
+from bot.cli.eval import evaluate
 from bot.cli.failing import Failure, explain
 from bot.cli.fetch import fetch
 from bot.cli.train import train
@@ -39,7 +41,7 @@ def glimpse() -> None:
     """Ask questions about your photos; everything runs on this computer."""
 
 
-for command in (ask, caption, batch, web, train, check, fetch):
+for command in (ask, caption, batch, web, data, train, evaluate, check, fetch):
     glimpse.add_command(command)
 
 

@@ -1,0 +1,122 @@
+"""What a dataset asks: captions and questions with what people said, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.records import DataError, Row, question_of, read_rows
+from finetune.metrics import words
+from finetune.vqa_accuracy import normalise
+
+MOST_NAMED = 100  # characters of a file name in a sentence
+
+
+@dataclass(frozen=True)
+class Item:
+    """A caption or a question to ask for.
+
+    Attributes:
+        image: The picture's file.
+        question: What to ask; None asks for a caption.
+        golds: What people said, one text a person.
+        answer_type: "yes/no", "number", "other" or as the dataset says; "" for a caption.
+        question_type: How the question begins; "" for a caption.
+    """
+
+    image: Path
+    question: str | None
+    golds: tuple[str, ...]
+    answer_type: str = ""
+    question_type: str = ""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Captions (one a picture, however many rows it has) and questions, in the file's order."""
+
+    captions: tuple[Item, ...]
+    questions: tuple[Item, ...]
+
+
+def read_dataset(
+    path: Path, images: Path, split: str | None = None, limit: int | None = None
+) -> Dataset:
+    """Read a JSON lines file of the shapes that `data.records` knows.
+
+    Args:
+        path: The file.
+        images: The folder that pictures are named relative to.
+        split: Only rows that name this split under "split" or a key that ends in "_split".
+        limit: At most so many pictures to describe, and so many questions.
+
+    Raises:
+        DataError: The file or a picture is missing, a row is not what it should be, or nothing is
+            left to evaluate; one plain sentence.
+    """
+    references: dict[Path, list[str]] = {}
+    questions: list[Item] = []
+    for number, values in enumerate(read_rows(path), 1):
+        if split is not None and not _belongs(values, split):
+            continue
+        row = Row(values, f"Row {number} of {path}")
+        image = images / row.text("image")
+        if "captions" in row:
+            references.setdefault(image, []).extend(filter(words, row.texts("captions")))
+        elif question := _question(row, image):
+            questions.append(question)
+    captions = [Item(image, None, tuple(texts)) for image, texts in references.items() if texts]
+    if not captions and not questions:
+        where = f" of the split {split!r}" if split is not None else ""
+        raise DataError(f"{path} has no rows{where} to evaluate.")
+    dataset = Dataset(tuple(captions[:limit]), tuple(questions[:limit]))
+    _check_images([item.image for item in (*dataset.captions, *dataset.questions)], images)
+    return dataset
+
+
+def _belongs(values: dict[str, Any], split: str) -> bool:
+    keys = (key for key in values if key == "split" or key.endswith("_split"))
+    return any(values[key] == split for key in keys)
+
+
+def _question(row: Row, image: Path) -> Item | None:
+    """The question of a row with every person's answer; None if it has no right answer."""
+    if "question" not in row:
+        record = question_of(row)  # a statement to agree with
+        if record is None:
+            return None
+        question, golds = record.question, tuple(answer for answer, _ in record.answers)
+    else:
+        question = row.text("question")
+        listed = row.texts("answers") if "answers" in row else [row.text("answer")]
+        golds = tuple(answer.replace("_", " ") for answer in listed)
+    kind = row.text("answer_type") if "answer_type" in row else answer_type(golds)
+    start = row.text("question_type") if "question_type" in row else _start(question)
+    return Item(image, question, golds, kind, start)
+
+
+def answer_type(golds: Sequence[str]) -> str:
+    """By the answer that most people gave: "yes/no", "number" or "other"."""
+    texts = [normalise(gold) for gold in golds]
+    common = max(texts, key=texts.count)
+    if common in ("yes", "no"):
+        return "yes/no"
+    return "number" if common.replace(".", "", 1).isdigit() else "other"
+
+
+def _start(question: str) -> str:
+    return " ".join(words(question)[:2]) or "other"
+
+
+def _check_images(paths: Sequence[Path], folder: Path) -> None:
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {folder} of pictures; name it with --images.")
+    distinct = sorted(set(paths))
+    missing = [path for path in distinct if not path.is_file()]
+    if missing:
+        name = "".join(c if c.isprintable() else "?" for c in missing[0].name)[:MOST_NAMED]
+        raise DataError(
+            f"{len(missing)} of {len(distinct)} pictures are missing in {folder}, such as {name}."
+        )
