@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from finetune.lowrank import speed_up
+from finetune.lowrank import merged, speed_up
 from finetune.recipe import Lora, RecipeError
 from model.hub import quiet
 from model.vlm import PrefixCache, PrefixVLM
@@ -87,6 +87,7 @@ class Learner:
                 torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16),
                 # Compiled layers would be compiled anew for every shape of the growing cache.
                 torch.compiler.set_stance("force_eager"),
+                merged(self.language),
             ):
                 yield
         finally:

@@ -50,6 +50,11 @@ class Critic:
         self._captions, self._cider = captions, CiderD(people)
         self._prompt = tuple(objective.learner.vlm.tokens(CAPTION_PROMPT))
 
+    def cost(self, visit: Visit) -> int:
+        """About how many tokens more a visit takes, for drawing captions and learning them."""
+        tokens = self.schedule.critic_samples * self.schedule.critic_tokens
+        return 2 * tokens if visit.image in self._captions else 0
+
     def judge(self, visits: Sequence[Visit]) -> list[Visit]:
         """The visits with drawn captions, weighted by their advantage, instead of people's."""
         described = [visit for visit in visits if visit.image in self._captions]

@@ -7,11 +7,14 @@ LoRA: Hu et al. 2021, arXiv 2106.09685.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from peft.tuners.lora import Linear
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class _LowRankLinear(torch.autograd.Function):
@@ -46,9 +49,13 @@ class _LowRankLinear(torch.autograd.Function):
 class _FastLinear(Linear):  # type: ignore[misc]
     """peft's linear layer with LoRA, for one adapter that is always on."""
 
+    merged: Tensor | None = None
+
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """States (..., in) → (..., out)."""
         base: Any = self.base_layer
+        if self.merged is not None:
+            return F.linear(x.to(torch.bfloat16), self.merged)
         with torch.autocast("cpu", enabled=False):
             output: Tensor = _LowRankLinear.apply(  # type: ignore[no-untyped-call]
                 x,
@@ -66,6 +73,22 @@ def speed_up(language: nn.Module) -> None:
         if isinstance(module, Linear) and _plain(module):
             # Another class, not another method: one compiled layer then serves for all.
             module.__class__ = _FastLinear
+
+
+@contextmanager
+def merged(language: nn.Module) -> Iterator[None]:
+    """Add LoRA to the weights inside: for one token at a time, each pass over memory costs."""
+    fast = [module for module in language.modules() if isinstance(module, _FastLinear)]
+    for module in fast:
+        base: Any = module.base_layer
+        down, up = module.lora_A["default"].weight, module.lora_B["default"].weight
+        high = (up * module.scaling["default"]).to(torch.bfloat16)
+        module.merged = torch.addmm(base.weight, high, down.to(torch.bfloat16))
+    try:
+        yield
+    finally:
+        for module in fast:
+            module.merged = None
 
 
 def _plain(module: Any) -> bool:

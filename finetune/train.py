@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
 
@@ -34,7 +35,7 @@ from finetune.recipe import Recipe
 from finetune.samples import SamplePictures
 from finetune.team import Team
 from finetune.words import fit_words
-from model.adapter import AdapterError, adapter_state, load_base, save_adapter
+from model.adapter import AdapterError, adapter_state, load_base, read_card, save_adapter
 from model.profile import load_profile
 
 __all__ = ["Said", "StepReport", "Trainer", "TrainingError"]
@@ -136,7 +137,7 @@ class Trainer:
         if not self.team.leads:
             return folder
         state = self.average.state or self.learner.state()
-        training = {
+        training: dict[str, Any] = {
             "recipe": self.recipe.name,
             "sources": [source.name for source in self.recipe.sources],
             "steps": self.progress.step,
@@ -144,6 +145,9 @@ class Trainer:
             "minutes": round(self.progress.seconds / 60, 1),
             "averaged_snapshots": self.average.count,
         }
+        if self.recipe.continues:
+            before = read_card(self.profile.adapter_folder, self.profile)
+            training["after"] = before.get("training", {})
         save_adapter(
             folder, self.profile, part("mapper", state), self.learner.language,
             {"training": training}, part("lora", state),
@@ -190,10 +194,12 @@ class Trainer:
     def _backward(self, visits: list[Visit]) -> float:
         """Gradients of the mean loss over all processes; returns that loss, in nats."""
         self.optimiser.forget_gradients()
-        lengths = [visit.group.length(self.vlm.mapper.positions) for visit in visits]
-        mine = [visits[i] for i in self.team.share(lengths)]
-        if self._share >= self.recipe.schedule.critic_from:
-            mine = self.critic.judge(mine)
+        judges = self._share >= self.recipe.schedule.critic_from
+        costs = [visit.group.length(self.vlm.mapper.positions) for visit in visits]
+        if judges:
+            costs = [c + self.critic.cost(v) for c, v in zip(costs, visits, strict=True)]
+        mine = [visits[i] for i in self.team.share(costs)]
+        mine = self.critic.judge(mine) if judges else mine
         total, weight = self.objective(mine) if mine else torch.zeros(2).unbind()
         weights, losses = self.team.sum(torch.stack([weight, total.detach()]))
         if mine:

@@ -1,4 +1,5 @@
 import math
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,8 @@ def test_a_run_may_go_on_from_the_adapter_of_its_profile(
         **{"steps": 1, "mapper_rate": 0.0, "lora_rate": 0.0},
     )
     again = more.train()
+    card, before = (tomllib.loads((f / "adapter.toml").read_text()) for f in (again, first))
+    assert card["training"]["after"] == before["training"]
     assert adapter_bytes(again) == adapter_bytes(first)
 
 

@@ -49,6 +49,19 @@ def test_fast_lora_gives_pefts_numbers_and_gradients(
     learner.load(before)  # peft still knows its modules
 
 
+def test_speaking_with_merged_weights_says_the_same(hub: Path) -> None:
+    learner = Learner(tiny_vlm(hub, "llama"), LORA, bfloat16=True)
+    with torch.no_grad():
+        for parameter in learner.lora_parameters:
+            parameter.normal_(std=0.1)
+    tokens = torch.randint(0, 50, (3, 7))
+    plain, _ = gradients(learner, tokens)
+    with learner.speaking():
+        spoken = learner.language(inputs_embeds=learner.vlm.embed(tokens).float()).logits.float()
+    assert torch.cosine_similarity(spoken.flatten(), plain.flatten(), dim=0) > 0.999
+    assert gradients(learner, tokens)[0].equal(plain)  # LoRA goes on learning as before
+
+
 def test_only_what_it_computes_right_is_sped_up(hub: Path) -> None:
     for options, bfloat16 in ((LORA, False), (Lora(4, 8, 0.5, LORA.targets), True)):
         learner = Learner(tiny_vlm(hub, "llama"), options, bfloat16)
@@ -72,6 +85,9 @@ def test_layers_are_compiled_for_learning_but_not_for_speaking(
 
     monkeypatch.setattr(torch.nn.Module, "compile", compile_quickly)
     learner = Learner(tiny_vlm(hub, "llama"), LORA, bfloat16=True)
+    with torch.no_grad():
+        for parameter in learner.lora_parameters:
+            parameter.normal_(std=0.1)
     tokens = torch.randint(0, 50, (2, 6))
     plain, wanted = gradients(learner, tokens)
     monkeypatch.setattr("finetune.adapting.shutil.which", lambda name: None)
