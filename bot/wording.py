@@ -50,7 +50,7 @@ class Sureness:
     """Confidence (0..1) below which an answer or a caption says that it is not sure."""
 
     answer: float = 0.35
-    caption: float = 0.35
+    caption: float = 0.5
 
 
 def say_caption(raw: str, texts: Texts, *, sure: bool = True) -> str:

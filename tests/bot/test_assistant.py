@@ -305,7 +305,7 @@ async def test_refused_picture_alone_and_no_older_one_in_its_place(chat: Chat) -
     [
         (0.35, "Is it red?", "Yes."),
         (0.34, "Is it red?", "I'm not sure, but I'd say yes."),
-        (0.35, "/caption", "Yes."),
+        (0.5, "/caption", "Yes."),
         (0.34, "/caption", "I'm not sure, but it looks like yes."),
     ],
 )
