@@ -15,8 +15,8 @@ _PLAIN = frozenset(
         "finetune.recipe.RecipeError",
         "finetune.errors.TrainingError",
         "model.adapter.AdapterError",
-        "model.engine.EngineBusy",
-        "model.engine.EngineClosed",
+        "model.requests.EngineBusy",
+        "model.requests.EngineClosed",
         "model.profile.ProfileError",
         "model.wheels.WeightsError",
     }

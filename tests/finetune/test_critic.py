@@ -103,9 +103,9 @@ def test_drawing_is_repeatable_and_leaves_training_on(
 def test_a_run_may_go_on_from_the_adapter_of_its_profile(
     tmp_path: Path, hub: Path, data: Path
 ) -> None:
-    first = make_trainer(tmp_path, hub, data).train()
+    first = make_trainer(tmp_path / "first", hub, data).train()
     more = make_trainer(
-        tmp_path,
+        tmp_path / "more",
         hub,
         data,
         profile={"adapter": str(first)},
@@ -119,9 +119,11 @@ def test_a_run_may_go_on_from_the_adapter_of_its_profile(
 
 
 def test_a_run_cannot_go_on_from_other_lora(tmp_path: Path, hub: Path, data: Path) -> None:
-    first = make_trainer(tmp_path, hub, data).train()
+    first = make_trainer(tmp_path / "first", hub, data).train()
     other = {"rank": 3, "alpha": 4, "dropout": 0.0, "targets": ["dense"]}
     changes = {"continues": True, "lora": other}
-    more = make_trainer(tmp_path, hub, data, profile={"adapter": str(first)}, changes=changes)
+    more = make_trainer(
+        tmp_path / "more", hub, data, profile={"adapter": str(first)}, changes=changes
+    )
     with pytest.raises(TrainingError, match=r"is not what \[lora\] of the recipe asks for"):
         more.train()

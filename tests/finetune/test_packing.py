@@ -112,7 +112,9 @@ def test_texts_alone_need_no_picture(hub: Path) -> None:
 
 def test_the_layout_of_rows() -> None:
     text = Segment((1, 2), (3,))
-    packed = pack([Group((text,), True), Group((text, text), True), Group((text,), False)], 4, 14)
+    packed = pack(
+        [Group((text,), True), Group((text, text), True), Group((text,), False)], 4, (14,)
+    )
     assert packed.tokens.tolist() == [
         [0, 0, 0, 0, 1, 2, 3, 1, 2, 3, 1, 2, 3],
         [0, 0, 0, 0, 1, 2, 3, 0, 0, 0, 0, 0, 0],
@@ -128,11 +130,11 @@ def test_rows_waste_little() -> None:
     groups = [
         Group((Segment((1,), tuple(range(int(n)))),), True) for n in chance.integers(5, 90, 60)
     ]
-    packed = pack(groups, 20, 192)
+    packed = pack(groups, 20, (192,))
     used = sum(group.length(20) for group in groups)
     assert used / packed.tokens.numel() > 0.9
 
 
 def test_a_text_longer_than_a_row_still_fits() -> None:
-    packed = pack([Group((Segment((1,), (2,) * 300),), True)], 4, 192)
+    packed = pack([Group((Segment((1,), (2,) * 300),), True)], 4, (192,))
     assert packed.tokens.shape == (1, 305)
