@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import torch
 
@@ -46,9 +47,14 @@ class Critic:
     ) -> None:
         self.objective, self.schedule = objective, schedule
         self.reward = 0.0
-        people = {image: [_tokens(text) for text in texts] for image, texts in captions.items()}
-        self._captions, self._cider = captions, CiderD(people)
+        self._captions = captions
         self._prompt = tuple(objective.learner.vlm.tokens(CAPTION_PROMPT))
+
+    @cached_property
+    def _cider(self) -> CiderD:
+        """Scores captions; most runs never draw any, so that it is made when it is needed."""
+        people = self._captions.items()
+        return CiderD({image: [_tokens(text) for text in texts] for image, texts in people})
 
     def cost(self, visit: Visit) -> int:
         """About how many tokens more a visit takes, for drawing captions and learning them."""

@@ -35,7 +35,7 @@ from finetune.recipe import Recipe
 from finetune.samples import SamplePictures
 from finetune.team import Team
 from finetune.words import fit_words
-from model.adapter import AdapterError, adapter_state, load_base, read_card, save_adapter
+from model.adapter import adapter_state, load_base, read_card, save_adapter
 from model.profile import load_profile
 
 __all__ = ["Said", "StepReport", "Trainer", "TrainingError"]
@@ -156,11 +156,10 @@ class Trainer:
 
     def _go_on(self) -> None:
         """Start at the adapter that the profile names."""
+        state = adapter_state(self.profile)
         try:
-            self.learner.load(adapter_state(self.profile))
+            self.learner.load(state)
         except RuntimeError as error:
-            if isinstance(error, AdapterError):
-                raise
             raise TrainingError(
                 f"The LoRA in {self.profile.adapter_folder} is not what [lora] of the recipe asks "
                 "for; write the adapter's own rank and targets there."

@@ -25,6 +25,15 @@ def gradients(learner: Learner, tokens: torch.Tensor) -> tuple[torch.Tensor, lis
     return logits.detach().float(), [gradient.clone() for gradient in found if gradient is not None]
 
 
+def taught(hub: Path) -> Learner:
+    """A learner whose LoRA says something."""
+    learner = Learner(tiny_vlm(hub, "llama"), LORA, bfloat16=True)
+    with torch.no_grad():
+        for parameter in learner.lora_parameters:
+            parameter.normal_(std=0.1)
+    return learner
+
+
 def test_fast_lora_gives_pefts_numbers_and_gradients(
     hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,10 +59,7 @@ def test_fast_lora_gives_pefts_numbers_and_gradients(
 
 
 def test_speaking_with_merged_weights_says_the_same(hub: Path) -> None:
-    learner = Learner(tiny_vlm(hub, "llama"), LORA, bfloat16=True)
-    with torch.no_grad():
-        for parameter in learner.lora_parameters:
-            parameter.normal_(std=0.1)
+    learner = taught(hub)
     tokens = torch.randint(0, 50, (3, 7))
     plain, _ = gradients(learner, tokens)
     with learner.speaking():
@@ -84,10 +90,7 @@ def test_layers_are_compiled_for_learning_but_not_for_speaking(
         )
 
     monkeypatch.setattr(torch.nn.Module, "compile", compile_quickly)
-    learner = Learner(tiny_vlm(hub, "llama"), LORA, bfloat16=True)
-    with torch.no_grad():
-        for parameter in learner.lora_parameters:
-            parameter.normal_(std=0.1)
+    learner = taught(hub)
     tokens = torch.randint(0, 50, (2, 6))
     plain, wanted = gradients(learner, tokens)
     monkeypatch.setattr("finetune.adapting.shutil.which", lambda name: None)
