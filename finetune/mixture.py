@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import torch
+from torch import Tensor
+
 from data.questions import QuestionMaker
 from data.records import DataError, QuestionRecord, read_pictures, read_questions
 from finetune.packing import Group, Segment
@@ -34,12 +37,19 @@ class Visit:
         group: The texts.
         draw: Chooses the picture's view, 0..1.
         sided: Whether a text speaks of left or right, so that no mirrored view will do.
+        dropout: Share of the prefix positions that are hidden.
     """
 
     image: str | None
     group: Group
     draw: float = 0.0
     sided: bool = False
+    dropout: float = 0.0
+
+    def kept(self, positions: int) -> Tensor:
+        """Which of a prefix's positions are not hidden: bool (P), the same for the same draw."""
+        chance = torch.Generator().manual_seed(int(self.draw * 2**53))
+        return torch.rand(positions, generator=chance) >= self.dropout
 
     def view(self, count: int) -> int:
         """Which of `count` cached views is seen; odd ones are mirrored (data/features.py)."""
@@ -120,7 +130,7 @@ class Mixture:
         texts.extend(self._question(r, chance, w) for r, w in zip(asked, weights, strict=True))
         chance.shuffle(texts)
         group = Group(fill(texts, self.recipe.text_tokens), has_picture=True)
-        return Visit(item.image, group, chance.random(), sided)
+        return Visit(item.image, group, chance.random(), sided, source.dropout)
 
     def _caption(self, caption: str) -> Segment:
         return Segment(tuple(self._tokens(CAPTION_PROMPT)), tuple(self._target(caption)))

@@ -52,11 +52,19 @@ class Objective:
         return (losses * packed.weights).sum(), packed.weights.abs().sum()
 
     def prefix(self, visits: Sequence[Visit]) -> Tensor:
-        """Prefixes (pictures, P, C) of the visits that have a picture."""
+        """Prefixes (pictures, P, C) of the visits that have a picture.
+
+        While the mapper learns, a position that a visit hides holds its place and no content. It
+        must not be 0: a first position of 0 stays so in every layer, where the gradient of the
+        normalisation grows to infinity.
+        """
         vlm = self.learner.vlm
         seen = [(self.store.rows[v.image], v) for v in visits if v.image is not None]
         rows = [row for row, _ in seen]
         views = [visit.view(self.store.counts[row]) for row, visit in seen]
         states = torch.from_numpy(self.store.get(rows, views)).float()
         prefix: Tensor = vlm.mapper(vlm.tower.complete(states))
+        if vlm.mapper.training:
+            kept = torch.stack([v.kept(prefix.shape[1]) for _, v in seen])[..., None]
+            prefix = torch.where(kept, prefix, vlm.mapper.places)
         return prefix.float()

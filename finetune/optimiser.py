@@ -57,11 +57,12 @@ class Optimiser:
         return norm
 
     def _set_rates(self, step: int, share: float) -> None:
-        cosine = 0.5 * (1 + math.cos(math.pi * share))
+        last = self.schedule.last_rate
+        decayed = last + (1 - last) * 0.5 * (1 + math.cos(math.pi * share))
         for group in self.adam.param_groups:
             since = step - (self.schedule.mapper_steps if group["name"] == "lora" else 0)
             warm = min(1.0, max(0, since + 1) / max(1, self.schedule.warmup_steps))
-            group["lr"] = group["peak"] * warm * cosine
+            group["lr"] = group["peak"] * warm * decayed
 
 
 def _group(name: str, parameters: list[Tensor], peak: float, decay: float) -> dict[str, object]:

@@ -30,6 +30,8 @@ def problems(recipe: Recipe) -> Iterator[str]:
     for source in recipe.sources:
         if not source.captions + source.questions + source.derived:
             yield f"the source {source.name!r} asks for no captions, questions or derived ones"
+        if source.dropout >= 1:
+            yield f"dropout of the source {source.name!r} must be below 1"
         yield from _split(source)
     for sample in recipe.samples:
         yield from _below_one(sample, "pictures")
@@ -40,6 +42,8 @@ def _of_schedule(schedule: Schedule) -> Iterator[str]:
     yield from _below_one(schedule, "steps", "pictures", "checkpoint_steps")
     if schedule.critic_from < 1 and schedule.critic_samples < 2:
         yield "critic_samples must be at least 2, for each is judged by the others"
+    if schedule.last_rate > 1:
+        yield "last_rate must be at most 1"
     if not schedule.clip:
         yield "clip must be more than 0"
 

@@ -35,6 +35,8 @@ class Source:
         split_key: Key of the rows that names the split; rows of other splits are left out.
         split: The split to train on.
         prefix: Only pictures whose file name starts with it are taken.
+        dropout: Share of the prefix positions that are hidden at a visit, so that few pictures are
+            not learnt by heart (PatchDropout, Liu et al. 2022, arXiv 2208.07220).
     """
 
     name: str
@@ -47,6 +49,7 @@ class Source:
     split_key: str = ""
     split: str = ""
     prefix: str = ""
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class Schedule:
         texts: Mean number of texts without a picture in one step; most come early.
         mapper_rate: Peak learning rate of the mapper.
         lora_rate: Peak learning rate of LoRA.
+        last_rate: Share of its peak that each learning rate ends at.
         weight_decay: AdamW's, on matrices of the mapper.
         clip: Largest norm of the gradient.
         average_from: Share of the run after which weights are averaged (LAWA, arXiv 2209.14981).
@@ -112,6 +116,7 @@ class Schedule:
     texts: int = 0
     mapper_rate: float = 1e-3
     lora_rate: float = 4e-4
+    last_rate: float = 0.0
     weight_decay: float = 0.01
     clip: float = 1.0
     average_from: float = 0.85

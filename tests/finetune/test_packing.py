@@ -138,3 +138,21 @@ def test_rows_waste_little() -> None:
 def test_a_text_longer_than_a_row_still_fits() -> None:
     packed = pack([Group((Segment((1,), (2,) * 300),), True)], 4, (192,))
     assert packed.tokens.shape == (1, 305)
+
+
+def test_hidden_positions_are_the_draw_s_and_only_while_learning(hub: Path) -> None:
+    measure = objective(hub, "llama")
+    group = Group((TEXTS[0],), has_picture=True)
+    seen, hidden = Visit("a", group, 0.1), Visit("a", group, 0.1, dropout=0.5)
+    other = Visit("a", group, 0.3, dropout=0.5)
+    measure.learner.train()
+    prefix = measure.prefix([seen, hidden, hidden, other])
+    kept = hidden.kept(prefix.shape[1])
+    assert 0 < kept.sum() < len(kept)
+    assert seen.kept(prefix.shape[1]).all()
+    assert not torch.equal(kept, other.kept(prefix.shape[1]))
+    places = measure.learner.vlm.mapper.places
+    torch.testing.assert_close(prefix[1], torch.where(kept[:, None], prefix[0], places))
+    assert torch.equal(prefix[1], prefix[2])
+    measure.learner.train(False)
+    assert torch.equal(*measure.prefix([seen, hidden]).unbind())

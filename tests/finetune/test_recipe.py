@@ -33,6 +33,7 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
     "no pictures": ({"schedule": {"steps": 1, "pictures": 0}}, "pictures must be at least 1"),
     "never saving": ({"schedule": {"steps": 1, "checkpoint_steps": 0}}, "checkpoint_steps must"),
     "no clip": ({"schedule": {"steps": 1, "clip": 0}}, "clip must be more than 0"),
+    "rates that rise": ({"schedule": {"steps": 1, "last_rate": 1.5}}, "last_rate must be at most"),
     "endless rate": (
         {"schedule": {"steps": 1, "mapper_rate": float("inf")}},
         "mapper_rate = inf",
@@ -60,6 +61,10 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
     "no share": (
         {"sources": [{"name": "x", "files": ["f"], "images": "i", "captions": 1, "share": 0}]},
         "share of every source is 0",
+    ),
+    "every position hidden": (
+        {"sources": [{"name": "x", "files": ["f"], "images": "i", "captions": 1, "dropout": 1.0}]},
+        "dropout of the source 'x' must be below 1",
     ),
     "no sample pictures": (
         {"samples": [{"files": ["f"], "images": "i", "pictures": 0}]},

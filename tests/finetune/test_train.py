@@ -103,6 +103,12 @@ def test_learning_rates_rise_then_fall(tmp_path: Path, hub: Path, data: Path) ->
     assert rates(100) == pytest.approx((0.0, 0.0))
 
 
+def test_learning_rates_may_end_above_zero(tmp_path: Path, hub: Path, data: Path) -> None:
+    trainer = make_trainer(tmp_path, hub, data, warmup_steps=0, mapper_rate=0.5, last_rate=0.2)
+    trainer.optimiser._set_rates(100, 1.0)
+    assert trainer.optimiser.adam.param_groups[0]["lr"] == pytest.approx(0.1)
+
+
 def test_a_run_without_warm_up_starts_at_full_rate(tmp_path: Path, hub: Path, data: Path) -> None:
     trainer = make_trainer(tmp_path, hub, data, warmup_steps=0, mapper_rate=0.5)
     trainer.optimiser._set_rates(0, 0.0)
