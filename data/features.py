@@ -123,20 +123,34 @@ def see(path: Path, name: str, view: int) -> Image.Image:
     Raises:
         DataError: It is missing or cannot be decoded.
     """
+    if view >= 2:
+        return see_crop(path, random.Random(f"{name}{view}"), mirrored=bool(view % 2))
+    image = _open(path)
+    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if view else image
+
+
+def see_crop(path: Path, chance: random.Random, mirrored: bool) -> Image.Image:
+    """Open a training picture, cropped at random and perhaps mirrored.
+
+    Raises:
+        DataError: It is missing or cannot be decoded.
+    """
+    image = _open(path)
+    side = chance.uniform(SMALLEST_CROP, 1.0)
+    width, height = image.width * side, image.height * side
+    left, top = chance.uniform(0, image.width - width), chance.uniform(0, image.height - height)
+    size = (max(1, round(width)), max(1, round(height)))
+    box = (left, top, left + width, top + height)
+    image = image.resize(size, Image.Resampling.BICUBIC, box=box)
+    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else image
+
+
+def _open(path: Path) -> Image.Image:
     try:
         with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened).convert("RGB")
+            return ImageOps.exif_transpose(opened).convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(f"The training picture {path} is missing or cannot be read.") from error
-    if view >= 2:
-        chance = random.Random(f"{name}{view}")
-        side = chance.uniform(SMALLEST_CROP, 1.0)
-        width, height = image.width * side, image.height * side
-        left, top = chance.uniform(0, image.width - width), chance.uniform(0, image.height - height)
-        size = (max(1, round(width)), max(1, round(height)))
-        box = (left, top, left + width, top + height)
-        image = image.resize(size, Image.Resampling.BICUBIC, box=box)
-    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if view % 2 else image
 
 
 def _begin(folder: Path, plan: dict[str, Any]) -> None:

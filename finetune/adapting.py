@@ -20,6 +20,7 @@ from model.vlm import PrefixCache, PrefixVLM
 
 log = logging.getLogger(__name__)
 State = dict[str, Tensor]
+CPU = torch.device("cpu")
 CLASS_NAMES = Path(__file__).parent / "imagenet_classes.txt"
 
 
@@ -30,6 +31,7 @@ class Learner:
         vlm: The model with a fresh mapper; LoRA is put into its language model.
         lora: What LoRA looks like.
         bfloat16: Keep frozen weights in bfloat16, at half the memory traffic.
+        device: Where it learns.
 
     Attributes:
         vlm: The model.
@@ -39,17 +41,25 @@ class Learner:
         RecipeError: LoRA's targets do not exist in this language model.
     """
 
-    def __init__(self, vlm: PrefixVLM, lora: Lora, bfloat16: bool = False) -> None:
-        self.vlm, self.bfloat16 = vlm, bfloat16
+    def __init__(
+        self,
+        vlm: PrefixVLM,
+        lora: Lora,
+        bfloat16: bool = False,
+        device: torch.device = CPU,
+    ) -> None:
+        self.vlm, self.bfloat16, self.device = vlm, bfloat16, device
         self.language: Any = attach_lora(vlm, lora)
-        # On CPUs the fused kernel's backward pass with a mask takes three times the plain one's.
-        self.language.set_attn_implementation("eager")
+        if device.type == "cpu":
+            # There the fused kernel's backward pass with a mask takes three times the plain one's.
+            self.language.set_attn_implementation("eager")
         if bfloat16:
             for parameter in self.language.parameters():
                 if not parameter.requires_grad:
                     parameter.data = parameter.data.to(torch.bfloat16)
             speed_up(self.language)
         name_tags(vlm)
+        vlm.to(device)
 
     @property
     def mapper_parameters(self) -> list[Tensor]:
@@ -77,6 +87,10 @@ class Learner:
         for layer in self.language.get_base_model().base_model.layers:
             layer.compile(dynamic=True)
 
+    def autocast(self) -> torch.autocast:
+        """Multiply bfloat16 inside, if the run does."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
+
     @contextmanager
     def speaking(self) -> Iterator[None]:
         """Write texts inside, as users will get them: without dropout or gradients."""
@@ -84,7 +98,7 @@ class Learner:
         try:
             with (
                 torch.inference_mode(),
-                torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16),
+                self.autocast(),
                 # Compiled layers would be compiled anew for every shape of the growing cache.
                 torch.compiler.set_stance("force_eager"),
                 merged(self.language),

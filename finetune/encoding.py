@@ -16,6 +16,8 @@ from finetune.team import Team
 from model.profile import TowerConfig
 from model.vision import VisionTower
 
+Opens = Callable[[Sequence[str], "Encoder"], FeatureStore]
+
 
 class Encoder:
     """Turns pictures into hidden states as the cache keeps them.
@@ -33,9 +35,11 @@ class Encoder:
     @torch.inference_mode()
     def __call__(self, pictures: Sequence[Image.Image]) -> NDArray[np.float16]:
         """RGB pictures → hidden states (B, states, D), without what the tower can complete."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
-            states = self.tower(self.tower.preprocess(pictures))
-        return self.tower.compact(states).float().numpy().astype(np.float16)
+        pixels = self.tower.preprocess(pictures)
+        device = next(self.tower.buffers()).device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
+            states = self.tower(pixels)
+        return self.tower.compact(states).float().cpu().numpy().astype(np.float16)
 
 
 def open_features(

@@ -56,7 +56,7 @@ class _FastLinear(Linear):  # type: ignore[misc]
         base: Any = self.base_layer
         if self.merged is not None:
             return F.linear(x.to(torch.bfloat16), self.merged)
-        with torch.autocast("cpu", enabled=False):
+        with torch.autocast(x.device.type, enabled=False):
             output: Tensor = _LowRankLinear.apply(  # type: ignore[no-untyped-call]
                 x,
                 base.weight,

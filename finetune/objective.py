@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from data.features import FeatureStore
 from finetune.adapting import Learner
 from finetune.mixture import Visit
 from finetune.packing import pack
+from finetune.sights import Sight
+from finetune.words import CrossFittedWords
 
 HIDDEN = -1e9  # added to the attention of what must not be seen
 
@@ -21,20 +22,24 @@ class Objective:
 
     Args:
         learner: The model that learns.
-        store: Cached hidden states of the pictures.
+        sight: Gives hidden states of the pictures.
+        words: Gives the words of training pictures, as if those were new; else the mapper's own
+            detector does.
     """
 
-    def __init__(self, learner: Learner, store: FeatureStore) -> None:
-        self.learner, self.store = learner, store
+    def __init__(
+        self, learner: Learner, sight: Sight, words: CrossFittedWords | None = None
+    ) -> None:
+        self.learner, self.sight, self.words = learner, sight, words
 
-    def __call__(self, visits: Sequence[Visit]) -> tuple[Tensor, Tensor]:
-        """Weighted sum of the cross-entropies of learnt tokens, in nats, and the sum of weights.
+    def __call__(self, visits: Sequence[Visit]) -> Tensor:
+        """Weighted sum of the cross-entropies of learnt tokens, in nats.
 
-        Weights below zero, which make tokens less likely, count by their size in that sum.
+        Weights below zero make tokens less likely.
         """
         vlm, language = self.learner.vlm, self.learner.language
-        packed = pack([visit.group for visit in visits], vlm.mapper.positions)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.learner.bfloat16):
+        packed = pack([visit.group for visit in visits], vlm.mapper.positions).to(vlm.device)
+        with self.learner.autocast():
             embeddings = vlm.embed(packed.tokens).float()  # (B, L, C)
             if len(packed.slots):
                 prefix = self.prefix(visits).flatten(0, 1)  # (pictures x P, C)
@@ -42,14 +47,16 @@ class Objective:
                 embeddings = flat.view_as(embeddings)
             states = language.get_base_model().base_model(
                 inputs_embeds=embeddings,
-                attention_mask=torch.zeros(packed.mask.shape).masked_fill(~packed.mask, HIDDEN),
+                attention_mask=embeddings.new_zeros(packed.mask.shape).masked_fill(
+                    ~packed.mask, HIDDEN
+                ),
                 position_ids=packed.places,
                 use_cache=False,
             )[0]  # (B, L, C)
             learnt = states.flatten(0, 1)[packed.sources]  # (N, C)
             logits = language.get_output_embeddings()(learnt)  # (N, V)
         losses = F.cross_entropy(logits.float(), packed.labels, reduction="none")
-        return (losses * packed.weights).sum(), packed.weights.abs().sum()
+        return (losses * packed.weights).sum()
 
     def prefix(self, visits: Sequence[Visit]) -> Tensor:
         """Prefixes (pictures, P, C) of the visits that have a picture.
@@ -59,12 +66,11 @@ class Objective:
         normalisation grows to infinity.
         """
         vlm = self.learner.vlm
-        seen = [(self.store.rows[v.image], v) for v in visits if v.image is not None]
-        rows = [row for row, _ in seen]
-        views = [visit.view(self.store.counts[row]) for row, visit in seen]
-        states = torch.from_numpy(self.store.get(rows, views)).float()
-        prefix: Tensor = vlm.mapper(vlm.tower.complete(states))
+        seen = [visit for visit in visits if visit.image is not None]
+        hidden = vlm.tower.complete(self.sight(seen).to(vlm.device).float())
+        words = self.words(seen, hidden) if self.words else None
+        prefix: Tensor = vlm.mapper(hidden, words)
         if vlm.mapper.training:
-            kept = torch.stack([v.kept(prefix.shape[1]) for _, v in seen])[..., None]
-            prefix = torch.where(kept, prefix, vlm.mapper.places)
+            kept = torch.stack([visit.kept(prefix.shape[1]) for visit in seen]).to(vlm.device)
+            prefix = torch.where(kept[..., None], prefix, vlm.mapper.places)
         return prefix.float()

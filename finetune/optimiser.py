@@ -41,6 +41,11 @@ class Optimiser:
         """Everything that is learnt."""
         return [p for group in self.adam.param_groups for p in group["params"]]
 
+    @property
+    def rates(self) -> dict[str, float]:
+        """The learning rates of the last step, by what learns."""
+        return {group["name"]: group["lr"] for group in self.adam.param_groups}
+
     def forget_gradients(self) -> None:
         """Make room for new gradients."""
         self.adam.zero_grad(set_to_none=True)

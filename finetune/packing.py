@@ -12,7 +12,7 @@ Packing without cross-contamination: Krell et al. 2021, arXiv 2107.02027.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -42,6 +42,11 @@ class Group:
     segments: tuple[Segment, ...]
     has_picture: bool
 
+    @property
+    def weight(self) -> float:
+        """What its learnt tokens weigh together, those to be unlearnt by their size."""
+        return sum(len(segment.target) * abs(segment.weight) for segment in self.segments)
+
     def length(self, positions: int) -> int:
         """Tokens that the group takes, a prefix of `positions` included."""
         texts = sum(len(s.prompt) + len(s.target) for s in self.segments)
@@ -70,6 +75,10 @@ class Packed:
     sources: Tensor
     labels: Tensor
     weights: Tensor
+
+    def to(self, device: torch.device) -> Packed:
+        """The same batch on another device."""
+        return Packed(*(getattr(self, part.name).to(device) for part in fields(self)))
 
 
 def pack(groups: Sequence[Group], positions: int, capacities: Sequence[int] = CAPACITIES) -> Packed:

@@ -39,7 +39,7 @@ def problems(recipe: Recipe) -> Iterator[str]:
 
 
 def _of_schedule(schedule: Schedule) -> Iterator[str]:
-    yield from _below_one(schedule, "steps", "pictures", "checkpoint_steps")
+    yield from _below_one(schedule, "steps", "pictures", "accumulate", "checkpoint_steps")
     if schedule.critic_from < 1 and schedule.critic_samples < 2:
         yield "critic_samples must be at least 2, for each is judged by the others"
     if schedule.last_rate > 1:

@@ -16,12 +16,14 @@ class Progress:
         seconds: Time spent, earlier sessions of a resumed run included.
         examples: Texts learnt, each as often as it was seen.
         losses: Mean loss of each step, in nats.
+        vocabulary: What the mapper's word tags may name.
     """
 
     step: int = 0
     seconds: float = 0.0
     examples: int = 0
     losses: list[float] = field(default_factory=list)
+    vocabulary: list[str] = field(default_factory=list)
 
     def share(self, schedule: Schedule) -> float:
         """How much of the run is done, 0..1, in steps or in time, whichever is further."""

@@ -90,6 +90,7 @@ class Schedule:
         mapper_steps: Steps of the first stage, in which only the mapper learns.
         warmup_steps: Steps over which each learning rate rises.
         pictures: Pictures in one step.
+        accumulate: Parts of a step that are computed one after the other, for less memory.
         texts: Mean number of texts without a picture in one step; most come early.
         mapper_rate: Peak learning rate of the mapper.
         lora_rate: Peak learning rate of LoRA.
@@ -113,6 +114,7 @@ class Schedule:
     mapper_steps: int = 100
     warmup_steps: int = 50
     pictures: int = 16
+    accumulate: int = 1
     texts: int = 0
     mapper_rate: float = 1e-3
     lora_rate: float = 4e-4
@@ -142,6 +144,8 @@ class Recipe:
         samples: What to say something about at every checkpoint.
         text_only: JSON lines of questions without pictures, for the language prior; "" for none.
         views: Cached views of each picture: itself, mirrored, and random crops of it.
+        crops: Encode a new random crop at each visit instead of reading a cached view.
+        cross_fit: Fit the detector of word tags on other pictures than those it names words of.
         text_tokens: Most tokens of texts behind one prefix.
         precision: "float32", "bfloat16", or "auto" for whichever this processor does faster.
         seed: Of every random draw.
@@ -157,6 +161,8 @@ class Recipe:
     samples: tuple[Samples, ...] = ()
     text_only: str = ""
     views: int = 1
+    crops: bool = False
+    cross_fit: bool = False
     text_tokens: int = 96
     precision: str = "auto"
     seed: int = 0
@@ -218,6 +224,8 @@ class _Plain:
     profile: str
     text_only: str = Recipe.text_only
     views: int = Recipe.views
+    crops: bool = Recipe.crops
+    cross_fit: bool = Recipe.cross_fit
     text_tokens: int = Recipe.text_tokens
     precision: str = Recipe.precision
     seed: int = Recipe.seed

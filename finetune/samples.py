@@ -59,7 +59,7 @@ class SamplePictures:
         if not self._asked:
             return ()
         with learner.speaking():
-            prefix: Tensor = learner.vlm.mapper(self._states)
+            prefix: Tensor = learner.vlm.mapper(self._states.to(learner.device))
             caches = learner.prefill(prefix)
             decoded = greedy(
                 learner.vlm,

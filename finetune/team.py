@@ -1,8 +1,9 @@
 """Processes that share one training step, each with its part of the pictures.
 
-Started by `glimpse train --processes` or `torchrun`, which set RANK and WORLD_SIZE; without them a
-team has one member. On a CPU one process with one thread for each core beats one process with many
-threads, for it synchronises once a step instead of at every operation.
+Started by `glimpse train --processes`, `accelerate launch` or `torchrun`, which set RANK and
+WORLD_SIZE; without them a team has one member. Hugging Face Accelerate finds the device and the
+backend: a GPU for each process, or CPUs. On a CPU one process with one thread for each core beats
+one process with many threads, for it synchronises once a step instead of at every operation.
 """
 
 from __future__ import annotations
@@ -10,32 +11,54 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
+
+from finetune.errors import TrainingError
 
 PATIENCE = timedelta(days=1)  # others wait while the leader encodes pictures
 
 
 @dataclass(frozen=True)
 class Team:
-    """This process's place among those that train together."""
+    """This process's place among those that train together.
+
+    Attributes:
+        rank: This process's number; 0 leads.
+        size: How many there are.
+        device: What this process computes on.
+    """
 
     rank: int = 0
     size: int = 1
+    device: torch.device = field(default=torch.device("cpu"))
 
     @classmethod
     def join(cls) -> Team:
-        """Join the team that the environment names, or be alone."""
-        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-            return cls()
-        if not dist.is_initialized():
-            dist.init_process_group("gloo", timeout=PATIENCE)
+        """Join the team that the environment names, or be alone.
+
+        Raises:
+            TrainingError: There are GPUs, but fewer than processes.
+        """
+        from accelerate import PartialState
+
+        cpu = not torch.cuda.is_available()
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        if not cpu and here > torch.cuda.device_count():
+            raise TrainingError(
+                f"There are {here} processes, but only {torch.cuda.device_count()} GPUs here; "
+                "start one process for each GPU, or hide the GPUs with CUDA_VISIBLE_DEVICES=."
+            )
+        known = dist.is_initialized()
+        state: Any = PartialState(cpu=cpu, timeout=PATIENCE)
+        if state.num_processes > 1 and not known:
             atexit.register(dist.destroy_process_group)
-        return cls(dist.get_rank(), dist.get_world_size())
+        return cls(state.process_index, state.num_processes, state.device)
 
     @property
     def leads(self) -> bool:
@@ -78,7 +101,7 @@ class Team:
         """The leader's clock, and the largest signal number that anyone was told to stop by."""
         if self.size == 1:
             return seconds, stopped_by
-        told = torch.zeros(1 + self.size, dtype=torch.float64)
+        told = torch.zeros(1 + self.size, dtype=torch.float64, device=self.device)
         told[0] = seconds if self.leads else 0.0
         told[1 + self.rank] = stopped_by
         seconds, *signals = self.sum(told).tolist()

@@ -13,18 +13,21 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import tomli_w
 import torch
 
 from finetune.adapting import Average, Learner, part
+from finetune.board import Board
 from finetune.checkpoint import Checkpoint
 from finetune.critic import Critic
-from finetune.encoding import Encoder, open_features
+from finetune.encoding import Encoder, Opens, open_features
 from finetune.errors import TrainingError
 from finetune.mixture import Mixture, Visit
 from finetune.objective import Objective
@@ -33,8 +36,9 @@ from finetune.precision import computes_bfloat16
 from finetune.progress import Progress, Said, StepReport
 from finetune.recipe import Recipe
 from finetune.samples import SamplePictures
+from finetune.sights import CachedViews, RandomCrops
 from finetune.team import Team
-from finetune.words import fit_words
+from finetune.words import CrossFittedWords, fit_words
 from model.adapter import adapter_state, load_base, read_card, save_adapter
 from model.profile import load_profile
 
@@ -51,7 +55,7 @@ class Trainer:
         recipe: What to train, on what, how.
         root: The data folder that the recipe's files are relative to.
         run: Folder of checkpoints, log and result.
-        features: Folder of cached hidden states; made if missing.
+        features: Folder of cached hidden states, made if missing; or what gives some.
         report: Called at every logged step and at every checkpoint, by the leader.
         encoding: Called with how many pictures are encoded, and of how many.
 
@@ -68,7 +72,7 @@ class Trainer:
         recipe: Recipe,
         root: Path,
         run: Path,
-        features: Path | None = None,
+        features: Path | Opens | None = None,
         report: Callable[[StepReport], None] = lambda report: None,
         encoding: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
@@ -77,18 +81,19 @@ class Trainer:
         self.recipe, self.run, self.report = recipe, run, report
         self.profile = load_profile(recipe.profile)
         self.vlm = load_base(self.profile)
-        bfloat16 = computes_bfloat16(recipe)
+        bfloat16 = computes_bfloat16(recipe, self.team.device)
         self.mixture = Mixture(recipe, root, self.vlm.tokens, self.vlm.target)
         encoder = Encoder(self.vlm.tower, self.profile.tower, bfloat16)
         self._samples = SamplePictures(recipe, root, encoder)
-        self.learner = Learner(self.vlm, recipe.lora, bfloat16)
-        self.objective = Objective(
-            self.learner,
-            open_features(
-                features or run / "features", root, self.mixture.images, encoder,
+        self.learner = Learner(self.vlm, recipe.lora, bfloat16, self.team.device)
+        if features is None or isinstance(features, Path):
+            features = partial(
+                open_features, features or run / "features", root,
                 views=recipe.views, team=self.team, progress=encoding,
-            ),
-        )  # fmt: skip
+            )  # fmt: skip
+        self.store = features(self.mixture.images, encoder)
+        sight = RandomCrops(root, encoder) if recipe.crops else CachedViews(self.store)
+        self.objective = Objective(self.learner, sight)
         self.critic = Critic(self.objective, self.mixture.captions, recipe.schedule)
         self.optimiser = Optimiser(self.learner, recipe.schedule)
         self.average = Average()
@@ -107,16 +112,14 @@ class Trainer:
         state = (self.progress, self.learner, self.average, self.optimiser)
         if resume:
             self.checkpoint.load(*state)
-        elif self.recipe.continues:
-            self._go_on()
-        else:
-            fit_words(self.vlm, self.objective.store, self.mixture.captions, self.recipe.seed)
+        self._begin(resume)
         self.run.mkdir(parents=True, exist_ok=True)
         self.learner.train()
         if self.recipe.compiled:
             self.learner.compile()
         start = time.monotonic() - self.progress.seconds
-        with self._signals():
+        board = Board(self.run, self.progress.step) if self.team.leads else None
+        with self._signals(), closing(board) if board else nullcontext():
             while not (self._done or self.stopped_by):
                 self._step()
                 seconds, number = self.team.agree(time.monotonic() - start, self._signal)
@@ -126,13 +129,27 @@ class Trainer:
                 if saves and self.team.leads:
                     self.checkpoint.save(*state)
                 if self.team.leads and (saves or self.progress.step % LOG_EVERY == 0):
-                    self._tell(with_samples=saves)
+                    self._tell(board, with_samples=saves)
         if not self._done:
             raise TrainingError(f"Stopped at step {self.progress.step}; go on with --resume.")
         return self.save()
 
+    def rehearse(self, step: int) -> float:
+        """Seconds that one step takes at this point of the run.
+
+        It changes what is learnt, so that such a trainer should not go on to train.
+        """
+        self.learner.train()
+        self.progress.step = step
+        start = time.monotonic()
+        self._step()
+        return time.monotonic() - start
+
     def save(self, folder: Path | None = None) -> Path:
-        """Write the adapter (averaged, if there is an average) and return its folder."""
+        """Write the adapter (averaged, if there is an average) and return its folder.
+
+        Beside it, `profile.toml` is a profile that answers with it.
+        """
         folder = folder or self.run / "adapter"
         if not self.team.leads:
             return folder
@@ -148,15 +165,33 @@ class Trainer:
         if self.recipe.continues:
             before = read_card(self.profile.adapter_folder, self.profile)
             training["after"] = before.get("training", {})
+        words = {"words": {"vocabulary": self.progress.vocabulary}} if self.vlm.mapper.words else {}
         save_adapter(
             folder, self.profile, part("mapper", state), self.learner.language,
-            {"training": training}, part("lora", state),
+            {"training": training} | words, part("lora", state),
         )  # fmt: skip
+        answering = {**asdict(self.profile), "name": self.recipe.name, "adapter": "adapter"}
+        (folder.parent / "profile.toml").write_text(tomli_w.dumps(answering), encoding="utf-8")
         return folder
+
+    def _begin(self, resumed: bool) -> None:
+        """Start at the adapter that the profile names, or at fresh weights, unless resumed."""
+        store, captions, seed = self.store, self.mixture.captions, self.recipe.seed
+        if self.recipe.continues and not resumed:
+            self._go_on()
+        if self.vlm.mapper.words is None:
+            return
+        if not (self.progress.vocabulary or resumed):
+            self.progress.vocabulary = fit_words(self.vlm, store, captions, seed)
+        if self.recipe.cross_fit:
+            vocabulary = self.progress.vocabulary
+            self.objective.words = CrossFittedWords(self.vlm, store, captions, vocabulary, seed)
 
     def _go_on(self) -> None:
         """Start at the adapter that the profile names."""
         state = adapter_state(self.profile)
+        card = read_card(self.profile.adapter_folder, self.profile)
+        self.progress.vocabulary = list(card.get("words", {}).get("vocabulary", []))
         try:
             self.learner.load(state)
         except RuntimeError as error:
@@ -199,12 +234,15 @@ class Trainer:
             costs = [c + self.critic.cost(v) for c, v in zip(costs, visits, strict=True)]
         mine = [visits[i] for i in self.team.share(costs)]
         mine = self.critic.judge(mine) if judges else mine
-        total, weight = self.objective(mine) if mine else torch.zeros(2).unbind()
-        weights, losses = self.team.sum(torch.stack([weight, total.detach()]))
-        if mine:
-            (total / weights).backward()
+        weight = sum(visit.group.weight for visit in mine)
+        weights, loss = self.team.sum(torch.tensor([weight, 0.0], device=self.team.device))
+        parts = min(self.recipe.schedule.accumulate, len(mine))
+        for start in range(parts):
+            total = self.objective(mine[start::parts]) / weights
+            total.backward()
+            loss += total.detach()
         self.team.sum_gradients(self.optimiser.parameters)
-        return float(losses / weights)
+        return float(self.team.sum(loss))
 
     def _diverged(self) -> str:
         kept = (
@@ -215,7 +253,7 @@ class Trainer:
             "lower mapper_rate and lora_rate in the recipe and train anew."
         )
 
-    def _tell(self, with_samples: bool) -> None:
+    def _tell(self, board: Board | None, with_samples: bool) -> None:
         """Report where the run stands, and write it down."""
         said = self._samples.say(self.learner, self.profile.decoding) if with_samples else ()
         recent = self.progress.losses[-LOG_EVERY:]
@@ -231,6 +269,8 @@ class Trainer:
         )
         with (self.run / "log.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(json.dumps(asdict(report)) + "\n")
+        if board:
+            board.add(report, self.optimiser.rates)
         log.info("step %d of %d, loss %.3f", report.step, report.steps, report.loss)
         for sample in said:
             log.info("%s", sample)

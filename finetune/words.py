@@ -5,9 +5,12 @@ Takes a minute on a CPU, before the mapper and LoRA start to learn, and stays as
 
 from __future__ import annotations
 
+import copy
 import re
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -16,15 +19,21 @@ from torch.nn import functional as F
 from data.features import FeatureStore
 from finetune.errors import TrainingError
 from finetune.metrics import EMPTY_WORDS
+from finetune.mixture import Visit
 from model.vlm import PrefixVLM
 
 EPOCHS = 12
 BATCH = 128
 RATE = 1e-3
 WEIGHT_DECAY = 0.05
+FOLDS = 5
 INPUT_DROPOUT, HIDDEN_DROPOUT = 0.2, 0.4
 SAID_ONCE = 0.6  # target of a word in one caption only; in several it is 1
 _WORD = re.compile(r"[a-z]{3,}")
+# Frequent in captions, but nobody could point at what they name.
+_POINTLESS = frozenset(
+    (Path(__file__).parent / "pointless_words.txt").read_text(encoding="utf-8").split()
+)
 
 
 def fit_words(
@@ -56,12 +65,67 @@ def fit_words(
     states = _pooled(vlm, store, images)  # (views, pictures, D)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        _fit(words.detector, states, targets)
+        _fit(words.detector, states, targets.to(vlm.device))
     with torch.no_grad():
         for row, word in enumerate(vocabulary):
-            ids = torch.tensor(vlm.tokens(" " + word))
+            ids = torch.tensor(vlm.tokens(" " + word), device=vlm.device)
             words.names.weight[row] = vlm.embed(ids).float().mean(dim=0)
     return vocabulary
+
+
+class CrossFittedWords:
+    """Words of training pictures from detectors that have not seen them.
+
+    The detector knows its own training pictures better than new ones, and the language model would
+    learn to trust it too much. So each fold of the pictures has a detector that was fitted on the
+    others (cross-fitting, as in stacked generalisation: Wolpert 1992).
+
+    Args:
+        vlm: Its mapper has word tags, whose detector serves pictures without captions.
+        store: Hidden states of the pictures.
+        captions: Captions by the picture's name.
+        vocabulary: The words that the detector of `vlm` tells.
+        seed: Of order, views and dropout.
+    """
+
+    def __init__(
+        self,
+        vlm: PrefixVLM,
+        store: FeatureStore,
+        captions: Mapping[str, Sequence[str]],
+        vocabulary: Sequence[str],
+        seed: int,
+    ) -> None:
+        words = vlm.mapper.words
+        assert words is not None
+        self._own: nn.Sequential = words.detector
+        images = sorted(captions)
+        self._fold = {image: zlib.crc32(image.encode()) % FOLDS for image in images}
+        targets = word_targets([captions[image] for image in images], vocabulary).to(vlm.device)
+        states = _pooled(vlm, store, images)
+        folds = torch.tensor([self._fold[image] for image in images], device=vlm.device)
+        self._detectors: list[nn.Sequential] = []
+        for fold in range(FOLDS):
+            detector = copy.deepcopy(self._own)
+            others = folds != fold
+            with torch.random.fork_rng(devices=()):
+                torch.manual_seed(seed + fold)
+                for layer in detector:
+                    if isinstance(layer, nn.Linear):
+                        layer.reset_parameters()
+                _fit(detector, states[:, others], targets[others])
+            self._detectors.append(detector)
+
+    @torch.no_grad()
+    def __call__(self, visits: Sequence[Visit], hidden: Tensor) -> Tensor:
+        """Hidden states (visits, 1 + G², D) → logits of words (visits, V)."""
+        logits: Tensor = self._own(hidden[:, 0]).float()
+        folds = [self._fold.get(str(visit.image)) for visit in visits]
+        for fold, detector in enumerate(self._detectors):
+            rows = [row for row, each in enumerate(folds) if each == fold]
+            if rows:
+                logits[rows] = detector(hidden[rows, 0]).float()
+        return logits
 
 
 def frequent_words(captions: Sequence[Sequence[str]], size: int) -> list[str]:
@@ -120,10 +184,10 @@ def _pooled(vlm: PrefixVLM, store: FeatureStore, images: Sequence[str]) -> Tenso
         for start in range(0, len(rows), BATCH):
             part = rows[start : start + BATCH]
             stored = torch.from_numpy(store.get(part, [view] * len(part))).float()
-            parts.append(vlm.tower.complete(stored)[:, 0])
+            parts.append(vlm.tower.complete(stored.to(vlm.device))[:, 0])
         pooled.append(torch.cat(parts))
     return torch.stack(pooled)
 
 
 def _content(text: str) -> set[str]:
-    return {word for word in _WORD.findall(text.lower()) if word not in EMPTY_WORDS}
+    return set(_WORD.findall(text.lower())) - EMPTY_WORDS - _POINTLESS

@@ -105,14 +105,15 @@ def _write(
     for step in range(max_tokens):
         tokens = choose(logprobs)
         best = logprobs.gather(1, tokens[:, None])[:, 0]
-        for row, prompt in enumerate(open_rows):
-            written[prompt].append(int(tokens[row]))
-            totals[prompt] += float(best[row])
-        going = [row for row in range(len(open_rows)) if int(tokens[row]) != vlm.end]
+        chosen = tokens.tolist()
+        for prompt, token, logprob in zip(open_rows, chosen, best.tolist(), strict=True):
+            written[prompt].append(token)
+            totals[prompt] += logprob
+        going = [row for row, token in enumerate(chosen) if token != vlm.end]
         if not going or step + 1 == max_tokens:
             break
         if len(going) < len(open_rows):
-            rows = torch.tensor(going)
+            rows = torch.tensor(going, device=tokens.device)
             reader.keep(rows)
             tokens, open_rows = tokens[rows], [open_rows[row] for row in going]
         logprobs = reader.feed(tokens)
@@ -148,8 +149,8 @@ def beam(  # noqa: PLR0917
             counts[index] = len(chosen)
         if not rows:
             break
-        reader.keep(torch.tensor(rows))
-        logprobs = reader.feed(torch.tensor(tokens))
+        reader.keep(torch.tensor(rows, device=vlm.device))
+        logprobs = reader.feed(torch.tensor(tokens, device=vlm.device))
     return [_decoded(vlm, *search.best()) for search in searches]
 
 
@@ -163,7 +164,7 @@ class _Search:
 
     def advance(self, logprobs: Tensor) -> list[tuple[int, int]]:
         """Log-probabilities (rows, V) of the live beams → the (row, token) to go on with."""
-        totals = torch.tensor([total for _, total in self.live])[:, None] + logprobs
+        totals = logprobs.new_tensor([total for _, total in self.live])[:, None] + logprobs
         best, flat = totals.flatten().topk(min(2 * self.width, totals.numel()))
         vocabulary = logprobs.shape[1]
         chosen: list[tuple[int, int]] = []

@@ -55,14 +55,19 @@ class Mapper(nn.Module):
         self.scale = nn.Parameter(torch.tensor(0.1))
         self.words = WordTags(config, hidden_size, width) if config.words else None
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Hidden states (B, 1 + G², D) → prefix (B, P, C)."""
+    def forward(self, hidden: Tensor, words: Tensor | None = None) -> Tensor:
+        """Hidden states (B, 1 + G², D) → prefix (B, P, C).
+
+        Args:
+            hidden: Hidden states.
+            words: Logits (B, V) of caption words, if not those of the mapper's own detector.
+        """
         prefix = self.norm(self.body(self.dropout(hidden)))  # (B, P - T, C)
         prefix = prefix * self.scale
         if self.tags is not None:
             prefix = torch.cat([prefix, self.tags(hidden)], dim=1)
         if self.words is not None:
-            prefix = torch.cat([prefix, self.words(hidden)], dim=1)
+            prefix = torch.cat([prefix, self.words(hidden, words)], dim=1)
         return cast(Tensor, prefix + self.places)
 
     def fit_scale(self, embeddings: Tensor) -> None:
@@ -183,9 +188,10 @@ class WordTags(nn.Module):
         self.names = nn.Embedding(config.vocabulary, width)
         self.certainty = nn.Parameter(torch.zeros(width))
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Hidden states (B, 1 + G², D) → embeddings of the most probable words (B, k, C)."""
-        probabilities, found = self.detector(hidden[:, 0]).float().sigmoid().topk(self.count)
+    def forward(self, hidden: Tensor, logits: Tensor | None = None) -> Tensor:
+        """Hidden states (B, 1 + G², D), or logits → embeddings of the likeliest words (B, k, C)."""
+        logits = self.detector(hidden[:, 0]) if logits is None else logits
+        probabilities, found = logits.float().sigmoid().topk(self.count)
         return cast(Tensor, self.names(found) + probabilities[..., None] * self.certainty)
 
 

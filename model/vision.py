@@ -60,7 +60,7 @@ class VisionTower(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Pixels (B, 3, S, S) of 0..255 → hidden states (B, 1 + grid², D)."""
         mean, std = cast(Tensor, self.mean), cast(Tensor, self.std)
-        return self.hidden_states((pixels.to(std.dtype) - mean) / std)
+        return self.hidden_states((pixels.to(std) - mean) / std)
 
     def hidden_states(self, pixels: Tensor) -> Tensor:
         """Normalised pixels (B, 3, S, S) → hidden states (B, 1 + grid², D)."""

@@ -71,6 +71,12 @@ class PrefixVLM(nn.Module):
         """C, the hidden size of the language model."""
         return int(self.language.config.hidden_size)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the language model is, and everything that it reads."""
+        device: torch.device = self.language.get_input_embeddings().weight.device
+        return device
+
     def embed(self, tokens: Tensor) -> Tensor:
         """Token ids (...) → embeddings (..., C)."""
         embedded: Tensor = self.language.get_input_embeddings()(tokens)
@@ -110,7 +116,8 @@ class PrefixVLM(nn.Module):
         lengths = torch.tensor([len(row) for row in rows])[:, None]  # (B, 1)
         index = torch.arange(tokens.shape[1])[None] - (tokens.shape[1] - lengths)  # (B, T)
         mask = torch.cat([torch.ones(len(rows), positions), (index >= 0).float()], dim=1)
-        return Batch(tokens, mask.long(), positions + index.clamp(min=0))
+        places = positions + index.clamp(min=0)
+        return Batch(*(part.to(self.device) for part in (tokens, mask.long(), places)))
 
     @torch.inference_mode()
     def score(
@@ -131,7 +138,8 @@ class PrefixVLM(nn.Module):
         scores = []
         for row, target in enumerate(wanted):
             logits = output.logits[row, -len(target) - 1 : -1].float()  # (A, V)
-            loss = F.cross_entropy(logits, torch.tensor(target), reduction="sum")
+            labels = torch.tensor(target, device=logits.device)
+            loss = F.cross_entropy(logits, labels, reduction="sum")
             scores.append(-loss.item())
         return scores
 

@@ -204,6 +204,27 @@ def jsonl(
     _tell(lambda wish: prepare_rows(wish, files, images), (to, limit, strict))
 
 
+@data.command(
+    "shapes",
+    epilog="Example: glimpse data shapes --to ~/datasets/shapes",
+    short_help="Drawn shapes, to see training work in a minute.",
+)
+@click.option(
+    "--pictures",
+    type=click.IntRange(10, 100_000),
+    default=150,
+    show_default=True,
+    help="How many to draw.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, help="Another one draws others.")
+@common
+def shapes(pictures: int, seed: int, *, to: Path, limit: int | None, strict: bool) -> None:
+    """Draw shapes, with captions and questions: a dataset that needs no download."""
+    from data.prepare import prepare_shapes
+
+    _tell(lambda wish: prepare_shapes(wish, pictures, seed), (to, limit, strict))
+
+
 def _tell(prepare: Callable[[Wish], Prepared], chosen: tuple[Path, int | None, bool]) -> None:
     """Prepare, and say what came of it."""
     from data.prepare import Wish

@@ -60,6 +60,7 @@ def _start(size: int, arguments: Sequence[str]) -> list[subprocess.Popen[bytes]]
     shared = {
         **os.environ,
         "WORLD_SIZE": str(size),
+        "LOCAL_WORLD_SIZE": str(size),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(_free_port()),
         "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // size)),

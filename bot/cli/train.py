@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bot.cli.desk import Desk, busy, prepare_base, standard
 from bot.cli.failing import Failure
+from bot.cli.plan_talk import plan_lines
 from bot.cli.team import is_member, run_team
 from bot.cli.training_talk import talk
+
+if TYPE_CHECKING:
+    from finetune.recipe import Recipe
 
 _folder = click.Path(file_okay=False, path_type=Path)
 
@@ -28,6 +33,7 @@ _folder = click.Path(file_okay=False, path_type=Path)
 )
 @click.option("--run", required=True, type=_folder, help="Folder for checkpoints and the result.")
 @click.option("--features", type=_folder, help="Folder of encoded pictures. [default: in --run]")
+@click.option("--dry-run", is_flag=True, help="Say what it would take, after a short rehearsal.")
 @click.option("--resume", is_flag=True, help="Go on from the last checkpoint in --run.")
 @click.option(
     "--processes",
@@ -44,6 +50,7 @@ def train(
     data: Path,
     run: Path,
     features: Path | None,
+    dry_run: bool,
     resume: bool,
     processes: int,
 ) -> None:
@@ -54,7 +61,7 @@ def train(
     from finetune.recipe import load_recipe
 
     chosen = load_recipe(recipe)
-    if not resume and not is_member() and (run / "checkpoint.pt").exists():
+    if not (resume or dry_run or is_member()) and (run / "checkpoint.pt").exists():
         raise Failure(f"{run} holds a run already; --resume it, or name another folder.")
     os.environ.update(desk.settings.environment())
     prepare_base(chosen.profile)
@@ -62,7 +69,11 @@ def train(
         arguments = ["train", recipe, f"--data={data}", f"--run={run}"]
         arguments += [f"--features={features}"] if features else []
         arguments += ["--resume"] if resume else []
+        arguments += ["--dry-run"] if dry_run else []
         run_team(processes, arguments)
+        return
+    if dry_run:
+        _rehearse(chosen, data, run)
         return
     with busy("Starting"):
         from finetune.train import Trainer, TrainingError
@@ -75,3 +86,18 @@ def train(
             raise Failure(str(error), 1 if number is None else 128 + number) from error
     if trainer.team.leads:
         click.echo(f"The adapter is in {folder}.")
+        click.echo(f"Try it: glimpse ask PHOTO QUESTION --profile {folder.parent / 'profile.toml'}")
+
+
+def _rehearse(recipe: Recipe, data: Path, run: Path) -> None:
+    """Say what a run would take."""
+    with busy("Rehearsing"):
+        from finetune.planning import plan
+        from finetune.train import TrainingError
+
+        try:
+            found = plan(recipe, data, run)
+        except TrainingError as error:
+            raise Failure(str(error)) from error
+    for line in plan_lines(found):
+        click.echo(line)

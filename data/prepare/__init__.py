@@ -7,6 +7,7 @@ folders that were given), and `dataset.json`, written last, with counts and wher
 from data.prepare.flickr import prepare_flickr
 from data.prepare.job import Prepared, Wish
 from data.prepare.rows import prepare_rows
+from data.prepare.shapes import prepare_shapes
 from data.prepare.vqa import prepare_vqa
 
-__all__ = ["Prepared", "Wish", "prepare_flickr", "prepare_rows", "prepare_vqa"]
+__all__ = ["Prepared", "Wish", "prepare_flickr", "prepare_rows", "prepare_shapes", "prepare_vqa"]

@@ -73,7 +73,7 @@ class Job:
         sources: Files that it is made from.
         folders: Where the pictures are.
         rows: Reads the rows; each has `image` (a name to be looked up) and `split`.
-        hub: The dataset on the hub that it is made from, if not from files.
+        origin: What it is made from if not from files, such as a dataset on the hub.
         subfolder_key: Key of the rows that names a subfolder their pictures may be in.
     """
 
@@ -83,7 +83,7 @@ class Job:
     sources: tuple[Path, ...]
     folders: Folders
     rows: Rows
-    hub: str = ""
+    origin: str = ""
     subfolder_key: str = ""
 
     def prepare(self, wish: Wish) -> Prepared:
@@ -110,7 +110,7 @@ class Job:
             "name": self.name,
             "sources": fingerprints(self.sources, wish.report),
             "images": {name: str(folder) for name, folder in self.folders.entries.items()},
-            "hub": self.hub,
+            "origin": self.origin,
             "limit": wish.limit,
         }
 

@@ -76,4 +76,4 @@ def test_encoding_is_told_and_done_once(tmp_path: Path, hub: Path, data: Path) -
     make_trainer(tmp_path, hub, data)
     assert (tmp_path / "features/view0.npy").stat().st_mtime_ns == before
     assert torch.get_num_threads() == threads
-    assert trainer.objective.store.counts == [2] * 9
+    assert trainer.store.counts == [2] * 9

@@ -16,6 +16,7 @@ from finetune.mixture import Visit
 from finetune.objective import Objective
 from finetune.packing import Group, Segment, pack
 from finetune.recipe import Lora
+from finetune.sights import CachedViews
 
 PROMPTS = [(5, 9, 30), (7,), (12, 60, 61, 62, 63), (40, 41), (5, 9, 30)]
 ANSWERS = [(70, 0), (71, 72, 0), (0,), (73, 74, 75, 0), (76, 0)]
@@ -30,7 +31,7 @@ def objective(hub: Path, speaking: str) -> Objective:
             parameter.normal_(0, 0.1)
     learner.vlm.mapper.requires_grad_(True)
     states = np.random.default_rng(0).normal(size=(2, 17, 32)).astype(np.float16)
-    return Objective(learner, FeatureStore({"a": 0, "b": 1}, [1, 1], [states]))
+    return Objective(learner, CachedViews(FeatureStore({"a": 0, "b": 1}, [1, 1], [states])))
 
 
 def visits(texts: list[Segment]) -> list[Visit]:
@@ -47,8 +48,7 @@ def alone(objective: Objective, image: str | None, text: Segment) -> Tensor:
     vlm = objective.learner.vlm
     embeddings = vlm.embed(torch.tensor([[*text.prompt, *text.target]]))
     if image is not None:
-        row = objective.store.rows[image]
-        states = torch.from_numpy(objective.store.get([row], [0])).float()
+        states = objective.sight([Visit(image, Group((text,), has_picture=True))]).float()
         embeddings = torch.cat([vlm.mapper(vlm.tower.complete(states)), embeddings], dim=1)
     logits = objective.learner.language(inputs_embeds=embeddings).logits[0]
     count = len(text.target)
@@ -68,14 +68,15 @@ def gradients(objective: Objective) -> list[Tensor]:
 @pytest.mark.parametrize("speaking", ["gpt-neox", "llama"])
 def test_packed_texts_learn_as_each_alone(hub: Path, speaking: str) -> None:
     measure = objective(hub, speaking)
-    total, weight = measure(visits(TEXTS))
+    total = measure(visits(TEXTS))
     total.backward()
     packed = gradients(measure)
     images = ["a", "a", None, "b", "b"]
     expected = sum(alone(measure, image, t) for image, t in zip(images, TEXTS, strict=True))
     expected.backward()
     torch.testing.assert_close(total, expected, rtol=1e-5, atol=1e-5)
-    assert float(weight) == sum(len(text.target) * text.weight for text in TEXTS)
+    weight = sum(visit.group.weight for visit in visits(TEXTS))
+    assert weight == sum(len(text.target) * text.weight for text in TEXTS)
     single = gradients(measure)
     assert max(float(g.abs().max()) for g in single) > 0.1
     for one, other in zip(packed, single, strict=True):
@@ -92,7 +93,7 @@ def test_a_neighbour_changes_nothing(hub: Path, changed: int) -> None:
         found = []
         for i in range(len(texts)):
             weighed = [Segment(t.prompt, t.target, float(i == j)) for j, t in enumerate(texts)]
-            found.append(float(measure(visits(weighed))[0].detach()))
+            found.append(float(measure(visits(weighed)).detach()))
         return found
 
     before = losses(TEXTS)
@@ -106,7 +107,7 @@ def test_a_neighbour_changes_nothing(hub: Path, changed: int) -> None:
 def test_texts_alone_need_no_picture(hub: Path) -> None:
     measure = objective(hub, "llama")
     group = Visit(None, Group((TEXTS[0],), has_picture=False))
-    total, _ = measure([group, group])
+    total = measure([group, group])
     torch.testing.assert_close(total, 2 * alone(measure, None, TEXTS[0]), rtol=1e-5, atol=1e-5)
 
 

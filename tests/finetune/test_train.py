@@ -1,5 +1,6 @@
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from finetune import precision
 from finetune.progress import Progress
 from finetune.recipe import Schedule
 from finetune.train import StepReport
+from model.profile import load_profile
 
 
 @pytest.mark.parametrize(("speaking", "number"), [("gpt-neox", "float32"), ("llama", "bfloat16")])
@@ -103,6 +105,29 @@ def test_learning_rates_rise_then_fall(tmp_path: Path, hub: Path, data: Path) ->
     assert rates(100) == pytest.approx((0.0, 0.0))
 
 
+def test_a_step_in_parts_is_the_same_step(tmp_path: Path, hub: Path, data: Path) -> None:
+    still = {"mapper": {"kind": "mlp", "hidden_size": 24, "shuffle": 2}}
+    lora = {"lora": {"rank": 2, "alpha": 4, "dropout": 0.0, "targets": ["query_key_value"]}}
+    losses = []
+    for parts in (1, 3):
+        trainer = make_trainer(
+            tmp_path / str(parts), hub, data, changes=lora, profile=still, accumulate=parts
+        )
+        trainer.train()
+        losses.append(trainer.progress.losses)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_a_profile_beside_the_adapter_answers_with_it(
+    tmp_path: Path, hub: Path, data: Path
+) -> None:
+    trainer = make_trainer(tmp_path, hub, data)
+    folder = trainer.train()
+    profile = load_profile(tmp_path / "run/profile.toml")
+    assert profile.adapter_folder == folder
+    assert replace(profile, name="", adapter="") == replace(trainer.profile, name="", adapter="")
+
+
 def test_learning_rates_may_end_above_zero(tmp_path: Path, hub: Path, data: Path) -> None:
     trainer = make_trainer(tmp_path, hub, data, warmup_steps=0, mapper_rate=0.5, last_rate=0.2)
     trainer.optimiser._set_rates(100, 1.0)
@@ -147,8 +172,8 @@ def test_bfloat16_is_used_only_where_it_is_known_to_be_fast(
 ) -> None:
     recipe = make_trainer(tmp_path, hub, data, changes={"precision": "auto"}).recipe
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
-    assert precision.computes_bfloat16(recipe)
+    assert precision.computes_bfloat16(recipe, torch.device("cpu"))
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    assert not precision.computes_bfloat16(recipe)
+    assert not precision.computes_bfloat16(recipe, torch.device("cpu"))
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
-    assert not precision.computes_bfloat16(recipe)
+    assert not precision.computes_bfloat16(recipe, torch.device("cpu"))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_data import COLOURS
 from training import make_trainer
 
 from data.features import FeatureStore
 from finetune.errors import TrainingError
-from finetune.words import fit_words, frequent_words, word_targets
+from finetune.mixture import Visit
+from finetune.packing import Group
+from finetune.words import FOLDS, CrossFittedWords, fit_words, frequent_words, word_targets
 from model.adapter import load_trained
 from model.profile import load_profile
 
@@ -78,3 +82,52 @@ def test_too_few_words_are_refused(tmp_path: Path, hub: Path, data: Path) -> Non
     many = {"mapper": {**WORDS["mapper"], "vocabulary": 500}}
     with pytest.raises(TrainingError, match="different words"):
         make_trainer(tmp_path, hub, data, profile=many, steps=1).train()
+
+
+def test_the_words_of_a_training_picture_do_not_come_from_its_own_captions(
+    tmp_path: Path, hub: Path, data: Path
+) -> None:
+    trainer = make_trainer(tmp_path, hub, data, profile=WORDS)
+    names = [f"{n}.png" for n in range(60)]
+    shape = (60, 1 + trainer.vlm.tower.grid**2, trainer.vlm.tower.hidden_size)
+    states = np.random.default_rng(0).normal(size=shape).astype(np.float16)
+    store = FeatureStore({n: i for i, n in enumerate(names)}, [1] * 60, [states])
+    vocabulary = ["red", "green", "blue", "white", "dog", "wall", "left"]
+    captions = {n: [f"a {vocabulary[i % 7]} thing"] for i, n in enumerate(names)}
+    visits = [Visit(name, Group((), has_picture=True)) for name in names]
+    hidden = torch.from_numpy(states).float()
+
+    def logits(captions: dict[str, list[str]]) -> torch.Tensor:
+        return CrossFittedWords(trainer.vlm, store, captions, vocabulary, 0)(visits, hidden)
+
+    before = logits(captions)
+    fold = [zlib.crc32(name.encode()) % FOLDS for name in names]
+    first = torch.tensor([each == 0 for each in fold])
+    assert 0 < first.sum() < 60
+    changed = {n: ["a red wall"] if fold[i] == 0 else captions[n] for i, n in enumerate(names)}
+    after = logits(changed)
+    torch.testing.assert_close(after[first], before[first])
+    assert (after[~first] - before[~first]).abs().amax(dim=1).min() > 1e-4
+    # Pictures without captions have nothing to hide: the mapper's own detector sees them.
+    stranger = [Visit("new.png", Group((), has_picture=True))]
+    own = trainer.vlm.mapper.words
+    assert own is not None
+    fitted = CrossFittedWords(trainer.vlm, store, captions, vocabulary, 0)
+    torch.testing.assert_close(fitted(stranger, hidden[:1]), own.detector(hidden[:1, 0]))
+
+
+def test_who_goes_on_from_an_adapter_knows_its_words(tmp_path: Path, hub: Path, data: Path) -> None:
+    changes = {"cross_fit": True, "crops": True}
+    first = make_trainer(tmp_path / "first", hub, data, profile=WORDS, changes=changes)
+    folder = first.train()
+    words = first.progress.vocabulary
+    assert len(words) == 7
+    profile = WORDS | {"adapter": str(folder)}
+    again = {**changes, "continues": True}
+    second = make_trainer(tmp_path / "second", hub, data, profile=profile, changes=again)
+    second._begin(resumed=False)
+    assert second.progress.vocabulary == words
+    names = second.vlm.mapper.words
+    assert names is not None
+    saved = load_file(folder / "prefix.safetensors")["words.names.weight"].float()
+    torch.testing.assert_close(names.names.weight.detach(), saved)

@@ -1,0 +1,176 @@
+"""What a run would take, before it starts: counts from the data, times from a short rehearsal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from data.features import FeatureStore, see
+from finetune.encoding import Encoder
+from finetune.mixture import Learnable
+from finetune.progress import Progress
+from finetune.recipe import Recipe, Source
+from finetune.train import Trainer
+
+ENCODED = 16  # pictures that are encoded to see how long that takes
+MEASURED = 2  # steps of each kind that are timed, after one that warms up
+
+
+@dataclass(frozen=True)
+class SourcePlan:
+    """What a source gives, and how often it is seen.
+
+    Attributes:
+        name: Of the source.
+        pictures, captions, questions: How many there are to learn from.
+        epochs: How often a picture of it is visited on average.
+    """
+
+    name: str
+    pictures: int
+    captions: int
+    questions: int
+    epochs: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would take on this machine.
+
+    Attributes:
+        mapper, lora, frozen: Parameters that the mapper and LoRA learn, and those that stay.
+        sources: What is learnt from.
+        texts: Questions without a picture.
+        pictures: Pictures to encode.
+        feature_bytes: Size of their hidden states on the disk, in all views.
+        encoding_seconds: How long encoding takes if none are cached.
+        steps: Optimiser steps until the run ends.
+        step_seconds: How long a step takes.
+        critic_seconds: How long a self-critical step takes; 0 if there are none.
+        seconds: How long all steps take.
+        memory: Most memory held at the end of the rehearsal, in bytes.
+        device: What it was measured on.
+        processes: How many processes shared the work.
+    """
+
+    mapper: int
+    lora: int
+    frozen: int
+    sources: tuple[SourcePlan, ...]
+    texts: int
+    pictures: int
+    feature_bytes: int
+    encoding_seconds: float
+    steps: int
+    step_seconds: float
+    critic_seconds: float
+    seconds: float
+    memory: int
+    device: str
+    processes: int
+
+
+def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
+    """Load everything, encode a few pictures, make a few steps; nothing is written.
+
+    Raises:
+        RecipeError, DataError, ProfileError, WeightsError, TrainingError: One plain sentence each.
+    """
+    few = _Few(recipe, root)
+    trainer = Trainer(recipe, root, run, features=few)
+    if recipe.compiled:
+        trainer.learner.compile()
+    schedule = recipe.schedule
+    judged_from = int(schedule.critic_from * schedule.steps)
+    plain = _timed(trainer, judged_from // 2) if judged_from else 0.0
+    judged = _timed(trainer, (judged_from + schedule.steps) // 2) if schedule.critic_from < 1 else 0
+    steps, seconds = _until_the_end(recipe, plain, judged)
+    learner = trainer.learner
+    mapper, lora = _count(learner.mapper_parameters), _count(learner.lora_parameters)
+    return Plan(
+        mapper,
+        lora,
+        _count(list(trainer.vlm.parameters())) - mapper - lora,
+        tuple(_source(recipe, *source, steps) for source in trainer.mixture.sources),
+        len(trainer.mixture.texts),
+        len(trainer.mixture.images),
+        few.bytes * len(trainer.mixture.images) * recipe.views,
+        few.seconds * len(trainer.mixture.images) * recipe.views,
+        steps,
+        plain,
+        judged,
+        seconds,
+        _memory(trainer.team.device),
+        str(trainer.team.device),
+        trainer.team.size,
+    )
+
+
+class _Few:
+    """Encodes a few pictures that then stand for all.
+
+    Attributes:
+        bytes: Size of one picture's hidden states.
+        seconds: How long one takes.
+    """
+
+    def __init__(self, recipe: Recipe, root: Path) -> None:
+        self._recipe, self._root = recipe, root
+        self.bytes, self.seconds = 0, 0.0
+
+    def __call__(self, images: Sequence[str], encoder: Encoder) -> FeatureStore:
+        names = images[:: max(1, len(images) // ENCODED)][:ENCODED]
+        seen = [see(self._root / name, name, view=0) for name in names]
+        encoder(seen)  # warms up
+        start = time.monotonic()
+        states = encoder([see(self._root / name, name, view=0) for name in names])
+        self.seconds = (time.monotonic() - start) / len(names)
+        self.bytes = states.nbytes // len(names)
+        rows = {image: number % len(names) for number, image in enumerate(images)}
+        views = self._recipe.views
+        return FeatureStore(rows, [views] * len(names), [states] * views)
+
+
+def _timed(trainer: Trainer, step: int) -> float:
+    """Seconds of a step at this point of the run, without what the first one warms up."""
+    trainer.rehearse(step)
+    return sum(trainer.rehearse(step) for _ in range(MEASURED)) / MEASURED
+
+
+def _until_the_end(recipe: Recipe, plain: float, judged: float) -> tuple[int, float]:
+    """Steps and seconds until the run ends, by steps or by time, whichever is first."""
+    schedule = recipe.schedule
+    progress = Progress()
+    while progress.share(schedule) < 1:
+        judges = progress.share(schedule) >= schedule.critic_from
+        progress.step += 1
+        progress.seconds += judged if judges else plain
+    return progress.step, progress.seconds
+
+
+def _source(recipe: Recipe, source: Source, items: Sequence[Learnable], steps: int) -> SourcePlan:
+    share = source.share / sum(each.share for each in recipe.sources)
+    return SourcePlan(
+        source.name,
+        len(items),
+        sum(len(item.captions) for item in items),
+        sum(len(item.questions) + len(item.polar) + len(item.open) for item in items),
+        steps * recipe.schedule.pictures * share / len(items),
+    )
+
+
+def _count(parameters: Sequence[Any]) -> int:
+    return sum(parameter.numel() for parameter in parameters)
+
+
+def _memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)

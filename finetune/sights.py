@@ -1,0 +1,79 @@
+"""What a visit sees of its picture: a cached view, or a random crop that is encoded at that moment.
+
+Few pictures are soon known by heart; crops make each visit another picture.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data.features import FeatureStore, see_crop
+from finetune.encoding import Encoder
+from finetune.mixture import Visit
+
+BATCH = 16
+
+
+class Sight(Protocol):
+    """Gives hidden states, as `VisionTower.compact` made them, of visits that have a picture."""
+
+    def __call__(self, visits: Sequence[Visit]) -> Tensor:
+        """Visits → hidden states (visits, states, D)."""
+        ...
+
+
+class CachedViews:
+    """Reads one of the cached views of each picture.
+
+    Args:
+        store: Cached hidden states.
+    """
+
+    def __init__(self, store: FeatureStore) -> None:
+        self.store = store
+
+    def __call__(self, visits: Sequence[Visit]) -> Tensor:
+        """Visits → hidden states (visits, states, D)."""
+        rows = [self.store.rows[str(visit.image)] for visit in visits]
+        counts = (self.store.counts[row] for row in rows)
+        views = [visit.view(count) for visit, count in zip(visits, counts, strict=True)]
+        return torch.from_numpy(self.store.get(rows, views))
+
+
+class RandomCrops:
+    """Encodes a random crop of each picture, mirrored or not; the same for the same draw.
+
+    Args:
+        root: The data folder.
+        encoder: The tower.
+    """
+
+    def __init__(self, root: Path, encoder: Encoder) -> None:
+        self._root, self._encoder = root, encoder
+        self._last: tuple[tuple[tuple[str | None, float, bool], ...], Tensor] | None = None
+
+    def __call__(self, visits: Sequence[Visit]) -> Tensor:
+        """Visits → hidden states (visits, states, D).
+
+        Raises:
+            DataError: A picture is missing or cannot be decoded.
+        """
+        seen = tuple((visit.image, visit.draw, visit.sided) for visit in visits)
+        if self._last and self._last[0] == seen:  # captions are drawn, then learnt
+            return self._last[1]
+        crops = []
+        for visit in visits:
+            chance = random.Random(f"{visit.image}:{visit.draw}")
+            mirrored = chance.random() < 0.5 and not visit.sided
+            crops.append(see_crop(self._root / str(visit.image), chance, mirrored))
+        parts = [self._encoder(crops[at : at + BATCH]) for at in range(0, len(crops), BATCH)]
+        states = torch.from_numpy(np.concatenate(parts))
+        self._last = (seen, states)
+        return states

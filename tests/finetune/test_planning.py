@@ -1,0 +1,139 @@
+"""What a run would take, and that every shipped recipe starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from official_files import answered, asked, coco_name, karpathy, pictures, vqa_files
+from tiny_data import recipe_table, write_profile, write_recipe, write_rows
+
+from bot.cli.main import main
+from bot.cli.plan_talk import duration, plan_lines
+from data.prepare import Wish, prepare_flickr, prepare_shapes, prepare_vqa
+from finetune.planning import plan
+from finetune.recipe import RECIPES_FOLDER, load_recipe
+from finetune.train import Trainer
+
+SPLITS = {f"{number}.jpg": "val" if number > 8 else "train" for number in range(12)}
+
+
+def prepared(root: Path) -> Path:
+    """Everything that shipped recipes name, in the official formats where there are some."""
+    for name in ("flickr30k", "flickr8k"):
+        images = pictures(root / f"{name}-official", [*SPLITS])
+        captions = karpathy(root / f"{name}.json", SPLITS)
+        prepare_flickr(name, Wish(root / name), images, captions)
+    parts = []
+    for part, ids in (("train2014", range(4)), ("val2014", range(4, 8))):
+        folder = pictures(root / part, [coco_name(part, number) for number in ids])
+        answers = [answered(number, 0) for number in ids]
+        parts.append((folder, vqa_files(root, part, [asked(n, 0) for n in ids], answers)))
+    files = [files for _, files in parts]
+    prepare_vqa(
+        Wish(root / "vqav2"), [q for q, _ in files], [a for _, a in files], [f for f, _ in parts]
+    )
+    prepare_shapes(Wish(root / "shapes"), 10)
+    write_loose(root)
+    return root
+
+
+def write_loose(root: Path) -> None:
+    """Data that only the starter's recipes name."""
+    names = [coco_name(part, number) for part in ("train2014", "val2014") for number in range(4)]
+    pictures(root / "coco/images", names)
+    pictures(root / "daquar/images", ["room.jpg"])
+    question = {"question": "What is it?", "answer": "a dog"}
+    write_rows(root / "coco/vqa.jsonl", [{"image": name, **question} for name in names])
+    write_rows(
+        root / "coco/vsr_statements.jsonl",
+        [{"image": names[0], "statement": "The dog is on the left.", "label": 1}],
+    )
+    write_rows(root / "coco/vqa_text_only.jsonl", [question] * 5)
+    write_rows(root / "daquar/qa.jsonl", [{"image": "room.jpg", **question}])
+    said = {"image": "0.jpg", "hypothesis": "It runs.", "gold_label": "entailment"}
+    write_rows(root / "flickr8k/esnli_ve.jsonl", [{**said, "flickr8k_split": "train"}])
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("path", sorted(RECIPES_FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_shipped_recipe_plans_and_starts_on_random_weights(
+    path: Path, tmp_path: Path, hub: Path
+) -> None:
+    shipped = load_recipe(path)
+    speaking = "gpt-neox" if "query_key_value" in shipped.lora.targets else "llama"
+    root = prepared(tmp_path / "data")
+    recipe = replace(
+        shipped,
+        profile=str(write_profile(tmp_path, hub, speaking)),
+        text_only=shipped.text_only.removesuffix(".gz"),
+        compiled=False,
+        continues=False,
+        precision="float32",
+        schedule=replace(shipped.schedule, steps=4, critic_from=0.5),
+    )
+    found = plan(recipe, root, tmp_path / "run")
+    assert {source.name for source in found.sources} == {s.name for s in recipe.sources}
+    assert all(source.pictures and source.epochs for source in found.sources)
+    assert found.critic_seconds > 0
+    assert not (tmp_path / "run").exists()
+    trainer = Trainer(recipe, root, tmp_path / "run")
+    assert (trainer.train() / "prefix.safetensors").is_file()
+    assert trainer.progress.step == 4
+
+
+def test_a_plan_counts_what_it_would_learn(tmp_path: Path, hub: Path, data: Path) -> None:
+    write_profile(tmp_path, hub)
+    recipe = load_recipe(write_recipe(tmp_path, recipe_table(steps=9, pictures=6)))
+    found = plan(recipe, data, tmp_path / "run")
+    asked, told = found.sources
+    assert (asked.name, asked.pictures, asked.captions, asked.questions) == ("asked", 9, 0, 18)
+    assert (told.captions, told.questions) == (18, 0)
+    assert asked.epochs == pytest.approx(9 * 6 / 1.5 / 9)
+    assert (found.texts, found.pictures, found.steps) == (9, 9, 9)
+    assert found.feature_bytes == 9 * 2 * 17 * 32 * 2  # pictures, views, states, D, float16
+    assert found.critic_seconds == 0
+    assert found.seconds == pytest.approx(9 * found.step_seconds)
+    assert found.memory > 1e8
+
+
+def test_time_ends_a_planned_run_too(tmp_path: Path, hub: Path, data: Path) -> None:
+    write_profile(tmp_path, hub)
+    table = recipe_table(steps=10**5, minutes=0.01, critic_from=0.5)
+    found = plan(load_recipe(write_recipe(tmp_path, table)), data, tmp_path / "run")
+    assert found.steps < 10**4
+    longest = max(found.step_seconds, found.critic_seconds)
+    assert 0.6 <= found.seconds <= 0.6 + longest
+
+
+def test_a_dry_run_says_it_all(
+    tmp_path: Path, hub: Path, data: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_profile(tmp_path, hub)
+    recipe = write_recipe(tmp_path, recipe_table())
+    folders = ["--data", str(data), "--run", str(tmp_path / "run")]
+    assert main(["train", str(recipe), *folders, "--dry-run"]) == 0
+    said = capfd.readouterr().out
+    for line in (
+        "learnt      mapper ",
+        "source      asked: 9 pictures with 0 captions",
+        "time        ",
+        "memory ",
+    ):
+        assert line in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_times_and_several_processes_in_words(tmp_path: Path, hub: Path, data: Path) -> None:
+    assert [duration(s) for s in (3, 89, 90, 5300, 7200)] == [
+        "3 s", "89 s", "2 min", "88 min", "2.0 h",
+    ]  # fmt: skip
+    write_profile(tmp_path, hub)
+    found = plan(load_recipe(write_recipe(tmp_path, recipe_table())), data, tmp_path / "run")
+    many = replace(found, processes=2, device="cuda:0", critic_seconds=3.0, texts=0)
+    said = "\n".join(plan_lines(many))
+    assert "2 processes on this machine's cuda:0" in said
+    assert "3.00 s where captions are judged" in said
+    assert "GB a process" in said
+    assert "without a picture" not in said

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_models import tiny_profile
+
+from data.features import see_crop
+from data.records import DataError
+from finetune.encoding import Encoder
+from finetune.mixture import Visit
+from finetune.packing import Group
+from finetune.sights import RandomCrops
+from model.adapter import load_base
+
+NOTHING = Group((), has_picture=True)
+
+
+@pytest.fixture
+def crops(hub: Path, data: Path) -> RandomCrops:
+    profile = tiny_profile(hub)
+    return RandomCrops(data, Encoder(load_base(profile).tower, profile.tower, False))
+
+
+def visit(draw: float, sided: bool = False, image: str = "images/train_1.png") -> Visit:
+    return Visit(image, NOTHING, draw, sided)
+
+
+def test_each_draw_is_another_crop_and_the_same_draw_the_same(crops: RandomCrops) -> None:
+    one, two = crops([visit(0.1), visit(0.7)]), crops([visit(0.7)])
+    assert one.shape[1:] == (17, 32)
+    torch.testing.assert_close(one[1], two[0])
+    # The same visits again, as when captions are drawn and then learnt, are not encoded again.
+    assert crops([visit(0.7)]) is two
+
+
+def test_crops_keep_most_of_a_picture_and_mirror_some(tmp_path: Path) -> None:
+    from PIL import Image
+
+    gradient = Image.linear_gradient("L").rotate(90).convert("RGB")  # darker on one side
+    gradient.save(tmp_path / "a.png")
+    left, right = [], []
+    for seed in range(30):
+        for mirrored, found in ((False, left), (True, right)):
+            crop = see_crop(tmp_path / "a.png", random.Random(seed), mirrored)
+            assert min(crop.size) >= 0.75 * 256
+            found.append(crop.getpixel((0, 0))[0] - crop.getpixel((crop.width - 1, 0))[0])
+    assert len({*left}) > 5
+    assert left == [-difference for difference in right]
+
+
+def test_sided_visits_are_never_mirrored(
+    crops: RandomCrops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def watch(path: Path, chance: random.Random, mirrored: bool) -> object:
+        seen.append(mirrored)
+        return see_crop(path, chance, mirrored)
+
+    monkeypatch.setattr("finetune.sights.see_crop", watch)
+    crops([visit(draw / 20, sided=True) for draw in range(20)])
+    assert not any(seen)
+    crops([visit(draw / 20) for draw in range(20)])
+    assert any(seen)
+
+
+def test_a_missing_picture_is_one_sentence(crops: RandomCrops) -> None:
+    with pytest.raises(DataError, match=r"gone\.png is missing or cannot be read"):
+        crops([visit(0.1, image="images/gone.png")])
