@@ -19,12 +19,12 @@ READY := $(VENV)/.ready
 .PHONY: help setup run test check notebooks lock
 
 help:
-	@echo "make setup   install Glimpse into $(VENV)"
-	@echo "make run     open the chat page on this computer"
-	@echo "make test    run all tests"
-	@echo "make check   look for mistakes without running anything"
+	@echo "make setup       install Glimpse into $(VENV)"
+	@echo "make run         open the chat page on this computer"
+	@echo "make test        run all tests"
+	@echo "make check       look for mistakes without running anything"
 	@echo "make notebooks   run the notebooks into runs/notebooks"
-	@echo "make lock    write the installed versions to $(LOCK)"
+	@echo "make lock        write the installed versions to $(LOCK)"
 
 setup: $(READY)
 	@echo "Glimpse is installed in $(VENV): make run opens the chat page."
