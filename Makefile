@@ -16,14 +16,15 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH := $(shell sed -n 's/^torch==//p' $(LOCK))
 READY := $(VENV)/.ready
 
-.PHONY: help setup run test check lock
+.PHONY: help setup run test check notebooks lock
 
 help:
-	@echo "make setup   install Glimpse into $(VENV)"
-	@echo "make run     open the chat page on this computer"
-	@echo "make test    run all tests"
-	@echo "make check   look for mistakes without running anything"
-	@echo "make lock    write the installed versions to $(LOCK)"
+	@echo "make setup       install Glimpse into $(VENV)"
+	@echo "make run         open the chat page on this computer"
+	@echo "make test        run all tests"
+	@echo "make check       look for mistakes without running anything"
+	@echo "make notebooks   run the notebooks into runs/notebooks"
+	@echo "make lock        write the installed versions to $(LOCK)"
 
 setup: $(READY)
 	@echo "Glimpse is installed in $(VENV): make run opens the chat page."
@@ -42,7 +43,7 @@ else
 	@$(PIP) install -qq --no-deps "torch==$(TORCH)"
 endif
 	@echo "Installing the rest, which takes a minute..."
-	@$(PIP) install -qq --constraint $(LOCK) --no-build-isolation --editable ".[dev,train]"
+	@$(PIP) install -qq --constraint $(LOCK) --no-build-isolation --editable ".[dev,train,notebooks]"
 	@touch $@
 
 run: $(READY)
@@ -56,6 +57,10 @@ check: $(READY)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+notebooks: $(READY)
+	@mkdir -p runs/notebooks
+	@$(BIN)/jupyter-execute --output "../runs/notebooks/{notebook_name}.ipynb" notebooks/*.ipynb
 
 lock: $(READY)
 	@{ sed '/^[^#]/,$$d' $(LOCK); $(PIP) freeze --all --exclude-editable | grep -v '^pip==' | \
