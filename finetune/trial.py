@@ -27,8 +27,13 @@ TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 TEXTS = 12  # learnt each time a picture is seen, if there are so many
 
 
-def learn(
-    root: Path, run: Path, asked: Sequence[Asked], schedule: Schedule, base: str = "starter"
+def learn(  # noqa: PLR0917
+    root: Path,
+    run: Path,
+    asked: Sequence[Asked],
+    schedule: Schedule,
+    base: str = "starter",
+    compiled: bool = False,
 ) -> str:
     """Train a fresh adapter on questions.
 
@@ -39,6 +44,7 @@ def learn(
         asked: What to learn, about pictures below `root`.
         schedule: How long and how fast.
         base: The profile whose base weights are used.
+        compiled: As in `Recipe`.
 
     Returns:
         The path of a profile that answers with the new adapter.
@@ -53,6 +59,7 @@ def learn(
         sources=(Source("trial", (str(questions),), ".", questions=TEXTS),),
         lora=Lora(16, 32, 0.0, TARGETS),
         text_tokens=160,
+        compiled=compiled,
     )
     with step(f"Encoding {len({a.image for a in asked})} pictures") as update:
         trainer = Trainer(

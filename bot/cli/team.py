@@ -25,6 +25,11 @@ def is_member() -> bool:
     return "RANK" in os.environ
 
 
+def leads() -> bool:
+    """Whether this process is the one of its team that talks, or alone."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def run_team(size: int, arguments: Sequence[str]) -> None:
     """Run `glimpse` with these arguments in several processes, and wait for all.
 

@@ -11,7 +11,7 @@ import click
 from bot.cli.desk import Desk, busy, prepare_base, standard
 from bot.cli.failing import Failure
 from bot.cli.plan_talk import plan_lines
-from bot.cli.team import is_member, run_team
+from bot.cli.team import is_member, leads, run_team
 from bot.cli.training_talk import talk
 
 if TYPE_CHECKING:
@@ -93,11 +93,7 @@ def _rehearse(recipe: Recipe, data: Path, run: Path) -> None:
     """Say what a run would take."""
     with busy("Rehearsing"):
         from finetune.planning import plan
-        from finetune.train import TrainingError
 
-        try:
-            found = plan(recipe, data, run)
-        except TrainingError as error:
-            raise Failure(str(error)) from error
-    for line in plan_lines(found):
-        click.echo(line)
+        found = plan(recipe, data, run)
+    if leads():
+        click.echo("\n".join(plan_lines(found)))

@@ -13,7 +13,7 @@ from official_files import answered, asked, coco_name, karpathy, pictures, vqa_f
 
 from bot.cli import data_talk
 from finetune.mixture import read_source
-from finetune.recipe import Source
+from finetune.recipe import Source, load_recipe
 
 SPLITS = {"1.jpg": "train", "2.jpg": "val", "3.jpg": "test"}
 
@@ -53,6 +53,16 @@ def test_questions_and_own_rows_are_prepared(bench: Bench, tmp_path: Path) -> No
         "data", "jsonl", f"--rows={rows}", f"--images={images}", f"--to={tmp_path / 'mine'}"
     )
     assert (outcome.status, outcome.err) == (0, "")
+
+
+def test_shapes_are_drawn_for_who_has_nothing(bench: Bench, tmp_path: Path) -> None:
+    outcome = bench.run("data", "shapes", f"--to={tmp_path / 'shapes'}", "--pictures=20")
+    assert (outcome.status, outcome.err) == (0, "")
+    assert outcome.out.startswith(f"{tmp_path / 'shapes'} is ready: ")
+    source = load_recipe("tiny").sources[0]
+    items = read_source(source, tmp_path)
+    assert len(items) == 16
+    assert all(item.captions and item.questions for item in items)
 
 
 def test_trouble_is_a_sentence_and_bad_usage_a_hint(

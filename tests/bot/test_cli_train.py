@@ -73,7 +73,11 @@ def test_everything_is_passed_on_and_progress_is_plain_without_a_terminal(
     assert (made.root, made.run, made.features) == (bench.folder, bench.folder, Path("f"))
     assert made.resumed
     assert outcome.status == 0
-    assert outcome.out == f"The adapter is in {bench.folder / 'adapter'}.\n"
+    profile = bench.folder / "profile.toml"
+    assert outcome.out.splitlines() == [
+        f"The adapter is in {bench.folder / 'adapter'}.",
+        f"Try it: glimpse ask PHOTO QUESTION --profile {profile}",
+    ]
     encoding = [f"Encoding the pictures: {percent} %" for percent in range(0, 101, 10)]
     step = "step 20 of 400, loss 1.235, 31.2 examples/s, 2 min"
     said = [f"  {sample}" for sample in SAMPLES]
