@@ -178,5 +178,6 @@ def test_a_full_disk_keeps_the_checkpoint_before(
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
         "checkpoint.pt",
         "log.jsonl",
+        "tensorboard",
     ]
     assert torch.load(tmp_path / "run/checkpoint.pt", weights_only=True)["progress"]["step"] == 4
