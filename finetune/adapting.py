@@ -55,7 +55,7 @@ class Learner:
             self.language.set_attn_implementation("eager")
         if bfloat16:
             for parameter in self.language.parameters():
-                if not parameter.requires_grad:
+                if not parameter.requires_grad and parameter.ndim > 1:  # norms stay exact
                     parameter.data = parameter.data.to(torch.bfloat16)
             speed_up(self.language)
         name_tags(vlm)

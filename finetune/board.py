@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run: `tensorboard --logdir RUN`."""
+"""What TensorBoard, which is installed apart, shows of a run: `tensorboard --logdir RUN`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Board:
         except ImportError:
             log.info("tensorboardX is not installed, so that nothing is written for TensorBoard")
             return
-        self._writer = SummaryWriter(str(run / "tensorboard"), purge_step=step or None)
+        self._writer = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else 0)
 
     def add(self, report: StepReport, rates: dict[str, float]) -> None:
         """Add a point to each curve, and what the model said.

@@ -71,7 +71,7 @@ class Checkpoint:
         Raises:
             TrainingError: There is no checkpoint, it is damaged, or of another recipe.
         """
-        saved = self._read(learner.device)
+        saved = self._read()
         try:
             if {key: saved[key] for key in self._of} != self._of:
                 raise TrainingError(
@@ -80,7 +80,8 @@ class Checkpoint:
                 )
             learner.load(saved["weights"])
             optimiser.adam.load_state_dict(saved["optimiser"])
-            average.state, average.count = saved["average"], saved["averaged"]
+            average.state = {k: v.to(learner.device) for k, v in saved["average"].items()}
+            average.count = saved["averaged"]
             found = Progress(**saved["progress"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             if isinstance(error, TrainingError):
@@ -88,11 +89,11 @@ class Checkpoint:
             raise self._damaged() from error
         vars(progress).update(vars(found))
 
-    def _read(self, device: torch.device) -> dict[str, Any]:
+    def _read(self) -> dict[str, Any]:
         if not self.path.is_file():
             raise TrainingError(f"There is no checkpoint in {self.path.parent} to resume from.")
         try:
-            saved: dict[str, Any] = torch.load(self.path, device, weights_only=True)
+            saved: dict[str, Any] = torch.load(self.path, "cpu", weights_only=True)
         except Exception as error:  # whatever unpickling trips over
             log.warning("cannot read %s", self.path, exc_info=True)
             raise self._damaged() from error

@@ -35,7 +35,7 @@ class Visit:
     Attributes:
         image: Name of the picture, or None for texts alone.
         group: The texts.
-        draw: Chooses the picture's view, 0..1.
+        draw: Chooses the picture's view or crop, and the hidden positions; 0..1.
         sided: Whether a text speaks of left or right, so that no mirrored view will do.
         dropout: Share of the prefix positions that are hidden.
     """
@@ -130,7 +130,7 @@ class Mixture:
         texts.extend(self._question(r, chance, w) for r, w in zip(asked, weights, strict=True))
         chance.shuffle(texts)
         group = Group(fill(texts, self.recipe.text_tokens), has_picture=True)
-        return Visit(item.image, group, chance.random(), sided, source.dropout)
+        return Visit(item.image, group, chance.random(), sided, source.prefix_dropout)
 
     def _caption(self, caption: str) -> Segment:
         return Segment(tuple(self._tokens(CAPTION_PROMPT)), tuple(self._target(caption)))

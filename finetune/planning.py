@@ -53,7 +53,7 @@ class Plan:
         step_seconds: How long a step takes.
         critic_seconds: How long a self-critical step takes; 0 if there are none.
         seconds: How long all steps take.
-        memory: Most memory held at the end of the rehearsal, in bytes.
+        memory: Memory held at the end of the rehearsal (of a GPU: the most), in bytes.
         device: What it was measured on.
         processes: How many processes shared the work.
     """
@@ -83,6 +83,7 @@ def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
     """
     few = _Few(recipe, root)
     trainer = Trainer(recipe, root, run, features=few)
+    trainer.begin()
     if recipe.compiled:
         trainer.learner.compile()
     schedule = recipe.schedule
@@ -98,9 +99,9 @@ def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
         _count(list(trainer.vlm.parameters())) - mapper - lora,
         tuple(_source(recipe, *source, steps) for source in trainer.mixture.sources),
         len(trainer.mixture.texts),
-        len(trainer.mixture.images),
-        few.bytes * len(trainer.mixture.images) * recipe.views,
-        few.seconds * len(trainer.mixture.images) * recipe.views,
+        few.images,
+        few.bytes * few.images * recipe.views,
+        few.seconds * few.images * recipe.views / trainer.team.size,
         steps,
         plain,
         judged,
@@ -115,15 +116,17 @@ class _Few:
     """Encodes a few pictures that then stand for all.
 
     Attributes:
+        images: How many there are.
         bytes: Size of one picture's hidden states.
         seconds: How long one takes.
     """
 
     def __init__(self, recipe: Recipe, root: Path) -> None:
         self._recipe, self._root = recipe, root
-        self.bytes, self.seconds = 0, 0.0
+        self.images, self.bytes, self.seconds = 0, 0, 0.0
 
     def __call__(self, images: Sequence[str], encoder: Encoder) -> FeatureStore:
+        self.images = len(images)
         names = images[:: max(1, len(images) // ENCODED)][:ENCODED]
         seen = [see(self._root / name, name, view=0) for name in names]
         encoder(seen)  # warms up

@@ -30,8 +30,8 @@ def problems(recipe: Recipe) -> Iterator[str]:
     for source in recipe.sources:
         if not source.captions + source.questions + source.derived:
             yield f"the source {source.name!r} asks for no captions, questions or derived ones"
-        if source.dropout >= 1:
-            yield f"dropout of the source {source.name!r} must be below 1"
+        if source.prefix_dropout >= 1:
+            yield f"prefix_dropout of the source {source.name!r} must be below 1"
         yield from _split(source)
     for sample in recipe.samples:
         yield from _below_one(sample, "pictures")

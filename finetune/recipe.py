@@ -35,8 +35,8 @@ class Source:
         split_key: Key of the rows that names the split; rows of other splits are left out.
         split: The split to train on.
         prefix: Only pictures whose file name starts with it are taken.
-        dropout: Share of the prefix positions that are hidden at a visit, so that few pictures are
-            not learnt by heart (PatchDropout, Liu et al. 2022, arXiv 2208.07220).
+        prefix_dropout: Share of the prefix positions, tags included, that are hidden at a visit,
+            so that few pictures are not learnt by heart (PatchDropout, arXiv 2208.07220).
     """
 
     name: str
@@ -49,7 +49,7 @@ class Source:
     split_key: str = ""
     split: str = ""
     prefix: str = ""
-    dropout: float = 0.0
+    prefix_dropout: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ class Schedule:
         mapper_steps: Steps of the first stage, in which only the mapper learns.
         warmup_steps: Steps over which each learning rate rises.
         pictures: Pictures in one step.
-        accumulate: Parts of a step that are computed one after the other, for less memory.
+        accumulate: Parts of a step that are learnt one after the other, for less memory; the
+            captions of self-critical steps are still drawn at once.
         texts: Mean number of texts without a picture in one step; most come early.
         mapper_rate: Peak learning rate of the mapper.
         lora_rate: Peak learning rate of LoRA.
@@ -144,7 +145,7 @@ class Recipe:
         samples: What to say something about at every checkpoint.
         text_only: JSON lines of questions without pictures, for the language prior; "" for none.
         views: Cached views of each picture: itself, mirrored, and random crops of it.
-        crops: Encode a new random crop at each visit instead of reading a cached view.
+        crops: Encode a new random crop at each visit; views are then cached for word tags only.
         cross_fit: Fit the detector of word tags on other pictures than those it names words of.
         text_tokens: Most tokens of texts behind one prefix.
         precision: "float32", "bfloat16", or "auto" for whichever this processor does faster.

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from data.features import FeatureStore, see_crop
@@ -57,7 +58,7 @@ class RandomCrops:
 
     def __init__(self, root: Path, encoder: Encoder) -> None:
         self._root, self._encoder = root, encoder
-        self._last: tuple[tuple[tuple[str | None, float, bool], ...], Tensor] | None = None
+        self._seen: dict[tuple[str | None, float, bool], Tensor] = {}
 
     def __call__(self, visits: Sequence[Visit]) -> Tensor:
         """Visits → hidden states (visits, states, D).
@@ -65,15 +66,17 @@ class RandomCrops:
         Raises:
             DataError: A picture is missing or cannot be decoded.
         """
-        seen = tuple((visit.image, visit.draw, visit.sided) for visit in visits)
-        if self._last and self._last[0] == seen:  # captions are drawn, then learnt
-            return self._last[1]
-        crops = []
-        for visit in visits:
-            chance = random.Random(f"{visit.image}:{visit.draw}")
-            mirrored = chance.random() < 0.5 and not visit.sided
-            crops.append(see_crop(self._root / str(visit.image), chance, mirrored))
+        keys = [(visit.image, visit.draw, visit.sided) for visit in visits]
+        if not any(key in self._seen for key in keys):  # a new step; else captions are judged
+            self._seen.clear()
+        new = {key: v for key, v in zip(keys, visits, strict=True) if key not in self._seen}
+        crops = [self._crop(visit) for visit in new.values()]
         parts = [self._encoder(crops[at : at + BATCH]) for at in range(0, len(crops), BATCH)]
-        states = torch.from_numpy(np.concatenate(parts))
-        self._last = (seen, states)
-        return states
+        if parts:
+            self._seen |= zip(new, torch.from_numpy(np.concatenate(parts)), strict=True)
+        return torch.stack([self._seen[key] for key in keys])
+
+    def _crop(self, visit: Visit) -> Image.Image:
+        chance = random.Random(f"{visit.image}:{visit.draw}")
+        mirrored = chance.random() < 0.5 and not visit.sided
+        return see_crop(self._root / str(visit.image), chance, mirrored)

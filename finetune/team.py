@@ -47,7 +47,8 @@ class Team:
         """
         from accelerate import PartialState
 
-        cpu = not torch.cuda.is_available()
+        unwanted = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+        cpu = unwanted or not torch.cuda.is_available()
         here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         if not cpu and here > torch.cuda.device_count():
             raise TrainingError(
@@ -80,6 +81,12 @@ class Team:
             if rank == self.rank:
                 mine.append(index)
         return mine
+
+    def follow(self, tensors: Sequence[Tensor]) -> None:
+        """Take the leader's values of these tensors, in place."""
+        if self.size > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor.data, 0)
 
     def sum(self, values: Tensor) -> Tensor:
         """The sum of a tensor over all processes, in place."""

@@ -91,8 +91,11 @@ class Trainer:
                 open_features, features or run / "features", root,
                 views=recipe.views, team=self.team, progress=encoding,
             )  # fmt: skip
-        self.store = features(self.mixture.images, encoder)
-        sight = RandomCrops(root, encoder) if recipe.crops else CachedViews(self.store)
+        tagged = self.vlm.mapper.words is not None
+        images = sorted(self.mixture.captions) if recipe.crops else self.mixture.images
+        self.store = features(images, encoder) if tagged or not recipe.crops else None
+        cached = self.store and CachedViews(self.store)
+        sight = RandomCrops(root, encoder) if recipe.crops or not cached else cached
         self.objective = Objective(self.learner, sight)
         self.critic = Critic(self.objective, self.mixture.captions, recipe.schedule)
         self.optimiser = Optimiser(self.learner, recipe.schedule)
@@ -112,7 +115,7 @@ class Trainer:
         state = (self.progress, self.learner, self.average, self.optimiser)
         if resume:
             self.checkpoint.load(*state)
-        self._begin(resume)
+        self.begin(resume)
         self.run.mkdir(parents=True, exist_ok=True)
         self.learner.train()
         if self.recipe.compiled:
@@ -145,12 +148,12 @@ class Trainer:
         self._step()
         return time.monotonic() - start
 
-    def save(self, folder: Path | None = None) -> Path:
+    def save(self) -> Path:
         """Write the adapter (averaged, if there is an average) and return its folder.
 
         Beside it, `profile.toml` is a profile that answers with it.
         """
-        folder = folder or self.run / "adapter"
+        folder = self.run / "adapter"
         if not self.team.leads:
             return folder
         state = self.average.state or self.learner.state()
@@ -174,18 +177,28 @@ class Trainer:
         (folder.parent / "profile.toml").write_text(tomli_w.dumps(answering), encoding="utf-8")
         return folder
 
-    def _begin(self, resumed: bool) -> None:
-        """Start at the adapter that the profile names, or at fresh weights, unless resumed."""
-        store, captions, seed = self.store, self.mixture.captions, self.recipe.seed
+    def begin(self, resumed: bool = False) -> None:
+        """Start at the adapter that the profile names, or at fresh weights, unless resumed.
+
+        Raises:
+            TrainingError: The adapter does not fit, or words cannot be fitted to these captions.
+        """
+        captions, seed = self.mixture.captions, self.recipe.seed
+        fresh = not (resumed or self.recipe.continues)
         if self.recipe.continues and not resumed:
             self._go_on()
-        if self.vlm.mapper.words is None:
-            return
-        if not (self.progress.vocabulary or resumed):
-            self.progress.vocabulary = fit_words(self.vlm, store, captions, seed)
-        if self.recipe.cross_fit:
-            vocabulary = self.progress.vocabulary
-            self.objective.words = CrossFittedWords(self.vlm, store, captions, vocabulary, seed)
+        if fresh and self.store is not None:
+            self.progress.vocabulary = fit_words(self.vlm, self.store, captions, seed)
+        if self.recipe.cross_fit and self.store is not None:
+            self.objective.words = CrossFittedWords(
+                self.vlm, self.store, captions, self.progress.vocabulary, seed
+            )
+        self.team.follow(self._shared())
+
+    def _shared(self) -> list[torch.Tensor]:
+        """What must be the same in every process, though each has made it by itself."""
+        words = self.objective.words.tensors if self.objective.words else []
+        return [*self.vlm.mapper.state_dict().values(), *self.learner.lora_parameters, *words]
 
     def _go_on(self) -> None:
         """Start at the adapter that the profile names."""

@@ -86,6 +86,9 @@ class CrossFittedWords:
         captions: Captions by the picture's name.
         vocabulary: The words that the detector of `vlm` tells.
         seed: Of order, views and dropout.
+
+    Raises:
+        TrainingError: There are no word tags, or too few captions, or nobody knows the vocabulary.
     """
 
     def __init__(
@@ -96,11 +99,17 @@ class CrossFittedWords:
         vocabulary: Sequence[str],
         seed: int,
     ) -> None:
-        words = vlm.mapper.words
-        assert words is not None
+        words, images = vlm.mapper.words, sorted(captions)
+        if words is None or len(vocabulary) != words.names.num_embeddings:
+            raise TrainingError(
+                "cross_fit needs word tags whose vocabulary is known: a profile with words in "
+                "[mapper], and to go on from, an adapter that lists its vocabulary."
+            )
+        if len(images) <= FOLDS:
+            raise TrainingError(f"cross_fit needs more than {FOLDS} pictures with captions.")
         self._own: nn.Sequential = words.detector
-        images = sorted(captions)
-        self._fold = {image: zlib.crc32(image.encode()) % FOLDS for image in images}
+        mixed = sorted(images, key=lambda image: zlib.crc32(image.encode()))
+        self._fold = {image: rank % FOLDS for rank, image in enumerate(mixed)}
         targets = word_targets([captions[image] for image in images], vocabulary).to(vlm.device)
         states = _pooled(vlm, store, images)
         folds = torch.tensor([self._fold[image] for image in images], device=vlm.device)
@@ -115,6 +124,11 @@ class CrossFittedWords:
                         layer.reset_parameters()
                 _fit(detector, states[:, others], targets[others])
             self._detectors.append(detector)
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """The weights of all detectors."""
+        return [weight for detector in self._detectors for weight in detector.parameters()]
 
     @torch.no_grad()
     def __call__(self, visits: Sequence[Visit], hidden: Tensor) -> Tensor:

@@ -17,11 +17,17 @@ from bot.cli.failing import Failure
 
 PATIENCE = 120.0  # seconds for the step at hand and a checkpoint
 COMMAND = (sys.executable, "-P", "-m", "bot.cli")
+_MEMBER = "TRAINING_TEAM_OF_GLIMPSE"
 _GRACE = 3.0  # seconds in which the leader may fail for the same reason, and say it
 
 
 def is_member() -> bool:
-    """Whether this process was started as one of a team."""
+    """Whether this process was started by `run_team`."""
+    return _MEMBER in os.environ
+
+
+def has_team() -> bool:
+    """Whether this process is one of several, whoever started it."""
     return "RANK" in os.environ
 
 
@@ -64,6 +70,7 @@ def run_team(size: int, arguments: Sequence[str]) -> None:
 def _start(size: int, arguments: Sequence[str]) -> list[subprocess.Popen[bytes]]:
     shared = {
         **os.environ,
+        _MEMBER: "1",
         "WORLD_SIZE": str(size),
         "LOCAL_WORLD_SIZE": str(size),
         "MASTER_ADDR": "127.0.0.1",

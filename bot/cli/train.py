@@ -11,7 +11,7 @@ import click
 from bot.cli.desk import Desk, busy, prepare_base, standard
 from bot.cli.failing import Failure
 from bot.cli.plan_talk import plan_lines
-from bot.cli.team import is_member, leads, run_team
+from bot.cli.team import has_team, is_member, leads, run_team
 from bot.cli.training_talk import talk
 
 if TYPE_CHECKING:
@@ -60,12 +60,14 @@ def train(
     """
     from finetune.recipe import load_recipe
 
+    if dry_run and resume:
+        raise click.UsageError("--dry-run and --resume do not go together")
     chosen = load_recipe(recipe)
     if not (resume or dry_run or is_member()) and (run / "checkpoint.pt").exists():
         raise Failure(f"{run} holds a run already; --resume it, or name another folder.")
     os.environ.update(desk.settings.environment())
     prepare_base(chosen.profile)
-    if processes > 1 and not is_member():
+    if processes > 1 and not has_team():
         arguments = ["train", recipe, f"--data={data}", f"--run={run}"]
         arguments += [f"--features={features}"] if features else []
         arguments += ["--resume"] if resume else []

@@ -18,10 +18,10 @@ from data.prepare.job import Job, Prepared, Wish
 from data.prepare.pictures import Folders
 from data.prepare.rows import FILE
 from data.prepare.tally import Tally
-from data.prepare.writing import sentences_for_disk
+from data.prepare.writing import Manifest, sentences_for_disk
 
 SIDE = 96  # pixels
-PICTURES = "pictures"
+NAME, PICTURES = "shapes", "pictures"
 COLOURS = {
     "red": (214, 40, 40), "green": (38, 142, 60), "blue": (38, 70, 190), "yellow": (240, 200, 20),
     "black": (25, 25, 25), "purple": (130, 50, 160),
@@ -51,8 +51,15 @@ def prepare_shapes(wish: Wish, pictures: int, seed: int = 0) -> Prepared:
         DataError: There is something else in the folder, or the disk is full.
     """
     folder = wish.target / PICTURES
+    manifest = Manifest.of(wish.target, NAME)
+    Folders({"": folder}).check_place(wish.target, manifest.ours)
+    manifest.check_free(FILE, ())
     with sentences_for_disk(wish.target):
         folder.mkdir(parents=True, exist_ok=True)
+        names = {_name(number, seed) for number in range(pictures)}
+        for stale in folder.glob("shapes_*.png"):
+            if stale.name not in names:
+                stale.unlink()
         for number, shapes in enumerate(islice(drawn(seed), pictures)):
             _draw(shapes).save(folder / _name(number, seed))
             wish.report("Drawing", number + 1, pictures)
@@ -64,7 +71,7 @@ def prepare_shapes(wish: Wish, pictures: int, seed: int = 0) -> Prepared:
                 yield {"image": _name(number, seed), "split": split, **row}
 
     origin = f"{pictures} pictures drawn with seed {seed}"
-    return Job("shapes", FILE, "rows", (), Folders.of([folder]), rows, origin).prepare(wish)
+    return Job(NAME, FILE, "rows", (), Folders.of([folder]), rows, origin).prepare(wish)
 
 
 def drawn(seed: int) -> Iterator[tuple[Shape, ...]]:

@@ -44,7 +44,8 @@ def test_the_same_seed_draws_the_same_and_nothing_is_done_twice(tmp_path: Path) 
         prepare_shapes(Wish(tmp_path / name), 12, seed=3)
     assert (tmp_path / "one/rows.jsonl").read_bytes() == (tmp_path / "two/rows.jsonl").read_bytes()
     assert prepare_shapes(Wish(tmp_path / "one"), 12, seed=3).unchanged
-    assert not prepare_shapes(Wish(tmp_path / "one"), 15, seed=3).unchanged
+    assert not prepare_shapes(Wish(tmp_path / "one"), 10, seed=3).unchanged
+    assert len([*(tmp_path / "one/images").iterdir()]) == 10
     other = prepare_shapes(Wish(tmp_path / "three"), 12, seed=4)
     assert (other.folder / "rows.jsonl").read_bytes() != (tmp_path / "one/rows.jsonl").read_bytes()
 
@@ -53,4 +54,5 @@ def test_somebody_elses_folder_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text("mine")
     with pytest.raises(DataError, match="is there already"):
         prepare_shapes(Wish(tmp_path), 12)
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
     assert (tmp_path / "rows.jsonl").read_text() == "mine"

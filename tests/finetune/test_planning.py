@@ -70,7 +70,6 @@ def test_every_shipped_recipe_plans_and_starts_on_random_weights(
         text_only=shipped.text_only.removesuffix(".gz"),
         compiled=False,
         continues=False,
-        precision="float32",
         schedule=replace(shipped.schedule, steps=4, critic_from=0.5),
     )
     found = plan(recipe, root, tmp_path / "run")

@@ -63,8 +63,12 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
         "share of every source is 0",
     ),
     "every position hidden": (
-        {"sources": [{"name": "x", "files": ["f"], "images": "i", "captions": 1, "dropout": 1.0}]},
-        "dropout of the source 'x' must be below 1",
+        {
+            "sources": [
+                {"name": "x", "files": ["f"], "images": "i", "captions": 1, "prefix_dropout": 1.0}
+            ]
+        },
+        "prefix_dropout of the source 'x' must be below 1",
     ),
     "no sample pictures": (
         {"samples": [{"files": ["f"], "images": "i", "pictures": 0}]},

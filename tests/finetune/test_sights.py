@@ -32,8 +32,21 @@ def test_each_draw_is_another_crop_and_the_same_draw_the_same(crops: RandomCrops
     one, two = crops([visit(0.1), visit(0.7)]), crops([visit(0.7)])
     assert one.shape[1:] == (17, 32)
     torch.testing.assert_close(one[1], two[0])
-    # The same visits again, as when captions are drawn and then learnt, are not encoded again.
-    assert crops([visit(0.7)]) is two
+
+
+def test_what_is_drawn_and_then_learnt_is_encoded_once(
+    crops: RandomCrops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded = []
+    monkeypatch.setattr(
+        "finetune.sights.see_crop", lambda *args: encoded.append(args) or see_crop(*args)
+    )
+    first = crops([visit(0.7)])
+    both = crops([visit(0.1), visit(0.7)])
+    assert len(encoded) == 2
+    assert torch.equal(both[1], first[0])
+    crops([visit(0.2)])
+    assert len(crops._seen) == 1
 
 
 def test_crops_keep_most_of_a_picture_and_mirror_some(tmp_path: Path) -> None:

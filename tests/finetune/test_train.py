@@ -15,7 +15,10 @@ from finetune.train import StepReport
 from model.profile import load_profile
 
 
-@pytest.mark.parametrize(("speaking", "number"), [("gpt-neox", "float32"), ("llama", "bfloat16")])
+@pytest.mark.parametrize(
+    ("speaking", "number"),
+    [("gpt-neox", "float32"), ("gpt-neox", "bfloat16"), ("llama", "bfloat16")],
+)
 def test_training_teaches_and_tells(
     tmp_path: Path,
     hub: Path,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -97,13 +96,17 @@ def test_the_words_of_a_training_picture_do_not_come_from_its_own_captions(
     visits = [Visit(name, Group((), has_picture=True)) for name in names]
     hidden = torch.from_numpy(states).float()
 
+    folds: dict[str, int] = {}
+
     def logits(captions: dict[str, list[str]]) -> torch.Tensor:
-        return CrossFittedWords(trainer.vlm, store, captions, vocabulary, 0)(visits, hidden)
+        fitted = CrossFittedWords(trainer.vlm, store, captions, vocabulary, 0)
+        folds.update(fitted._fold)
+        return fitted(visits, hidden)
 
     before = logits(captions)
-    fold = [zlib.crc32(name.encode()) % FOLDS for name in names]
+    fold = [folds[name] for name in names]
     first = torch.tensor([each == 0 for each in fold])
-    assert 0 < first.sum() < 60
+    assert first.sum() == 60 / FOLDS
     changed = {n: ["a red wall"] if fold[i] == 0 else captions[n] for i, n in enumerate(names)}
     after = logits(changed)
     torch.testing.assert_close(after[first], before[first])
@@ -116,6 +119,17 @@ def test_the_words_of_a_training_picture_do_not_come_from_its_own_captions(
     torch.testing.assert_close(fitted(stranger, hidden[:1]), own.detector(hidden[:1, 0]))
 
 
+def test_cross_fitting_says_what_it_lacks(tmp_path: Path, hub: Path, data: Path) -> None:
+    trainer = make_trainer(tmp_path, hub, data, profile=WORDS)
+    assert trainer.store is not None
+    for captions, vocabulary, sentence in (
+        (trainer.mixture.captions, [], "whose vocabulary is known"),
+        ({"1.png": ["a dog"]}, ["word"] * 7, "needs more than 5 pictures"),
+    ):
+        with pytest.raises(TrainingError, match=sentence):
+            CrossFittedWords(trainer.vlm, trainer.store, captions, vocabulary, 0)
+
+
 def test_who_goes_on_from_an_adapter_knows_its_words(tmp_path: Path, hub: Path, data: Path) -> None:
     changes = {"cross_fit": True, "crops": True}
     first = make_trainer(tmp_path / "first", hub, data, profile=WORDS, changes=changes)
@@ -125,7 +139,7 @@ def test_who_goes_on_from_an_adapter_knows_its_words(tmp_path: Path, hub: Path, 
     profile = WORDS | {"adapter": str(folder)}
     again = {**changes, "continues": True}
     second = make_trainer(tmp_path / "second", hub, data, profile=profile, changes=again)
-    second._begin(resumed=False)
+    second.begin()
     assert second.progress.vocabulary == words
     names = second.vlm.mapper.words
     assert names is not None
