@@ -73,7 +73,8 @@ class RandomCrops:
         crops = [self._crop(visit) for visit in new.values()]
         parts = [self._encoder(crops[at : at + BATCH]) for at in range(0, len(crops), BATCH)]
         if parts:
-            self._seen |= zip(new, torch.from_numpy(np.concatenate(parts)), strict=True)
+            states = torch.from_numpy(np.concatenate(parts)).float()  # autocast stacks no float16
+            self._seen |= zip(new, states, strict=True)
         return torch.stack([self._seen[key] for key in keys])
 
     def _crop(self, visit: Visit) -> Image.Image:

@@ -94,9 +94,8 @@ class Trainer:
         tagged = self.vlm.mapper.words is not None
         images = sorted(self.mixture.captions) if recipe.crops else self.mixture.images
         self.store = features(images, encoder) if tagged or not recipe.crops else None
-        cached = self.store and CachedViews(self.store)
-        sight = RandomCrops(root, encoder) if recipe.crops or not cached else cached
-        self.objective = Objective(self.learner, sight)
+        cached = CachedViews(self.store) if self.store and not recipe.crops else None
+        self.objective = Objective(self.learner, cached or RandomCrops(root, encoder))
         self.critic = Critic(self.objective, self.mixture.captions, recipe.schedule)
         self.optimiser = Optimiser(self.learner, recipe.schedule)
         self.average = Average()
@@ -178,11 +177,7 @@ class Trainer:
         return folder
 
     def begin(self, resumed: bool = False) -> None:
-        """Start at the adapter that the profile names, or at fresh weights, unless resumed.
-
-        Raises:
-            TrainingError: The adapter does not fit, or words cannot be fitted to these captions.
-        """
+        """Start at the adapter that the profile names, or at fresh weights, unless resumed."""
         captions, seed = self.mixture.captions, self.recipe.seed
         fresh = not (resumed or self.recipe.continues)
         if self.recipe.continues and not resumed:
