@@ -14,13 +14,12 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import tomli_w
 import torch
 
 from finetune.adapting import Average, Learner, part
@@ -38,9 +37,9 @@ from finetune.recipe import Recipe
 from finetune.samples import SamplePictures
 from finetune.sights import CachedViews, RandomCrops
 from finetune.team import Team
-from finetune.words import CrossFittedWords, fit_words
+from finetune.words import CrossFittedWords, WordExamples, fit_words
 from model.adapter import adapter_state, load_base, read_card, save_adapter
-from model.profile import load_profile
+from model.profile import load_profile, save_profile
 
 __all__ = ["Said", "StepReport", "Trainer", "TrainingError"]
 log = logging.getLogger(__name__)
@@ -172,22 +171,22 @@ class Trainer:
             folder, self.profile, part("mapper", state), self.learner.language,
             {"training": training} | words, part("lora", state),
         )  # fmt: skip
-        answering = {**asdict(self.profile), "name": self.recipe.name, "adapter": "adapter"}
-        (folder.parent / "profile.toml").write_text(tomli_w.dumps(answering), encoding="utf-8")
+        answering = replace(self.profile, name=self.recipe.name, adapter="adapter")
+        save_profile(answering, folder.parent / "profile.toml")
         return folder
 
     def begin(self, resumed: bool = False) -> None:
         """Start at the adapter that the profile names, or at fresh weights, unless resumed."""
-        captions, seed = self.mixture.captions, self.recipe.seed
-        fresh = not (resumed or self.recipe.continues)
+        seed, fresh = self.recipe.seed, not (resumed or self.recipe.continues)
         if self.recipe.continues and not resumed:
             self._go_on()
-        if fresh and self.store is not None:
-            self.progress.vocabulary = fit_words(self.vlm, self.store, captions, seed)
-        if self.recipe.cross_fit and self.store is not None:
-            self.objective.words = CrossFittedWords(
-                self.vlm, self.store, captions, self.progress.vocabulary, seed
-            )
+        if fresh or self.recipe.cross_fit:
+            examples = WordExamples.of(self.vlm, self.store, self.mixture.captions)
+            if fresh and examples:
+                self.progress.vocabulary = fit_words(self.vlm, examples, seed)
+            if self.recipe.cross_fit:
+                known = self.progress.vocabulary
+                self.objective.words = CrossFittedWords(self.vlm, examples, known, seed)
         self.team.follow(self._shared())
 
     def _shared(self) -> list[torch.Tensor]:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import tomli_w
 
 from data.records import DataError
 from finetune import metrics
@@ -19,7 +16,7 @@ from finetune.progress import StepReport
 from finetune.recipe import Lora, Recipe, Schedule, Source
 from finetune.train import Trainer
 from model.adapter import AdapterError
-from model.profile import ProfileError, load_profile
+from model.profile import ProfileError, load_profile, save_profile
 from model.progress import step
 from model.wheels import WeightsError
 
@@ -91,11 +88,10 @@ def plainly(main: Callable[[], int]) -> int:
 
 def _write_profile(run: Path, base: str) -> str:
     """The base's profile with the adapter that the run will write."""
-    table: dict[str, Any] = asdict(load_profile(base))
-    table["mapper"]["words"] = 0  # nothing here has captions to learn them from
+    profile = load_profile(base)
+    mapper = replace(profile.mapper, words=0)  # nothing here has captions to learn them from
     path = (run / "profile.toml").resolve()
-    table |= {"name": run.name, "adapter": "adapter"}
-    path.write_text(tomli_w.dumps(table), encoding="utf-8")
+    save_profile(replace(profile, name=run.name, adapter="adapter", mapper=mapper), path)
     return str(path)
 
 

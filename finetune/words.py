@@ -10,6 +10,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -36,36 +37,61 @@ _POINTLESS = frozenset(
 )
 
 
-def fit_words(
-    vlm: PrefixVLM, store: FeatureStore, captions: Mapping[str, Sequence[str]], seed: int
-) -> list[str]:
+@dataclass(frozen=True)
+class WordExamples:
+    """What detectors of words are fitted on.
+
+    Attributes:
+        images: Names of the pictures.
+        states: Their global states (views, pictures, D), in all views that every picture has.
+        captions: The captions of each.
+    """
+
+    images: Sequence[str]
+    states: Tensor
+    captions: Sequence[Sequence[str]]
+
+    @classmethod
+    def of(
+        cls, vlm: PrefixVLM, store: FeatureStore | None, captions: Mapping[str, Sequence[str]]
+    ) -> WordExamples | None:
+        """The examples in a store, read at once; None if nothing has word tags.
+
+        Args:
+            vlm: Its tower made the store.
+            store: Hidden states of the pictures.
+            captions: Captions by the picture's name.
+        """
+        if vlm.mapper.words is None or store is None:
+            return None
+        images = sorted(captions)
+        return cls(images, _pooled(vlm, store, images), [captions[image] for image in images])
+
+
+def fit_words(vlm: PrefixVLM, examples: WordExamples, seed: int) -> list[str]:
     """Fit the detector of `vlm.mapper.words` and name its words; returns the vocabulary.
 
     Args:
         vlm: Its mapper has word tags.
-        store: Hidden states of the pictures.
-        captions: Captions by the picture's name.
+        examples: What to fit it on.
         seed: Of order, views and dropout.
 
     Raises:
         TrainingError: The captions hold fewer words than the vocabulary has room for.
     """
     words = vlm.mapper.words
-    if words is None:
-        return []
-    images = sorted(captions)
+    assert words is not None
     size = words.names.num_embeddings
-    vocabulary = frequent_words([captions[image] for image in images], size)
+    vocabulary = frequent_words(examples.captions, size)
     if len(vocabulary) < size:
         raise TrainingError(
             f"The captions hold only {len(vocabulary)} different words, "
             f"but the mapper's vocabulary is {size}."
         )
-    targets = word_targets([captions[image] for image in images], vocabulary)
-    states = _pooled(vlm, store, images)  # (views, pictures, D)
+    targets = word_targets(examples.captions, vocabulary)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        _fit(words.detector, states, targets.to(vlm.device))
+        _fit(words.detector, examples.states, targets.to(vlm.device))
     with torch.no_grad():
         for row, word in enumerate(vocabulary):
             ids = torch.tensor(vlm.tokens(" " + word), device=vlm.device)
@@ -82,8 +108,7 @@ class CrossFittedWords:
 
     Args:
         vlm: Its mapper has word tags, whose detector serves pictures without captions.
-        store: Hidden states of the pictures.
-        captions: Captions by the picture's name.
+        examples: What to fit the others on; None if there is nothing.
         vocabulary: The words that the detector of `vlm` tells.
         seed: Of order, views and dropout.
 
@@ -94,24 +119,23 @@ class CrossFittedWords:
     def __init__(
         self,
         vlm: PrefixVLM,
-        store: FeatureStore,
-        captions: Mapping[str, Sequence[str]],
+        examples: WordExamples | None,
         vocabulary: Sequence[str],
         seed: int,
     ) -> None:
-        words, images = vlm.mapper.words, sorted(captions)
-        if words is None or len(vocabulary) != words.names.num_embeddings:
+        words = vlm.mapper.words
+        if words is None or examples is None or len(vocabulary) != words.names.num_embeddings:
             raise TrainingError(
                 "cross_fit needs word tags whose vocabulary is known: a profile with words in "
                 "[mapper], and to go on from, an adapter that lists its vocabulary."
             )
+        images = examples.images
         if len(images) <= FOLDS:
             raise TrainingError(f"cross_fit needs more than {FOLDS} pictures with captions.")
         self._own: nn.Sequential = words.detector
         mixed = sorted(images, key=lambda image: zlib.crc32(image.encode()))
         self._fold = {image: rank % FOLDS for rank, image in enumerate(mixed)}
-        targets = word_targets([captions[image] for image in images], vocabulary).to(vlm.device)
-        states = _pooled(vlm, store, images)
+        targets = word_targets(examples.captions, vocabulary).to(vlm.device)
         folds = torch.tensor([self._fold[image] for image in images], device=vlm.device)
         self._detectors: list[nn.Sequential] = []
         for fold in range(FOLDS):
@@ -122,7 +146,7 @@ class CrossFittedWords:
                 for layer in detector:
                     if isinstance(layer, nn.Linear):
                         layer.reset_parameters()
-                _fit(detector, states[:, others], targets[others])
+                _fit(detector, examples.states[:, others], targets[others])
             self._detectors.append(detector)
 
     @property

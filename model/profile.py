@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import os
 import tomllib
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
+
+import tomli_w
 
 PROFILES_FOLDER = Path(__file__).parent / "profiles"
 ADAPTERS_FOLDER = Path(__file__).parent / "adapters"
@@ -150,6 +152,15 @@ def load_profile(name: str | os.PathLike[str]) -> Profile:
     except tomllib.TOMLDecodeError as error:
         raise ProfileError(f"The profile {path.name} is not valid TOML: {error}.") from error
     return profile_from_table(table, path)
+
+
+def save_profile(profile: Profile, path: Path) -> None:
+    """Write a profile as TOML that `load_profile` reads.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path.write_text(tomli_w.dumps(asdict(profile)), encoding="utf-8")
 
 
 def profile_from_table(table: dict[str, Any], path: Path) -> Profile:

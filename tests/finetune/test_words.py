@@ -15,7 +15,14 @@ from data.features import FeatureStore
 from finetune.errors import TrainingError
 from finetune.mixture import Visit
 from finetune.packing import Group
-from finetune.words import FOLDS, CrossFittedWords, fit_words, frequent_words, word_targets
+from finetune.words import (
+    FOLDS,
+    CrossFittedWords,
+    WordExamples,
+    fit_words,
+    frequent_words,
+    word_targets,
+)
 from model.adapter import load_trained
 from model.profile import load_profile
 
@@ -50,7 +57,9 @@ def test_the_detector_names_the_word_that_belongs_to_a_picture(
     captions = {
         n: [f"a {c} wall", f"the {c} dog left"] for n, c in zip(names, colours, strict=True)
     }
-    vocabulary = fit_words(trainer.vlm, store, captions, seed=0)
+    examples = WordExamples.of(trainer.vlm, store, captions)
+    assert examples is not None
+    vocabulary = fit_words(trainer.vlm, examples, seed=0)
     with torch.inference_mode():
         logits = mapper.words.detector(torch.from_numpy(array[:, 0]).float())
     columns = torch.tensor([vocabulary.index(colour) for colour in COLOURS])
@@ -99,7 +108,8 @@ def test_the_words_of_a_training_picture_do_not_come_from_its_own_captions(
     folds: dict[str, int] = {}
 
     def logits(captions: dict[str, list[str]]) -> torch.Tensor:
-        fitted = CrossFittedWords(trainer.vlm, store, captions, vocabulary, 0)
+        examples = WordExamples.of(trainer.vlm, store, captions)
+        fitted = CrossFittedWords(trainer.vlm, examples, vocabulary, 0)
         folds.update(fitted._fold)
         return fitted(visits, hidden)
 
@@ -115,19 +125,34 @@ def test_the_words_of_a_training_picture_do_not_come_from_its_own_captions(
     stranger = [Visit("new.png", Group((), has_picture=True))]
     own = trainer.vlm.mapper.words
     assert own is not None
-    fitted = CrossFittedWords(trainer.vlm, store, captions, vocabulary, 0)
+    fitted = CrossFittedWords(
+        trainer.vlm, WordExamples.of(trainer.vlm, store, captions), vocabulary, 0
+    )
     torch.testing.assert_close(fitted(stranger, hidden[:1]), own.detector(hidden[:1, 0]))
 
 
 def test_cross_fitting_says_what_it_lacks(tmp_path: Path, hub: Path, data: Path) -> None:
     trainer = make_trainer(tmp_path, hub, data, profile=WORDS)
-    assert trainer.store is not None
+    everything = trainer.mixture.captions
+    one = dict([everything.popitem()])
     for captions, vocabulary, sentence in (
-        (trainer.mixture.captions, [], "whose vocabulary is known"),
-        ({"1.png": ["a dog"]}, ["word"] * 7, "needs more than 5 pictures"),
+        (everything, [], "whose vocabulary is known"),
+        (one, ["word"] * 7, "needs more than 5 pictures"),
     ):
+        examples = WordExamples.of(trainer.vlm, trainer.store, captions)
         with pytest.raises(TrainingError, match=sentence):
-            CrossFittedWords(trainer.vlm, trainer.store, captions, vocabulary, 0)
+            CrossFittedWords(trainer.vlm, examples, vocabulary, 0)
+
+
+@pytest.mark.parametrize("crops", [False, True])
+def test_cross_fitting_without_word_tags_is_refused(
+    tmp_path: Path, hub: Path, data: Path, crops: bool
+) -> None:
+    changes = {"cross_fit": True, "crops": crops}
+    profile = {"mapper": {**WORDS["mapper"], "words": 0}}
+    trainer = make_trainer(tmp_path, hub, data, changes=changes, profile=profile)
+    with pytest.raises(TrainingError, match="needs word tags"):
+        trainer.train()
 
 
 def test_who_goes_on_from_an_adapter_knows_its_words(tmp_path: Path, hub: Path, data: Path) -> None:
