@@ -4,7 +4,7 @@
 
 easy-vqa (MIT, on PyPI) has 64-px pictures of one coloured shape, made larger for the tower, and
 questions of which the text alone answers 67 %. What learns is the starter's own: EfficientNet-Lite2
-(frozen), a new mapper, LoRA in SmolLM2-135M, on 2 CPU cores in a quarter of an hour. Exits with
+(frozen), a new mapper, LoRA in SmolLM2-135M, on 2 CPU cores. Exits with
 status 0 if it answers at least 90 % with pictures and at most 70 % with shuffled ones.
 """
 

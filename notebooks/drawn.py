@@ -12,6 +12,8 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
+from data.prepare.shapes import draw_shape
+
 COLOURS = {
     "red": (205, 40, 40),
     "green": (40, 150, 60),
@@ -62,14 +64,7 @@ def _draw(things: list[Thing], chance: random.Random) -> Image.Image:
         room = SIDE // len(things)
         x = place * room + chance.randint(half, room - half)
         y = chance.randint(half, SIDE - half)
-        box = (x - half, y - half, x + half, y + half)
-        if shape == "circle":
-            draw.ellipse(box, COLOURS[colour])
-        elif shape == "square":
-            draw.rectangle(box, COLOURS[colour])
-        else:
-            corners = [(x, y - half), (x - half, y + half), (x + half, y + half)]
-            draw.polygon(corners, COLOURS[colour])
+        draw_shape(draw, shape, (x - half, y - half, x + half, y + half), COLOURS[colour])
     return image
 
 

@@ -114,14 +114,24 @@ def _draw(shapes: tuple[Shape, ...]) -> Image.Image:
     for shape in shapes:
         left, top = shape.place * SIDE // 3 + 4, (SIDE - size) // 2
         box = (left, top, left + size, top + size)
-        colour = COLOURS[shape.colour]
-        if shape.kind == "circle":
-            pen.ellipse(box, colour)
-        elif shape.kind == "square":
-            pen.rectangle(box, colour)
-        else:
-            pen.polygon([(left, box[3]), (box[2], box[3]), (left + size / 2, top)], colour)
+        draw_shape(pen, shape.kind, box, COLOURS[shape.colour])
     return image
+
+
+def draw_shape(
+    pen: ImageDraw.ImageDraw,
+    kind: str,
+    box: tuple[int, int, int, int],
+    colour: tuple[int, int, int],
+) -> None:
+    """Fill a circle, a square or an upright triangle; `box` is left, top, right, bottom."""
+    left, top, right, bottom = box
+    if kind == "circle":
+        pen.ellipse(box, colour)
+    elif kind == "square":
+        pen.rectangle(box, colour)
+    else:
+        pen.polygon([(left, bottom), (right, bottom), ((left + right) / 2, top)], colour)
 
 
 def _name(number: int, seed: int) -> str:

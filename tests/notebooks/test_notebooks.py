@@ -150,13 +150,6 @@ assert abs((scores[0] - hidden_loss) - float(loss[3])) < 1e-3
 """
 
 
-@long
-def test_the_prefix_notebook(run: Run, profile: Path) -> None:
-    notebook = run("01_prefix.ipynb", PREFIX, profile=profile)
-    assert pictures(notebook) == 5
-    assert complaints(notebook) == ""
-
-
 SCRATCH = """
 # Learning helps; a decoder that knows nothing starts at log V.
 assert abs(float(guess) - math.log(len(known))) < 0.5
@@ -214,13 +207,6 @@ assert to_batch([[vlm.end], [-5, vlm.end]]).tolist() == [[0, -100], [-100, 0]]
 """
 
 
-@long
-def test_the_decoder_from_scratch(run: Run, profile: Path) -> None:
-    notebook = run("02_decoder_from_scratch.ipynb", SCRATCH, profile=profile)
-    assert pictures(notebook) == 3
-    assert complaints(notebook) == ""
-
-
 ERRORS = """
 assert len(scored) == len(shuffled) == LIMIT
 right = sum(one.score for one in scored) / len(scored)
@@ -243,7 +229,13 @@ assert (share(always, "yes", yes) + share(always, "no", no)) / 2 == 50.0
 
 
 @long
-def test_the_errors(run: Run, profile: Path) -> None:
-    notebook = run("03_errors.ipynb", ERRORS, profile=profile)
-    assert pictures(notebook) == 5
+@pytest.mark.parametrize(
+    ("name", "checks", "drawings"),
+    [("01_prefix", PREFIX, 5), ("02_decoder_from_scratch", SCRATCH, 3), ("03_errors", ERRORS, 5)],
+)
+def test_a_notebook_runs_and_holds_what_it_says(
+    run: Run, profile: Path, name: str, checks: str, drawings: int
+) -> None:
+    notebook = run(f"{name}.ipynb", checks, profile=profile)
+    assert pictures(notebook) == drawings
     assert complaints(notebook) == ""
