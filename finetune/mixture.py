@@ -26,6 +26,7 @@ Tokens = Callable[[str], list[int]]
 T = TypeVar("T")
 _POLAR = ("yes", "no")
 _SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
+_PRESENCE = re.compile(r"(is|are) there\b.*\b(picture|image|photo)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ class Mixture:
 
     def _by_people(self, record: QuestionRecord) -> float:
         """What a question that a person asked weighs."""
-        return self.recipe.schedule.yes_weight if record.answers[0][0] == "yes" else 1.0
+        polar = record.answers[0][0] == "yes" and not _PRESENCE.match(record.question)
+        return self.recipe.schedule.yes_weight if polar else 1.0
 
     def _question(self, record: QuestionRecord, chance: random.Random, times: float) -> Segment:
         prompt = self._tokens(question_prompt(record.question))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,7 +55,8 @@ class Plan:
         step_seconds: How long a step takes.
         critic_seconds: How long a self-critical step takes; 0 if there are none.
         seconds: How long all steps take.
-        memory: Memory held at the end of the rehearsal (of a GPU: the most), in bytes.
+        memory: The most memory held in the rehearsal, in bytes: of a GPU what was allocated, else
+            of this process.
         device: What it was measured on.
         processes: How many processes shared the work.
     """
@@ -174,6 +177,5 @@ def _count(parameters: Sequence[Any]) -> int:
 def _memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    import psutil
-
-    return int(psutil.Process().memory_info().rss)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB

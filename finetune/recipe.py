@@ -103,6 +103,7 @@ class Schedule:
         answer_weight: Weight of an answer's token; a caption's is 1.
         yes_weight: Weight of a "yes" to people's questions, beside `answer_weight`: of what people
             ask, 59 % is true (VQA v1, Antol et al. 2015, arXiv 1505.00468), but VQA v2 is balanced.
+            Whether there is something in the picture is left alone: users ask that to find out.
         critic_from: Share of the run after which captions are learnt from the model's own, by
             how much better than its others they are (SCST, arXiv 1612.00563); 1 for never.
         critic_samples: Captions that the model draws of one picture for that.

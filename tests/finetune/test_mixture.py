@@ -178,6 +178,14 @@ def test_yes_may_weigh_more_in_peoples_questions_alone(tmp_path: Path, data: Pat
     assert found.pop("yes") == {3.0}
     assert found.pop("caption") == {1.0}
     assert set.union(*found.values()) == {2.0}
+    present = [{"question": "is there a dog in the picture?", "answer": "yes"}]
+    write_rows(tmp_path / "present.jsonl", present)
+    whether = Mixture(
+        replace(made, schedule=schedule, text_only=str(tmp_path / "present.jsonl")),
+        data, words, words,
+    )  # fmt: skip
+    visit = whether.visits(0, 0, 1)[0]
+    assert [segment.weight for segment in visit.group.segments] == [2.0]
     source = replace(made.sources[1], captions=0, derived=4, share=1.0)
     derived = replace(made, schedule=schedule, sources=(source,), text_only="")
     found = weights(Mixture(derived, corpus(tmp_path), words, words))
