@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,12 @@ from typing import Any
 
 import torch
 
-from data.features import FeatureStore, see
-from finetune.encoding import Encoder
+from finetune.fewer import FewFeatures
 from finetune.mixture import Learnable
 from finetune.progress import Progress
 from finetune.recipe import Recipe, Source
 from finetune.train import Trainer
 
-ENCODED = 16  # pictures that are encoded to see how long that takes
 MEASURED = 2  # steps of each kind that are timed, after one that warms up
 
 
@@ -84,7 +81,7 @@ def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
     Raises:
         RecipeError, DataError, ProfileError, WeightsError, TrainingError: One plain sentence each.
     """
-    few = _Few(recipe, root)
+    few = FewFeatures(recipe, root)
     trainer = Trainer(recipe, root, run, features=few)
     trainer.begin()
     if recipe.compiled:
@@ -113,33 +110,6 @@ def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
         str(trainer.team.device),
         trainer.team.size,
     )
-
-
-class _Few:
-    """Encodes a few pictures that then stand for all.
-
-    Attributes:
-        images: How many there are.
-        bytes: Size of one picture's hidden states.
-        seconds: How long one takes.
-    """
-
-    def __init__(self, recipe: Recipe, root: Path) -> None:
-        self._recipe, self._root = recipe, root
-        self.images, self.bytes, self.seconds = 0, 0, 0.0
-
-    def __call__(self, images: Sequence[str], encoder: Encoder) -> FeatureStore:
-        self.images = len(images)
-        names = images[:: max(1, len(images) // ENCODED)][:ENCODED]
-        seen = [see(self._root / name, name, view=0) for name in names]
-        encoder(seen)  # warms up
-        start = time.monotonic()
-        states = encoder([see(self._root / name, name, view=0) for name in names])
-        self.seconds = (time.monotonic() - start) / len(names)
-        self.bytes = states.nbytes // len(names)
-        rows = {image: number % len(names) for number, image in enumerate(images)}
-        views = self._recipe.views
-        return FeatureStore(rows, [views] * len(names), [states] * views)
 
 
 def _timed(trainer: Trainer, step: int) -> float:

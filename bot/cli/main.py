@@ -16,6 +16,7 @@ import click
 from bot.cli import quiet
 from bot.cli.ask import ask
 from bot.cli.batch import batch
+from bot.cli.bench import bench
 from bot.cli.caption import caption
 from bot.cli.check import check
 from bot.cli.data import data
@@ -41,7 +42,7 @@ def glimpse() -> None:
     """Ask questions about your photos; everything runs on this computer."""
 
 
-for command in (ask, caption, batch, web, data, train, evaluate, check, fetch):
+for command in (ask, caption, batch, web, data, train, evaluate, check, bench, fetch):
     glimpse.add_command(command)
 
 
