@@ -31,6 +31,7 @@ class Encoder:
     def __init__(self, tower: VisionTower, config: TowerConfig, bfloat16: bool) -> None:
         self.tower, self.bfloat16 = tower, bfloat16
         self.fingerprint = f"{config.kind}/{config.source}/{config.image_size}/{config.layer}"
+        self.fingerprint += f"/colours-{tower.colours}" if tower.colours else ""
 
     @torch.inference_mode()
     def __call__(self, pictures: Sequence[Image.Image]) -> NDArray[np.float16]:

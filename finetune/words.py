@@ -133,6 +133,7 @@ class CrossFittedWords:
         if len(images) <= FOLDS:
             raise TrainingError(f"cross_fit needs more than {FOLDS} pictures with captions.")
         self._own: nn.Sequential = words.detector
+        self._size = vlm.mapper.hidden_size
         mixed = sorted(images, key=lambda image: zlib.crc32(image.encode()))
         self._fold = {image: rank % FOLDS for rank, image in enumerate(mixed)}
         targets = word_targets(examples.captions, vocabulary).to(vlm.device)
@@ -157,12 +158,13 @@ class CrossFittedWords:
     @torch.no_grad()
     def __call__(self, visits: Sequence[Visit], hidden: Tensor) -> Tensor:
         """Hidden states (visits, 1 + G², D) → logits of words (visits, V)."""
-        logits: Tensor = self._own(hidden[:, 0]).float()
+        whole = hidden[:, 0, : self._size]
+        logits: Tensor = self._own(whole).float()
         folds = [self._fold.get(str(visit.image)) for visit in visits]
         for fold, detector in enumerate(self._detectors):
             rows = [row for row, each in enumerate(folds) if each == fold]
             if rows:
-                logits[rows] = detector(hidden[rows, 0]).float()
+                logits[rows] = detector(whole[rows]).float()
         return logits
 
 
@@ -222,7 +224,8 @@ def _pooled(vlm: PrefixVLM, store: FeatureStore, images: Sequence[str]) -> Tenso
         for start in range(0, len(rows), BATCH):
             part = rows[start : start + BATCH]
             stored = torch.from_numpy(store.get(part, [view] * len(part))).float()
-            parts.append(vlm.tower.complete(stored.to(vlm.device))[:, 0])
+            whole = vlm.tower.complete(stored.to(vlm.device))[:, 0]
+            parts.append(whole[:, : vlm.mapper.hidden_size])
         pooled.append(torch.cat(parts))
     return torch.stack(pooled)
 

@@ -76,6 +76,7 @@ def load_base(profile: Profile) -> PrefixVLM:
     tokenizer = load_tokenizer(folder)
     language.eval().requires_grad_(False)
     tower = load_tower(profile.tower)
+    tower.colours = profile.mapper.colours
     head = tower.classifier()
     mapper = Mapper(
         profile.mapper,

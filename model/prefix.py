@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from model.profile import MapperConfig, ProfileError
 
 WORD_FEATURES = 512  # between the two layers of the word detector
+COLOUR_FEATURES = 128  # likewise of what reads colours
 
 
 class Mapper(nn.Module):
@@ -33,7 +34,7 @@ class Mapper(nn.Module):
         self, config: MapperConfig, hidden_size: int, grid: int, width: int, classes: int = 0
     ) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.hidden_size = config, hidden_size
         self.dropout = nn.Dropout(config.dropout)
         self.body: nn.Module
         if config.kind == "resampler":
@@ -54,16 +55,20 @@ class Mapper(nn.Module):
         self.places = nn.Parameter(torch.randn(self.positions, width) * 0.02)
         self.scale = nn.Parameter(torch.tensor(0.1))
         self.words = WordTags(config, hidden_size, width) if config.words else None
+        self.colours = PatchColours(config, grid, width) if config.colours else None
 
     def forward(self, hidden: Tensor, words: Tensor | None = None) -> Tensor:
         """Hidden states (B, 1 + G², D) → prefix (B, P, C).
 
         Args:
-            hidden: Hidden states.
+            hidden: Hidden states; with colours, (B, 1 + G², D + 3c²).
             words: Logits (B, V) of caption words, if not those of the mapper's own detector.
         """
-        prefix = self.norm(self.body(self.dropout(hidden)))  # (B, P - T, C)
-        prefix = prefix * self.scale
+        hidden, colours = hidden[..., : self.hidden_size], hidden[..., self.hidden_size :]
+        prefix = self.body(self.dropout(hidden))  # (B, P - T, C)
+        if self.colours is not None:
+            prefix = prefix + self.colours(colours)
+        prefix = self.norm(prefix) * self.scale
         if self.tags is not None:
             prefix = torch.cat([prefix, self.tags(hidden)], dim=1)
         if self.words is not None:
@@ -95,6 +100,24 @@ class PatchMlp(nn.Module):
         """Hidden states (B, 1 + G², D) → positions (B, 1 + (G/s)², C)."""
         folded = pixel_shuffle(hidden[:, 1:], self.grid, self.shuffle)
         return torch.cat([self.whole(hidden[:, :1]), self.patches(folded)], dim=1)
+
+
+class PatchColours(nn.Module):
+    """What the colours of each position's patches add to it; at first nothing."""
+
+    def __init__(self, config: MapperConfig, grid: int, width: int) -> None:
+        super().__init__()
+        self.grid, self.shuffle = grid, config.shuffle
+        channels = 3 * config.colours**2 * config.shuffle**2
+        last = nn.Linear(COLOUR_FEATURES, width)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.layers = nn.Sequential(nn.Linear(channels, COLOUR_FEATURES), nn.GELU(), last)
+
+    def forward(self, colours: Tensor) -> Tensor:
+        """Mean colours (B, 1 + G², 3c²) → (B, 1 + (G/s)², C), 0 for the global position."""
+        added = self.layers(pixel_shuffle(colours[:, 1:], self.grid, self.shuffle))
+        return F.pad(added, (0, 0, 1, 0))
 
 
 class Resampler(nn.Module):

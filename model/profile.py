@@ -52,6 +52,8 @@ class MapperConfig:
         quarter_tags: Likewise for each quarter of the picture.
         words: Number of positions that name the most probable caption words; 0 for none.
         vocabulary: How many caption words are known.
+        colours: Side of the square of mean colours of each patch that the mapper reads beside its
+            hidden state; 0 for none; "mlp" only.
         dropout: Dropout on the mapper's input while training.
     """
 
@@ -64,6 +66,7 @@ class MapperConfig:
     quarter_tags: int = 0
     words: int = 0
     vocabulary: int = 800
+    colours: int = 0
     dropout: float = 0.0
 
 
@@ -236,6 +239,8 @@ def _check(profile: Profile, where: str) -> None:
             raise ProfileError(f"source in [{section}] of {where} is empty.")
     if profile.mapper.dropout >= 1:
         raise ProfileError(f"dropout in [mapper] of {where} must be less than 1.")
+    if profile.mapper.colours and profile.mapper.kind != "mlp":
+        raise ProfileError(f'colours in [mapper] of {where} needs kind = "mlp".')
     if profile.mapper.quarter_tags and not profile.mapper.tags:
         raise ProfileError(f"quarter_tags in [mapper] of {where} needs tags as well.")
 

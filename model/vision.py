@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from model.hub import load_network
@@ -36,11 +37,14 @@ class VisionTower(nn.Module):
         image_size: Side of the square input, in pixels.
         hidden_size: Width D of one hidden state.
         grid: Patches along one side; the tower gives 1 + grid x grid hidden states.
+        colours: Side c of the square of mean colours that is appended to each hidden state as 3c²
+            channels: the last layer of a classifier hardly knows them any more.
     """
 
     image_size: int
     hidden_size: int
     grid: int
+    colours = 0
     has_class_token = True
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
@@ -58,9 +62,12 @@ class VisionTower(nn.Module):
         return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Pixels (B, 3, S, S) of 0..255 → hidden states (B, 1 + grid², D)."""
+        """Pixels (B, 3, S, S) of 0..255 → hidden states (B, 1 + grid², D + 3c²)."""
         mean, std = cast(Tensor, self.mean), cast(Tensor, self.std)
-        return self.hidden_states((pixels.to(std) - mean) / std)
+        hidden = self.hidden_states((pixels.to(std) - mean) / std)
+        if not self.colours:
+            return hidden
+        return torch.cat([hidden, patch_colours(pixels, self.grid, self.colours).to(hidden)], -1)
 
     def hidden_states(self, pixels: Tensor) -> Tensor:
         """Normalised pixels (B, 3, S, S) → hidden states (B, 1 + grid², D)."""
@@ -74,7 +81,7 @@ class VisionTower(nn.Module):
         """What `compact` stored → hidden states (B, 1 + grid², D)."""
         if self.has_class_token:
             return stored
-        return torch.cat([stored.mean(dim=1, keepdim=True), stored], dim=1)
+        return with_mean(stored)
 
     def classifier(self) -> tuple[Tensor, Tensor] | None:
         """Weight (classes, D) and bias (classes) of a classifier on the global state, if any."""
@@ -150,6 +157,23 @@ class TransformerTower(VisionTower):
         extra = {"interpolate_pos_encoding": True} if resized else {}
         output = self.net(pixel_values=pixels, output_hidden_states=True, **extra)
         return cast(Tensor, output.hidden_states[self.layer])  # (B, 1 + grid², D)
+
+
+def with_mean(states: Tensor) -> Tensor:
+    """States (B, G², D) → (B, 1 + G², D), their mean in front."""
+    return torch.cat([states.mean(dim=1, keepdim=True), states], dim=1)
+
+
+def patch_colours(pixels: Tensor, grid: int, side: int) -> Tensor:
+    """Pixels (B, 3, S, S) of 0..255 → mean colours, -1..1, of side x side parts of each patch.
+
+    Returns:
+        (B, 1 + grid², 3 x side²), red, green and blue of one part after the other; first the mean
+        of all patches.
+    """
+    means = F.adaptive_avg_pool2d(pixels.float() / 127.5 - 1, grid * side)
+    parts = means.view(-1, 3, grid, side, grid, side)
+    return with_mean(parts.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2))
 
 
 def load_tower(config: TowerConfig) -> VisionTower:

@@ -27,6 +27,7 @@ from model.adapter import load_trained
 from model.profile import load_profile
 
 WORDS = {"mapper": {"kind": "mlp", "hidden_size": 24, "shuffle": 2, "words": 2, "vocabulary": 7}}
+COLOURED = {"mapper": {**WORDS["mapper"], "colours": 2}}
 
 
 def test_frequent_words_are_content_words_counted_once_for_a_picture() -> None:
@@ -157,16 +158,18 @@ def test_cross_fitting_without_word_tags_is_refused(
 
 def test_who_goes_on_from_an_adapter_knows_its_words(tmp_path: Path, hub: Path, data: Path) -> None:
     changes = {"cross_fit": True, "crops": True}
-    first = make_trainer(tmp_path / "first", hub, data, profile=WORDS, changes=changes)
+    first = make_trainer(tmp_path / "first", hub, data, profile=COLOURED, changes=changes)
     folder = first.train()
     words = first.progress.vocabulary
     assert len(words) == 7
-    profile = WORDS | {"adapter": str(folder)}
+    profile = COLOURED | {"adapter": str(folder)}
     again = {**changes, "continues": True}
     second = make_trainer(tmp_path / "second", hub, data, profile=profile, changes=again)
     second.begin()
     assert second.progress.vocabulary == words
     names = second.vlm.mapper.words
     assert names is not None
-    saved = load_file(folder / "prefix.safetensors")["words.names.weight"].float()
+    weights = load_file(folder / "prefix.safetensors")
+    assert weights["colours.layers.2.weight"].any()  # colours are learnt, and words without them
+    saved = weights["words.names.weight"].float()
     torch.testing.assert_close(names.names.weight.detach(), saved)

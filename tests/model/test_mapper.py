@@ -66,6 +66,19 @@ def test_every_weight_learns(kind: str) -> None:
     assert silent == []
 
 
+def test_colours_add_to_the_position_of_their_patches_and_at_first_nothing() -> None:
+    mapper = make(shuffle=2, colours=1)
+    hidden = torch.cat([states(), torch.rand(3, 17, 3)], dim=-1)
+    other = hidden.clone()
+    other[:, 1 + 6, D:] -= 1  # row 1, column 2: in the second position of the patches
+    assert mapper.colours is not None
+    with torch.no_grad():
+        torch.testing.assert_close(mapper(other), mapper(hidden))
+        mapper.colours.layers[2].weight.normal_()
+        changed = (mapper(other) - mapper(hidden)).abs().amax(dim=(0, 2)) > 1e-4
+        assert changed.tolist() == [False, False, True, False, False]
+
+
 def test_dropout_only_while_training() -> None:
     mapper, hidden = make(dropout=0.5), states()
     assert torch.equal(mapper(hidden), mapper(hidden))

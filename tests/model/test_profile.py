@@ -173,6 +173,7 @@ def test_a_file_that_is_no_toml(tmp_path: Path, content: bytes, said: str) -> No
         (changed("mapper", kind="linear"), "kind = 'linear' in [mapper]"),
         (changed("mapper", tags=-1), "tags = -1 in [mapper] of mine.toml must not be negative"),
         (changed("mapper", quarter_tags=1), "quarter_tags in [mapper] of mine.toml needs tags"),
+        (changed("mapper", kind="resampler", colours=1), "colours in [mapper] of mine.toml needs"),
         (changed("mapper", dropout=1), "dropout in [mapper] of mine.toml must be less than 1"),
         (changed("tower", image_size=0), "image_size in [tower] of mine.toml must be at least 1"),
         (changed("mapper", hidden_size=0), "hidden_size in [mapper]"),

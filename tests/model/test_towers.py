@@ -53,6 +53,30 @@ def test_one_interface_for_all(hub: Path, kind: str) -> None:
     assert not any(parameter.requires_grad for parameter in tower.parameters())
 
 
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_the_colours_of_patches_stand_behind_their_hidden_states(hub: Path, kind: str) -> None:
+    tower = load(hub, kind)
+    image = Image.new("RGB", (SIDE, SIDE), "white")
+    half = PATCH // 2
+    image.paste(
+        "red", (2 * PATCH + half, PATCH, 3 * PATCH, PATCH + half)
+    )  # patch (1, 2), top right
+    plain = see(tower, image)
+    tower.colours = 2
+    hidden = see(tower, image)
+    assert hidden.shape == (1, 1 + GRID**2, WIDTH + 12)
+    assert torch.equal(hidden[..., :WIDTH], plain)
+    colours = hidden[0, :, WIDTH:].unflatten(1, (4, 3))
+    torch.testing.assert_close(colours[0], colours[1:].mean(dim=0))
+    expected = torch.ones(GRID**2, 4, 3)
+    expected[GRID + 2, 1, 1:] = -1
+    torch.testing.assert_close(colours[1:], expected)
+    tower.colours = 1
+    average = see(tower, image)[0, 1 + GRID + 2, WIDTH:]
+    torch.testing.assert_close(average, torch.tensor([1, 0.5, 0.5]))
+    assert torch.equal(tower.complete(tower.compact(hidden)), hidden)
+
+
 def test_a_whole_clip_gives_its_vision_half(hub: Path) -> None:
     whole = CLIPModel.from_pretrained(hub / "clip-full", local_files_only=True)
     pixels = torch.randn(1, 3, SIDE, SIDE)
