@@ -16,6 +16,7 @@ from torch import Tensor
 from finetune.lowrank import merged, speed_up
 from finetune.recipe import Lora, RecipeError
 from model.hub import quiet
+from model.tuning import set_tuned, tune, tuned_state
 from model.vlm import PrefixCache, PrefixVLM
 
 log = logging.getLogger(__name__)
@@ -32,13 +33,15 @@ class Learner:
         lora: What LoRA looks like.
         bfloat16: Keep frozen weights in bfloat16, at half the memory traffic.
         device: Where it learns.
+        tower_blocks: How many of the tower's last blocks learn, too.
 
     Attributes:
         vlm: The model.
         language: peft's form of its language model.
 
     Raises:
-        RecipeError: LoRA's targets do not exist in this language model.
+        RecipeError: LoRA's targets do not exist in this language model, or the tower's blocks in
+            this tower.
     """
 
     def __init__(
@@ -47,9 +50,14 @@ class Learner:
         lora: Lora,
         bfloat16: bool = False,
         device: torch.device = CPU,
+        tower_blocks: int = 0,
     ) -> None:
         self.vlm, self.bfloat16, self.device = vlm, bfloat16, device
         self.language: Any = attach_lora(vlm, lora)
+        try:
+            tune(vlm.tower, tower_blocks)
+        except ValueError as error:
+            raise RecipeError(f"tower_blocks = {tower_blocks} is too many: {error}.") from error
         if device.type == "cpu":
             # There the fused kernel's backward pass with a mask takes three times the plain one's.
             self.language.set_attn_implementation("eager")
@@ -70,6 +78,11 @@ class Learner:
     def lora_parameters(self) -> list[Tensor]:
         """What LoRA learns."""
         return [p for p in self.language.parameters() if p.requires_grad]
+
+    @property
+    def tower_parameters(self) -> list[Tensor]:
+        """What the tower learns."""
+        return [p for p in self.vlm.tower.parameters() if p.requires_grad]
 
     def train(self, mode: bool = True) -> None:
         """Switch dropout on or off."""
@@ -112,12 +125,19 @@ class Learner:
         return self.vlm.prefill(prefix.to(next(self.language.parameters()).dtype))
 
     def state(self) -> State:
-        """Everything that is learnt, by name: "mapper.…" and "lora.…" in peft's names."""
+        """Everything that is learnt, by name: "mapper.…", "tower.…", "lora.…" as peft names it."""
         from peft import get_peft_model_state_dict
 
         # "auto" would look for the base model on the hub.
         lora = get_peft_model_state_dict(self.language, save_embedding_layers=False)
-        return dict([*_named("mapper.", self.vlm.mapper.state_dict()), *_named("lora.", lora)])
+        parts = {
+            "mapper.": self.vlm.mapper.state_dict(),
+            "tower.": tuned_state(self.vlm.tower),
+            "lora.": lora,
+        }
+        return {
+            start + key: value for start, state in parts.items() for key, value in state.items()
+        }
 
     def load(self, state: State) -> None:
         """Put back what `state` gave.
@@ -130,6 +150,7 @@ class Learner:
         if state.keys() != self.state().keys():
             raise RuntimeError("The weights are those of another model.")
         self.vlm.mapper.load_state_dict(part("mapper", state))
+        set_tuned(self.vlm.tower, part("tower", state))
         set_peft_model_state_dict(self.language, part("lora", state))
 
 
@@ -155,7 +176,7 @@ class Average:
 
 
 def part(name: str, state: State) -> State:
-    """The part of a state that is the "mapper" or "lora", under its own names."""
+    """The part of a state that is the "mapper", "tower" or "lora", under its own names."""
     start = f"{name}."
     return {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
 
@@ -204,7 +225,3 @@ def name_tags(vlm: PrefixVLM) -> None:
 def _linear(language: Any) -> set[str]:
     named: Iterator[tuple[str, Any]] = language.named_modules()
     return {name.rpartition(".")[2] for name, it in named if isinstance(it, torch.nn.Linear)}
-
-
-def _named(start: str, state: State) -> Iterator[tuple[str, Tensor]]:
-    return ((start + key, value) for key, value in state.items())

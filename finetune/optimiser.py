@@ -1,4 +1,4 @@
-"""AdamW with a rate for the mapper and another for LoRA, each warmed up, then decayed by cosine."""
+"""AdamW with rates for the mapper, LoRA and the tower, warmed up, then decayed by cosine."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class Optimiser:
             _group("mapper", vectors, schedule.mapper_rate, 0.0),
             _group("lora", lora, schedule.lora_rate, 0.0),
         ]
+        if learner.tower_parameters:
+            groups.append(_group("tower", learner.tower_parameters, schedule.tower_rate, 0.0))
         self.adam = torch.optim.AdamW(groups, betas=(0.9, 0.98))
 
     @property
@@ -65,7 +67,7 @@ class Optimiser:
         last = self.schedule.last_rate
         decayed = last + (1 - last) * 0.5 * (1 + math.cos(math.pi * share))
         for group in self.adam.param_groups:
-            since = step - (self.schedule.mapper_steps if group["name"] == "lora" else 0)
+            since = step - (self.schedule.mapper_steps if group["name"] != "mapper" else 0)
             warm = min(1.0, max(0, since + 1) / max(1, self.schedule.warmup_steps))
             group["lr"] = group["peak"] * warm * decayed
 

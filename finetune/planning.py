@@ -42,7 +42,8 @@ class Plan:
     """What a run would take on this machine.
 
     Attributes:
-        mapper, lora, frozen: Parameters that the mapper and LoRA learn, and those that stay.
+        mapper, lora, tower: Parameters that each of them learns.
+        frozen: Parameters that stay.
         sources: What is learnt from.
         texts: Questions without a picture.
         pictures: Pictures to encode.
@@ -60,6 +61,7 @@ class Plan:
 
     mapper: int
     lora: int
+    tower: int
     frozen: int
     sources: tuple[SourcePlan, ...]
     texts: int
@@ -93,10 +95,12 @@ def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
     steps, seconds = _until_the_end(recipe, plain, judged)
     learner = trainer.learner
     mapper, lora = _count(learner.mapper_parameters), _count(learner.lora_parameters)
+    tower = _count(learner.tower_parameters)
     return Plan(
         mapper,
         lora,
-        _count(list(trainer.vlm.parameters())) - mapper - lora,
+        tower,
+        _count(list(trainer.vlm.parameters())) - mapper - lora - tower,
         tuple(_source(recipe, *source, steps) for source in trainer.mixture.sources),
         len(trainer.mixture.texts),
         few.images,

@@ -19,6 +19,8 @@ def problems(recipe: Recipe) -> Iterator[str]:
     yield from _below_one(recipe, "views", "text_tokens")
     if recipe.precision not in PRECISIONS:
         yield f"precision = {recipe.precision!r} is not one of {', '.join(PRECISIONS)}"
+    if recipe.tower_blocks and not recipe.crops:
+        yield "tower_blocks needs crops = true, for hidden states that are kept do not learn"
     if not recipe.sources:
         yield "it names no [[sources]]"
     elif not any(source.share for source in recipe.sources):

@@ -95,6 +95,7 @@ class Schedule:
         texts: Mean number of texts without a picture in one step; most come early.
         mapper_rate: Peak learning rate of the mapper.
         lora_rate: Peak learning rate of LoRA.
+        tower_rate: Peak learning rate of the tower's last blocks, if those learn.
         last_rate: Share of its peak that each learning rate ends at.
         weight_decay: AdamW's, on matrices of the mapper.
         clip: Largest norm of the gradient.
@@ -120,6 +121,7 @@ class Schedule:
     texts: int = 0
     mapper_rate: float = 1e-3
     lora_rate: float = 4e-4
+    tower_rate: float = 1e-5
     last_rate: float = 0.0
     weight_decay: float = 0.01
     clip: float = 1.0
@@ -147,6 +149,7 @@ class Recipe:
         text_only: JSON lines of questions without pictures, for the language prior; "" for none.
         views: Cached views of each picture: itself, mirrored, and random crops of it.
         crops: Encode a new random crop at each visit; views are then cached for word tags only.
+        tower_blocks: How many of the tower's last blocks learn with LoRA; needs crops.
         cross_fit: Fit the detector of word tags on other pictures than those it names words of.
         text_tokens: Most tokens of texts behind one prefix.
         precision: "float32", "bfloat16", or "auto" for whichever this processor does faster.
@@ -164,6 +167,7 @@ class Recipe:
     text_only: str = ""
     views: int = 1
     crops: bool = False
+    tower_blocks: int = 0
     cross_fit: bool = False
     text_tokens: int = 96
     precision: str = "auto"
@@ -227,6 +231,7 @@ class _Plain:
     text_only: str = Recipe.text_only
     views: int = Recipe.views
     crops: bool = Recipe.crops
+    tower_blocks: int = Recipe.tower_blocks
     cross_fit: bool = Recipe.cross_fit
     text_tokens: int = Recipe.text_tokens
     precision: str = Recipe.precision

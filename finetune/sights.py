@@ -18,6 +18,8 @@ from torch import Tensor
 from data.features import FeatureStore, see_crop
 from finetune.encoding import Encoder
 from finetune.mixture import Visit
+from finetune.recipe import Recipe
+from model.vision import VisionTower
 
 BATCH = 16
 
@@ -48,6 +50,13 @@ class CachedViews:
         return torch.from_numpy(self.store.get(rows, views))
 
 
+def open_sight(recipe: Recipe, root: Path, encoder: Encoder, store: FeatureStore | None) -> Sight:
+    """What visits see in a run; `store` holds the cached views, if there are some to see."""
+    if recipe.tower_blocks:
+        return LearningCrops(root, encoder.tower)
+    return CachedViews(store) if store and not recipe.crops else RandomCrops(root, encoder)
+
+
 class RandomCrops:
     """Encodes a random crop of each picture, mirrored or not; the same for the same draw.
 
@@ -70,14 +79,37 @@ class RandomCrops:
         if not any(key in self._seen for key in keys):  # a new step; else captions are judged
             self._seen.clear()
         new = {key: v for key, v in zip(keys, visits, strict=True) if key not in self._seen}
-        crops = [self._crop(visit) for visit in new.values()]
+        crops = [_crop(self._root, visit) for visit in new.values()]
         parts = [self._encoder(crops[at : at + BATCH]) for at in range(0, len(crops), BATCH)]
         if parts:
             states = torch.from_numpy(np.concatenate(parts)).float()  # autocast stacks no float16
             self._seen |= zip(new, states, strict=True)
         return torch.stack([self._seen[key] for key in keys])
 
-    def _crop(self, visit: Visit) -> Image.Image:
-        chance = random.Random(f"{visit.image}:{visit.draw}")
-        mirrored = chance.random() < 0.5 and not visit.sided
-        return see_crop(self._root / str(visit.image), chance, mirrored)
+
+class LearningCrops:
+    """The same crops through a tower that learns, with gradients; nothing can be kept.
+
+    Args:
+        root: The data folder.
+        tower: What learns.
+    """
+
+    def __init__(self, root: Path, tower: VisionTower) -> None:
+        self._root, self._tower = root, tower
+
+    def __call__(self, visits: Sequence[Visit]) -> Tensor:
+        """Visits → hidden states (visits, states, D).
+
+        Raises:
+            DataError: A picture is missing or cannot be decoded.
+        """
+        pixels = self._tower.preprocess([_crop(self._root, visit) for visit in visits])
+        device = next(self._tower.buffers()).device
+        return self._tower.compact(self._tower(pixels.to(device)))
+
+
+def _crop(root: Path, visit: Visit) -> Image.Image:
+    chance = random.Random(f"{visit.image}:{visit.draw}")
+    mirrored = chance.random() < 0.5 and not visit.sided
+    return see_crop(root / str(visit.image), chance, mirrored)

@@ -35,7 +35,7 @@ from finetune.precision import computes_bfloat16
 from finetune.progress import Progress, Said, StepReport
 from finetune.recipe import Recipe
 from finetune.samples import SamplePictures
-from finetune.sights import CachedViews, RandomCrops
+from finetune.sights import open_sight
 from finetune.team import Team
 from finetune.words import CrossFittedWords, WordExamples, fit_words
 from model.adapter import adapter_state, load_base, read_card, save_adapter
@@ -84,7 +84,8 @@ class Trainer:
         self.mixture = Mixture(recipe, root, self.vlm.tokens, self.vlm.target)
         encoder = Encoder(self.vlm.tower, self.profile.tower, bfloat16)
         self._samples = SamplePictures(recipe, root, encoder)
-        self.learner = Learner(self.vlm, recipe.lora, bfloat16, self.team.device)
+        device, blocks = self.team.device, recipe.tower_blocks
+        self.learner = Learner(self.vlm, recipe.lora, bfloat16, device, blocks)
         if features is None or isinstance(features, Path):
             features = partial(
                 open_features, features or run / "features", root,
@@ -93,8 +94,7 @@ class Trainer:
         tagged = self.vlm.mapper.words is not None
         images = sorted(self.mixture.captions) if recipe.crops else self.mixture.images
         self.store = features(images, encoder) if tagged or not recipe.crops else None
-        cached = CachedViews(self.store) if self.store and not recipe.crops else None
-        self.objective = Objective(self.learner, cached or RandomCrops(root, encoder))
+        self.objective = Objective(self.learner, open_sight(recipe, root, encoder, self.store))
         self.critic = Critic(self.objective, self.mixture.captions, recipe.schedule)
         self.optimiser = Optimiser(self.learner, recipe.schedule)
         self.average = Average()
@@ -169,7 +169,7 @@ class Trainer:
         words = {"words": {"vocabulary": self.progress.vocabulary}} if self.vlm.mapper.words else {}
         save_adapter(
             folder, self.profile, part("mapper", state), self.learner.language,
-            {"training": training} | words, part("lora", state),
+            {"training": training} | words, part("lora", state), part("tower", state),
         )  # fmt: skip
         answering = replace(self.profile, name=self.recipe.name, adapter="adapter")
         save_profile(answering, folder.parent / "profile.toml")
@@ -192,7 +192,8 @@ class Trainer:
     def _shared(self) -> list[torch.Tensor]:
         """What must be the same in every process, though each has made it by itself."""
         words = self.objective.words.tensors if self.objective.words else []
-        return [*self.vlm.mapper.state_dict().values(), *self.learner.lora_parameters, *words]
+        learns = [*self.learner.lora_parameters, *self.learner.tower_parameters]
+        return [*self.vlm.mapper.state_dict().values(), *learns, *words]
 
     def _go_on(self) -> None:
         """Start at the adapter that the profile names."""
@@ -203,8 +204,8 @@ class Trainer:
             self.learner.load(state)
         except RuntimeError as error:
             raise TrainingError(
-                f"The LoRA in {self.profile.adapter_folder} is not what [lora] of the recipe asks "
-                "for; write the adapter's own rank and targets there."
+                f"The adapter in {self.profile.adapter_folder} is not what the recipe asks for; "
+                "write the adapter's own tower_blocks, and rank and targets of [lora], there."
             ) from error
 
     @property

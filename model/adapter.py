@@ -27,6 +27,8 @@ from model.hub import load_network, load_tokenizer, quiet, weights_sha256
 from model.prefix import Mapper
 from model.profile import STARTER_WHEEL, MapperConfig, Profile
 from model.prompts import PROMPT_VERSION
+from model.tuning import FILE as TUNED
+from model.tuning import read_tuned, set_tuned
 from model.vision import load_tower
 from model.vlm import PrefixVLM
 from model.weights import LANGUAGE_MODEL, TOWER, starter_language_model
@@ -105,6 +107,7 @@ def load_trained(profile: Profile) -> tuple[PrefixVLM, Calibration]:
     vlm = load_base(profile)
     try:
         vlm.mapper.load_state_dict(_mapper_state(folder))
+        set_tuned(vlm.tower, read_tuned(folder))
         vlm.language = _merged(vlm.language, folder / "lora")
     except Exception as error:  # whatever a parser of files trips over
         raise _unusable(folder) from error
@@ -113,7 +116,7 @@ def load_trained(profile: Profile) -> tuple[PrefixVLM, Calibration]:
 
 
 def adapter_state(profile: Profile) -> dict[str, Tensor]:
-    """The trained weights of a profile's adapter, in fp32: "mapper.…" and "lora.…" in peft's names.
+    """An adapter's weights, in fp32: "mapper.…", "tower.…", and "lora.…" as peft names it.
 
     Raises:
         AdapterError: The adapter is missing, damaged or made for another base; one plain sentence.
@@ -122,7 +125,7 @@ def adapter_state(profile: Profile) -> dict[str, Tensor]:
     read_card(folder, profile)
     try:
         lora = load_file(folder / "lora/adapter_model.safetensors")
-        parts = {"mapper": _mapper_state(folder), "lora": lora}
+        parts = {"mapper": _mapper_state(folder), "lora": lora, "tower": read_tuned(folder)}
     except Exception as error:  # whatever a parser of files trips over
         raise _unusable(folder) from error
     return {f"{part}.{k}": v.float() for part, state in parts.items() for k, v in state.items()}
@@ -182,6 +185,7 @@ def save_adapter(  # noqa: PLR0917
     language: Any,
     facts: dict[str, Any],
     lora: dict[str, Tensor] | None = None,
+    tower: dict[str, Tensor] | None = None,
 ) -> None:
     """Write an adapter folder; an older one is replaced only when the new one is whole.
 
@@ -192,12 +196,15 @@ def save_adapter(  # noqa: PLR0917
         language: The peft model that holds LoRA.
         facts: More sections for adapter.toml (training, metrics, calibration).
         lora: LoRA's state, if not the one in `language`.
+        tower: Tuned weights of the tower, if there are any.
     """
     part = folder.with_name(folder.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
         save_file(_halved(mapper), part / "prefix.safetensors")
+        if tower:
+            save_file(_halved(tower), part / TUNED)
         base = base_facts(profile)
         _save_lora(part / "lora", language, lora, base["language"])
         card = {"prompt_version": PROMPT_VERSION, "base": base, **facts}

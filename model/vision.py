@@ -73,6 +73,10 @@ class VisionTower(nn.Module):
         """Normalised pixels (B, 3, S, S) → hidden states (B, 1 + grid², D)."""
         raise NotImplementedError
 
+    def blocks(self) -> Sequence[nn.Module]:
+        """The parts, from the lowest to the highest, that can be tuned."""
+        raise NotImplementedError
+
     def compact(self, hidden: Tensor) -> Tensor:
         """Hidden states without a global state that the others determine, for storing."""
         return hidden if self.has_class_token else hidden[:, 1:]
@@ -107,6 +111,10 @@ class EfficientNetLiteTower(VisionTower):
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         features = self.net.extract_features(pixels)  # (B, D, grid, grid)
         return self.complete(features.flatten(2).transpose(1, 2))
+
+    def blocks(self) -> Sequence[nn.Module]:
+        """The network's blocks, and what widens their states at the end."""
+        return [*self.net._blocks, nn.ModuleList([self.net._conv_head, self.net._bn1])]
 
     def _size_after_convolutions(self, size: int) -> int:
         """Side of the feature map; the paddings are those of the network's own image size."""
@@ -157,6 +165,13 @@ class TransformerTower(VisionTower):
         extra = {"interpolate_pos_encoding": True} if resized else {}
         output = self.net(pixel_values=pixels, output_hidden_states=True, **extra)
         return cast(Tensor, output.hidden_states[self.layer])  # (B, 1 + grid², D)
+
+    def blocks(self) -> Sequence[nn.Module]:
+        """The layers up to the one whose hidden states are used."""
+        count = self.net.config.num_hidden_layers
+        lists = (part for part in self.net.modules() if isinstance(part, nn.ModuleList))
+        layers = next(each for each in lists if len(each) == count)
+        return list(layers)[: range(count + 1)[self.layer]]
 
 
 def with_mean(states: Tensor) -> Tensor:

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 def plan_lines(plan: Plan) -> Iterator[str]:
     """A plan as lines of a table."""
+    tower = f", tower {_millions(plan.tower)}" if plan.tower else ""
     yield (
-        f"learnt      mapper {_millions(plan.mapper)}, LoRA {_millions(plan.lora)} parameters; "
-        f"{_millions(plan.frozen)} stay frozen"
+        f"learnt      mapper {_millions(plan.mapper)}, LoRA {_millions(plan.lora)}{tower} "
+        f"parameters; {_millions(plan.frozen)} stay frozen"
     )
     for source in plan.sources:
         yield (

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from model import vision
 from model.profile import TowerConfig
+from model.tuning import set_tuned, tune, tuned_state
 from model.vision import EfficientNetLiteTower, load_tower
 
 SIDE = 64
@@ -101,3 +102,25 @@ def test_the_starters_weights_are_loaded(tmp_path: Path, monkeypatch: pytest.Mon
     assert isinstance(loaded, EfficientNetLiteTower)
     assert not loaded.training
     torch.testing.assert_close(see(loaded), see(saved.eval()))
+
+
+def test_its_last_blocks_can_learn(tower: EfficientNetLiteTower) -> None:
+    tuned, pixels = copy.deepcopy(tower), torch.randint(0, 255, (2, 3, SIDE, SIDE))
+    tune(tuned, 2)
+    names = {name.split(".")[1] for name in tuned_state(tuned)}
+    assert names == {"_blocks", "_conv_head", "_bn1"}
+    last = f"net._blocks.{len(tuned.net._blocks) - 1}."
+    assert all(n.startswith(last) for n in tuned_state(tuned) if "_blocks" in n)
+    hidden = tuned(pixels)
+    torch.testing.assert_close(hidden, tower(pixels))  # and batch norms keep their statistics
+    hidden.pow(2).sum().backward()
+    learning = [p for p in tuned.parameters() if p.requires_grad]
+    assert all(p.grad is not None and p.grad.any() for p in learning)
+    with torch.no_grad():
+        for parameter in learning:
+            parameter.add_(0.01)
+    fresh = copy.deepcopy(tower)
+    set_tuned(fresh, tuned_state(tuned))
+    torch.testing.assert_close(fresh(pixels), tuned(pixels))
+    with pytest.raises(ValueError, match="has only"):
+        tune(tuned, 99)
