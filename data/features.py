@@ -1,51 +1,76 @@
 """Hidden states computed once and kept on disk, so that training never runs the tower twice.
 
-A store is a folder: `index.json` (pictures, number of views, fingerprint) and one `view{n}.npy` of
-float16 for each view: (pictures, states, D). View 0 is the picture itself, view 1 its mirror image,
-the others random crops, the odd ones mirrored.
+A store is a folder: `index.json` (pictures, number of views, pictures in a shard, fingerprint of
+tower and preprocessing) and shards `view{v}-{s}.npy` of float16: (pictures, states, D).
 
 The index is written last. Until then it lies there as `index.json.part`, which says what the
-finished and half-finished views are of, so that an interrupted run goes on where it stopped.
+finished shards are of, so that an interrupted run goes on where it stopped. A shard that is missing
+or damaged is made anew, and no other.
 """
 
 from __future__ import annotations
 
 import json
-import math
-import os
-import random
+import logging
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from errno import ENOSPC
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from data.records import DataError
+from data.views import see
 
+log = logging.getLogger(__name__)
 Encode = Callable[[Sequence[Image.Image]], NDArray[np.float16]]
 Array = NDArray[np.float16]
-SMALLEST_CROP = 0.78
 BATCH = 32
+SHARD = 1024  # pictures
+
+
+class View(Protocol):
+    """One view of all pictures; an array is one."""
+
+    def __getitem__(self, row: int, /) -> Any:
+        """Hidden states (states, D) of one picture."""
+        ...
+
+
+class Shards:
+    """One view, read from files by memory map.
+
+    Args:
+        arrays: Hidden states (pictures, states, D), `size` pictures each but for the last.
+        size: How many.
+    """
+
+    def __init__(self, arrays: Sequence[Array], size: int) -> None:
+        self._arrays, self._size = arrays, size
+
+    def __getitem__(self, row: int) -> Array:
+        """Hidden states (states, D) of one picture."""
+        shard, place = divmod(row, self._size)
+        found: Array = self._arrays[shard][place]
+        return found
 
 
 @dataclass(frozen=True)
 class FeatureStore:
-    """Cached hidden states, read by memory map.
+    """Cached hidden states.
 
     Attributes:
         rows: Row of each picture, by its path relative to the data folder.
         counts: How many views each row has.
-        views: One array (pictures, states, D) for each view.
+        views: The views, each with all rows.
     """
 
     rows: dict[str, int]
     counts: list[int]
-    views: list[Array]
+    views: Sequence[View]
 
     @classmethod
     def open(cls, folder: Path, fingerprint: str) -> FeatureStore:
@@ -54,22 +79,17 @@ class FeatureStore:
         Raises:
             DataError: It is missing, unfinished, damaged, or was made with another tower.
         """
-        try:
-            index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-            images, counts, made_with = index["images"], index["counts"], index["fingerprint"]
-            views = [np.load(_view(folder, n), mmap_mode="r") for n in range(index["views"])]
-            shapes = {(view.shape, view.dtype.name) for view in views}
-            whole = len(shapes) == 1 and len(images) == len(counts) == len(views[0])
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-            raise _damaged(folder) from error
-        if made_with != fingerprint:
-            raise DataError(
-                f"The cached features in {folder} were made with another tower or preprocessing; "
-                "delete that folder to make them anew."
-            )
-        if not whole or max(counts) > len(views) or min(counts) < 1:
+        index = _read_index(folder, fingerprint)
+        views, shapes = [], set()
+        for view in range(index.views):
+            shards = [_Shard(folder, index, view, start) for start in index.starts]
+            arrays = [shard.open() for shard in shards]
+            views.append(Shards(arrays, index.shard))
+            shapes |= {array.shape[1:] for array in arrays}
+        if len(shapes) != 1:
             raise _damaged(folder)
-        return cls({name: row for row, name in enumerate(images)}, counts, views)
+        rows = {name: row for row, name in enumerate(index.images)}
+        return cls(rows, [index.views] * len(rows), views)
 
     def get(self, rows: Sequence[int], views: Sequence[int]) -> Array:
         """Hidden states (B, states, D) of the given rows in the given views."""
@@ -102,14 +122,17 @@ def build_store(
         DataError: A picture is missing or unreadable, the store is of another tower, or the disk
             is full.
     """
+    wanted = _Index(fingerprint, tuple(images), views, SHARD)
     if (folder / "index.json").is_file():
-        store = FeatureStore.open(folder, fingerprint)
-        if set(images) <= set(store.rows) and len(store.views) >= views:
-            return store
+        found = _read_index(folder, fingerprint)
+        if set(images) <= set(found.images):
+            wanted = _Index(fingerprint, found.images, max(views, found.views), found.shard)
+            if wanted == found and not _missing(folder, wanted):
+                return FeatureStore.open(folder, fingerprint)
     try:
-        _begin(folder, {"fingerprint": fingerprint, "images": list(images)})
-        _encode([_View(folder, root, images, view) for view in range(views)], encode, progress)
-        _finish(folder, views)
+        _begin(folder, wanted)
+        _encode(folder, root, wanted, encode, progress)
+        (folder / "index.json.part").replace(folder / "index.json")
     except OSError as error:
         raise DataError(
             f"The features could not be written to {folder}: is there room on the disk?"
@@ -117,141 +140,152 @@ def build_store(
     return FeatureStore.open(folder, fingerprint)
 
 
-def see(path: Path, name: str, view: int) -> Image.Image:
-    """Open a training picture in one of its views; crops depend on its name and the view alone.
+@dataclass(frozen=True)
+class _Index:
+    """What a store holds: all views of the pictures, in shards of so many pictures."""
 
-    Raises:
-        DataError: It is missing or cannot be decoded.
-    """
-    if view >= 2:
-        return see_crop(path, random.Random(f"{name}{view}"), mirrored=bool(view % 2))
-    image = _open(path)
-    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if view else image
+    fingerprint: str
+    images: tuple[str, ...]
+    views: int
+    shard: int
 
-
-def see_crop(path: Path, chance: random.Random, mirrored: bool) -> Image.Image:
-    """Open a training picture, cropped at random and perhaps mirrored.
-
-    Raises:
-        DataError: It is missing or cannot be decoded.
-    """
-    image = _open(path)
-    side = chance.uniform(SMALLEST_CROP, 1.0)
-    width, height = image.width * side, image.height * side
-    left, top = chance.uniform(0, image.width - width), chance.uniform(0, image.height - height)
-    size = (max(1, round(width)), max(1, round(height)))
-    box = (left, top, left + width, top + height)
-    image = image.resize(size, Image.Resampling.BICUBIC, box=box)
-    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else image
-
-
-def _open(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as opened:
-            return ImageOps.exif_transpose(opened).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"The training picture {path} is missing or cannot be read.") from error
-
-
-def _begin(folder: Path, plan: dict[str, Any]) -> None:
-    """Make the folder ready for the views of a plan; those of another plan are thrown away."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if _same_plan(folder / "index.json", plan):  # more views are wanted than there are
-        (folder / "index.json").replace(folder / "index.json.part")
-    if not _same_plan(folder / "index.json.part", plan):
-        for stale in [folder / "index.json", *folder.glob("view*.npy*")]:
-            stale.unlink(missing_ok=True)
-        _write_json(folder / "index.json.part", plan)
-
-
-def _same_plan(path: Path, plan: dict[str, Any]) -> bool:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return all(found[key] == value for key, value in plan.items())
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _finish(folder: Path, views: int) -> None:
-    part = folder / "index.json.part"
-    plan = json.loads(part.read_text(encoding="utf-8"))
-    _write_json(part, {**plan, "views": views, "counts": [views] * len(plan["images"])})
-    part.replace(folder / "index.json")
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    temporary = path.with_name(path.name + ".new")
-    temporary.write_text(json.dumps(value), encoding="utf-8")
-    temporary.replace(path)
+    @property
+    def starts(self) -> range:
+        """The first row of each shard."""
+        return range(0, len(self.images), self.shard)
 
 
 @dataclass(frozen=True)
-class _View:
-    """One view in the making, which goes on where an interrupted run stopped."""
+class _Shard:
+    """Some pictures of one view, in one file."""
 
     folder: Path
-    root: Path
-    images: Sequence[str]
-    number: int
+    index: _Index
+    view: int
+    start: int
 
-    def encode(self, encode: Encode, progress: Callable[[int], None]) -> None:
-        """Encode what is missing, telling after each batch how many pictures were added."""
-        final = _view(self.folder, self.number)
-        if final.is_file():
-            progress(len(self.images))
-            return
-        part = final.with_name(final.name + ".part")
-        counter = final.with_name(final.name + ".count")
-        array, start = _reopen(part, counter)
-        progress(start)
-        for first in range(start, len(self.images), BATCH):
-            names = self.images[first : first + BATCH]
-            states = encode([see(self.root / name, name, self.number) for name in names])
-            if array is None:
-                array = _allocate(part, (len(self.images), *states.shape[1:]))
-            array[first : first + len(names)] = states
-            array.flush()
-            counter.write_text(str(first + len(names)), encoding="utf-8")
-            progress(len(names))
-        part.replace(final)
-        counter.unlink(missing_ok=True)
+    @property
+    def path(self) -> Path:
+        return self.folder / f"view{self.view}-{self.start // self.index.shard:05d}.npy"
 
+    @property
+    def images(self) -> Sequence[str]:
+        return self.index.images[self.start : self.start + self.index.shard]
 
-def _encode(views: Sequence[_View], encode: Encode, progress: Callable[[int, int], None]) -> None:
-    total = sum(len(view.images) for view in views)
-    done = 0
+    def open(self) -> Array:
+        try:
+            array: Array = np.load(self.path, mmap_mode="r")
+            if array.dtype != np.float16 or array.ndim != 3 or len(array) != len(self.images):
+                raise ValueError("This is no shard of this store.")
+        except (OSError, ValueError, EOFError) as error:
+            raise _damaged(self.path) from error
+        return array
 
-    def count(encoded: int) -> None:
-        nonlocal done
-        done += encoded
-        progress(done, total)
+    def whole(self) -> bool:
+        try:
+            self.open()
+        except DataError:
+            if self.path.exists():
+                log.warning("%s is damaged and made anew", self.path)
+            return False
+        return True
 
-    for view in views:
-        view.encode(encode, count)
-
-
-def _allocate(part: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.float16]]:
-    """A file for one view. Filling it on a full disk would kill the process, so we look first."""
-    if shutil.disk_usage(part.parent).free < 2 * math.prod(shape):
-        raise OSError(ENOSPC, os.strerror(ENOSPC))
-    return np.lib.format.open_memmap(part, "w+", np.float16, shape)
+    def write(self, states: Array) -> None:
+        part = self.path.with_name(self.path.name + ".part")
+        try:
+            with part.open("wb") as file:
+                np.save(file, states)
+            part.replace(self.path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
-def _reopen(part: Path, counter: Path) -> tuple[np.memmap[Any, np.dtype[np.float16]] | None, int]:
-    """A half-finished view and how many of its pictures are whole; (None, 0) to begin anew."""
+def _read_index(folder: Path, fingerprint: str) -> _Index:
     try:
-        done = int(counter.read_text(encoding="utf-8"))
-        return np.lib.format.open_memmap(part, "r+"), done
-    except (OSError, ValueError):
-        return None, 0
+        table = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        index = _Index(table["fingerprint"], tuple(table["images"]), table["views"], table["shard"])
+        if not index.images or index.views < 1 or index.shard < 1:
+            raise ValueError("The index is of nothing.")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder) from error
+    if index.fingerprint != fingerprint:
+        raise DataError(
+            f"The cached features in {folder} were made with another tower or preprocessing; "
+            "delete that folder to make them anew."
+        )
+    return index
 
 
-def _view(folder: Path, view: int) -> Path:
-    return folder / f"view{view}.npy"
+def _begin(folder: Path, index: _Index) -> None:
+    """Make the folder ready; shards of other pictures or another tower are thrown away."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / "index.json.part"
+    if (folder / "index.json").is_file():
+        (folder / "index.json").replace(part)
+    if not _same_shards(part, index):
+        for stale in folder.glob("view*.npy*"):
+            stale.unlink(missing_ok=True)
+    temporary = folder / "index.json.new"
+    temporary.write_text(json.dumps(vars(index)), encoding="utf-8")
+    temporary.replace(part)
 
 
-def _damaged(folder: Path) -> DataError:
+def _same_shards(path: Path, index: _Index) -> bool:
+    """Whether shards that were made by the index in a file serve this one, too."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return bool({**found, "views": index.views} == json.loads(json.dumps(vars(index))))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def _encode(
+    folder: Path,
+    root: Path,
+    index: _Index,
+    encode: Encode,
+    progress: Callable[[int, int], None],
+) -> None:
+    """Make the shards that are missing, telling after each batch how many pictures are done."""
+    missing = _missing(folder, index)
+    total, left = len(index.images) * index.views, sum(len(shard.images) for shard in missing)
+    done, sized = total - left, False
+    for shard in missing:
+        parts = []
+        for first in range(0, len(shard.images), BATCH):
+            names = shard.images[first : first + BATCH]
+            states = encode([see(root / name, name, shard.view) for name in names])
+            if not sized:
+                _check_room(folder, left * states.nbytes // len(states))
+                sized = True
+            parts.append(states)
+            done += len(names)
+            progress(done, total)
+        shard.write(np.concatenate(parts))
+    progress(done, total)
+
+
+def _missing(folder: Path, index: _Index) -> list[_Shard]:
+    shards = [_Shard(folder, index, view, at) for view in range(index.views) for at in index.starts]
+    return [shard for shard in shards if not shard.whole()]
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    """Say how much goes to the disk, before it is written.
+
+    Raises:
+        DataError: There is no room for it.
+    """
+    log.info("the features will take %.2f GB in %s", needed / 1e9, folder)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise DataError(
+            f"The features take {needed / 1e9:.2f} GB, but {folder} has room for only "
+            f"{free / 1e9:.2f} GB; make room on the disk, or name another folder."
+        )
+
+
+def _damaged(path: Path) -> DataError:
     return DataError(
-        f"The cached features in {folder} are missing or damaged; "
-        "delete that folder to make them anew."
+        f"The cached features in {path} are missing or damaged; delete that to make them anew."
     )

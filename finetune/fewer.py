@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from data.features import FeatureStore, see
+from data.features import FeatureStore
+from data.views import see
 from finetune.encoding import Encoder
 from finetune.recipe import Recipe
 

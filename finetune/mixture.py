@@ -53,7 +53,7 @@ class Visit:
         return torch.rand(positions, generator=chance) >= self.dropout
 
     def view(self, count: int) -> int:
-        """Which of `count` cached views is seen; odd ones are mirrored (data/features.py)."""
+        """Which of `count` cached views is seen; odd ones are mirrored (data/views.py)."""
         choices = range(0, count, 2 if self.sided else 1)
         return choices[int(self.draw * len(choices))]
 

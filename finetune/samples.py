@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from data.features import see
 from data.records import PictureRecord, read_pictures
+from data.views import see
 from finetune.adapting import Learner
 from finetune.encoding import Encoder
 from finetune.progress import Said

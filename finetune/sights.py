@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from data.features import FeatureStore, see_crop
+from data.features import FeatureStore
+from data.views import see_crop
 from finetune.encoding import Encoder
 from finetune.mixture import Visit
 from finetune.recipe import Recipe

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from data import features
-from data.features import FeatureStore, build_store, see
+from data.features import FeatureStore, build_store
 from data.records import DataError
+from data.views import see
 
 TOWER = "tower/1"
 NAMES = [f"images/{number}.png" for number in range(7)]
@@ -37,6 +38,7 @@ class Encoder:
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "BATCH", 2)
+    monkeypatch.setattr(features, "SHARD", 4)
 
 
 @pytest.fixture
@@ -91,8 +93,10 @@ def test_a_whole_store_is_used_again(root: Path) -> None:
     assert again.pictures == 0
 
 
-@pytest.mark.parametrize("done", [0, 2, 6, 7, 8, 20])
-def test_an_interrupted_run_goes_on_where_it_stopped(root: Path, done: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("done", "kept"), [(0, 0), (2, 0), (4, 4), (6, 4), (7, 7), (12, 11)])
+def test_an_interrupted_run_goes_on_after_its_last_whole_shard(
+    root: Path, done: int, kept: int, tmp_path: Path
+) -> None:
     whole = build_store(tmp_path / "whole", root, NAMES, Encoder(), fingerprint=TOWER, views=3)
     first, second = Encoder(stop_after=done), Encoder()
     with pytest.raises(Interrupted):
@@ -100,7 +104,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(root: Path, done: int, tmp_
     with pytest.raises(DataError, match="missing or damaged"):
         FeatureStore.open(root / "store", TOWER)
     build(root, second)
-    assert first.pictures + second.pictures == 21
+    assert second.pictures == 21 - kept
     assert content(root / "store") == content(tmp_path / "whole")
     assert len(whole.views) == 3
 
@@ -146,21 +150,42 @@ def test_a_store_of_another_tower_is_refused_and_kept(root: Path) -> None:
     assert content(root / "store") == before
 
 
+SECOND = "view1-00001.npy"  # three pictures
+
+
 def cut(folder: Path) -> None:
-    view = folder / "view1.npy"
-    view.write_bytes(view.read_bytes()[:-8])
+    (folder / SECOND).write_bytes((folder / SECOND).read_bytes()[:-8])
 
 
 def empty(folder: Path) -> None:
-    (folder / "view1.npy").write_bytes(b"")
+    (folder / SECOND).write_bytes(b"")
 
 
 def shorten(folder: Path) -> None:
-    np.save(folder / "view1.npy", np.zeros((3, 2, 1), np.float16))
+    np.save(folder / SECOND, np.zeros((2, 2, 1), np.float16))
+
+
+def widen(folder: Path) -> None:
+    np.save(folder / SECOND, np.zeros((3, 2, 1), np.float32))
 
 
 def lose(folder: Path) -> None:
-    (folder / "view2.npy").unlink()
+    (folder / SECOND).unlink()
+
+
+@pytest.mark.parametrize("harm", [cut, empty, shorten, widen, lose])
+def test_a_damaged_shard_is_refused_and_only_that_is_made_anew(
+    root: Path, harm: Callable[[Path], None]
+) -> None:
+    build(root)
+    before = content(root / "store")
+    harm(root / "store")
+    with pytest.raises(DataError, match=rf"{SECOND} are missing or damaged; delete that to make"):
+        FeatureStore.open(root / "store", TOWER)
+    encode = Encoder()
+    build(root, encode)
+    assert encode.pictures == 3
+    assert content(root / "store") == before
 
 
 def garble(folder: Path) -> None:
@@ -178,22 +203,18 @@ def replace_index(**values: object) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     "harm",
     [
-        cut,
-        empty,
-        shorten,
-        lose,
         garble,
         replace_index(images=None),
-        replace_index(images=NAMES[:3]),
-        replace_index(counts=[9] * 7),
-        replace_index(counts=[0] * 7),
+        replace_index(images=[]),
         replace_index(views=0),
+        replace_index(shard=0),
+        replace_index(shard="many"),
     ],
 )
-def test_a_damaged_store_is_refused(root: Path, harm: Callable[[Path], None]) -> None:
+def test_a_damaged_index_is_refused(root: Path, harm: Callable[[Path], None]) -> None:
     build(root)
     harm(root / "store")
-    with pytest.raises(DataError, match=r"store are missing or damaged; delete that folder"):
+    with pytest.raises(DataError, match=r"store are missing or damaged; delete that to make them"):
         build(root)
 
 
@@ -202,9 +223,28 @@ def test_a_full_disk_is_said_before_the_process_dies_of_it(
 ) -> None:
     usage = features.shutil.disk_usage(root)._replace(free=20)
     monkeypatch.setattr(features.shutil, "disk_usage", lambda _folder: usage)
-    with pytest.raises(DataError, match=r"could not be written to .* is there room on the disk"):
+    with pytest.raises(DataError, match=r"take 0\.00 GB, but .* has room for only 0\.00 GB"):
         build(root)
     assert not list((root / "store").glob("view*"))
+
+
+def test_a_disk_that_becomes_full_keeps_whole_shards(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[int] = []
+
+    def save(file: object, states: object) -> None:
+        if len(saved) == 2:
+            raise OSError(28, "No space left on device")
+        saved.append(1)
+        really(file, states)
+
+    really = np.save
+    monkeypatch.setattr(features.np, "save", save)
+    with pytest.raises(DataError, match=r"could not be written to .* is there room on the disk"):
+        build(root)
+    names = sorted(path.name for path in (root / "store").iterdir())
+    assert names == ["index.json.part", "view0-00000.npy", "view0-00001.npy"]
 
 
 def test_a_missing_picture_is_named(root: Path) -> None:

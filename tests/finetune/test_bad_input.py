@@ -71,9 +71,9 @@ def test_encoding_is_told_and_done_once(tmp_path: Path, hub: Path, data: Path) -
     threads = torch.get_num_threads()
     trainer = make_trainer(tmp_path, hub, data)
     views = sorted(path.name for path in (tmp_path / "features").iterdir())
-    assert views == ["index.json", "view0.npy", "view1.npy"]
-    before = (tmp_path / "features/view0.npy").stat().st_mtime_ns
+    assert views == ["index.json", "view0-00000.npy", "view1-00000.npy"]
+    before = (tmp_path / "features/view0-00000.npy").stat().st_mtime_ns
     make_trainer(tmp_path, hub, data)
-    assert (tmp_path / "features/view0.npy").stat().st_mtime_ns == before
+    assert (tmp_path / "features/view0-00000.npy").stat().st_mtime_ns == before
     assert torch.get_num_threads() == threads
     assert trainer.store.counts == [2] * 9

@@ -7,8 +7,8 @@ import pytest
 import torch
 from tiny_models import tiny_profile
 
-from data.features import see_crop
 from data.records import DataError
+from data.views import see_crop
 from finetune.encoding import Encoder
 from finetune.mixture import Visit
 from finetune.packing import Group
