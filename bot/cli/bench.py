@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli.desk import Desk, busy, prepare_base, standard
+from bot.cli.desk import Desk, busy, data_option, prepare_base, standard
 
 if TYPE_CHECKING:
     from finetune.race import Pace, Round
@@ -28,12 +28,7 @@ def bench() -> None:
     short_help="Compare training with a plain loop.",
 )
 @click.argument("recipe")
-@click.option(
-    "--data",
-    required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder that the recipe's files are in.",
-)
+@data_option
 @click.option(
     "--rounds", type=click.IntRange(1, 100), default=3, help="Turns of each. [default: 3]"
 )
@@ -60,7 +55,7 @@ def _lines(rounds: Sequence[Round], middle: Round) -> Iterator[str]:
     yield f"{'':15} texts/s   positions/text   positions/s"
     for name, pace in (("plain loop", middle.plain), ("glimpse train", middle.ours)):
         yield (
-            f"{name:15} {pace.speed:7.2f}   {pace.positions / pace.texts:14.1f}   "
+            f"{name:15} {pace.speed:7.2f}   {_per_text(pace):14.1f}   "
             f"{pace.positions / pace.seconds:11.0f}"
         )
     each = ", ".join(f"{one.times:.2f}" for one in rounds)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
 import click
@@ -141,6 +142,13 @@ def standard(command: Command) -> Command:
     )
     return verbose(debug(command))
 
+
+data_option = click.option(
+    "--data",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder that the recipe's files are in.",
+)
 
 profile_option = click.option(
     "--profile",

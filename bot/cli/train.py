@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli.desk import Desk, busy, prepare_base, standard
+from bot.cli.desk import Desk, busy, data_option, prepare_base, standard
 from bot.cli.failing import Failure
 from bot.cli.plan_talk import plan_lines
 from bot.cli.team import has_team, is_member, leads, run_team
@@ -25,12 +25,7 @@ _folder = click.Path(file_okay=False, path_type=Path)
     short_help="Train an adapter from a recipe.",
 )
 @click.argument("recipe")
-@click.option(
-    "--data",
-    required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder that the recipe's files are in.",
-)
+@data_option
 @click.option("--run", required=True, type=_folder, help="Folder for checkpoints and the result.")
 @click.option("--features", type=_folder, help="Folder of encoded pictures. [default: in --run]")
 @click.option("--dry-run", is_flag=True, help="Say what it would take, after a short rehearsal.")
