@@ -17,6 +17,7 @@ from finetune.packing import Group, Segment
 from finetune.plain import PlainModel, collate
 from finetune.race import median, race
 from finetune.recipe import Lora, load_recipe
+from finetune.sights import LearningCrops
 
 
 @pytest.mark.parametrize("speaking", ["gpt-neox", "llama"])
@@ -48,12 +49,18 @@ def test_the_plain_loop_has_the_same_loss_and_gradients(hub: Path, speaking: str
     assert plain.computed == len(texts) * (plain.mapper.positions + longest)
 
 
-def test_both_learn_the_same_texts_in_turns(tmp_path: Path, hub: Path, data: Path) -> None:
+def test_both_learn_the_same_texts_in_turns(
+    tmp_path: Path, hub: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_profile(tmp_path, hub)
-    recipe = load_recipe(write_recipe(tmp_path, recipe_table(pictures=6, critic_from=0.5)))
+    table = recipe_table(pictures=6, critic_from=0.5) | {"crops": True, "tower_blocks": 1}
+    recipe = load_recipe(write_recipe(tmp_path, table))
     told: list[int] = []
+    encoded: list[object] = []
+    monkeypatch.setattr(LearningCrops, "__call__", lambda _, visits: encoded.append(visits))
     rounds = race(recipe, data, 3, told.append)
     assert told == [1, 2, 3]
+    assert encoded == []  # the tower learns in neither
     for each in rounds:
         assert each.ours.texts == each.plain.texts > 0
         assert each.ours.positions < each.plain.positions
