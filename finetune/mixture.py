@@ -94,6 +94,10 @@ class Mixture:
         self.recipe, self._tokens, self._target = recipe, tokens, target
         self.sources = [(source, read_source(source, root)) for source in recipe.sources]
         self.texts = read_questions(root / recipe.text_only) if recipe.text_only else []
+        derived = [items for source, items in self.sources if source.derived]
+        self.derived = [item for items in derived for item in items if item.polar or item.open]
+        if recipe.schedule.derived_texts and not self.derived:
+            raise DataError("derived_texts asks for derived questions, and the sources give none.")
 
     @property
     def captions(self) -> dict[str, Sequence[str]]:
@@ -114,10 +118,16 @@ class Mixture:
         for _ in range(pictures):
             source, items = chance.choices(self.sources, shares)[0]
             visits.append(self._visit(source, chance.choice(items), chance))
-        for record in chance.sample(self.texts, min(texts, len(self.texts))):
-            asked = self._question(record, chance, self._by_people(record))
-            visits.append(Visit(None, Group((asked,), has_picture=False)))
-        return visits
+        unseen = round(texts * self.recipe.schedule.derived_texts)
+        people = chance.sample(self.texts, min(texts - unseen, len(self.texts)))
+        alone = [self._question(record, chance, self._by_people(record)) for record in people]
+        alone.extend(self._unseen(chance) for _ in range(unseen))
+        return visits + [Visit(None, Group((text,), has_picture=False)) for text in alone]
+
+    def _unseen(self, chance: random.Random) -> Segment:
+        """A derived question whose picture is not shown."""
+        (record,) = _derived(chance.choice(self.derived), 1, chance)
+        return self._question(record, chance, 1.0)
 
     def _visit(self, source: Source, item: Learnable, chance: random.Random) -> Visit:
         captions = _some(item.captions, source.captions, chance)

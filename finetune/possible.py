@@ -44,8 +44,9 @@ def _of_schedule(schedule: Schedule) -> Iterator[str]:
     yield from _below_one(schedule, "steps", "pictures", "accumulate", "checkpoint_steps")
     if schedule.critic_from < 1 and schedule.critic_samples < 2:
         yield "critic_samples must be at least 2, for each is judged by the others"
-    if schedule.last_rate > 1:
-        yield "last_rate must be at most 1"
+    for name in ("last_rate", "derived_texts"):
+        if getattr(schedule, name) > 1:
+            yield f"{name} must be at most 1"
     if not schedule.clip:
         yield "clip must be more than 0"
 

@@ -93,6 +93,8 @@ class Schedule:
         accumulate: Parts of a step that are learnt one after the other, for less memory; the
             captions of self-critical steps are still drawn at once.
         texts: Mean number of texts without a picture in one step; most come early.
+        derived_texts: Share of those that are derived from captions, not asked by people, so that
+            the language prior knows such questions as well.
         mapper_rate: Peak learning rate of the mapper.
         lora_rate: Peak learning rate of LoRA.
         tower_rate: Peak learning rate of the tower's last blocks, if those learn.
@@ -119,6 +121,7 @@ class Schedule:
     pictures: int = 16
     accumulate: int = 1
     texts: int = 0
+    derived_texts: float = 0.0
     mapper_rate: float = 1e-3
     lora_rate: float = 4e-4
     tower_rate: float = 1e-5

@@ -1,4 +1,13 @@
-"""Greedy and beam decoding behind cached prefixes, for batches of prompts of different lengths."""
+"""Greedy and beam decoding behind cached prefixes, for batches of prompts of different lengths.
+
+With a guidance scale, each prompt is read twice, with its prefix and without:
+
+    log p(token) ∝ blind + guidance · (seen - blind)
+
+That is classifier-free guidance (Ho and Salimans, arXiv 2207.12598; for language models, arXiv
+2306.17806). A scale below 1 leans on what the language model expects of a question by its words
+alone, which helps where the prefix was learnt from few pictures.
+"""
 
 from __future__ import annotations
 
@@ -33,44 +42,66 @@ class Decoded:
 
 
 class _Reader:
-    """Feeds tokens to the language model step by step, keeping its keys and values."""
+    """Feeds tokens to the language model step by step, keeping its keys and values.
 
-    def __init__(self, vlm: PrefixVLM, caches: Sequence[PrefixCache], batch: Batch) -> None:
-        self.language = vlm.language
-        self.cache = stack(caches)
-        self.mask = batch.mask
-        self.places = batch.places[:, -1:]
-        self.logprobs = self._forward(batch.tokens, batch.places)  # (B, V)
+    With guidance, the rows come twice: B that see their prefix, then the same B that do not.
+    """
+
+    def __init__(
+        self, vlm: PrefixVLM, caches: Sequence[PrefixCache], batch: Batch, guidance: float = 1.0
+    ) -> None:
+        self.language, self.guidance = vlm.language, guidance
+        self.times = 1 if guidance == 1 else 2
+        self.cache = stack([*caches] * self.times)
+        self.mask = batch.mask.repeat(self.times, 1)
+        self.mask[len(caches) :, : caches[0].positions] = 0
+        self.places = batch.places[:, -1:].repeat(self.times, 1)
+        self.logprobs = self._forward(batch.tokens, batch.places.repeat(self.times, 1))  # (B, V)
 
     def feed(self, tokens: Tensor) -> Tensor:
         """Next tokens (B) → log-probabilities (B, V) of what follows."""
-        self.mask = torch.cat([self.mask, self.mask.new_ones(len(tokens), 1)], dim=1)
+        self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], dim=1)
         self.places = self.places + 1
         return self._forward(tokens[:, None], self.places)
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these rows only, some of them perhaps several times."""
+        count = len(self.mask) // self.times
+        rows = torch.cat([rows + count * half for half in range(self.times)])
         self.cache.reorder_cache(rows)
         self.mask, self.places = self.mask[rows], self.places[rows]
 
     def _forward(self, tokens: Tensor, places: Tensor) -> Tensor:
+        """Tokens (B, T) and the places of all rows → log-probabilities (B, V)."""
         output: Any = self.language(
-            input_ids=tokens,
+            input_ids=tokens.repeat(self.times, 1),
             attention_mask=self.mask,
             position_ids=places,
             past_key_values=self.cache,
             use_cache=True,
             logits_to_keep=1,
         )
-        return torch.log_softmax(output.logits[:, -1].float(), dim=-1)
+        logprobs = torch.log_softmax(output.logits[:, -1].float(), dim=-1)
+        if self.times == 1:
+            return logprobs
+        seen, blind = logprobs.chunk(2)
+        return torch.log_softmax(torch.lerp(blind, seen, self.guidance), dim=-1)
 
 
 @torch.inference_mode()
-def greedy(
-    vlm: PrefixVLM, caches: Sequence[PrefixCache], prompts: Sequence[str], max_tokens: int
+def greedy(  # noqa: PLR0917
+    vlm: PrefixVLM,
+    caches: Sequence[PrefixCache],
+    prompts: Sequence[str],
+    max_tokens: int,
+    guidance: float = 1.0,
 ) -> list[Decoded]:
     """The most probable token at each step, for each picture and its prompt."""
-    return _write(vlm, caches, prompts, max_tokens, lambda logprobs: logprobs.argmax(dim=-1))
+
+    def choose(logprobs: Tensor) -> Tensor:
+        return logprobs.argmax(dim=-1)
+
+    return _write(vlm, caches, prompts, max_tokens, choose, guidance)
 
 
 @torch.inference_mode()
@@ -88,16 +119,17 @@ def sample(
     return _write(vlm, caches, prompts, max_tokens, draw)
 
 
-def _write(
+def _write(  # noqa: PLR0917
     vlm: PrefixVLM,
     caches: Sequence[PrefixCache],
     prompts: Sequence[str],
     max_tokens: int,
     choose: Callable[[Tensor], Tensor],
+    guidance: float = 1.0,
 ) -> list[Decoded]:
     """Write texts token by token; `choose` picks them (B) by their log-probabilities (B, V)."""
     batch = vlm.batch([vlm.tokens(prompt) for prompt in prompts], caches[0].positions)
-    reader = _Reader(vlm, caches, batch)
+    reader = _Reader(vlm, caches, batch, guidance)
     logprobs = reader.logprobs
     written: list[list[int]] = [[] for _ in prompts]
     totals = [0.0] * len(prompts)
@@ -128,10 +160,11 @@ def beam(  # noqa: PLR0917
     max_tokens: int,
     width: int,
     length_penalty: float = 1.0,
+    guidance: float = 1.0,
 ) -> list[Decoded]:
     """Beam search: the best of `width` texts by log-probability / length ** length_penalty."""
     batch = vlm.batch([vlm.tokens(prompt) for prompt in prompts], caches[0].positions)
-    reader = _Reader(vlm, caches, batch)
+    reader = _Reader(vlm, caches, batch, guidance)
     searches = [_Search(width, length_penalty, vlm.end, max_tokens) for _ in prompts]
     logprobs = reader.logprobs
     counts = [1] * len(prompts)  # live rows of each search

@@ -188,12 +188,13 @@ class Engine:
         prompts = [prompt_for(question) for question in questions]
         if questions[0] is not None:
             most, width, penalty = decoding.answer_tokens, decoding.answer_beams, 0.0
+            guidance = decoding.guidance
         else:
             most, width = decoding.caption_tokens, decoding.caption_beams
-            penalty = decoding.length_penalty
+            penalty, guidance = decoding.length_penalty, 1.0
         if width == 1:
-            return greedy(self._vlm, caches, prompts, most)
-        return beam(self._vlm, caches, prompts, most, width, penalty)
+            return greedy(self._vlm, caches, prompts, most, guidance)
+        return beam(self._vlm, caches, prompts, most, width, penalty, guidance)
 
     def _confidence(self, decoded: Decoded, question: str | None) -> float:
         caption = question is None

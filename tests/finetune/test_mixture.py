@@ -133,6 +133,26 @@ def test_a_source_of_derived_questions_never_comes_empty(tmp_path: Path, derived
     assert max(counts) == derived
 
 
+def test_derived_questions_are_asked_without_their_picture_too(tmp_path: Path) -> None:
+    folder = corpus(tmp_path)
+    write_rows(
+        folder / "texts.jsonl", [{"question": f"is it {n}?", "answer": "no"} for n in range(40)]
+    )
+    made = recipe(tmp_path)
+    source = replace(made.sources[1], **DERIVED)
+    schedule = replace(made.schedule, derived_texts=0.25, answer_weight=2.0)
+    mixed = mixture(tmp_path, folder, sources=(source,), schedule=schedule)
+    for step in range(5):
+        alone = mixed.visits(step, 3, 8)[3:]
+        people = [visit for visit in alone if "Is it " in read(visit.group.segments[0])]
+        assert (len(alone), len(people)) == (8, 6)
+        assert all(visit.image is None and not visit.group.has_picture for visit in alone)
+        assert {visit.group.segments[0].weight for visit in alone} == {2.0}
+    told = replace(source, derived=0, captions=1)
+    with pytest.raises(DataError, match="derived_texts asks for derived questions"):
+        mixture(tmp_path, folder, sources=(told,), schedule=schedule)
+
+
 def test_answers_are_mostly_the_majoritys() -> None:
     record = QuestionRecord("What is it?", (("couch", 6), ("sofa", 3), ("chair", 1)))
     chance = random.Random(0)

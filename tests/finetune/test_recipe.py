@@ -33,6 +33,10 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
     "no pictures": ({"schedule": {"steps": 1, "pictures": 0}}, "pictures must be at least 1"),
     "never saving": ({"schedule": {"steps": 1, "checkpoint_steps": 0}}, "checkpoint_steps must"),
     "no clip": ({"schedule": {"steps": 1, "clip": 0}}, "clip must be more than 0"),
+    "more derived texts than texts": (
+        {"schedule": {"steps": 1, "derived_texts": 1.5}},
+        "derived_texts must be at most 1",
+    ),
     "rates that rise": ({"schedule": {"steps": 1, "last_rate": 1.5}}, "last_rate must be at most"),
     "endless rate": (
         {"schedule": {"steps": 1, "mapper_rate": float("inf")}},

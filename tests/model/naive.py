@@ -10,22 +10,28 @@ from model.vlm import PrefixVLM
 
 
 @torch.no_grad()
-def next_logprobs(vlm: PrefixVLM, image: Image.Image, tokens: list[int]) -> Tensor:
+def next_logprobs(
+    vlm: PrefixVLM, image: Image.Image, tokens: list[int], guidance: float = 1.0
+) -> Tensor:
     """Log-probabilities (V) of what follows a picture and these tokens."""
     prefix = vlm.encode([image])
     embedded = vlm.language.get_input_embeddings()(torch.tensor([tokens]))
     inputs = torch.cat([prefix, embedded], dim=1)
     logits: Tensor = vlm.language(inputs_embeds=inputs, use_cache=False).logits
-    return logits[0, -1].log_softmax(dim=-1)
+    seen = logits[0, -1].log_softmax(dim=-1)
+    if guidance == 1:
+        return seen
+    blind: Tensor = vlm.language(inputs_embeds=embedded, use_cache=False).logits
+    return (guidance * seen + (1 - guidance) * blind[0, -1].log_softmax(-1)).log_softmax(-1)
 
 
 def naive_greedy(
-    vlm: PrefixVLM, image: Image.Image, prompt: str, most: int
+    vlm: PrefixVLM, image: Image.Image, prompt: str, most: int, guidance: float = 1.0
 ) -> tuple[tuple[int, ...], float]:
     """Tokens of the most probable continuation, step by step, and their log-probability."""
     asked, written, total = vlm.tokens(prompt), list[int](), 0.0
     while len(written) < most and vlm.end not in written:
-        best, token = next_logprobs(vlm, image, asked + written).max(dim=-1)
+        best, token = next_logprobs(vlm, image, asked + written, guidance).max(dim=-1)
         written.append(int(token))
         total += float(best)
     return tuple(written), total
@@ -40,14 +46,19 @@ def naive_score(vlm: PrefixVLM, image: Image.Image, prompt: str, target: list[in
     )
 
 
-def naive_best(
-    vlm: PrefixVLM, image: Image.Image, prompt: str, most: int, penalty: float
+def naive_best(  # noqa: PLR0917
+    vlm: PrefixVLM,
+    image: Image.Image,
+    prompt: str,
+    most: int,
+    penalty: float,
+    guidance: float = 1.0,
 ) -> tuple[tuple[int, ...], float]:
     """The best of all texts there are, by log-probability / length ** penalty."""
     asked, found = vlm.tokens(prompt), list[tuple[float, tuple[int, ...], float]]()
 
     def extend(written: tuple[int, ...], total: float) -> None:
-        logprobs = next_logprobs(vlm, image, [*asked, *written])
+        logprobs = next_logprobs(vlm, image, [*asked, *written], guidance)
         for token, logprob in enumerate(logprobs.tolist()):
             longer, sum_ = (*written, token), total + logprob
             if token == vlm.end or len(longer) == most:

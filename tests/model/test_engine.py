@@ -91,6 +91,23 @@ def test_answers_by_beam_search_are_the_most_probable(hub: Path, vlm: PrefixVLM)
     assert all(b.logprob >= g.logprob - 1e-4 for b, g in zip(found, plain, strict=True))
 
 
+@pytest.mark.parametrize("beams", [1, 3])
+def test_guidance_is_for_answers_alone(hub: Path, vlm: PrefixVLM, beams: int) -> None:
+    decoding = DecodingConfig(
+        answer_tokens=4, caption_tokens=4, answer_beams=beams, caption_beams=beams, guidance=0.3
+    )
+    engine = Watched(replace(tiny_profile(hub), decoding=decoding), vlm)
+    answer, caption = engine.answer(photo(1), QUESTIONS[0]), engine.caption(photo(1))
+    engine.close()
+    with torch.inference_mode():
+        caches = vlm.prefill(vlm.encode([photo(1).image]))
+    [told] = beam(vlm, caches, [prompt_for(QUESTIONS[0])], 4, beams, 0.0, 0.3)
+    [plain] = beam(vlm, caches, [prompt_for(QUESTIONS[0])], 4, beams, 0.0)
+    [described] = beam(vlm, caches, [prompt_for(None)], 4, beams, 1.0)
+    assert (answer.text, caption.text) == (told.text, described.text)
+    assert told.logprob != pytest.approx(plain.logprob, abs=1e-3)
+
+
 def test_waiting_counts_as_seconds(engine: Watched) -> None:
     with engine.held():
         waiting = engine.submit(photo(1), "Is it red?")

@@ -71,6 +71,24 @@ def test_greedy_texts_end_each_at_their_own_time(vlm: PrefixVLM) -> None:
     assert any(decoded.tokens[-1] == vlm.end for decoded in found)
 
 
+@pytest.mark.parametrize("guidance", [0.0, 0.4, 2.0])
+def test_guidance_weighs_the_picture_against_the_words_alone(
+    vlm: PrefixVLM, guidance: float
+) -> None:
+    found = greedy(vlm, encode(vlm), PROMPTS, 9, guidance)
+    for seed, prompt in enumerate(PROMPTS):
+        assert same(found[seed], *naive_greedy(vlm, picture(seed), prompt, 9, guidance))
+    [best] = beam(vlm, encode(vlm, 1), PROMPTS[:1], 3, 200, 1.0, guidance)
+    assert same(best, *naive_best(vlm, picture(0), PROMPTS[0], 3, 1.0, guidance))
+
+
+def test_without_guidance_the_picture_does_not_matter(vlm: PrefixVLM) -> None:
+    blind = greedy(vlm, encode(vlm, 4), PROMPTS[:1] * 4, 9, 0.0)
+    assert all(same(found, blind[0].tokens, blind[0].logprob) for found in blind)
+    seen = greedy(vlm, encode(vlm, 4), PROMPTS[:1] * 4, 9)
+    assert len({round(found.logprob, 4) for found in seen}) == 4
+
+
 def test_finished_texts_cost_nothing_more(vlm: PrefixVLM) -> None:
     caches = encode(vlm)
     with counting(vlm) as sizes:
