@@ -89,7 +89,7 @@ class _Reader:
 
 
 @torch.inference_mode()
-def greedy(  # noqa: PLR0917
+def greedy(
     vlm: PrefixVLM,
     caches: Sequence[PrefixCache],
     prompts: Sequence[str],

@@ -46,7 +46,7 @@ def naive_score(vlm: PrefixVLM, image: Image.Image, prompt: str, target: list[in
     )
 
 
-def naive_best(  # noqa: PLR0917
+def naive_best(
     vlm: PrefixVLM,
     image: Image.Image,
     prompt: str,
