@@ -94,9 +94,12 @@ class Mixture:
         self.recipe, self._tokens, self._target = recipe, tokens, target
         self.sources = [(source, read_source(source, root)) for source in recipe.sources]
         self.texts = read_questions(root / recipe.text_only) if recipe.text_only else []
-        derived = [items for source, items in self.sources if source.derived]
-        self.derived = [item for items in derived for item in items if item.polar or item.open]
-        if recipe.schedule.derived_texts and not self.derived:
+        self._derived = [
+            (source.share, [item for item in items if item.polar or item.open])
+            for source, items in self.sources
+            if source.derived
+        ]
+        if recipe.schedule.derived_texts and not any(s and items for s, items in self._derived):
             raise DataError("derived_texts asks for derived questions, and the sources give none.")
 
     @property
@@ -126,7 +129,9 @@ class Mixture:
 
     def _unseen(self, chance: random.Random) -> Segment:
         """A derived question whose picture is not shown."""
-        (record,) = _derived(chance.choice(self.derived), 1, chance)
+        shares = [share if items else 0.0 for share, items in self._derived]
+        _, items = chance.choices(self._derived, shares)[0]
+        (record,) = _derived(chance.choice(items), 1, chance)
         return self._question(record, chance, 1.0)
 
     def _visit(self, source: Source, item: Learnable, chance: random.Random) -> Visit:

@@ -26,6 +26,8 @@ def problems(recipe: Recipe) -> Iterator[str]:
     elif not any(source.share for source in recipe.sources):
         yield "the share of every source is 0"
     yield from _of_schedule(recipe.schedule)
+    if recipe.schedule.derived_texts and not any(source.derived for source in recipe.sources):
+        yield "derived_texts needs a source with derived questions"
     yield from _below_one(recipe.lora, "rank", "alpha")
     if recipe.lora.dropout >= 1:
         yield "dropout in [lora] must be below 1"
@@ -47,6 +49,8 @@ def _of_schedule(schedule: Schedule) -> Iterator[str]:
     for name in ("last_rate", "derived_texts"):
         if getattr(schedule, name) > 1:
             yield f"{name} must be at most 1"
+    if schedule.derived_texts and not schedule.texts:
+        yield "derived_texts is a share of texts, of which there are none"
     if not schedule.clip:
         yield "clip must be more than 0"
 

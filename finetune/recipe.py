@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from finetune.possible import problems
-from model.profile import ProfileError, build
+from model.profile import Profile, ProfileError, build
 
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
 T = TypeVar("T")
@@ -92,7 +92,8 @@ class Schedule:
         pictures: Pictures in one step.
         accumulate: Parts of a step that are learnt one after the other, for less memory; the
             captions of self-critical steps are still drawn at once.
-        texts: Mean number of texts without a picture in one step; most come early.
+        texts: Mean number of texts without a picture in one step; most come early. There are no
+            more of people's than the file of `text_only` holds.
         derived_texts: Share of those that are derived from captions, not asked by people, so that
             the language prior knows such questions as well.
         mapper_rate: Peak learning rate of the mapper.
@@ -177,6 +178,18 @@ class Recipe:
     seed: int = 0
     compiled: bool = False
     continues: bool = False
+
+
+def answering(recipe: Recipe, profile: Profile) -> Profile:
+    """The profile that answers with a run's adapter, which lies beside it as `adapter`.
+
+    It keeps the guidance scale only if the model knows what to answer without a picture.
+    """
+    schedule = recipe.schedule
+    knows = schedule.texts and (recipe.text_only or schedule.derived_texts)
+    scale = profile.decoding.guidance_scale if knows or recipe.continues else 1.0
+    decoding = replace(profile.decoding, guidance_scale=scale)
+    return replace(profile, name=recipe.name, adapter="adapter", decoding=decoding)
 
 
 def load_recipe(name: str | os.PathLike[str]) -> Recipe:

@@ -55,7 +55,7 @@ class SamplePictures:
         self._states = encoder.tower.complete(torch.cat(states)) if states else torch.empty(0)
 
     def say(self, learner: Learner, decoding: DecodingConfig) -> tuple[Said, ...]:
-        """What the model says now, without dropout, greedily."""
+        """What the model says now, without dropout, greedily and without guidance."""
         if not self._asked:
             return ()
         with learner.speaking():

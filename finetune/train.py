@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -33,7 +33,7 @@ from finetune.objective import Objective
 from finetune.optimiser import Optimiser
 from finetune.precision import computes_bfloat16
 from finetune.progress import Progress, Said, StepReport
-from finetune.recipe import Recipe
+from finetune.recipe import Recipe, answering
 from finetune.samples import SamplePictures
 from finetune.sights import open_sight
 from finetune.team import Team
@@ -171,8 +171,7 @@ class Trainer:
             folder, self.profile, part("mapper", state), self.learner.language,
             {"training": training} | words, part("lora", state), part("tower", state),
         )  # fmt: skip
-        answering = replace(self.profile, name=self.recipe.name, adapter="adapter")
-        save_profile(answering, folder.parent / "profile.toml")
+        save_profile(answering(self.recipe, self.profile), folder.parent / "profile.toml")
         return folder
 
     def begin(self, resumed: bool = False) -> None:

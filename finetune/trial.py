@@ -90,10 +90,8 @@ def _write_profile(run: Path, base: str) -> str:
     """The base's profile with the adapter that the run will write."""
     profile = load_profile(base)
     mapper = replace(profile.mapper, words=0)  # nothing here has captions to learn them from
-    decoding = replace(profile.decoding, guidance=1.0)  # nor questions without a picture
-    changed = replace(profile, name=run.name, adapter="adapter", mapper=mapper, decoding=decoding)
     path = (run / "profile.toml").resolve()
-    save_profile(changed, path)
+    save_profile(replace(profile, name=run.name, adapter="adapter", mapper=mapper), path)
     return str(path)
 
 

@@ -2,11 +2,11 @@
 
 With a guidance scale, each prompt is read twice, with its prefix and without:
 
-    log p(token) ∝ blind + guidance · (seen - blind)
+    log p(token) = blind + scale · (seen - blind) + constant
 
-That is classifier-free guidance (Ho and Salimans, arXiv 2207.12598; for language models, arXiv
-2306.17806). A scale below 1 leans on what the language model expects of a question by its words
-alone, which helps where the prefix was learnt from few pictures.
+with the log-probabilities given both, and given the prompt alone. That is classifier-free guidance
+(Ho and Salimans, arXiv 2207.12598; for language models, arXiv 2306.17806). A scale below 1 leans on
+what the words of a question alone suggest: finetune/RUNS.md tells what that gives.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Decoded:
     Attributes:
         text: Without the end token and surrounding spaces.
         tokens: Token ids, the end token included if it was reached.
-        logprob: Log-probability of all tokens, in nats.
+        logprob: Log-probability of all tokens, in nats, after guidance if there was any.
     """
 
     text: str
@@ -48,10 +48,10 @@ class _Reader:
     """
 
     def __init__(
-        self, vlm: PrefixVLM, caches: Sequence[PrefixCache], batch: Batch, guidance: float = 1.0
+        self, vlm: PrefixVLM, caches: Sequence[PrefixCache], batch: Batch, scale: float = 1.0
     ) -> None:
-        self.language, self.guidance = vlm.language, guidance
-        self.times = 1 if guidance == 1 else 2
+        self.language, self.scale = vlm.language, scale
+        self.times = 1 if scale == 1 else 2
         self.cache = stack([*caches] * self.times)
         self.mask = batch.mask.repeat(self.times, 1)
         self.mask[len(caches) :, : caches[0].positions] = 0
@@ -85,7 +85,7 @@ class _Reader:
         if self.times == 1:
             return logprobs
         seen, blind = logprobs.chunk(2)
-        return torch.log_softmax(torch.lerp(blind, seen, self.guidance), dim=-1)
+        return torch.log_softmax(torch.lerp(blind, seen, self.scale), dim=-1)
 
 
 @torch.inference_mode()
@@ -94,14 +94,14 @@ def greedy(
     caches: Sequence[PrefixCache],
     prompts: Sequence[str],
     max_tokens: int,
-    guidance: float = 1.0,
+    guidance_scale: float = 1.0,
 ) -> list[Decoded]:
     """The most probable token at each step, for each picture and its prompt."""
 
     def choose(logprobs: Tensor) -> Tensor:
         return logprobs.argmax(dim=-1)
 
-    return _write(vlm, caches, prompts, max_tokens, choose, guidance)
+    return _write(vlm, caches, prompts, max_tokens, choose, guidance_scale)
 
 
 @torch.inference_mode()
@@ -125,11 +125,11 @@ def _write(  # noqa: PLR0917
     prompts: Sequence[str],
     max_tokens: int,
     choose: Callable[[Tensor], Tensor],
-    guidance: float = 1.0,
+    guidance_scale: float = 1.0,
 ) -> list[Decoded]:
     """Write texts token by token; `choose` picks them (B) by their log-probabilities (B, V)."""
     batch = vlm.batch([vlm.tokens(prompt) for prompt in prompts], caches[0].positions)
-    reader = _Reader(vlm, caches, batch, guidance)
+    reader = _Reader(vlm, caches, batch, guidance_scale)
     logprobs = reader.logprobs
     written: list[list[int]] = [[] for _ in prompts]
     totals = [0.0] * len(prompts)
@@ -160,11 +160,11 @@ def beam(  # noqa: PLR0917
     max_tokens: int,
     width: int,
     length_penalty: float = 1.0,
-    guidance: float = 1.0,
+    guidance_scale: float = 1.0,
 ) -> list[Decoded]:
     """Beam search: the best of `width` texts by log-probability / length ** length_penalty."""
     batch = vlm.batch([vlm.tokens(prompt) for prompt in prompts], caches[0].positions)
-    reader = _Reader(vlm, caches, batch, guidance)
+    reader = _Reader(vlm, caches, batch, guidance_scale)
     searches = [_Search(width, length_penalty, vlm.end, max_tokens) for _ in prompts]
     logprobs = reader.logprobs
     counts = [1] * len(prompts)  # live rows of each search

@@ -188,13 +188,13 @@ class Engine:
         prompts = [prompt_for(question) for question in questions]
         if questions[0] is not None:
             most, width, penalty = decoding.answer_tokens, decoding.answer_beams, 0.0
-            guidance = decoding.guidance
+            guidance_scale = decoding.guidance_scale
         else:
             most, width = decoding.caption_tokens, decoding.caption_beams
-            penalty, guidance = decoding.length_penalty, 1.0
+            penalty, guidance_scale = decoding.length_penalty, 1.0
         if width == 1:
-            return greedy(self._vlm, caches, prompts, most, guidance)
-        return beam(self._vlm, caches, prompts, most, width, penalty, guidance)
+            return greedy(self._vlm, caches, prompts, most, guidance_scale)
+        return beam(self._vlm, caches, prompts, most, width, penalty, guidance_scale)
 
     def _confidence(self, decoded: Decoded, question: str | None) -> float:
         caption = question is None

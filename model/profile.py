@@ -88,9 +88,10 @@ class DecodingConfig:
             decoding.
         caption_beams: Beam width of captions; 1 is greedy decoding.
         length_penalty: Exponent of the length that a caption's score is divided by (GNMT style).
-        guidance: Guidance scale of answers (classifier-free guidance, arXiv 2306.17806): 1 decodes
-            as the model is; below 1, what it would answer without the picture has a say too. Other
-            scales than 1 are for adapters that learnt questions without pictures as well.
+        guidance_scale: Of answers (classifier-free guidance, arXiv 2306.17806): 1 decodes as the
+            model is; below 1, what it would answer without the picture has a say too. Other scales
+            than 1 take two rows of the language model for each answer, an adapter that learnt
+            questions without pictures as well, and a new calibration.
     """
 
     answer_tokens: int = 12
@@ -98,7 +99,7 @@ class DecodingConfig:
     answer_beams: int = 1
     caption_beams: int = 1
     length_penalty: float = 1.0
-    guidance: float = 1.0
+    guidance_scale: float = 1.0
 
 
 @dataclass(frozen=True)

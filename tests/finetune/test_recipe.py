@@ -37,6 +37,14 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
         {"schedule": {"steps": 1, "derived_texts": 1.5}},
         "derived_texts must be at most 1",
     ),
+    "a share of no texts": (
+        {"schedule": {"steps": 1, "derived_texts": 0.5}},
+        "derived_texts is a share of texts, of which there are none",
+    ),
+    "no source to derive from": (
+        {"schedule": {"steps": 1, "texts": 4, "derived_texts": 0.5}},
+        "derived_texts needs a source with derived questions",
+    ),
     "rates that rise": ({"schedule": {"steps": 1, "last_rate": 1.5}}, "last_rate must be at most"),
     "endless rate": (
         {"schedule": {"steps": 1, "mapper_rate": float("inf")}},

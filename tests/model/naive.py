@@ -11,7 +11,7 @@ from model.vlm import PrefixVLM
 
 @torch.no_grad()
 def next_logprobs(
-    vlm: PrefixVLM, image: Image.Image, tokens: list[int], guidance: float = 1.0
+    vlm: PrefixVLM, image: Image.Image, tokens: list[int], guidance_scale: float = 1.0
 ) -> Tensor:
     """Log-probabilities (V) of what follows a picture and these tokens."""
     prefix = vlm.encode([image])
@@ -19,19 +19,21 @@ def next_logprobs(
     inputs = torch.cat([prefix, embedded], dim=1)
     logits: Tensor = vlm.language(inputs_embeds=inputs, use_cache=False).logits
     seen = logits[0, -1].log_softmax(dim=-1)
-    if guidance == 1:
+    if guidance_scale == 1:
         return seen
     blind: Tensor = vlm.language(inputs_embeds=embedded, use_cache=False).logits
-    return (guidance * seen + (1 - guidance) * blind[0, -1].log_softmax(-1)).log_softmax(-1)
+    return (
+        guidance_scale * seen + (1 - guidance_scale) * blind[0, -1].log_softmax(-1)
+    ).log_softmax(-1)
 
 
 def naive_greedy(
-    vlm: PrefixVLM, image: Image.Image, prompt: str, most: int, guidance: float = 1.0
+    vlm: PrefixVLM, image: Image.Image, prompt: str, most: int, guidance_scale: float = 1.0
 ) -> tuple[tuple[int, ...], float]:
     """Tokens of the most probable continuation, step by step, and their log-probability."""
     asked, written, total = vlm.tokens(prompt), list[int](), 0.0
     while len(written) < most and vlm.end not in written:
-        best, token = next_logprobs(vlm, image, asked + written, guidance).max(dim=-1)
+        best, token = next_logprobs(vlm, image, asked + written, guidance_scale).max(dim=-1)
         written.append(int(token))
         total += float(best)
     return tuple(written), total
@@ -52,13 +54,13 @@ def naive_best(
     prompt: str,
     most: int,
     penalty: float,
-    guidance: float = 1.0,
+    guidance_scale: float = 1.0,
 ) -> tuple[tuple[int, ...], float]:
     """The best of all texts there are, by log-probability / length ** penalty."""
     asked, found = vlm.tokens(prompt), list[tuple[float, tuple[int, ...], float]]()
 
     def extend(written: tuple[int, ...], total: float) -> None:
-        logprobs = next_logprobs(vlm, image, [*asked, *written], guidance)
+        logprobs = next_logprobs(vlm, image, [*asked, *written], guidance_scale)
         for token, logprob in enumerate(logprobs.tolist()):
             longer, sum_ = (*written, token), total + logprob
             if token == vlm.end or len(longer) == most:

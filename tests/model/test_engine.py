@@ -93,9 +93,7 @@ def test_answers_by_beam_search_are_the_most_probable(hub: Path, vlm: PrefixVLM)
 
 @pytest.mark.parametrize("beams", [1, 3])
 def test_guidance_is_for_answers_alone(hub: Path, vlm: PrefixVLM, beams: int) -> None:
-    decoding = DecodingConfig(
-        answer_tokens=4, caption_tokens=4, answer_beams=beams, caption_beams=beams, guidance=0.3
-    )
+    decoding = DecodingConfig(4, 4, answer_beams=beams, caption_beams=beams, guidance_scale=0.3)
     engine = Watched(replace(tiny_profile(hub), decoding=decoding), vlm)
     answer, caption = engine.answer(photo(1), QUESTIONS[0]), engine.caption(photo(1))
     engine.close()
@@ -106,6 +104,12 @@ def test_guidance_is_for_answers_alone(hub: Path, vlm: PrefixVLM, beams: int) ->
     [described] = beam(vlm, caches, [prompt_for(None)], 4, beams, 1.0)
     assert (answer.text, caption.text) == (told.text, described.text)
     assert told.logprob != pytest.approx(plain.logprob, abs=1e-3)
+    by_itself = Calibration()
+    sure = [
+        by_itself.confidence(told.logprob, caption=False),
+        by_itself.confidence(described.mean_logprob, caption=True),
+    ]
+    assert [answer.confidence, caption.confidence] == pytest.approx(sure, abs=1e-5)
 
 
 def test_waiting_counts_as_seconds(engine: Watched) -> None:

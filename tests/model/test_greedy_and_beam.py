@@ -71,18 +71,21 @@ def test_greedy_texts_end_each_at_their_own_time(vlm: PrefixVLM) -> None:
     assert any(decoded.tokens[-1] == vlm.end for decoded in found)
 
 
-@pytest.mark.parametrize("guidance", [0.0, 0.4, 2.0])
+@pytest.mark.parametrize("guidance_scale", [0.0, 0.4, 2.0])
 def test_guidance_weighs_the_picture_against_the_words_alone(
-    vlm: PrefixVLM, guidance: float
+    vlm: PrefixVLM, guidance_scale: float
 ) -> None:
-    found = greedy(vlm, encode(vlm), PROMPTS, 9, guidance)
+    found = greedy(vlm, encode(vlm), PROMPTS, 9, guidance_scale)
     for seed, prompt in enumerate(PROMPTS):
-        assert same(found[seed], *naive_greedy(vlm, picture(seed), prompt, 9, guidance))
-    [best] = beam(vlm, encode(vlm, 1), PROMPTS[:1], 3, 200, 1.0, guidance)
-    assert same(best, *naive_best(vlm, picture(0), PROMPTS[0], 3, 1.0, guidance))
+        assert same(found[seed], *naive_greedy(vlm, picture(seed), prompt, 9, guidance_scale))
+    for seed, best in enumerate(
+        beam(vlm, encode(vlm, 2), PROMPTS[:2], 3, 200, 1.0, guidance_scale)
+    ):
+        wanted = naive_best(vlm, picture(seed), PROMPTS[seed], 3, 1.0, guidance_scale)
+        assert same(best, *wanted)
 
 
-def test_without_guidance_the_picture_does_not_matter(vlm: PrefixVLM) -> None:
+def test_at_a_scale_of_0_the_picture_does_not_matter(vlm: PrefixVLM) -> None:
     blind = greedy(vlm, encode(vlm, 4), PROMPTS[:1] * 4, 9, 0.0)
     assert all(same(found, blind[0].tokens, blind[0].logprob) for found in blind)
     seen = greedy(vlm, encode(vlm, 4), PROMPTS[:1] * 4, 9)

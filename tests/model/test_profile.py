@@ -63,11 +63,13 @@ def test_a_minimal_profile_takes_its_name_from_the_file_and_defaults_for_the_res
 
 
 def test_every_value_is_read(tmp_path: Path) -> None:
-    table = changed("decoding", answer_tokens=3, caption_beams=4, length_penalty=1, guidance=0)
+    table = changed(
+        "decoding", answer_tokens=3, caption_beams=4, length_penalty=1, guidance_scale=0
+    )
     table |= {"name": "named"} | {"tower": GOOD["tower"] | {"layer": -2}}
     profile = load_profile(write_profile(tmp_path / "mine.toml", **table))
     assert profile.decoding == DecodingConfig(
-        answer_tokens=3, caption_beams=4, length_penalty=1.0, guidance=0.0
+        answer_tokens=3, caption_beams=4, length_penalty=1.0, guidance_scale=0.0
     )
     assert (profile.name, profile.tower.layer) == ("named", -2)
 
@@ -182,7 +184,7 @@ def test_a_file_that_is_no_toml(tmp_path: Path, content: bytes, said: str) -> No
         (changed("mapper", queries=0), "queries in [mapper]"),
         (changed("decoding", answer_tokens=0), "answer_tokens in [decoding]"),
         (changed("decoding", caption_beams=0), "caption_beams in [decoding]"),
-        (changed("decoding", guidance=-0.5), "guidance = -0.5 in [decoding]"),
+        (changed("decoding", guidance_scale=-0.5), "guidance_scale = -0.5 in [decoding]"),
     ],
 )
 def test_a_typo_or_an_impossible_value(tmp_path: Path, table: dict[str, Any], said: str) -> None:
