@@ -25,6 +25,7 @@ from model.prompts import CAPTION_PROMPT, question_prompt
 Tokens = Callable[[str], list[int]]
 T = TypeVar("T")
 _POLAR = ("yes", "no")
+_PEOPLES = ("human", "statement")  # kinds of questions that were not derived
 _SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
 _PRESENCE = re.compile(r"(is|are) there\b.*\b(picture|image|photo)\b", re.IGNORECASE)
 
@@ -123,7 +124,7 @@ class Mixture:
             visits.append(self._visit(source, chance.choice(items), chance))
         unseen = round(texts * self.recipe.schedule.derived_texts)
         people = chance.sample(self.texts, min(texts - unseen, len(self.texts)))
-        alone = [self._question(record, chance, self._by_people(record)) for record in people]
+        alone = [self._question(record, chance) for record in people]
         alone.extend(self._unseen(chance) for _ in range(unseen))
         return visits + [Visit(None, Group((text,), has_picture=False)) for text in alone]
 
@@ -132,7 +133,7 @@ class Mixture:
         shares = [share if items else 0.0 for share, items in self._derived]
         _, items = chance.choices(self._derived, shares)[0]
         (record,) = _derived(chance.choice(items), 1, chance)
-        return self._question(record, chance, 1.0)
+        return self._question(record, chance)
 
     def _visit(self, source: Source, item: Learnable, chance: random.Random) -> Visit:
         captions = _some(item.captions, source.captions, chance)
@@ -142,8 +143,7 @@ class Mixture:
             _SIDES.search(text) for text in [*captions, *(record.question for record in asked)]
         )
         texts = [self._caption(text) for text in captions]
-        weights = [self._by_people(r) for r in people] + [1.0] * (len(asked) - len(people))
-        texts.extend(self._question(r, chance, w) for r, w in zip(asked, weights, strict=True))
+        texts.extend(self._question(record, chance) for record in asked)
         chance.shuffle(texts)
         group = Group(fill(texts, self.recipe.text_tokens), has_picture=True)
         return Visit(item.image, group, chance.random(), sided, source.prefix_dropout)
@@ -151,15 +151,19 @@ class Mixture:
     def _caption(self, caption: str) -> Segment:
         return Segment(tuple(self._tokens(CAPTION_PROMPT)), tuple(self._target(caption)))
 
-    def _by_people(self, record: QuestionRecord) -> float:
-        """What a question that a person asked weighs."""
-        polar = record.answers[0][0] == "yes" and not _PRESENCE.match(record.question)
-        return self.recipe.schedule.yes_weight if polar else 1.0
+    def _times(self, record: QuestionRecord) -> float:
+        """How much more a question weighs than others, by its answer and where it came from."""
+        schedule, answer = self.recipe.schedule, record.answers[0][0]
+        if record.kind == "presence" and answer == "no":
+            return schedule.no_weight
+        if record.kind in _PEOPLES and answer == "yes" and not _PRESENCE.match(record.question):
+            return schedule.yes_weight
+        return 1.0
 
-    def _question(self, record: QuestionRecord, chance: random.Random, times: float) -> Segment:
+    def _question(self, record: QuestionRecord, chance: random.Random) -> Segment:
         prompt = self._tokens(question_prompt(record.question))
         answer = draw_answer(record, chance)
-        weight = times * self.recipe.schedule.answer_weight
+        weight = self._times(record) * self.recipe.schedule.answer_weight
         return Segment(tuple(prompt), tuple(self._target(answer)), weight)
 
 

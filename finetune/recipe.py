@@ -108,6 +108,9 @@ class Schedule:
         yes_weight: Weight of a "yes" to people's questions, beside `answer_weight`: of what people
             ask, 59 % is true (VQA v1, Antol et al. 2015, arXiv 1505.00468), but VQA v2 is balanced.
             Whether there is something in the picture is left alone: users ask that to find out.
+        no_weight: Weight of a "no" to derived questions whether a thing is in the picture: what one
+            may ask for is mostly absent, and a model that says yes too often sees what is not there
+            (POPE, arXiv 2305.10355).
         critic_from: Share of the run after which captions are learnt from the model's own, by
             how much better than its others they are (SCST, arXiv 1612.00563); 1 for never.
         critic_samples: Captions that the model draws of one picture for that.
@@ -133,6 +136,7 @@ class Schedule:
     checkpoint_steps: int = 200
     answer_weight: float = 3.0
     yes_weight: float = 1.0
+    no_weight: float = 1.0
     critic_from: float = 1.0
     critic_samples: int = 4
     critic_tokens: int = 20

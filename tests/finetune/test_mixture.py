@@ -211,3 +211,20 @@ def test_yes_may_weigh_more_in_peoples_questions_alone(tmp_path: Path, data: Pat
     found = weights(Mixture(derived, corpus(tmp_path), words, words))
     assert set.union(*found.values()) == {2.0}
     assert "yes" in found
+
+
+def test_no_may_weigh_more_where_a_thing_may_be_absent(tmp_path: Path) -> None:
+    folder = corpus(tmp_path)
+    made = recipe(tmp_path)
+    schedule = replace(made.schedule, answer_weight=2.0, no_weight=1.5, derived_texts=1.0)
+    source = replace(made.sources[1], **DERIVED)
+    mixed = mixture(tmp_path, folder, sources=(source,), text_only="", schedule=schedule)
+    weights: dict[tuple[bool, str], set[float]] = {}
+    for visit in mixed.visits(0, 40, 40):
+        for segment in visit.group.segments:
+            answer = "".join(map(chr, segment.target)).strip()
+            kind = answer if answer in ("yes", "no") else "open"
+            weights.setdefault((visit.image is None, kind), set()).add(segment.weight)
+    for alone in (True, False):
+        assert weights[alone, "yes"] == weights[alone, "open"] == {2.0}
+        assert max(weights[alone, "no"]) == 3.0
