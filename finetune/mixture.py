@@ -95,12 +95,10 @@ class Mixture:
         self.recipe, self._tokens, self._target = recipe, tokens, target
         self.sources = [(source, read_source(source, root)) for source in recipe.sources]
         self.texts = read_questions(root / recipe.text_only) if recipe.text_only else []
-        self._derived = [
-            (source.share, [item for item in items if item.polar or item.open])
-            for source, items in self.sources
-            if source.derived
-        ]
-        if recipe.schedule.derived_texts and not any(s and items for s, items in self._derived):
+        deriving = [(source.share, items) for source, items in self.sources if source.derived]
+        asked = [(share, [i for i in items if i.polar or i.open]) for share, items in deriving]
+        self._unshown = [(share, items) for share, items in asked if share and items]
+        if recipe.schedule.derived_texts and not self._unshown:
             raise DataError("derived_texts asks for derived questions, and the sources give none.")
 
     @property
@@ -130,8 +128,8 @@ class Mixture:
 
     def _unseen(self, chance: random.Random) -> Segment:
         """A derived question whose picture is not shown."""
-        shares = [share if items else 0.0 for share, items in self._derived]
-        _, items = chance.choices(self._derived, shares)[0]
+        shares = [share for share, _ in self._unshown]
+        _, items = chance.choices(self._unshown, shares)[0]
         (record,) = _derived(chance.choice(items), 1, chance)
         return self._question(record, chance)
 

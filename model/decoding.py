@@ -81,11 +81,11 @@ class _Reader:
             use_cache=True,
             logits_to_keep=1,
         )
-        logprobs = torch.log_softmax(output.logits[:, -1].float(), dim=-1)
-        if self.times == 1:
-            return logprobs
-        seen, blind = logprobs.chunk(2)
-        return torch.log_softmax(torch.lerp(blind, seen, self.scale), dim=-1)
+        logits = output.logits[:, -1].float()
+        if self.times == 2:  # logits do as well as log-probabilities: a row's constant drops out
+            seen, blind = logits.chunk(2)
+            logits = torch.lerp(blind, seen, self.scale)
+        return torch.log_softmax(logits, dim=-1)
 
 
 @torch.inference_mode()
