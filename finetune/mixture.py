@@ -108,6 +108,21 @@ class Mixture:
         return {item.image: item.captions for item in everything if item.captions}
 
     @property
+    def mentions(self) -> dict[str, Sequence[str]]:
+        """What people's questions tell of every other picture, by the picture's name."""
+        found: dict[str, list[str]] = {}
+        for _, items in self.sources:
+            for item in items:
+                found.setdefault(item.image, []).extend(taken_for_granted(item.questions))
+        captions = self.captions
+        return {image: texts for image, texts in found.items() if texts and image not in captions}
+
+    @property
+    def told(self) -> list[str]:
+        """Every picture that captions or questions tell something of, each once."""
+        return sorted(self.captions | self.mentions)
+
+    @property
     def images(self) -> list[str]:
         """Every picture that may be visited, each once."""
         return sorted({item.image for _, items in self.sources for item in items})
@@ -193,6 +208,21 @@ def read_source(source: Source, root: Path) -> list[Learnable]:
     if not items:
         raise DataError(f"The source {source.name!r} of the recipe holds no pictures to learn.")
     return items
+
+
+def taken_for_granted(questions: Sequence[QuestionRecord]) -> list[str]:
+    """What holds of a picture if people ask these questions, as texts of question and answer.
+
+    "What colour is the cat?" has a cat in it; a question that is answered "no" tells nothing.
+    """
+    texts = []
+    for record in questions:
+        answer, most = record.answers[0]
+        if answer != "no":
+            enough = min(3, most)
+            agreed = [text for text, count in record.answers if count >= enough]
+            texts.append(" ".join([record.question, *agreed]).replace("_", " "))
+    return texts
 
 
 def draw_answer(record: QuestionRecord, chance: random.Random) -> str:

@@ -21,6 +21,8 @@ def problems(recipe: Recipe) -> Iterator[str]:
         yield f"precision = {recipe.precision!r} is not one of {', '.join(PRECISIONS)}"
     if recipe.tower_blocks and not recipe.crops:
         yield "tower_blocks needs crops = true, for hidden states that are kept do not learn"
+    if recipe.refit_words and not recipe.continues:
+        yield "refit_words is for a run that continues; any other fits the word detector anyway"
     if not recipe.sources:
         yield "it names no [[sources]]"
     elif not any(source.share for source in recipe.sources):

@@ -164,6 +164,8 @@ class Recipe:
         seed: Of every random draw.
         compiled: Compile the layers of the language model; takes a C++ compiler and a minute.
         continues: Start at the adapter that the profile names, not at fresh weights.
+        refit_words: Then fit the detector of word tags anew to what this run learns from; words
+            that it knew keep their names.
     """
 
     name: str
@@ -182,6 +184,7 @@ class Recipe:
     seed: int = 0
     compiled: bool = False
     continues: bool = False
+    refit_words: bool = False
 
 
 def answering(recipe: Recipe, profile: Profile) -> Profile:
@@ -258,6 +261,7 @@ class _Plain:
     seed: int = Recipe.seed
     compiled: bool = Recipe.compiled
     continues: bool = Recipe.continues
+    refit_words: bool = Recipe.refit_words
 
 
 def _section(kind: type[T], table: Any, where: str) -> T:

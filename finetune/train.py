@@ -92,7 +92,7 @@ class Trainer:
                 views=recipe.views, team=self.team, progress=encoding,
             )  # fmt: skip
         tagged = self.vlm.mapper.words is not None
-        images = sorted(self.mixture.captions) if recipe.crops else self.mixture.images
+        images = self.mixture.told if recipe.crops else self.mixture.images
         self.store = features(images, encoder) if tagged or not recipe.crops else None
         self.objective = Objective(self.learner, open_sight(recipe, root, encoder, self.store))
         self.critic = Critic(self.objective, self.mixture.captions, recipe.schedule)
@@ -176,15 +176,16 @@ class Trainer:
 
     def begin(self, resumed: bool = False) -> None:
         """Start at the adapter that the profile names, or at fresh weights, unless resumed."""
-        seed, fresh = self.recipe.seed, not (resumed or self.recipe.continues)
-        if self.recipe.continues and not resumed:
+        seed, goes_on = self.recipe.seed, self.recipe.continues and not resumed
+        fits = not resumed and (self.recipe.refit_words or not goes_on)
+        if goes_on:
             self._go_on()
-        if fresh or self.recipe.cross_fit:
-            examples = WordExamples.of(self.vlm, self.store, self.mixture.captions)
-            if fresh and examples:
-                self.progress.vocabulary = fit_words(self.vlm, examples, seed)
+        if fits or self.recipe.cross_fit:
+            told, known = (self.mixture.captions, self.mixture.mentions), self.progress.vocabulary
+            examples = WordExamples.of(self.vlm, self.store, *told)
+            if fits and examples:
+                self.progress.vocabulary = known = fit_words(self.vlm, examples, seed, known)
             if self.recipe.cross_fit:
-                known = self.progress.vocabulary
                 self.objective.words = CrossFittedWords(self.vlm, examples, known, seed)
         self.team.follow(self._shared())
 

@@ -1,6 +1,8 @@
-"""Fits the word detector of a mapper's word tags: from a picture's global state to caption words.
+"""Fits the word detector of a mapper's word tags: from a picture's global state to words about it.
 
-Takes a minute on a CPU, before the mapper and LoRA start to learn, and stays as it is then.
+The words are those of captions and of what people ask, for people caption other pictures than they
+ask about. Takes a minute on a CPU, before the mapper and LoRA start to learn, and stays as it is
+then.
 """
 
 from __future__ import annotations
@@ -29,9 +31,9 @@ RATE = 1e-3
 WEIGHT_DECAY = 0.05
 FOLDS = 5
 INPUT_DROPOUT, HIDDEN_DROPOUT = 0.2, 0.4
-SAID_ONCE = 0.6  # target of a word in one caption only; in several it is 1
+SAID_ONCE = 0.6  # target of a word in one text only; in several it is 1
 _WORD = re.compile(r"[a-z]{3,}")
-# Frequent in captions, but nobody could point at what they name.
+# Frequent in captions and questions, but nobody could point at what they name.
 _POINTLESS = frozenset(
     (Path(__file__).parent / "pointless_words.txt").read_text(encoding="utf-8").split()
 )
@@ -44,16 +46,22 @@ class WordExamples:
     Attributes:
         images: Names of the pictures.
         states: Their global states (views, pictures, D), in all views that every picture has.
-        captions: The captions of each.
+        texts: The captions of each, then what the others' questions mention.
+        captioned: How many pictures have captions; they come first.
     """
 
     images: Sequence[str]
     states: Tensor
-    captions: Sequence[Sequence[str]]
+    texts: Sequence[Sequence[str]]
+    captioned: int
 
     @classmethod
     def of(
-        cls, vlm: PrefixVLM, store: FeatureStore | None, captions: Mapping[str, Sequence[str]]
+        cls,
+        vlm: PrefixVLM,
+        store: FeatureStore | None,
+        captions: Mapping[str, Sequence[str]],
+        mentions: Mapping[str, Sequence[str]] | None = None,
     ) -> WordExamples | None:
         """The examples in a store, read at once; None if nothing has word tags.
 
@@ -61,20 +69,26 @@ class WordExamples:
             vlm: Its tower made the store.
             store: Hidden states of the pictures.
             captions: Captions by the picture's name.
+            mentions: What people's questions tell of pictures without captions, by name.
         """
         if vlm.mapper.words is None or store is None:
             return None
-        images = sorted(captions)
-        return cls(images, _pooled(vlm, store, images), [captions[image] for image in images])
+        told = {**captions, **(mentions or {})}
+        images = [*sorted(captions), *sorted(told.keys() - captions.keys())]
+        texts = [told[image] for image in images]
+        return cls(images, _pooled(vlm, store, images), texts, len(captions))
 
 
-def fit_words(vlm: PrefixVLM, examples: WordExamples, seed: int) -> list[str]:
+def fit_words(
+    vlm: PrefixVLM, examples: WordExamples, seed: int, known: Sequence[str] = ()
+) -> list[str]:
     """Fit the detector of `vlm.mapper.words` and name its words; returns the vocabulary.
 
     Args:
         vlm: Its mapper has word tags.
         examples: What to fit it on.
         seed: Of order, views and dropout.
+        known: The vocabulary so far, whose words keep their learnt names.
 
     Raises:
         TrainingError: The captions hold fewer words than the vocabulary has room for.
@@ -82,20 +96,23 @@ def fit_words(vlm: PrefixVLM, examples: WordExamples, seed: int) -> list[str]:
     words = vlm.mapper.words
     assert words is not None
     size = words.names.num_embeddings
-    vocabulary = frequent_words(examples.captions, size)
+    count = examples.captioned
+    vocabulary = frequent_words([examples.texts[:count], examples.texts[count:]], size)
     if len(vocabulary) < size:
         raise TrainingError(
-            f"The captions hold only {len(vocabulary)} different words, "
+            f"The captions and questions hold only {len(vocabulary)} different words, "
             f"but the mapper's vocabulary is {size}."
         )
-    targets = word_targets(examples.captions, vocabulary)
+    targets = word_targets(examples.texts, vocabulary)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
-        _fit(words.detector, examples.states, targets.to(vlm.device))
+        _fit_anew(words.detector, examples.states, targets.to(vlm.device))
+    learnt = dict(zip(known, words.names.weight.detach().clone(), strict=bool(known)))
     with torch.no_grad():
         for row, word in enumerate(vocabulary):
             ids = torch.tensor(vlm.tokens(" " + word), device=vlm.device)
-            words.names.weight[row] = vlm.embed(ids).float().mean(dim=0)
+            name = learnt.get(word)
+            words.names.weight[row] = vlm.embed(ids).float().mean(dim=0) if name is None else name
     return vocabulary
 
 
@@ -113,7 +130,7 @@ class CrossFittedWords:
         seed: Of order, views and dropout.
 
     Raises:
-        TrainingError: There are no word tags, or too few captions, or nobody knows the vocabulary.
+        TrainingError: There are no word tags, or too few pictures, or nobody knows the vocabulary.
     """
 
     def __init__(
@@ -131,12 +148,12 @@ class CrossFittedWords:
             )
         images = examples.images
         if len(images) <= FOLDS:
-            raise TrainingError(f"cross_fit needs more than {FOLDS} pictures with captions.")
+            raise TrainingError(f"cross_fit needs more than {FOLDS} pictures with texts.")
         self._own: nn.Sequential = words.detector
         self._size = vlm.mapper.hidden_size
         mixed = sorted(images, key=lambda image: zlib.crc32(image.encode()))
         self._fold = {image: rank % FOLDS for rank, image in enumerate(mixed)}
-        targets = word_targets(examples.captions, vocabulary).to(vlm.device)
+        targets = word_targets(examples.texts, vocabulary).to(vlm.device)
         folds = torch.tensor([self._fold[image] for image in images], device=vlm.device)
         self._detectors: list[nn.Sequential] = []
         for fold in range(FOLDS):
@@ -144,10 +161,7 @@ class CrossFittedWords:
             others = folds != fold
             with torch.random.fork_rng(devices=()):
                 torch.manual_seed(seed + fold)
-                for layer in detector:
-                    if isinstance(layer, nn.Linear):
-                        layer.reset_parameters()
-                _fit(detector, examples.states[:, others], targets[others])
+                _fit_anew(detector, examples.states[:, others], targets[others])
             self._detectors.append(detector)
 
     @property
@@ -168,17 +182,27 @@ class CrossFittedWords:
         return logits
 
 
-def frequent_words(captions: Sequence[Sequence[str]], size: int) -> list[str]:
-    """The content words that name most pictures, the most frequent first."""
-    counts = Counter(word for texts in captions for word in _content(" ".join(texts)))
-    return sorted(counts, key=lambda word: (-counts[word], word))[:size]
+def frequent_words(groups: Sequence[Sequence[Sequence[str]]], size: int) -> list[str]:
+    """The content words that name most pictures, the most frequent first.
+
+    Args:
+        groups: Kinds of texts, each the texts of every picture. The share of pictures that a word
+            names is summed over the kinds, however many pictures each has.
+        size: How many words.
+    """
+    shares: dict[str, float] = {}
+    for pictures in groups:
+        counts = Counter(word for texts in pictures for word in _content(" ".join(texts)))
+        for word, count in counts.items():
+            shares[word] = shares.get(word, 0.0) + count / len(pictures)
+    return sorted(shares, key=lambda word: (-shares[word], word))[:size]
 
 
-def word_targets(captions: Sequence[Sequence[str]], vocabulary: Sequence[str]) -> Tensor:
+def word_targets(pictures: Sequence[Sequence[str]], vocabulary: Sequence[str]) -> Tensor:
     """How surely each word belongs to each picture: (pictures, V) of 0, `SAID_ONCE` or 1."""
     column = {word: index for index, word in enumerate(vocabulary)}
-    targets = torch.zeros(len(captions), len(vocabulary))
-    for row, texts in enumerate(captions):
+    targets = torch.zeros(len(pictures), len(vocabulary))
+    for row, texts in enumerate(pictures):
         said = Counter(word for text in texts for word in _content(text))
         for word, count in said.items():
             if word in column:
@@ -186,11 +210,13 @@ def word_targets(captions: Sequence[Sequence[str]], vocabulary: Sequence[str]) -
     return targets
 
 
-def _fit(detector: nn.Sequential, states: Tensor, targets: Tensor) -> None:
+def _fit_anew(detector: nn.Sequential, states: Tensor, targets: Tensor) -> None:
     """Binary cross-entropy on normalised states; the normalisation is folded in at the end."""
     first, last = detector[0], detector[2]
     assert isinstance(first, nn.Linear)
     assert isinstance(last, nn.Linear)
+    first.reset_parameters()
+    last.reset_parameters()
     mean, spread = states[0].mean(dim=0), states[0].std(dim=0) + 1e-3
     with torch.no_grad():
         last.weight.mul_(0.1)

@@ -8,7 +8,7 @@ import pytest
 from tiny_data import recipe_table, write_recipe, write_rows
 
 from data.records import DataError, QuestionRecord
-from finetune.mixture import Mixture, Visit, draw_answer, fill
+from finetune.mixture import Mixture, Visit, draw_answer, fill, taken_for_granted
 from finetune.packing import Group, Segment
 from finetune.recipe import Recipe, load_recipe
 
@@ -228,3 +228,29 @@ def test_no_may_weigh_more_where_a_thing_may_be_absent(tmp_path: Path) -> None:
     for alone in (True, False):
         assert weights[alone, "yes"] == weights[alone, "open"] == {2.0}
         assert max(weights[alone, "no"]) == 3.0
+
+
+def test_a_question_takes_for_granted_what_it_asks_about_unless_the_answer_is_no() -> None:
+    asked = [
+        QuestionRecord("What colour is the cat?", (("black", 6), ("grey", 3), ("dark", 1))),
+        QuestionRecord("Is there a dog?", (("no", 9), ("yes", 1))),
+        QuestionRecord("Is the sofa new?", (("yes", 5), ("no", 5))),
+        QuestionRecord("what is on the table", (("tissue_box", 1),)),
+    ]
+    assert taken_for_granted(asked) == [
+        "What colour is the cat? black grey",
+        "Is the sofa new? yes no",
+        "what is on the table tissue box",
+    ]
+
+
+def test_questions_tell_of_pictures_that_have_no_captions(tmp_path: Path, data: Path) -> None:
+    both = mixture(tmp_path, data)
+    assert both.captions
+    assert both.mentions == {}
+    assert both.told == sorted(both.captions)
+    (asked,) = (source for source in both.recipe.sources if source.questions)
+    alone = mixture(tmp_path, data, sources=(asked,))
+    assert alone.captions == {}
+    assert alone.mentions["images/train_0.png"] == ["What color is it? red", "Is it red? yes"]
+    assert alone.told == both.told

@@ -25,6 +25,7 @@ def test_a_profile_beside_the_recipe_is_found(tmp_path: Path) -> None:
 
 
 IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
+    "new words for no old ones": ({"refit_words": True}, "refit_words is for a run that continues"),
     "negative steps": ({"schedule": {"steps": -1}}, "must not be negative"),
     "no steps": ({"schedule": {"steps": 0}}, "steps must be at least 1"),
     "steps missing": ({"schedule": {}}, "'steps' is missing"),

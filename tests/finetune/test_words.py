@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from tiny_data import COLOURS
 from training import make_trainer
 
 from data.features import FeatureStore
+from data.records import QuestionRecord
 from finetune.errors import TrainingError
-from finetune.mixture import Visit
+from finetune.mixture import Visit, taken_for_granted
 from finetune.packing import Group
 from finetune.words import (
     FOLDS,
@@ -26,14 +28,21 @@ from finetune.words import (
 from model.adapter import load_trained
 from model.profile import load_profile
 
-WORDS = {"mapper": {"kind": "mlp", "hidden_size": 24, "shuffle": 2, "words": 2, "vocabulary": 7}}
+WORDS = {"mapper": {"kind": "mlp", "hidden_size": 24, "shuffle": 2, "words": 2, "vocabulary": 6}}
 COLOURED = {"mapper": {**WORDS["mapper"], "colours": 2}}
 
 
 def test_frequent_words_are_content_words_counted_once_for_a_picture() -> None:
     captions = [["a dog and a dog", "the dog runs"], ["a cat runs"], ["it is a dog"]]
-    assert frequent_words(captions, 3)[0] == "dog"
-    assert set(frequent_words(captions, 3)) == {"dog", "runs", "cat"}
+    assert frequent_words([captions], 3)[0] == "dog"
+    assert set(frequent_words([captions], 3)) == {"dog", "runs", "cat"}
+
+
+def test_a_few_questions_bring_their_words_in_beside_many_captions() -> None:
+    captions = [["a dog in the grass"]] * 60 + [["a dog in the snow"]] * 40
+    asked = [["What is the giraffe eating? leaves"], ["Is the giraffe tall? yes"]]
+    assert frequent_words([captions, asked], 3) == ["dog", "giraffe", "grass"]
+    assert frequent_words([captions, []], 9) == ["dog", "grass", "snow"]
 
 
 def test_a_word_said_once_is_less_sure() -> None:
@@ -101,8 +110,8 @@ def test_the_words_of_a_training_picture_do_not_come_from_its_own_captions(
     shape = (60, 1 + trainer.vlm.tower.grid**2, trainer.vlm.tower.hidden_size)
     states = np.random.default_rng(0).normal(size=shape).astype(np.float16)
     store = FeatureStore({n: i for i, n in enumerate(names)}, [1] * 60, [states])
-    vocabulary = ["red", "green", "blue", "white", "dog", "wall", "left"]
-    captions = {n: [f"a {vocabulary[i % 7]} thing"] for i, n in enumerate(names)}
+    vocabulary = ["red", "green", "blue", "white", "dog", "wall"]
+    captions = {n: [f"a {vocabulary[i % 6]} thing"] for i, n in enumerate(names)}
     visits = [Visit(name, Group((), has_picture=True)) for name in names]
     hidden = torch.from_numpy(states).float()
 
@@ -138,7 +147,7 @@ def test_cross_fitting_says_what_it_lacks(tmp_path: Path, hub: Path, data: Path)
     one = dict([everything.popitem()])
     for captions, vocabulary, sentence in (
         (everything, [], "whose vocabulary is known"),
-        (one, ["word"] * 7, "needs more than 5 pictures"),
+        (one, ["word"] * 6, "needs more than 5 pictures"),
     ):
         examples = WordExamples.of(trainer.vlm, trainer.store, captions)
         with pytest.raises(TrainingError, match=sentence):
@@ -161,7 +170,7 @@ def test_who_goes_on_from_an_adapter_knows_its_words(tmp_path: Path, hub: Path, 
     first = make_trainer(tmp_path / "first", hub, data, profile=COLOURED, changes=changes)
     folder = first.train()
     words = first.progress.vocabulary
-    assert len(words) == 7
+    assert len(words) == 6
     profile = COLOURED | {"adapter": str(folder)}
     again = {**changes, "continues": True}
     second = make_trainer(tmp_path / "second", hub, data, profile=profile, changes=again)
@@ -173,3 +182,70 @@ def test_who_goes_on_from_an_adapter_knows_its_words(tmp_path: Path, hub: Path, 
     assert weights["colours.layers.2.weight"].any()  # colours are learnt, and words without them
     saved = weights["words.names.weight"].float()
     torch.testing.assert_close(names.names.weight.detach(), saved)
+
+
+def test_a_detector_that_is_fitted_anew_keeps_the_names_of_words_that_it_knew(
+    tmp_path: Path, hub: Path, data: Path
+) -> None:
+    first = make_trainer(tmp_path / "first", hub, data, profile=WORDS, mapper_rate=0.05)
+    folder = first.train()
+    known = first.progress.vocabulary
+    profile = WORDS | {"adapter": str(folder)}
+    again = {"continues": True, "refit_words": True, "seed": 3}
+    second = make_trainer(tmp_path / "second", hub, data, profile=profile, changes=again)
+    # Other texts about the same pictures: some words stay, others come.
+    captions = {
+        image: ["a zebra by a lamp", *texts] for image, texts in second.mixture.captions.items()
+    }
+    for _, items in second.mixture.sources:
+        items[:] = [
+            replace(item, captions=captions.get(item.image, item.captions)) for item in items
+        ]
+    second.begin()
+    words = second.progress.vocabulary
+    kept, came = set(words) & set(known), set(words) - set(known)
+    assert kept
+    assert came >= {"zebra", "lamp"}
+    now = second.vlm.mapper.words
+    assert now is not None
+    weights = load_file(folder / "prefix.safetensors")
+    names = now.names.weight.detach()
+    for word in words:
+        row = names[words.index(word)]
+        if word in kept:
+            expected = weights["words.names.weight"][known.index(word)].float()
+        else:
+            ids = torch.tensor(second.vlm.tokens(" " + word))
+            expected = second.vlm.embed(ids).float().mean(dim=0).detach()
+        torch.testing.assert_close(row, expected)
+    assert not torch.equal(now.detector[0].weight, weights["words.detector.0.weight"].float())
+
+
+def test_pictures_without_captions_teach_the_words_of_their_questions(
+    tmp_path: Path, hub: Path, data: Path
+) -> None:
+    """Hidden states with a direction for what is asked about: its word must come first."""
+    profile = {"mapper": {**WORDS["mapper"], "vocabulary": 12}}
+    trainer = make_trainer(tmp_path, hub, data, profile=profile)
+    mapper = trainer.vlm.mapper
+    assert mapper.words is not None
+    width, states = trainer.vlm.tower.hidden_size, 1 + trainer.vlm.tower.grid**2
+    names = [f"{n:03}.png" for n in range(200)]
+    array = np.random.default_rng(0).normal(0, 0.3, (200, states, width)).astype(np.float16)
+    array[100:150, :, 0] += 3
+    array[150:, :, 1] += 3
+    store = FeatureStore({n: i for i, n in enumerate(names)}, [1] * 200, [array])
+    captions = {n: ["a red wall", "green grass by a blue boat"] for n in names[:100]}
+    asked = [QuestionRecord("What is the giraffe eating?", (("leaves", 9), ("bananas", 1)))]
+    other = [QuestionRecord("Who sits on the sofa?", (("nobody", 3),))]
+    mentions = {n: taken_for_granted(asked) for n in names[100:150]}
+    mentions |= {n: taken_for_granted(other) for n in names[150:]}
+    examples = WordExamples.of(trainer.vlm, store, captions, mentions)
+    assert examples is not None
+    vocabulary = fit_words(trainer.vlm, examples, seed=0)
+    with torch.inference_mode():
+        logits = mapper.words.detector(torch.from_numpy(array[:, 0]).float())
+    giraffe, sofa = vocabulary.index("giraffe"), vocabulary.index("sofa")
+    assert (logits[100:150, giraffe] > logits[100:150, sofa]).sum() > 45
+    assert (logits[150:, giraffe] < logits[150:, sofa]).sum() > 45
+    assert "bananas" not in vocabulary
