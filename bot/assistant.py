@@ -87,6 +87,8 @@ class Assistant:
             replied=bool(incoming.reply_pictures),
             several=isinstance(album, Album) and len(album.entries) > 1,
         )
+        if intent.kind is Kind.FORGET:
+            self.forget_person(who.platform, who.user)
         if isinstance(album, Gone):
             if intent.kind in _NEED_PICTURE:
                 return _error(self._no_picture(album))

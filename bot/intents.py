@@ -30,6 +30,8 @@ class Kind(Enum):
 
     START = "start"
     HELP = "help"
+    FORGET = "forgotten"
+    PRIVACY = "privacy"
     ABOUT = "about"
     HELLO = "hello"
     THANKS = "thanks"
@@ -47,6 +49,13 @@ class Kind(Enum):
     LINK = "link"
     UNKNOWN_COMMAND = "unknown_command"
 
+
+_COMMANDS = {
+    "start": Kind.START,
+    "help": Kind.HELP,
+    "forget": Kind.FORGET,
+    "privacy": Kind.PRIVACY,
+}
 
 # Kinds that ask something of the bot which it could not do.
 UNANSWERABLE = frozenset(
@@ -122,8 +131,8 @@ def read_intent(
     if command is None:
         return _read_free_text(words, at_hand)
     name, rest = command.group(1).lower(), words[command.end() :]
-    if name in {"start", "help"}:
-        return Intent(Kind(name))
+    if name in _COMMANDS:
+        return Intent(_COMMANDS[name])
     if name == "caption":
         return Intent(Kind.CAPTION, pictures=named_pictures(rest)[0] if several else ())
     if name == "ask":

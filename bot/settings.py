@@ -10,7 +10,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ class Settings:
         port: Its port; 0 takes any free one.
         allowed_hosts: Further names under which people reach it, for a proxy in front.
         debug: Log everything, and show where errors come from.
+        telegram_token: Of the Telegram bot, from BotFather; a secret.
+        telegram_base_url: Of a Bot API server of one's own, "https://api.telegram.org" if "".
     """
 
     profile: str = "starter"
@@ -48,6 +50,8 @@ class Settings:
     port: int = 8000
     allowed_hosts: tuple[str, ...] = ()
     debug: bool = False
+    telegram_token: str = field(default="", repr=False)
+    telegram_base_url: str = ""
 
     def environment(self) -> dict[str, str]:
         """The variables that `model.weights` reads, where they are set."""
@@ -55,7 +59,7 @@ class Settings:
         return {PREFIX + name: value for name, value in named.items() if value}
 
 
-_FIELDS = {field.name: type(field.default) for field in fields(Settings)}
+_FIELDS = {each.name: type(each.default) for each in fields(Settings)}
 _RANGES = {"threads": (0, 1024), "port": (0, 65_535)}
 _SPELLINGS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),

@@ -52,6 +52,22 @@ class Texts:
     picture_gone: str
     no_such_picture: str
     only_first: str
+    no_picture_file: str
+    still_only: str
+    file_too_big: str
+    fetch_failed: str
+
+    # In the menu of commands
+    command_start: str
+    command_help: str
+    command_caption: str
+    command_ask: str
+    command_forget: str
+    command_privacy: str
+
+    # What is kept
+    forgotten: str
+    privacy: str
 
     # Too much, too late, too bad
     wait_minute: str
@@ -91,7 +107,8 @@ ENGLISH = Texts(
         "You can keep asking without sending the photo again: I remember your last one for "
         "{time}, or you can reply to a message that has a picture.\n\n"
         "/caption describes the picture\n"
-        "/ask answers a question, for example: /ask How many people are there?\n\n"
+        "/ask answers a question, for example: /ask How many people are there?\n"
+        "/forget forgets your pictures, and /privacy tells what I keep\n\n"
         "I answer in English, in a few words, and I do make mistakes."
     ),
     about=(
@@ -125,6 +142,21 @@ ENGLISH = Texts(
     ),
     no_such_picture="You sent {count} pictures, so please name a number from 1 to {count}.",
     only_first="I looked at the first {count} only.",
+    no_picture_file="I can only look at pictures. Please send me a photo, or an image as a file.",
+    still_only="I can only see a still image of this {what}.",
+    file_too_big="That file is bigger than 20 MB. Please send it as a photo, which is smaller.",
+    fetch_failed="I could not fetch that picture. Please send it again.",
+    command_start="Say hello",
+    command_help="Tell what I can do",
+    command_caption="Describe the picture",
+    command_ask="Answer a question about the picture",
+    command_forget="Forget my pictures",
+    command_privacy="Tell what you keep of me",
+    forgotten="Done, I have forgotten your pictures.",
+    privacy=(
+        "I keep your last picture for {time} at most, in memory only, so that you can ask about it "
+        "again. I never save pictures, and nobody else gets them. /forget removes it at once."
+    ),
     wait_minute="That was a lot at once. Please try again in {time}.",
     wait_day="You have asked a lot today. You can ask again in {time}.",
     busy="I'm answering many people right now; please try again in a minute.",

@@ -9,6 +9,7 @@ import os
 _PLAIN = frozenset(
     {
         "bot.settings.SettingsError",
+        "bot.telegram.serving.CannotTalk",
         "bot.web.server.CannotServe",
         "data.images.ImageRefused",
         "data.records.DataError",

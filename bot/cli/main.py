@@ -24,6 +24,7 @@ from bot.cli.desk import Desk
 from bot.cli.eval import evaluate
 from bot.cli.failing import Failure, explain
 from bot.cli.fetch import fetch
+from bot.cli.telegram import telegram
 from bot.cli.train import train
 from bot.cli.web import web
 
@@ -42,7 +43,7 @@ def glimpse() -> None:
     """Ask questions about your photos; everything runs on this computer."""
 
 
-for command in (ask, caption, batch, web, data, train, evaluate, check, bench, fetch):
+for command in (ask, caption, batch, web, telegram, data, train, evaluate, check, bench, fetch):
     glimpse.add_command(command)
 
 

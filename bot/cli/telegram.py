@@ -1,0 +1,43 @@
+"""`glimpse telegram`: the bot on Telegram."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+
+import click
+
+from bot.cli import quiet
+from bot.cli.desk import Desk, profile_option, standard
+from bot.messages import AnswersPictures
+from bot.settings import Settings, SettingsError
+
+
+@click.command(epilog="Example: glimpse telegram")
+@profile_option
+@standard
+@click.pass_obj
+def telegram(desk: Desk, profile: str | None) -> None:
+    """Answer on Telegram until Ctrl-C, as the bot whose token GLIMPSE_TELEGRAM_TOKEN is."""
+    settings = desk.settings
+    if not settings.telegram_token:
+        raise SettingsError(
+            "Set GLIMPSE_TELEGRAM_TOKEN to your bot's token; BotFather on Telegram gives you one."
+        )
+    click.echo("Loading the model, which takes a few seconds...", err=True)
+    with desk.engine(profile) as engine:
+        quiet.speak(logging.WARNING)  # from here on, an operator's log
+        asyncio.run(_talk(settings, engine))
+
+
+async def _talk(settings: Settings, engine: AnswersPictures) -> None:
+    from bot.assistant import Assistant
+    from bot.telegram.serving import build, serve
+
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    application = build(settings.telegram_token, settings.telegram_base_url)
+    await serve(application, Assistant(engine), stopped)

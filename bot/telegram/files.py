@@ -1,0 +1,52 @@
+"""Fetching pictures from Telegram's servers, within bounds of size and time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from telegram import Bot
+from telegram.error import BadRequest, NetworkError, TelegramError
+
+from bot.messages import Attachment
+from bot.telegram.reading import Source
+
+LARGEST = 20_000_000  # what the Bot API lets bots fetch
+PATIENCE = 20.0  # seconds, for one attempt
+ATTEMPTS = 2
+
+_log = logging.getLogger(__name__)
+
+
+class FetchError(RuntimeError):
+    """A picture could not be fetched; `too_big` tells whether that is why."""
+
+    def __init__(self, too_big: bool = False) -> None:
+        super().__init__("too big" if too_big else "cannot be fetched")
+        self.too_big = too_big
+
+
+async def fetch(bot: Bot, source: Source, patience: float = PATIENCE) -> Attachment:
+    """The bytes of a picture.
+
+    Raises:
+        FetchError: It is too big, gone, or the network fails more than once.
+    """
+    if source.size > LARGEST:
+        raise FetchError(too_big=True)
+    for attempt in range(ATTEMPTS):
+        try:
+            async with asyncio.timeout(patience):
+                file = await bot.get_file(source.file_id)
+                if (file.file_size or 0) > LARGEST:
+                    raise FetchError(too_big=True)
+                return Attachment(bytes(await file.download_as_bytearray()), source.name)
+        except (TimeoutError, NetworkError) as error:
+            if isinstance(error, BadRequest):  # a NetworkError by name only
+                raise FetchError("too big" in str(error).lower()) from error
+            _log.warning(
+                "Attempt %d to fetch a picture failed: %s", attempt + 1, type(error).__name__
+            )
+        except TelegramError as error:
+            raise FetchError from error
+    raise FetchError

@@ -1,0 +1,373 @@
+"""The Telegram bot over loopback: real python-telegram-bot against a small Bot API server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from engine_stand_in import Said, StandIn, open_photo
+from fake_telegram import ME, TOKEN, FakeTelegram
+
+from bot.assistant import Assistant
+from bot.limits import UNLIMITED, Limits, LimitSettings
+from bot.telegram import sending, serving
+from bot.telegram.serving import CannotTalk, build, serve
+from bot.texts import ENGLISH
+
+GROUP = -100
+BLUE_CAPTION = "A blue square.\n\nAsk me anything about it."
+
+
+@asynccontextmanager
+async def telegram(
+    engine: StandIn | None = None, limits: LimitSettings | None = None
+) -> AsyncIterator[FakeTelegram]:
+    """The bot, started and stopped as `glimpse telegram` does it."""
+    free = LimitSettings(default=UNLIMITED)
+    assistant = Assistant(
+        engine or StandIn(), limits=Limits(limits or free), open_picture=open_photo
+    )
+    stopped = asyncio.Event()
+    async with FakeTelegram().running() as api:
+        task = asyncio.ensure_future(serve(build(TOKEN, api.url), assistant, stopped))
+        try:
+            yield api
+        finally:
+            stopped.set()
+            async with asyncio.timeout(20):
+                await task
+
+
+async def test_a_photo_gets_a_caption_and_follow_ups_need_no_photo() -> None:
+    async with telegram() as api:
+        asked = api.photo(b"blue")
+        assert await api.answers(1) == [BLUE_CAPTION]
+        api.message("What colour is it?")
+        assert (await api.answers(2))[1] == "Blue."
+        (_, first), (_, second) = api.of("sendMessage")
+        assert first["reply_parameters"]["message_id"] == asked["message_id"]
+        assert first["reply_parameters"]["allow_sending_without_reply"] is True
+        assert "parse_mode" not in first
+        assert second["reply_markup"]["inline_keyboard"][0][0]["text"] == "Caption it"
+        assert api.of("sendChatAction")[0][1]["action"] == "typing"
+
+
+async def test_the_caption_of_a_photo_is_the_question() -> None:
+    async with telegram() as api:
+        api.photo(b"red", "What colour is this?")
+        assert await api.answers(1) == ["Red."]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.png", "image/png"),
+        ("IMG_1.HEIC", "image/heic"),
+        ("IMG_2.HEIC", "application/octet-stream"),
+    ],
+)
+async def test_an_image_sent_as_a_file_is_a_picture(name: str, kind: str) -> None:
+    async with telegram() as api:
+        api.document(b"green", name, kind, "What colour is this?")
+        assert await api.answers(1) == ["Green."]
+
+
+async def test_what_is_no_picture_is_said_so() -> None:
+    async with telegram() as api:
+        api.document(b"%PDF", "paper.pdf", "application/pdf", "What is this?")
+        api.message(voice={"file_id": "v", "file_unique_id": "v", "duration": 2}, user=8)
+        api.document(b"bad pdf", "paper.jpg", "image/jpeg", user=9)
+        said = await api.answers(3)
+        assert sorted(said) == sorted(
+            [ENGLISH.no_picture_file, ENGLISH.no_picture_file, "This file is no picture (bad pdf)."]
+        )
+
+
+async def test_stickers_are_pictures_and_moving_ones_give_a_still() -> None:
+    async with telegram() as api:
+        api.files |= {"still": b"black", "sticker": b"white"}
+        base = {"file_unique_id": "u", "width": 512, "height": 512, "type": "regular"}
+        still = {"file_id": "still", "file_unique_id": "s", "width": 128, "height": 128}
+        sticker = {**base, "file_id": "sticker", "is_animated": False, "is_video": False}
+        api.message(sticker=sticker)
+        assert (await api.answers(1))[0].startswith("A white square.")
+        moving = {**base, "file_id": "x", "is_animated": True, "is_video": False}
+        api.message(sticker={**moving, "thumbnail": still})
+        assert (await api.answers(2))[1].startswith("A black square.")
+        assert api.said[1].endswith("I can only see a still image of this sticker.")
+        video = {"file_id": "v", "file_unique_id": "v", "width": 9, "height": 9, "duration": 3}
+        api.message("What colour is it?", video={**video, "thumbnail": still})
+        assert (await api.answers(3))[2] == "Black.\n\nI can only see a still image of this video."
+        api.message("What colour is it?", video=video)
+        assert (await api.answers(4))[3] == ENGLISH.no_picture_file
+
+
+async def test_an_album_is_answered_once_with_numbers_and_before_what_follows() -> None:
+    async with telegram() as api:
+        api.photo(b"red", "What colour is this?", media_group_id="a")
+        await asyncio.sleep(0.3)  # parts come one by one
+        api.photo(b"green", media_group_id="a")
+        api.photo(b"blue", media_group_id="a")
+        api.message("And what colour is picture 2?")
+        said = await api.answers(2)
+        assert said == ["1. Red.\n2. Green.\n3. Blue.", "Green."]
+        assert await api.settle() == said
+
+
+async def test_an_album_nothing_follows_is_answered_when_it_is_quiet() -> None:
+    async with telegram() as api:
+        api.photo(b"red", media_group_id="a")
+        api.photo(b"green", media_group_id="a")
+        (said,) = await api.answers(1)
+        assert said.startswith("1. A red square.\n2. A green square.\n\nAsk me about any")
+
+
+async def test_an_album_is_answered_though_the_bot_is_stopped() -> None:
+    async with telegram() as api:
+        api.photo(b"red", media_group_id="a")
+        await api.until(lambda: not api._updates)
+        await asyncio.sleep(0.05)
+    assert len(api.said) == 1
+
+
+async def test_in_a_group_it_is_silent_unless_it_is_meant() -> None:
+    async with telegram() as api:
+        api.photo(b"blue", chat=GROUP)
+        api.message("What colour is it?", chat=GROUP)
+        api.message("/caption@other_bot", chat=GROUP)
+        api.message("/unknown", chat=GROUP)
+        api.photo(b"red", "Hello @somebody", chat=GROUP)
+        assert await api.settle() == []
+        api.photo(b"green", "@Glimpse_Bot what colour is this?", chat=GROUP)
+        assert await api.answers(1) == ["Green."]
+        api.message("/caption@glimpse_bot", chat=GROUP)
+        assert (await api.answers(2))[1] == "A green square."
+
+
+async def test_it_can_be_asked_about_a_photo_of_somebody_else() -> None:
+    async with telegram() as api:
+        theirs = api.photo(b"red", user=9, chat=GROUP)
+        api.photo(b"blue", user=9, chat=GROUP)
+        api.message("@glimpse_bot what colour is this?", chat=GROUP, reply_to_message=theirs)
+        assert await api.answers(1) == ["Red."]
+
+
+async def test_it_can_be_called_after_the_photo_was_posted() -> None:
+    async with telegram() as api:
+        api.photo(b"blue", user=9, chat=GROUP)
+        api.message("That is nice", user=9, chat=GROUP)
+        api.message("@glimpse_bot what colour is it?", user=8, chat=GROUP)
+        assert await api.answers(1) == ["Blue."]
+
+
+async def test_a_reply_to_the_bot_is_meant_for_it() -> None:
+    async with telegram() as api:
+        api.photo(b"blue", "/caption", chat=GROUP)
+        await api.answers(1)
+        answer = {"message_id": 900, "date": 1, "chat": {"id": GROUP, "type": "supergroup"},
+                  "from": ME, "text": "A blue square."}  # fmt: skip
+        api.message("What colour is it?", chat=GROUP, reply_to_message=answer)
+        assert (await api.answers(2))[1] == "Blue."
+
+
+async def test_topics_of_a_forum_are_conversations_of_their_own() -> None:
+    async with telegram() as api:
+        topic = {"chat": GROUP, "is_topic_message": True, "message_thread_id": 5}
+        api.photo(b"blue", "/caption", **topic)
+        await api.answers(1)
+        assert api.of("sendMessage")[0][1]["message_thread_id"] == 5
+        api.message("/ask what colour is it?", chat=GROUP)
+        assert (await api.answers(2))[1] == ENGLISH.no_picture
+
+
+async def test_an_edited_question_changes_its_answer_in_place() -> None:
+    async with telegram() as api:
+        photo = api.photo(b"blue", "/caption")
+        await api.answers(1)
+        question = api.message("/start")
+        await api.answers(2)
+        same = {"message_id": question["message_id"], "edit": True}
+        api.message("/start", **same)  # something else was changed
+        assert len(await api.settle()) == 2
+        api.message("What colour is it?", **same)
+        assert (await api.answers(3))[2] == "Blue."
+        ((_, edit),) = api.of("editMessageText")
+        assert edit["message_id"] > question["message_id"]
+        more = {"photo": photo["photo"], "message_id": photo["message_id"], "edit": True}
+        api.message("What colour is it?", **more)
+        assert (await api.answers(4))[3] == "Blue."
+
+
+async def test_a_button_means_the_picture_that_its_answer_was_about() -> None:
+    async with telegram() as api:
+        photo = api.photo(b"red", "What colour is it?")
+        api.photo(b"blue", "What colour is it?")
+        await api.answers(2)
+        answer = {"message_id": 900, "date": 1, "chat": photo["chat"], "from": ME, "text": "Red.",
+                  "reply_to_message": photo}  # fmt: skip
+        api.press("/caption", answer)
+        assert (await api.answers(3))[2] == "A red square."
+        assert len(api.of("answerCallbackQuery")) == 1
+        # So old that Telegram no longer knows the message.
+        api.press("/caption", {"message_id": 1, "date": 0, "chat": photo["chat"]})
+        await api.until(lambda: len(api.of("answerCallbackQuery")) == 2)
+        assert len(await api.settle()) == 3
+
+
+async def test_commands() -> None:
+    async with telegram() as api:
+        api.photo(b"blue", "/caption")
+        api.message("/privacy")
+        api.message("/forget")
+        api.message("What colour is it?")
+        said = await api.answers(4)
+        assert said[1].startswith("I keep your last picture for an hour at most")
+        assert said[2:] == [ENGLISH.forgotten, ENGLISH.no_picture]
+        scopes = [call["scope"]["type"] for _, call in api.of("setMyCommands")]
+        assert scopes == ["default", "all_group_chats"]
+        menu = [each["command"] for each in api.of("setMyCommands")[0][1]["commands"]]
+        assert menu == ["start", "help", "caption", "ask", "forget", "privacy"]
+
+
+async def test_an_update_that_comes_twice_is_answered_once() -> None:
+    async with telegram() as api:
+        message = api.message("/start")
+        await api.answers(1)
+        api._updates.clear()
+        # A server that forgot what it had handed out.
+        api._updates.append({"update_id": message["message_id"] + 1, "message": message})
+        api._news.set()
+        assert len(await api.settle()) == 1
+
+
+async def test_one_person_is_served_in_order_though_a_file_is_slow() -> None:
+    async with telegram() as api:
+        api.faults["file"].append((200, {}, 0.4))
+        api.photo(b"blue")
+        api.message("What colour is it?")
+        api.message("/start", user=8)
+        said = await api.answers(3)
+        assert said == [ENGLISH.start, BLUE_CAPTION, "Blue."]
+
+
+async def test_a_file_is_fetched_again_and_then_given_up() -> None:
+    async with telegram() as api:
+        api.faults["getFile"].append((502, {"description": "Bad Gateway"}, 0))
+        api.photo(b"blue", "What colour is it?")
+        assert await api.answers(1) == ["Blue."]
+        api.faults["file"] += [(500, {}, 0), (500, {}, 0)]
+        api.photo(b"red")
+        assert (await api.answers(2))[1] == ENGLISH.fetch_failed
+        api.faults["getFile"].append((400, {"description": "Bad Request: file is too big"}, 0))
+        api.photo(b"red")
+        assert (await api.answers(3))[2] == ENGLISH.file_too_big
+        api.document(b"red", "a.png", "image/png", file_size=20_000_001, user=8)
+        assert (await api.answers(4))[3] == ENGLISH.file_too_big
+
+
+async def test_a_file_that_stalls_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.telegram.talking.PATIENCE", 0.2)
+    async with telegram() as api:
+        api.faults["file"] += [(200, {}, 3), (200, {}, 3)]
+        api.photo(b"blue")
+        assert await api.answers(1) == [ENGLISH.fetch_failed]
+
+
+async def test_it_waits_as_long_as_telegram_says() -> None:
+    async with telegram() as api:
+        body = {"description": "Too Many Requests", "parameters": {"retry_after": 1}}
+        api.faults["sendMessage"].append((429, body, 0))
+        api.message("/start")
+        assert await api.answers(1) == [ENGLISH.start]
+
+
+async def test_an_answer_waits_for_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "WAITS", (0.1, 0.1, 0.1))
+    async with telegram() as api:
+        api.faults["sendMessage"] += [(502, {"description": "Bad Gateway"}, 0)] * 2
+        api.faults["getUpdates"] += [(502, {"description": "Bad Gateway"}, 0)] * 2
+        api.message("/start")
+        assert await api.answers(1) == [ENGLISH.start]
+        api.message("/help")
+        assert len(await api.answers(2)) == 2
+
+
+async def test_whoever_blocked_the_bot_does_no_harm(caplog: pytest.LogCaptureFixture) -> None:
+    async with telegram() as api:
+        gone = {"description": "Forbidden: bot was blocked by the user"}
+        api.faults["sendMessage"].append((403, gone, 0))
+        api.message("/start")
+        api.message("/start", user=8)
+        assert await api.answers(1) == [ENGLISH.start]
+        assert not [record for record in caplog.records if record.levelno > logging.WARNING]
+
+
+async def test_a_flood_of_one_person_does_not_keep_another_waiting() -> None:
+    limits = LimitSettings()
+    async with telegram(limits=limits) as api:
+        for _ in range(100):
+            api.photo(b"red")
+        api.photo(b"blue", "What colour is it?", user=8)
+        await api.until(lambda: "Blue." in api.said, seconds=5)
+        said = await api.settle(1)
+        assert sum(text.startswith("A red square.") for text in said) == 5
+        assert len(said) <= 10  # refusals are not repeated for ever
+
+
+async def test_answers_are_plain_text_and_long_ones_come_in_parts() -> None:
+    engine = StandIn()
+    engine.answer = lambda picture, question: Said("*_[a](b)_*&amp; " * 300)
+    async with telegram(engine) as api:
+        api.photo(b"blue", "שלום? " + "What colour is it?")
+        await api.until(lambda: len(api.said) >= 2)
+        parts = [call["text"] for _, call in api.of("sendMessage")]
+        assert all(0 < len(part) <= 4096 for part in parts)
+        assert "*_[a](b)_*&amp;" in parts[0]
+        buttons = ["reply_markup" in call for _, call in api.of("sendMessage")]
+        assert buttons == [False] * (len(parts) - 1) + [True]
+
+
+@pytest.mark.parametrize("text", ["x" * 1024, "What colour is it? " * 215, "\u202eמה הצבע?"])
+async def test_long_and_foreign_texts_get_a_sentence(text: str) -> None:
+    async with telegram() as api:
+        api.photo(b"blue", text[:1024])
+        api.message(text[:4096])
+        assert len(await api.answers(2)) == 2
+
+
+async def test_the_token_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with telegram() as api:
+        api.faults["getFile"].append((502, {"description": "Bad Gateway"}, 0))
+        api.photo(b"blue")
+        await api.answers(1)
+    assert caplog.records
+    assert not [record for record in caplog.records if "secret" in record.getMessage()]
+
+
+async def test_a_wrong_token_is_said_so() -> None:
+    async with FakeTelegram().running() as api:
+        with pytest.raises(CannotTalk, match="does not know this token"):
+            await serve(build("1:wrong", api.url), Assistant(StandIn()), asyncio.Event())
+
+
+async def test_it_starts_when_the_network_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "RETRY", 0.05)
+    stopped = asyncio.Event()
+    async with FakeTelegram().running() as api:
+        api.faults["getMe"] += [(502, {"description": "Bad Gateway"}, 0)] * 2
+        task = asyncio.ensure_future(serve(build(TOKEN, api.url), Assistant(StandIn()), stopped))
+        api.message("/start")
+        assert await api.answers(1) == [ENGLISH.start]
+        stopped.set()
+        await task
+
+
+def test_parts_of_a_long_text() -> None:
+    assert sending.split("short") == ["short"]
+    assert sending.split("one two three", 8) == ["one two", "three"]
+    assert sending.split("one\ntwo three", 10) == ["one", "two three"]
+    assert sending.split("x" * 20, 8) == ["x" * 8, "x" * 8, "x" * 4]
