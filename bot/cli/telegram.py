@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import signal
 
@@ -14,7 +13,7 @@ from bot.messages import AnswersPictures
 from bot.settings import Settings, SettingsError
 
 
-@click.command(epilog="Example: glimpse telegram")
+@click.command(epilog="Example: glimpse telegram", short_help="Answer on Telegram.")
 @profile_option
 @standard
 @click.pass_obj
@@ -26,12 +25,16 @@ def telegram(desk: Desk, profile: str | None) -> None:
             "Set GLIMPSE_TELEGRAM_TOKEN to your bot's token; BotFather on Telegram gives you one."
         )
     click.echo("Loading the model, which takes a few seconds...", err=True)
+    import asyncio
+
     with desk.engine(profile) as engine:
         quiet.speak(logging.WARNING)  # from here on, an operator's log
         asyncio.run(_talk(settings, engine))
 
 
 async def _talk(settings: Settings, engine: AnswersPictures) -> None:
+    import asyncio
+
     from bot.assistant import Assistant
     from bot.telegram.serving import build, serve
 
