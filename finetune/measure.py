@@ -19,6 +19,7 @@ from typing import Any
 
 from data.records import read_rows
 from finetune import metrics
+from model.profile import load_profile
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def measure(root: Path, profile: str, limit: int | None = None) -> dict[str, flo
         "presence": metrics.accuracy(seen.texts, there),
         "presence_balanced": _balanced(seen.texts, there),
         "presence_majority_answer": metrics.majority_accuracy(there),
+        "guidance_scale": load_profile(profile).decoding.guidance_scale,
     }
 
 

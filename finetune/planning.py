@@ -45,7 +45,8 @@ class Plan:
         mapper, lora, tower: Parameters that each of them learns.
         frozen: Parameters that stay.
         sources: What is learnt from.
-        texts: Questions without a picture.
+        texts: Questions without a picture that people asked.
+        derived_texts: Share of those drawn that are derived from captions instead.
         pictures: Pictures to encode.
         feature_bytes: Size of their hidden states on the disk, in all views.
         encoding_seconds: How long encoding takes if none are cached.
@@ -65,6 +66,7 @@ class Plan:
     frozen: int
     sources: tuple[SourcePlan, ...]
     texts: int
+    derived_texts: float
     pictures: int
     feature_bytes: int
     encoding_seconds: float
@@ -103,6 +105,7 @@ def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
         _count(list(trainer.vlm.parameters())) - mapper - lora - tower,
         tuple(_source(recipe, *source, steps) for source in trainer.mixture.sources),
         len(trainer.mixture.texts),
+        schedule.derived_texts,
         few.images,
         few.bytes * few.images * recipe.views,
         few.seconds * few.images * recipe.views / trainer.team.size,

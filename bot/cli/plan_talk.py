@@ -22,7 +22,10 @@ def plan_lines(plan: Plan) -> Iterator[str]:
             f"captions and {source.questions:,} questions, each seen {source.epochs:.1f} times"
         )
     if plan.texts:
-        yield f"source      {plan.texts:,} questions without a picture"
+        derived = f"; {100 * plan.derived_texts:.0f} % of those drawn are derived" * bool(
+            plan.derived_texts
+        )
+        yield f"source      {plan.texts:,} questions without a picture{derived}"
     yield (
         f"features    {plan.pictures:,} pictures: {plan.feature_bytes / 1e9:.2f} GB, encoded in "
         f"{duration(plan.encoding_seconds)} if they are not there yet"

@@ -136,3 +136,5 @@ def test_times_and_several_processes_in_words(tmp_path: Path, hub: Path, data: P
     assert "3.00 s where captions are judged" in said
     assert "GB a process" in said
     assert "without a picture" not in said
+    said = "\n".join(plan_lines(replace(found, texts=9, derived_texts=0.3)))
+    assert "9 questions without a picture; 30 % of those drawn are derived" in said
