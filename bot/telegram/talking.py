@@ -104,9 +104,9 @@ class Talk:
         await self._take([message])
 
     async def _edited(self, message: Message) -> None:
-        said, words = self._answers.get((message.chat_id, message.message_id), (None, None))
-        if words == words_in(message, self.me) or message.media_group_id:
-            return  # something else than the question was changed
+        said, before = self._answers.get((message.chat_id, message.message_id), (None, ""))
+        if words_in(message, self.me) == before or message.media_group_id:
+            return  # something else than the question was changed: a place that moves, say
         await self._take([message], said)
 
     async def _pressed(self, query: CallbackQuery) -> None:

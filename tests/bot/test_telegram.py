@@ -191,6 +191,8 @@ async def test_an_edited_question_changes_its_answer_in_place() -> None:
         await api.answers(2)
         same = {"message_id": question["message_id"], "edit": True}
         api.message("/start", **same)  # something else was changed
+        place = {"latitude": 1.0, "longitude": 2.0, "live_period": 60}
+        api.message(location=place, edit=True)  # it moves
         assert len(await api.settle()) == 2
         api.message("What colour is it?", **same)
         assert (await api.answers(3))[2] == "Blue."
