@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bot.access import Access
 from bot.intents import MAX_CHARACTERS, UNANSWERABLE, Intent, Kind, read_intent
 from bot.limits import Limits
 from bot.looking import Cause, Looker, Trouble, crashed
@@ -28,6 +29,7 @@ class Assistant:
         engine: The model, or a stand-in with the same `submit`.
         memory: Where last pictures are kept.
         limits: How often a person may ask.
+        access: Who may ask at all.
         open_picture: Decodes untrusted bytes; raises `data.images.ImageRefused`.
         texts: What it says.
         sureness: Confidence below which it says that it is not sure.
@@ -40,6 +42,7 @@ class Assistant:
         *,
         memory: Memory | None = None,
         limits: Limits | None = None,
+        access: Access = Access(),  # noqa: B008 (frozen)
         open_picture: Callable[[bytes], Picture] = open_picture,
         texts: Texts = ENGLISH,
         sureness: Sureness = Sureness(),  # noqa: B008 (frozen)
@@ -49,6 +52,7 @@ class Assistant:
         # An empty memory is false, so "or" would not do.
         self._memory = Memory() if memory is None else memory
         self._limits = Limits() if limits is None else limits
+        self._access = access
         self._texts = texts
         self._sureness = sureness
         self._turns = Turns()
@@ -59,6 +63,8 @@ class Assistant:
         Messages of one person in one chat are handled in the order of the calls.
         """
         who = Conversation(incoming.platform, incoming.chat, incoming.user)
+        if not self._access.allows(who.platform, who.user, who.chat):
+            return _error(self._texts.not_allowed) if incoming.addressed else None
         try:
             async with self._turns.of(who):
                 return await self._turn(who, incoming)
@@ -118,7 +124,8 @@ class Assistant:
         places = [number - 1 if number > 0 else count - 1 for number in intent.pictures] or (
             list(range(count)) if all_of_them else [album.current]
         )
-        wait = self._limits.take(who.platform, who.user)
+        counted = not self._access.is_admin(who.platform, who.user)
+        wait = self._limits.take(who.platform, who.user) if counted else None
         if wait is not None:
             text = self._texts.wait_day if wait.daily else self._texts.wait_minute
             return _error(text.format(time=self._texts.span(wait.seconds)))
@@ -127,7 +134,7 @@ class Assistant:
         if answered and self._memory.owns(who, album):
             album.current = answered[-1]
         self._memory.purge()  # opened pictures may take more room than they did encoded
-        if all(isinstance(result, Trouble) and result.cause in _OURS for result in found.values()):
+        if counted and all(map(_is_ours, found.values())):
             self._limits.give_back(who.platform, who.user)
         return self._compose(album, intent, found)
 
@@ -193,6 +200,10 @@ class Assistant:
 _NEED_PICTURE = frozenset({Kind.CAPTION, Kind.QUESTION, Kind.EMPTY, Kind.REMARK})
 # Not the person's doing, so it does not count towards their limits.
 _OURS = frozenset({Cause.BUSY, Cause.CLOSING, Cause.CRASHED})
+
+
+def _is_ours(result: Exchange | Trouble) -> bool:
+    return isinstance(result, Trouble) and result.cause in _OURS
 
 
 def _error(text: str, reference: str = "") -> Reply:

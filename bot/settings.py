@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -39,6 +40,12 @@ class Settings:
         debug: Log everything, and show where errors come from.
         telegram_token: Of the Telegram bot, from BotFather; a secret.
         telegram_base_url: Of a Bot API server of one's own, "https://api.telegram.org" if "".
+        allowed_users: People who may use the bots, as "telegram:123"; everybody if empty.
+        allowed_chats: Chats and servers in which everybody may, in the same way.
+        admins: People whose questions are not counted, in the same way.
+        per_minute: Questions that a person may ask the bots in a minute.
+        per_day: In a day.
+        discord_token: Of the Discord bot, from the developer portal; a secret.
     """
 
     profile: str = "starter"
@@ -52,6 +59,12 @@ class Settings:
     debug: bool = False
     telegram_token: str = field(default="", repr=False)
     telegram_base_url: str = ""
+    allowed_users: tuple[str, ...] = ()
+    allowed_chats: tuple[str, ...] = ()
+    admins: tuple[str, ...] = ()
+    per_minute: int = 5
+    per_day: int = 50
+    discord_token: str = field(default="", repr=False)
 
     def environment(self) -> dict[str, str]:
         """The variables that `model.weights` reads, where they are set."""
@@ -60,7 +73,14 @@ class Settings:
 
 
 _FIELDS = {each.name: type(each.default) for each in fields(Settings)}
-_RANGES = {"threads": (0, 1024), "port": (0, 65_535)}
+_RANGES = {
+    "threads": (0, 1024),
+    "port": (0, 65_535),
+    "per_minute": (1, 10_000),
+    "per_day": (1, 1_000_000),
+}
+_PEOPLE = frozenset({"allowed_users", "allowed_chats", "admins"})
+_NAMED = re.compile(r"(telegram|discord):-?\d+")
 _SPELLINGS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
@@ -125,6 +145,8 @@ def _checked(name: str, value: Any, where: str) -> Any:
         isinstance(value, tuple) and all(isinstance(item, str) for item in value)
     ):
         raise SettingsError(f"{where} has to be a list of names.")
+    if name in _PEOPLE and not all(map(_NAMED.fullmatch, value)):
+        raise SettingsError(f'{where} has to name people or chats as "telegram:123".')
     if wanted is str and not isinstance(value, str):
         raise SettingsError(f"{where} has to be a text in quotes.")
     return value

@@ -56,6 +56,8 @@ class Texts:
     still_only: str
     file_too_big: str
     fetch_failed: str
+    cannot_read: str
+    button_too_old: str
 
     # In the menu of commands
     command_start: str
@@ -64,12 +66,17 @@ class Texts:
     command_ask: str
     command_forget: str
     command_privacy: str
+    command_describe_menu: str
+    command_ask_menu: str
+    command_image: str
+    command_question: str
 
     # What is kept
     forgotten: str
     privacy: str
 
     # Too much, too late, too bad
+    not_allowed: str
     wait_minute: str
     wait_day: str
     busy: str
@@ -146,17 +153,27 @@ ENGLISH = Texts(
     still_only="I can only see a still image of this {what}.",
     file_too_big="That file is bigger than 20 MB. Please send it as a photo, which is smaller.",
     fetch_failed="I could not fetch that picture. Please send it again.",
+    cannot_read=(
+        "Discord does not show me that message. Please open its menu, and choose one of my "
+        "commands under Apps."
+    ),
+    button_too_old="I no longer have that picture. Please send it again, then ask.",
     command_start="Say hello",
     command_help="Tell what I can do",
     command_caption="Describe the picture",
     command_ask="Answer a question about the picture",
     command_forget="Forget my pictures",
     command_privacy="Tell what you keep of me",
+    command_describe_menu="Describe image",
+    command_ask_menu="Ask about image…",
+    command_image="The picture",
+    command_question="Your question",
     forgotten="Done, I have forgotten your pictures.",
     privacy=(
         "I keep your last picture for {time} at most, in memory only, so that you can ask about it "
         "again. I never save pictures, and nobody else gets them. /forget removes it at once."
     ),
+    not_allowed="I only work for people and chats on my list. Please ask whoever runs me.",
     wait_minute="That was a lot at once. Please try again in {time}.",
     wait_day="You have asked a lot today. You can ask again in {time}.",
     busy="I'm answering many people right now; please try again in a minute.",

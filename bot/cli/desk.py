@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import click
 
 from bot.cli import quiet
 from bot.messages import AnswersPictures
 from bot.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from bot.assistant import Assistant
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -67,6 +70,18 @@ class Desk:
         if settings.debug:
             self.debug_on()
         return settings
+
+    def assistant(self, engine: AnswersPictures) -> Assistant:
+        """The assistant of the bots, with the settings' lists and limits."""
+        from bot.access import Access
+        from bot.assistant import Assistant
+        from bot.limits import Limits, LimitSettings, Rate
+
+        chosen = self.settings
+        lists = (chosen.allowed_users, chosen.allowed_chats, chosen.admins)
+        limits = LimitSettings(default=Rate(chosen.per_minute, chosen.per_day))
+        access = Access(*map(frozenset, lists))
+        return Assistant(engine, limits=Limits(limits), access=access)
 
     def debug_on(self) -> None:
         """Log everything, and show where errors come from."""

@@ -8,6 +8,7 @@ import os
 # Errors whose text is one plain sentence, by full name, so that nothing has to be imported.
 _PLAIN = frozenset(
     {
+        "bot.discord.serving.CannotTalk",
         "bot.settings.SettingsError",
         "bot.telegram.serving.CannotTalk",
         "bot.web.server.CannotServe",

@@ -21,6 +21,7 @@ from bot.cli.caption import caption
 from bot.cli.check import check
 from bot.cli.data import data
 from bot.cli.desk import Desk
+from bot.cli.discord import discord
 from bot.cli.eval import evaluate
 from bot.cli.failing import Failure, explain
 from bot.cli.fetch import fetch
@@ -43,7 +44,20 @@ def glimpse() -> None:
     """Ask questions about your photos; everything runs on this computer."""
 
 
-for command in (ask, caption, batch, web, telegram, data, train, evaluate, check, bench, fetch):
+for command in (
+    ask,
+    caption,
+    batch,
+    web,
+    telegram,
+    discord,
+    data,
+    train,
+    evaluate,
+    check,
+    bench,
+    fetch,
+):
     glimpse.add_command(command)
 
 

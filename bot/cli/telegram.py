@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import signal
+from typing import TYPE_CHECKING
 
 import click
 
 from bot.cli import quiet
 from bot.cli.desk import Desk, profile_option, standard
-from bot.messages import AnswersPictures
 from bot.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from bot.assistant import Assistant
 
 
 @click.command(epilog="Example: glimpse telegram", short_help="Answer on Telegram.")
@@ -29,13 +32,12 @@ def telegram(desk: Desk, profile: str | None) -> None:
 
     with desk.engine(profile) as engine:
         quiet.speak(logging.WARNING)  # from here on, an operator's log
-        asyncio.run(_talk(settings, engine))
+        asyncio.run(_talk(settings, desk.assistant(engine)))
 
 
-async def _talk(settings: Settings, engine: AnswersPictures) -> None:
+async def _talk(settings: Settings, assistant: Assistant) -> None:
     import asyncio
 
-    from bot.assistant import Assistant
     from bot.telegram.serving import build, serve
 
     stopped = asyncio.Event()
@@ -43,4 +45,4 @@ async def _talk(settings: Settings, engine: AnswersPictures) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     application = build(settings.telegram_token, settings.telegram_base_url)
-    await serve(application, Assistant(engine), stopped)
+    await serve(application, assistant, stopped)

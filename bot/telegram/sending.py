@@ -20,6 +20,7 @@ from telegram.constants import ChatAction, MessageLimit
 from telegram.error import BadRequest, Forbidden, NetworkError, TelegramError, TimedOut
 
 from bot.messages import Reply
+from bot.splitting import split
 
 TYPING_SECONDS = 4.0  # Telegram shows it for five
 WAITS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0)  # seconds between attempts without a network
@@ -41,7 +42,7 @@ async def say(bot: Bot, asked: Message, reply: Reply, said: int | None = None) -
     Returns:
         The id of the answer's first message; None if the person cannot be reached any more.
     """
-    parts = split(reply.text)
+    parts = split(reply.text, MessageLimit.MAX_TEXT_LENGTH)
     keys = _keys(reply)
     try:
         first = None
@@ -99,16 +100,6 @@ async def typing(bot: Bot, asked: Message) -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
-
-
-def split(text: str, limit: int = MessageLimit.MAX_TEXT_LENGTH) -> list[str]:
-    """Cut a long text at line ends or spaces, where there are some."""
-    parts = []
-    while len(text) > limit:
-        cut = max(text.rfind("\n", 1, limit), 0) or max(text.rfind(" ", 1, limit), 0) or limit
-        parts.append(text[:cut])
-        text = text[cut:].lstrip()
-    return [*parts, text]
 
 
 def _sending(

@@ -13,6 +13,7 @@ from telegram.error import TelegramError
 
 from bot.assistant import Assistant
 from bot.messages import Attachment, Incoming, Reply
+from bot.recent import Recent
 from bot.telegram.albums import Albums
 from bot.telegram.files import PATIENCE, FetchError, fetch
 from bot.telegram.reading import (
@@ -24,7 +25,6 @@ from bot.telegram.reading import (
     sender,
     words_in,
 )  # fmt: skip
-from bot.telegram.recent import Recent
 from bot.telegram.sending import say, typing
 from bot.texts import ENGLISH, Texts
 from bot.turns import TooManyWaitingError, Turns

@@ -55,12 +55,15 @@ def test_the_file_sets_and_the_environment_wins(tmp_path: Path) -> None:
     ("variable", "value", "sentence"),
     [
         ("GLIMPSE_PROT", "1", "GLIMPSE_PROT (in the environment); did you mean GLIMPSE_PORT?"),
-        ("GLIMPSE_ZZZZZZ", "1", "known are GLIMPSE_ALLOWED_HOSTS, GLIMPSE_CACHE"),
+        ("GLIMPSE_ZZZZZZ", "1", "known are GLIMPSE_ADMINS, GLIMPSE_ALLOWED_CHATS"),
         ("GLIMPSE_PORT", "http", "GLIMPSE_PORT has to be a whole number from 0 to 65535."),
         ("GLIMPSE_PORT", "65536", "GLIMPSE_PORT has to be a whole number from 0 to 65535."),
         ("GLIMPSE_PORT", "-1", "GLIMPSE_PORT has to be a whole number from 0 to 65535."),
         ("GLIMPSE_PORT", "9" * 5000, "GLIMPSE_PORT has to be a whole number from 0 to 65535."),
         ("GLIMPSE_THREADS", "²", "GLIMPSE_THREADS has to be a whole number from 0 to 1024."),
+        ("GLIMPSE_PER_MINUTE", "0", "GLIMPSE_PER_MINUTE has to be a whole number from 1 to 10000."),
+        ("GLIMPSE_ADMINS", "ann", 'GLIMPSE_ADMINS has to name people or chats as "telegram:123".'),
+        ("GLIMPSE_ALLOWED_CHATS", "telegram:1,2", "has to name people or chats"),
         ("GLIMPSE_INT8", "perhaps", "GLIMPSE_INT8 has to be true or false."),
         ("GLIMPSE_CONFIG", "/nowhere/x.toml", "There is no file /nowhere/x.toml"),
         ("GLIMPSE_CONFIG", "/", "The file /, which GLIMPSE_CONFIG names, cannot be read."),
@@ -95,3 +98,17 @@ def test_a_bad_file_is_refused(tmp_path: Path, text: str, sentence: str) -> None
         load_settings({"GLIMPSE_CONFIG": str(file)})
     assert sentence in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_lists_of_people_and_limits() -> None:
+    settings = load_settings(
+        {"GLIMPSE_ALLOWED_CHATS": "telegram:-100, discord:7", "GLIMPSE_PER_DAY": "9"}
+    )
+    assert settings.allowed_chats == ("telegram:-100", "discord:7")
+    assert (settings.per_minute, settings.per_day) == (5, 9)
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = load_settings({"GLIMPSE_TELEGRAM_TOKEN": "a", "GLIMPSE_DISCORD_TOKEN": "secret"})
+    assert settings.discord_token == "secret"
+    assert "secret" not in repr(settings)

@@ -13,6 +13,7 @@ from fake_telegram import ME, TOKEN, FakeTelegram
 
 from bot.assistant import Assistant
 from bot.limits import UNLIMITED, Limits, LimitSettings
+from bot.splitting import split
 from bot.telegram import sending, serving
 from bot.telegram.serving import CannotTalk, build, serve
 from bot.texts import ENGLISH
@@ -369,7 +370,7 @@ async def test_it_starts_when_the_network_comes_back(monkeypatch: pytest.MonkeyP
 
 
 def test_parts_of_a_long_text() -> None:
-    assert sending.split("short") == ["short"]
-    assert sending.split("one two three", 8) == ["one two", "three"]
-    assert sending.split("one\ntwo three", 10) == ["one", "two three"]
-    assert sending.split("x" * 20, 8) == ["x" * 8, "x" * 8, "x" * 4]
+    assert split("short", 8) == ["short"]
+    assert split("one two three", 8) == ["one two", "three"]
+    assert split("one\ntwo three", 10) == ["one", "two three"]
+    assert split("x" * 20, 8) == ["x" * 8, "x" * 8, "x" * 4]

@@ -1,0 +1,77 @@
+"""`glimpse discord`: the bot on Discord."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from typing import TYPE_CHECKING
+
+import click
+
+from bot.cli import quiet
+from bot.cli.desk import Desk, profile_option, standard
+from bot.messages import ModelAnswer
+from bot.settings import SettingsError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from bot.assistant import Assistant
+    from data.images import Picture
+
+
+@click.command(epilog="Example: glimpse discord", short_help="Answer on Discord.")
+@click.option("--sync", is_flag=True, help="Only tell Discord the bot's commands; once is enough.")
+@profile_option
+@standard
+@click.pass_obj
+@click.pass_context
+def discord(context: click.Context, desk: Desk, profile: str | None, sync: bool) -> None:
+    """Answer on Discord until Ctrl-C, as the bot whose token GLIMPSE_DISCORD_TOKEN is.
+
+    Run it once with --sync before.
+    """
+    token = desk.settings.discord_token
+    if not token:
+        raise SettingsError(
+            "Set GLIMPSE_DISCORD_TOKEN to your bot's token, from its page in Discord's developer "
+            "portal."
+        )
+    import asyncio
+
+    if sync:
+        asyncio.run(_sync(token))
+        return
+    verbose = context.get_parameter_source("verbose") is click.core.ParameterSource.COMMANDLINE
+    click.echo("Loading the model, which takes a few seconds...", err=True)
+    with desk.engine(profile) as engine:
+        quiet.speak(logging.WARNING)  # from here on, an operator's log
+        asyncio.run(_talk(token, desk.assistant(engine), verbose))
+
+
+async def _sync(token: str) -> None:
+    from bot.assistant import Assistant
+    from bot.discord.serving import build, sync
+
+    synced = await sync(build(Assistant(_NoModel())), token)
+    click.echo(f"Discord knows {synced.commands} commands now.")
+    click.echo(f"Invite the bot: {synced.invitation}")
+
+
+async def _talk(token: str, assistant: Assistant, verbose: bool) -> None:
+    import asyncio
+
+    from bot.discord.serving import build, serve
+
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    await serve(build(assistant), token, stopped, invite=verbose)
+
+
+class _NoModel:
+    """For telling the commands, which asks no model anything."""
+
+    def submit(self, picture: Picture, question: str | None) -> Future[ModelAnswer]:
+        raise NotImplementedError

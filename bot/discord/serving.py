@@ -1,0 +1,194 @@
+"""Running the Discord bot until somebody stops it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import NamedTuple
+
+import aiohttp
+import discord
+from discord import app_commands
+
+from bot.assistant import Assistant
+from bot.discord.button import CaptionButton
+from bot.discord.commands import add_commands
+from bot.discord.talking import Talk
+from bot.texts import ENGLISH, Texts
+
+FINISHING = 15.0  # seconds that answers under way have when the bot is stopped
+RETRY = 5.0  # seconds between attempts to start without a network
+SCOPES = ("bot", "applications.commands")
+PERMISSIONS = discord.Permissions(
+    view_channel=True,
+    send_messages=True,
+    send_messages_in_threads=True,
+    read_message_history=True,  # replies need it
+)
+_AWAY = (aiohttp.ClientError, OSError, discord.DiscordServerError)
+
+_log = logging.getLogger(__name__)
+
+
+class CannotTalk(RuntimeError):  # noqa: N818
+    """`str(error)` is one plain sentence: why Discord will not have the bot, and what to do."""
+
+
+class Synced(NamedTuple):
+    """How many commands Discord now knows, and the link that invites the bot."""
+
+    commands: int
+    invitation: str
+
+
+class DiscordBot(discord.Client):
+    """Hands on what happens on Discord.
+
+    Args:
+        assistant: Answers.
+        texts: What it says around answers.
+    """
+
+    def __init__(self, assistant: Assistant, texts: Texts = ENGLISH) -> None:
+        # Without the privileged intent: what mentions the bot comes with its content anyway.
+        super().__init__(
+            intents=discord.Intents.default(), allowed_mentions=discord.AllowedMentions.none()
+        )
+        self.talk = Talk(self, assistant, texts)
+        self.tree = app_commands.CommandTree(
+            self,
+            allowed_contexts=app_commands.AppCommandContext(
+                guild=True, dm_channel=True, private_channel=True
+            ),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=True),
+        )
+        add_commands(self.tree, self.talk, texts)
+
+    async def setup_hook(self) -> None:
+        """Know the buttons of earlier runs."""
+        self.add_dynamic_items(CaptionButton)
+
+    async def on_message(self, message: discord.Message) -> None:
+        """Hand on a new message."""
+        await self.talk.on_message(message)
+
+    async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
+        """Hand on a message that was changed."""
+        await self.talk.on_message(event.message, edited=True)
+
+    def invitation(self) -> str:
+        """The link under which people add the bot; known once it is logged in."""
+        return discord.utils.oauth_url(
+            self.application_id or 0, permissions=PERMISSIONS, scopes=SCOPES
+        )
+
+
+def build(assistant: Assistant, texts: Texts = ENGLISH) -> DiscordBot:
+    """The bot; its commands are not told to Discord before `sync`.
+
+    Args:
+        assistant: Answers.
+        texts: What it says around answers.
+    """
+    # Requests and events hold people's messages, and what opens their interactions.
+    logging.getLogger("discord").setLevel(logging.WARNING)
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # it has no voice
+    return DiscordBot(assistant, texts)
+
+
+async def serve(
+    client: DiscordBot, token: str, stopped: asyncio.Event, *, invite: bool = False
+) -> None:
+    """Answer until `stopped` is set; then take nothing new, and finish what is under way.
+
+    Args:
+        client: From `build`.
+        token: From the developer portal.
+        stopped: Ends it.
+        invite: Also print the link that invites the bot.
+
+    Raises:
+        CannotTalk: Discord does not know the token, or ends the connection for good.
+    """
+    async with client:
+        stopping = asyncio.ensure_future(stopped.wait())
+        running = asyncio.ensure_future(_run(client, token, invite))
+        try:
+            await asyncio.wait({stopping, running}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()
+                return
+            async with asyncio.timeout(FINISHING):
+                await client.talk.close()
+        except TimeoutError:
+            _log.warning("Some answers were not finished in %.0f s", FINISHING)
+        finally:
+            for task in (stopping, running):
+                task.cancel()
+            await asyncio.gather(stopping, running, return_exceptions=True)
+
+
+async def sync(client: DiscordBot, token: str) -> Synced:
+    """Tell Discord the commands, which has to be done once, and when they have changed.
+
+    Raises:
+        CannotTalk: Discord does not know the token, does not take them, or cannot be reached.
+    """
+    async with client:
+        try:
+            await client.login(token)
+            commands = await client.tree.sync()
+        except discord.LoginFailure:
+            raise _unknown_token() from None
+        except (discord.DiscordException, *_AWAY) as error:
+            raise CannotTalk("Discord did not take the commands; try again later.") from error
+        return Synced(len(commands), client.invitation())
+
+
+async def _run(client: DiscordBot, token: str, invite: bool) -> None:
+    await _login(client, token)
+    announcing = asyncio.ensure_future(_announce(client, invite))
+    try:
+        await client.connect()
+    except discord.DiscordException as error:
+        raise CannotTalk(
+            "Discord ended the connection for good; look after the bot in its developer portal."
+        ) from error
+    finally:
+        announcing.cancel()
+
+
+async def _login(client: DiscordBot, token: str) -> None:
+    """Introduce the bot, as often as it takes without a network."""
+    while True:
+        try:
+            await client.login(token)
+        except discord.LoginFailure:
+            raise _unknown_token() from None
+        except _AWAY as error:
+            _log.warning("Discord cannot be reached (%s); trying again", type(error).__name__)
+            await _reset(client)
+            await asyncio.sleep(RETRY)
+        else:
+            return
+
+
+async def _reset(client: DiscordBot) -> None:
+    """A failed login leaves an open session, and its connector would be closed with it."""
+    await client.http.close()
+    client.http.clear()
+    client.http.connector = discord.utils.MISSING
+
+
+async def _announce(client: DiscordBot, invite: bool) -> None:
+    await client.wait_until_ready()
+    print(f"Glimpse is on Discord as {client.user}. Ctrl-C stops it.", flush=True)
+    if invite:
+        print(f"Invite it: {client.invitation()}", flush=True)
+
+
+def _unknown_token() -> CannotTalk:
+    return CannotTalk(
+        "Discord does not know this token; copy GLIMPSE_DISCORD_TOKEN from the developer portal "
+        "once more."
+    )

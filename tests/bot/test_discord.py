@@ -1,0 +1,419 @@
+"""The Discord bot in a Discord that is in memory: real discord.py, driven as people would."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+import pytest
+import simcord
+from engine_stand_in import Said, StandIn, open_photo
+
+from bot.assistant import Assistant
+from bot.discord import files
+from bot.discord.serving import DiscordBot, build
+from bot.limits import UNLIMITED, Limits, LimitSettings
+from bot.texts import ENGLISH
+
+BLUE_CAPTION = "A blue square.\n\nAsk me anything about it."
+ASK_ABOUT, DESCRIBE = ENGLISH.command_ask_menu, ENGLISH.command_describe_menu
+
+
+@dataclass
+class World:
+    """A server with a channel and two people, one of whom also writes in private."""
+
+    env: Any
+    client: DiscordBot
+    channel: Any
+    ann: Any
+    ben: Any
+
+    @property
+    def me(self) -> str:
+        return f"<@{self.client.user.id}>"  # type: ignore[union-attr]
+
+    @property
+    def said(self) -> list[str]:
+        return [message.content for message in self.answers()]
+
+    def answers(self, channel: Any = None) -> list[discord.Message]:
+        history = (channel or self.channel).history()
+        return [each for each in history if each.author.id == self.client.user.id]  # type: ignore[union-attr]
+
+    async def dm(self, text: str = "", *pictures: str) -> discord.Message:
+        sent = self.env.backend.store_attachments(self.dms.id, [photo(each) for each in pictures])
+        return await self.ann.send_dm(text, attachments=sent)
+
+    @property
+    def dms(self) -> Any:
+        return self.ann.user.dm_channel
+
+
+def photo(colour: str) -> tuple[str, bytes]:
+    return f"{colour}.png", colour.encode()
+
+
+def new_bot(engine: StandIn | None = None) -> DiscordBot:
+    free = Limits(LimitSettings(default=UNLIMITED))
+    return build(Assistant(engine or StandIn(), limits=free, open_picture=open_photo))
+
+
+@asynccontextmanager
+async def discord_world(
+    engine: StandIn | None = None, *, sync: bool = True, **options: Any
+) -> AsyncIterator[World]:
+    client = new_bot(engine)
+    async with simcord.run(client, **options) as env:
+        guild = env.create_guild()
+        people = [guild.add_member(env.create_user(name)) for name in ("ann", "ben")]
+        if sync:
+            await client.tree.sync()
+        yield World(env, client, guild.create_text_channel("general"), *people)
+
+
+# --- commands --------------------------------------------------------------------------------
+
+
+async def test_commands_with_a_picture() -> None:
+    async with discord_world() as world:
+        await world.ann.slash(world.channel, "caption", image=photo("blue"))
+        steps = [each for each in world.env.http_requests if each.method == "POST"]
+        assert steps[0].path.endswith("/callback")
+        assert steps[0].json["type"] == 5  # it will answer
+        assert world.said == ["A blue square."]
+        await world.ann.slash(
+            world.channel, "ask", image=photo("red"), question="What colour is it?"
+        )
+        assert world.said[1] == "Red."
+        assert world.answers()[1].components
+        await world.ann.slash(world.channel, "ask", question="What colour is it really?")
+        assert world.said[2] == "Red."
+        await world.ann.slash(world.channel, "caption", image=("a.pdf", b"%PDF"))
+        assert world.said[3] == ENGLISH.no_picture_file
+
+
+async def test_help_privacy_and_forgetting_are_between_the_person_and_the_bot() -> None:
+    async with discord_world() as world:
+        await world.ann.slash(world.channel, "caption", image=photo("blue"))
+        for name, start in (("help", "Send"), ("privacy", "I keep"), ("forget", "Done")):
+            done = await world.ann.slash(world.channel, name)
+            assert done.ephemeral
+            assert done.response.content.startswith(start) or name == "help"
+        await world.ann.slash(world.channel, "ask", question="What colour is it?")
+        assert world.said[-1] == ENGLISH.no_picture
+
+
+async def test_commands_work_in_private_too() -> None:
+    async with discord_world() as world:
+        await world.ann.user.slash("ask", image=photo("green"), question="What colour is it?")
+        assert [each.content for each in world.answers(world.dms)] == ["Green."]
+
+
+async def test_the_menu_of_a_message() -> None:
+    async with discord_world() as world:
+        message = await world.ben.send(world.channel, "Look", attachments=[photo("green")])
+        assert world.said == []
+        await world.ann.context_menu(world.channel, DESCRIBE, message)
+        assert world.said == ["A green square."]
+        shown = await world.ann.context_menu(world.channel, ASK_ABOUT, message)
+        assert shown.modal["title"] == ASK_ABOUT
+        await world.ann.submit_modal(shown, {"question": "What colour is it?"})
+        assert world.said[1] == "Green."
+        plain = await world.ben.send(world.channel, "Nothing to see")
+        for menu in (DESCRIBE, ASK_ABOUT):
+            await world.ann.context_menu(world.channel, menu, plain)
+            assert world.said[-1] == ENGLISH.no_picture_file
+
+
+async def test_commands_are_told_to_discord_on_request_only() -> None:
+    async with discord_world(sync=False) as world:
+        assert world.ann.available_commands(world.channel) == ()
+        commands = await world.client.tree.sync()
+        assert sorted(each.name for each in commands) == sorted(
+            ["caption", "ask", "help", "forget", "privacy", DESCRIBE, ASK_ABOUT]
+        )
+        (told,) = [each.json for each in world.env.http_requests if each.method == "PUT"]
+        for command in told:
+            assert command["contexts"] == [0, 1, 2]
+            assert command["integration_types"] == [0, 1]
+
+
+# --- messages --------------------------------------------------------------------------------
+
+
+async def test_in_a_channel_it_is_silent_unless_it_is_meant() -> None:
+    async with discord_world() as world:
+        await world.ann.send(world.channel, "What is this?", attachments=[photo("blue")])
+        await world.ann.send(world.channel, f"@everyone {world.ben.mention}")
+        hook = world.channel.guild.create_webhook(world.channel)
+        await hook.send(f"{world.me} what colour is this?")
+        assert world.said == []
+        asked = await world.ann.send(
+            world.channel, f"{world.me} what colour is this?", attachments=[photo("red")]
+        )
+        assert world.said == ["Red."]
+        (answer,) = world.answers()
+        assert answer.reference is not None
+        assert answer.reference.message_id == asked.id
+        assert answer.flags.suppress_embeds
+        said = next(each.json for each in world.env.http_requests if "content" in (each.json or {}))
+        assert said["message_reference"]["fail_if_not_exists"] is False  # it may be deleted by now
+        assert any(each.path.endswith("/typing") for each in world.env.http_requests)
+
+
+async def test_follow_ups_need_neither_the_picture_nor_a_mention() -> None:
+    async with discord_world() as world:
+        await world.ann.send(world.channel, world.me, attachments=[photo("blue")])
+        await world.ann.send(world.channel, f"{world.me} and", attachments=[photo("red")])
+        first = world.answers()[0]
+        await world.ann.send(world.channel, f"{world.me} what colour is it?")
+        await world.ann.send(world.channel, "What colour is it?", reply_to=world.answers()[1])
+        # What was said about an earlier picture is asked about that one.
+        await world.ann.send(world.channel, "What colour is it?", reply_to=first)
+        assert world.said == [BLUE_CAPTION, "A red square.\n\nAsk me anything about it.",
+                              "Red.", "Red.", "Blue."]  # fmt: skip
+
+
+async def test_in_private_everything_is_meant_for_it() -> None:
+    async with discord_world() as world:
+        await world.dm("", "blue")
+        await world.dm("What colour is it?")
+        await world.dm("What colour is each?", "red", "green")
+        assert [each.content for each in world.answers(world.dms)] == [
+            BLUE_CAPTION,
+            "Blue.",
+            "1. Red.\n2. Green.",
+        ]
+
+
+async def test_it_can_be_asked_about_a_picture_of_somebody_else() -> None:
+    async with discord_world() as world:
+        theirs = await world.ben.send(world.channel, "Mine", attachments=[photo("green")])
+        await world.ann.send(world.channel, f"{world.me} what colour is it?", reply_to=theirs)
+        assert world.said == ["Green."]
+        await world.ann.send(world.channel, f"{world.me} is it here?", reply_to=theirs)
+
+
+async def test_what_discord_hides_from_it_is_not_guessed() -> None:
+    async with discord_world(approved_intents=discord.Intents.default()) as world:
+        theirs = await world.ben.send(world.channel, "Mine", attachments=[photo("green")])
+        await world.ann.send(world.channel, world.me, attachments=[photo("red")])
+        await world.ann.send(world.channel, f"{world.me} what colour is it?", reply_to=theirs)
+        assert world.said[1:] == [ENGLISH.cannot_read]
+        # Replies to what a command said come blank, too.
+        await world.ann.slash(world.channel, "caption", image=photo("blue"))
+        await world.ann.send(world.channel, "What colour?", reply_to=world.answers()[-1])
+        assert world.said[-1] == ENGLISH.cannot_read
+
+
+async def test_pictures_of_links_come_from_discord_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with discord_world() as world:
+        safe = "https://images-ext-1.discordapp.net/external/x/blue.png"
+        world.env.backend.cdn._blobs |= {safe: b"blue", "https://evil.example/a.png": b"red"}
+        for proxy in (safe, "https://evil.example/a.png", "https://evildiscordapp.net/a.png"):
+            image = {"url": "https://elsewhere.example/a.png", "proxy_url": proxy}
+            world.env.backend.create_message(
+                world.channel.id, world.ben.id, "https://elsewhere.example",
+                embeds=[{"type": "image", "thumbnail": image}],
+            )  # fmt: skip
+            await world.env.settle()
+            await world.ann.context_menu(world.channel, DESCRIBE, world.channel.last_message)
+        assert world.said == ["A blue square.", *[ENGLISH.no_picture_file] * 2]
+
+
+async def test_a_link_is_answered_once_discord_shows_its_picture() -> None:
+    async with discord_world() as world:
+        proxy = "https://images-ext-1.discordapp.net/external/x/blue.png"
+        world.env.backend.cdn._blobs[proxy] = b"blue"
+        link = await world.dm("https://elsewhere.example/a.png")
+        assert [each.content for each in world.answers(world.dms)] == [ENGLISH.link]
+        image = {"url": link.content, "proxy_url": proxy}
+        embeds = {"embeds": [{"type": "image", "thumbnail": image}]}
+        world.env.backend.edit_message(world.dms.id, link.id, embeds)
+        await world.env.settle()
+        assert [each.content for each in world.answers(world.dms)] == [BLUE_CAPTION]
+
+
+async def test_stickers_and_forwarded_messages_are_pictures() -> None:
+    async with discord_world() as world:
+        sticker = world.channel.guild.create_sticker("cat")
+        address = f"{discord.Asset.BASE}/stickers/{sticker.id}.png"
+        world.env.backend.cdn._blobs[address] = b"white"
+        item = simcord.backend.models.MessageSticker(
+            sticker.id, "cat", 1, world.channel.guild.id, address
+        )
+        world.env.backend.create_message(world.channel.id, world.ann.id, world.me, stickers=[item])
+        await world.env.settle()
+        assert world.said == ["A white square.\n\nAsk me anything about it."]
+        theirs = await world.ben.send(world.channel, "Mine", attachments=[photo("green")])
+        await world.ann.forward(theirs, world.dms)
+        assert world.answers(world.dms)[0].content.startswith("A green square.")
+
+
+@pytest.mark.parametrize("name", ["IMG_2.HEIC", "a.png"])
+async def test_a_file_that_is_called_like_a_picture_is_one(name: str) -> None:
+    async with discord_world() as world:
+        await world.ann.send(world.channel, world.me, attachments=[(name, b"blue")])
+        await world.ann.send(world.channel, world.me, attachments=[("a.pdf", b"%PDF")])
+        mixed = [photo("red"), ("a.mp3", b"")]
+        await world.ann.send(world.channel, f"{world.me} what colour?", attachments=mixed)
+        assert world.said == [
+            BLUE_CAPTION, ENGLISH.no_picture_file, f"Red.\n\n{ENGLISH.no_picture_file}"
+        ]  # fmt: skip
+
+
+# --- fetching --------------------------------------------------------------------------------
+
+
+async def test_a_big_file_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "LARGEST", 4)
+    async with discord_world() as world:
+        monkeypatch.setattr(world.client.http, "get_from_cdn", None)
+        await world.ann.send(world.channel, world.me, attachments=[photo("green")])
+        assert world.said == [ENGLISH.file_too_big]
+
+
+async def test_a_read_is_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "PATIENCE", 0.05)
+    async with discord_world() as world:
+        real, troubles = world.client.http.get_from_cdn, [OSError(), *[None] * 2]
+
+        async def shaky(url: str) -> bytes:
+            if troubles:
+                trouble = troubles.pop(0)
+                if trouble:
+                    raise trouble
+                if len(troubles) < 2 and world.said:
+                    await asyncio.sleep(1)
+            return await real(url)
+
+        monkeypatch.setattr(world.client.http, "get_from_cdn", shaky)
+        await world.ann.send(world.channel, world.me, attachments=[photo("blue")])
+        assert world.said == [BLUE_CAPTION]
+        troubles[:] = [None, None]  # both stall
+        await world.ann.send(world.channel, world.me, attachments=[photo("blue")])
+        assert world.said[1:] == [ENGLISH.fetch_failed]
+
+
+async def test_one_person_is_served_in_order_though_a_file_is_slow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with discord_world() as world:
+        real = world.client.http.get_from_cdn
+
+        async def slow(url: str) -> bytes:
+            for _ in range(200):  # without a clock, which is not the real one here
+                await asyncio.sleep(0)
+            return await real(url)
+
+        monkeypatch.setattr(world.client.http, "get_from_cdn", slow)
+        backend, channel = world.env.backend, world.channel.id
+        sent = backend.store_attachments(channel, [photo("blue")])
+        backend.create_message(channel, world.ann.id, world.me, attachments=sent)
+        backend.create_message(channel, world.ann.id, f"{world.me} what colour is it?")
+        backend.create_message(channel, world.ben.id, f"{world.me} hello")
+        await world.env.settle()
+        assert world.said[1:] == [BLUE_CAPTION, "Blue."]
+        assert world.said[0] == ENGLISH.hello
+
+
+# --- answers ---------------------------------------------------------------------------------
+
+
+async def test_nobody_is_called_and_markdown_means_nothing() -> None:
+    engine = StandIn(lambda picture, question: Said("@everyone <@1> *bold* ||x|| `y` [a](b)"))
+    async with discord_world(engine) as world:
+        await world.ann.send(world.channel, f"{world.me} who?", attachments=[photo("red")])
+        await world.ann.slash(world.channel, "caption", image=photo("red"))
+        for answer in world.answers():
+            assert r"\*bold\* \|\|x\|\| \`y\`" in answer.content
+            stored = world.env.backend.get_message(world.channel.id, answer.id)
+            assert [*stored.ping_user_ids, *stored.ping_role_ids] == []
+            assert not stored.mention_everyone
+
+
+async def test_long_answers_come_in_parts() -> None:
+    engine = StandIn(lambda picture, question: Said("*_word_* " * 400))
+    async with discord_world(engine) as world:
+        hidden = ("SPOILER_red.png", b"red")
+        await world.ann.send(world.channel, f"{world.me} what colour?", attachments=[hidden])
+        assert len(world.said) > 2
+        assert all(len(text) <= 2000 for text in world.said)
+        assert all(text.startswith("||") and text.endswith("||") for text in world.said)
+        assert [bool(each.components) for each in world.answers()][-2:] == [False, True]
+
+
+async def test_what_a_hidden_picture_shows_stays_hidden() -> None:
+    async with discord_world() as world:
+        hidden = ("SPOILER_red.png", b"red")
+        await world.ann.slash(world.channel, "caption", image=hidden)
+        await world.ann.send(world.channel, f"{world.me} what colour is it?")
+        await world.ann.click(world.answers()[-1], label=ENGLISH.caption_button)
+        await world.ann.send(world.channel, f"{world.me} hello")
+        assert world.said == ["||A red square.||", "||Red.||", "||A red square.||", ENGLISH.hello]
+
+
+async def test_an_edited_question_changes_its_answer_in_place() -> None:
+    async with discord_world() as world:
+        asked = await world.ann.send(
+            world.channel, f"{world.me} hello there", attachments=[photo("blue")]
+        )
+        assert world.said == [BLUE_CAPTION]
+        await world.ann.edit(asked, f"{world.me} what colour is it?")
+        assert world.said == ["Blue."]
+        world.env.backend.set_pinned(world.channel.id, asked.id, True, actor_id=world.ben.id)
+        await world.env.settle()
+        theirs = await world.ben.send(world.channel, "Hello")
+        await world.ben.edit(theirs, f"{world.me} hello")
+        assert world.said == ["Blue."]
+
+
+async def test_the_button_describes_what_its_answer_was_about_even_after_a_restart() -> None:
+    async with discord_world() as world:
+        for colour in ("blue", "red"):
+            await world.ann.send(
+                world.channel, f"{world.me} what colour is it?", attachments=[photo(colour)]
+            )
+        await world.env.restart_bot(new_bot())
+        world.client = world.env.bot
+        await world.ben.click(world.answers()[0], label=ENGLISH.caption_button)
+        assert world.said[2:] == ["A blue square."]
+        await world.ann.slash(
+            world.channel, "ask", image=photo("green"), question="What colour is it?"
+        )
+        answer = world.answers()[-1]
+        await world.ann.click(answer, label=ENGLISH.caption_button)
+        assert world.said[-1] == "A green square."
+
+
+async def test_a_button_whose_picture_is_gone_says_so_to_whoever_pressed_it() -> None:
+    async with discord_world() as world:
+        asked = await world.ann.send(
+            world.channel, f"{world.me} what colour is it?", attachments=[photo("blue")]
+        )
+        await world.ann.slash(
+            world.channel, "ask", image=photo("green"), question="What colour is it?"
+        )
+        await world.ann.delete(asked)
+        first, second = world.answers()
+        done = await world.ann.click(first, label=ENGLISH.caption_button)
+        assert [each.content for each in done.followups] == [ENGLISH.button_too_old]
+        assert done.followups[0].ephemeral
+        await world.env.restart_bot(new_bot())
+        done = await world.ann.click(second, label=ENGLISH.caption_button)
+        assert [each.content for each in done.followups] == [ENGLISH.button_too_old]
+
+
+async def test_when_it_may_not_write_nothing_breaks() -> None:
+    async with discord_world() as world:
+        world.env.inject_error("POST", "/channels/*/messages", status=403, code=50013)
+        world.env.inject_error("POST", "/channels/*/typing", status=403, code=50013)
+        await world.ann.send(world.channel, f"{world.me} hello")
+        assert world.said == []
+        await world.ann.send(world.channel, f"{world.me} hello")
+        assert world.said == [ENGLISH.hello]

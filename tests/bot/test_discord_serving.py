@@ -1,0 +1,146 @@
+"""Starting and stopping the Discord bot: real discord.py against a small Discord over loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+from cli_bench import Bench
+from engine_stand_in import StandIn, open_photo
+from fake_discord import TOKEN, FakeDiscord
+
+from bot.assistant import Assistant
+from bot.discord import serving
+from bot.discord.serving import CannotTalk, DiscordBot, Synced, build, serve, sync
+
+
+def bot(engine: StandIn | None = None) -> DiscordBot:
+    return build(Assistant(engine or StandIn(), open_picture=open_photo))
+
+
+async def test_it_answers_until_it_is_stopped_and_finishes_what_is_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    engine, stopped = StandIn(), asyncio.Event()
+    async with FakeDiscord().running(monkeypatch) as api:
+        client = bot(engine)
+        task = asyncio.ensure_future(serve(client, TOKEN, stopped, invite=True))
+        await api.dm("What colour is it?", b"blue")
+        await api.until(lambda: api.said == ["Blue."])
+        engine.held = True
+        await api.dm("What colour is it really?")
+        await api.until(lambda: engine.waiting)
+        await api.until(client.is_ready)
+        await asyncio.sleep(0.05)
+        stopped.set()
+        await asyncio.sleep(0.05)
+        await api.dm("Hello")  # too late
+        await asyncio.sleep(0.05)
+        assert not task.done()
+        engine.release()
+        await asyncio.wait_for(task, 20)
+        assert api.said == ["Blue.", "Blue."]
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "Glimpse is on Discord as glimpse. Ctrl-C stops it."
+    assert said[1].startswith("Invite it: https://discord.com/oauth2/authorize?client_id=100&scope")
+    assert not [each for each in caplog.records if TOKEN in each.getMessage()]
+    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
+
+
+async def test_what_takes_too_long_does_not_keep_it_from_stopping(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(serving, "FINISHING", 0.1)
+    engine, stopped = StandIn(held=True), asyncio.Event()
+    async with FakeDiscord().running(monkeypatch) as api:
+        task = asyncio.ensure_future(serve(bot(engine), TOKEN, stopped))
+        await api.dm("What colour is it?", b"blue")
+        await api.until(lambda: engine.waiting)
+        stopped.set()
+        await asyncio.wait_for(task, 5)
+
+
+async def test_a_wrong_token_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with FakeDiscord().running(monkeypatch):
+        for call in (serve(bot(), "wrong", asyncio.Event()), sync(bot(), "wrong")):
+            with pytest.raises(CannotTalk, match="does not know this token") as caught:
+                await call
+            assert "wrong" not in str(caught.value)
+
+
+async def test_a_bot_that_the_gateway_refuses_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with FakeDiscord().running(monkeypatch) as api:
+        api.close_code = 4014
+        with pytest.raises(CannotTalk, match="ended the connection for good"):
+            await asyncio.wait_for(serve(bot(), TOKEN, asyncio.Event()), 10)
+
+
+async def test_it_starts_when_the_network_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "RETRY", 0.1)
+    stopped = asyncio.Event()
+    async with FakeDiscord().running(monkeypatch) as api:
+        monkeypatch.setattr("discord.http.Route.BASE", "http://127.0.0.1:9/api")
+        task = asyncio.ensure_future(serve(bot(), TOKEN, stopped))
+        await asyncio.sleep(0.3)
+        monkeypatch.setattr("discord.http.Route.BASE", f"{api.url}/api")
+        await api.dm("What colour is it?", b"blue")
+        await api.until(lambda: api.said == ["Blue."])
+        stopped.set()
+        await asyncio.wait_for(task, 20)
+
+
+async def test_commands_are_told_only_when_it_is_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with FakeDiscord().running(monkeypatch) as api:
+        stopped = asyncio.Event()
+        task = asyncio.ensure_future(serve(bot(), TOKEN, stopped))
+        await api.dm("Hello")
+        await api.until(lambda: api.said)
+        stopped.set()
+        await asyncio.wait_for(task, 20)
+        assert api.told == []
+        synced = await sync(bot(), TOKEN)
+        assert synced.commands == len(api.told) == 7
+        assert "applications.commands" in synced.invitation
+
+
+def test_the_command_line_says_what_is_missing(bench: Bench) -> None:
+    outcome = bench.run("discord")
+    assert (outcome.status, outcome.out, bench.loaded) == (1, "", [])
+    assert outcome.err.startswith("Set GLIMPSE_DISCORD_TOKEN to your bot's token")
+
+
+def test_the_command_line_tells_the_commands_without_loading_the_model(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.environment["GLIMPSE_DISCORD_TOKEN"] = TOKEN
+
+    async def tell(_client: DiscordBot, token: str) -> Synced:
+        assert token == TOKEN
+        return Synced(7, "https://invite")
+
+    monkeypatch.setattr(serving, "sync", tell)
+    outcome = bench.run("discord", "--sync")
+    assert (outcome.status, bench.loaded) == (0, [])
+    assert outcome.out == "Discord knows 7 commands now.\nInvite the bot: https://invite\n"
+
+
+@pytest.mark.parametrize("loud", [False, True])
+def test_the_command_line_serves(bench: Bench, monkeypatch: pytest.MonkeyPatch, loud: bool) -> None:
+    bench.environment["GLIMPSE_DISCORD_TOKEN"] = TOKEN
+
+    async def refuse(
+        _client: DiscordBot, token: str, _stopped: asyncio.Event, *, invite: bool
+    ) -> None:
+        assert (token, invite) == (TOKEN, loud)
+        raise CannotTalk("Discord does not know this token.")
+
+    monkeypatch.setattr(serving, "serve", refuse)
+    outcome = bench.run("discord", *["--verbose"] * loud)
+    assert (outcome.status, outcome.out) == (1, "")
+    assert outcome.err.endswith("Discord does not know this token.\n")
+    assert TOKEN not in outcome.err
+    assert bench.engine.closed
