@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from bot.web.guard import is_loopback
+from bot.web.settings import WebSettings
 
 
 class CannotServe(RuntimeError):  # noqa: N818
@@ -41,6 +42,32 @@ def serve(app: ASGIApp, host: str, port: int, *, shutdown_seconds: int = 15) -> 
             Server(app, line, shutdown_seconds).run([listener])
         finally:
             quiet.removeFilter(_not_a_cancellation)
+
+
+async def serve_until(app: ASGIApp, settings: WebSettings, stopped: asyncio.Event) -> None:
+    """Serve an app beside others in one event loop; messages under way are finished.
+
+    Args:
+        app: What `create_app` gave.
+        settings: Where to listen, and how long messages under way may take to finish.
+        stopped: Ends it.
+
+    Raises:
+        CannotServe: The port is taken, or the address is not this computer's.
+    """
+    with listen(settings.host, settings.port) as listener:
+        line = opening_line(settings.host, listener.getsockname()[1])
+        server = Server(app, line, settings.shutdown_seconds, heeds_signals=False)
+
+        async def stop() -> None:
+            await stopped.wait()
+            server.should_exit = True
+
+        stopping = asyncio.ensure_future(stop())
+        try:
+            await server.serve([listener])
+        finally:
+            stopping.cancel()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -101,7 +128,9 @@ class Server(uvicorn.Server):
     its owner has closed the model.
     """
 
-    def __init__(self, app: ASGIApp, line: str, shutdown_seconds: int = 15) -> None:
+    def __init__(
+        self, app: ASGIApp, line: str, shutdown_seconds: int = 15, *, heeds_signals: bool = True
+    ) -> None:
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -112,7 +141,7 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=shutdown_seconds,
         )
         super().__init__(config)
-        self._line = line
+        self._line, self._heeds_signals = line, heeds_signals
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
@@ -122,6 +151,9 @@ class Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop on the first signal, at once on a second Ctrl-C; then give the signals back."""
+        if not self._heeds_signals:
+            yield
+            return
         try:
             previous = {
                 number: signal.signal(number, self.handle_exit)

@@ -1,0 +1,75 @@
+"""`glimpse run`: every platform that is set up, with one model."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from bot.cli import quiet
+from bot.cli.desk import Desk, profile_option, standard
+from bot.settings import Settings
+
+if TYPE_CHECKING:
+    from bot.assistant import Assistant
+    from bot.running import Part
+
+
+@click.command(epilog="Example: glimpse run", short_help="Answer everywhere at once.")
+@click.option("--web/--no-web", default=True, help="Whether to serve the chat page. [default: yes]")
+@profile_option
+@standard
+@click.pass_obj
+def run(desk: Desk, web: bool, profile: str | None) -> None:
+    """Answer on Telegram and Discord, as far as their tokens are set, and on the chat page."""
+    settings = desk.settings
+    if not (web or settings.telegram_token or settings.discord_token):
+        raise click.UsageError("Nothing is set up; set GLIMPSE_TELEGRAM_TOKEN, say")
+    if web:
+        from bot.web.server import listen
+
+        listen(settings.host, settings.port).close()  # found taken before the model is loaded
+    click.echo("Loading the model, which takes a few seconds...", err=True)
+    import asyncio
+
+    with desk.engine(profile) as engine:
+        quiet.speak(logging.WARNING)  # from here on, an operator's log
+        asyncio.run(_run(list(_parts(settings, desk.assistant(engine), web))))
+
+
+async def _run(parts: list[Part]) -> None:
+    import asyncio
+
+    from bot.running import run_together
+
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    await run_together(parts, stopped)
+
+
+def _parts(settings: Settings, assistant: Assistant, web: bool) -> Iterator[Part]:
+    """What is set up, not started yet."""
+    if settings.telegram_token:
+        from bot.telegram import serving as telegram
+
+        bot = telegram.build(settings.telegram_token, settings.telegram_base_url)
+        yield lambda stopped: telegram.serve(bot, assistant, stopped)
+    if settings.discord_token:
+        from bot.discord import serving as discord
+
+        client = discord.build(assistant)
+        yield lambda stopped: discord.serve(client, settings.discord_token, stopped)
+    if web:
+        from bot.web import WebSettings, create_app
+        from bot.web.server import serve_until
+
+        chosen = WebSettings(
+            host=settings.host, port=settings.port, allowed_hosts=settings.allowed_hosts
+        )
+        app = create_app(assistant, settings=chosen)
+        yield lambda stopped: serve_until(app, chosen, stopped)

@@ -1,0 +1,101 @@
+"""Every platform in one process: `glimpse run`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+
+import httpx
+import pytest
+from cli_bench import Bench
+from engine_stand_in import StandIn, open_photo
+from fake_discord import TOKEN as DISCORD_TOKEN
+from fake_discord import FakeDiscord
+from fake_telegram import TOKEN as TELEGRAM_TOKEN
+from fake_telegram import FakeTelegram
+
+from bot.assistant import Assistant
+from bot.cli.run import _parts
+from bot.running import run_together
+from bot.settings import Settings
+from bot.telegram.serving import CannotTalk
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def test_one_engine_answers_on_all_platforms_until_told_to_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stopped, port = asyncio.Event(), free_port()
+    assistant = Assistant(StandIn(), open_picture=open_photo)
+    async with FakeTelegram().running() as telegram, FakeDiscord().running(monkeypatch) as discord:
+        settings = Settings(
+            port=port, telegram_token=TELEGRAM_TOKEN, telegram_base_url=telegram.url,
+            discord_token=DISCORD_TOKEN,
+        )  # fmt: skip
+        parts = list(_parts(settings, assistant, web=True))
+        assert len(parts) == 3
+        task = asyncio.ensure_future(run_together(parts, stopped))
+        telegram.photo(b"red", "What colour is it?")
+        await discord.dm("What colour is it?", b"blue")
+        assert await telegram.answers(1) == ["Red."]
+        await discord.until(lambda: discord.said == ["Blue."])
+        async with httpx.AsyncClient() as client:
+            page = await client.get(f"http://127.0.0.1:{port}/healthz")
+        assert page.status_code == 200
+        stopped.set()
+        async with asyncio.timeout(20):
+            await task
+
+
+async def test_a_bad_token_ends_all_with_its_sentence() -> None:
+    async with FakeTelegram().running() as telegram:
+        settings = Settings(
+            port=free_port(), telegram_token="1:wrong", telegram_base_url=telegram.url
+        )
+        parts = list(_parts(settings, Assistant(StandIn()), web=True))
+        async with asyncio.timeout(20):
+            with pytest.raises(CannotTalk, match="does not know this token"):
+                await run_together(parts, asyncio.Event())
+
+
+async def test_cancelling_ends_every_part() -> None:
+    ended = []
+
+    async def part(stopped: asyncio.Event) -> None:
+        try:
+            await stopped.wait()
+        finally:
+            ended.append(stopped.is_set())
+
+    task = asyncio.ensure_future(run_together([part, part], asyncio.Event()))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended == [False, False]
+
+
+def test_the_command_serves_and_stops_on_sigterm(bench: Bench) -> None:
+    bench.environment["GLIMPSE_PORT"] = str(free_port())
+
+    def stop() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bot.web.server.print", lambda *_args, **_more: stop(), raising=False)
+        outcome = bench.run("run")
+    assert outcome.status == 0
+
+
+def test_without_anything_to_serve_it_says_what_to_set(bench: Bench) -> None:
+    outcome = bench.run("run", "--no-web")
+    assert outcome.status == 2
+    assert "set GLIMPSE_TELEGRAM_TOKEN" in outcome.err
