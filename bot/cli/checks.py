@@ -52,6 +52,8 @@ def findings(desk: Desk, profile: str | None) -> Iterator[Finding]:
         ("packages", _packages),
         ("pictures", _pictures),
         ("web page", lambda: _web(settings)),
+        ("telegram", lambda: _telegram(settings)),
+        ("discord", lambda: _discord(settings)),
         ("cache", _cache),
         ("adapter", lambda: _adapter(chosen)),
         ("base weights", lambda: _base(chosen)),
@@ -106,6 +108,28 @@ def _web(settings: Settings) -> tuple[str, str, str]:
     except CannotServe as error:
         return NOTE, str(error), "It may be a Glimpse that runs already."
     return OK, f"{settings.host}, port {settings.port} is free", ""
+
+
+def _telegram(settings: Settings) -> tuple[str, str, str]:
+    if not settings.telegram_token:
+        return OK, "not set up (GLIMPSE_TELEGRAM_TOKEN)", ""
+    import asyncio
+
+    from bot.telegram.serving import introduce
+
+    name = asyncio.run(introduce(settings.telegram_token, settings.telegram_base_url))
+    return OK, f"@{name}, to be found at https://t.me/{name}", ""
+
+
+def _discord(settings: Settings) -> tuple[str, str, str]:
+    if not settings.discord_token:
+        return OK, "not set up (GLIMPSE_DISCORD_TOKEN)", ""
+    import asyncio
+
+    from bot.discord.serving import introduce
+
+    name, link = asyncio.run(introduce(settings.discord_token))
+    return OK, f"{name}, to be invited at {link}", ""
 
 
 def _cache() -> tuple[str, str, str]:

@@ -78,9 +78,7 @@ class DiscordBot(discord.Client):
 
     def invitation(self) -> str:
         """The link under which people add the bot; known once it is logged in."""
-        return discord.utils.oauth_url(
-            self.application_id or 0, permissions=PERMISSIONS, scopes=SCOPES
-        )
+        return _invitation(self)
 
 
 def build(assistant: Assistant, texts: Texts = ENGLISH) -> DiscordBot:
@@ -145,6 +143,23 @@ async def sync(client: DiscordBot, token: str) -> Synced:
         return Synced(len(commands), client.invitation())
 
 
+async def introduce(token: str) -> tuple[str, str]:
+    """The name of the bot with this token, and the link that invites it.
+
+    Raises:
+        CannotTalk: Discord does not know the token, or cannot be reached.
+    """
+    client = discord.Client(intents=discord.Intents.none())
+    async with client:
+        try:
+            await client.login(token)
+        except discord.LoginFailure:
+            raise _unknown_token() from None
+        except (discord.DiscordException, *_AWAY) as error:
+            raise CannotTalk("Discord cannot be reached; look after the network.") from error
+        return str(client.user), _invitation(client)
+
+
 async def _run(client: DiscordBot, token: str, invite: bool) -> None:
     await _login(client, token)
     announcing = asyncio.ensure_future(_announce(client, invite))
@@ -185,6 +200,12 @@ async def _announce(client: DiscordBot, invite: bool) -> None:
     print(f"Glimpse is on Discord as {client.user}. Ctrl-C stops it.", flush=True)
     if invite:
         print(f"Invite it: {client.invitation()}", flush=True)
+
+
+def _invitation(client: discord.Client) -> str:
+    return discord.utils.oauth_url(
+        client.application_id or 0, permissions=PERMISSIONS, scopes=SCOPES
+    )
 
 
 def _unknown_token() -> CannotTalk:

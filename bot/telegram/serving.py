@@ -96,6 +96,25 @@ async def serve(
         await application.shutdown()
 
 
+async def introduce(token: str, base_url: str = "") -> str:
+    """The user name of the bot with this token.
+
+    Raises:
+        CannotTalk: Telegram does not know the token, or cannot be reached.
+    """
+    bot = build(token, base_url).bot
+    try:
+        await bot.initialize()
+        return str(bot.username)
+    except InvalidToken:
+        raise _unknown_token() from None
+    except TelegramError as error:
+        raise CannotTalk("Telegram cannot be reached; look after the network.") from error
+    finally:
+        await bot.shutdown()
+        await bot.request.shutdown()  # a bot that could not start does not do that
+
+
 async def _initialise(application: App, stopped: asyncio.Event) -> None:
     """Introduce the bot, as often as it takes without a network."""
     while not stopped.is_set():
@@ -103,10 +122,7 @@ async def _initialise(application: App, stopped: asyncio.Event) -> None:
             await application.initialize()
         except InvalidToken:
             await application.bot.request.shutdown()  # it counts as never started
-            raise CannotTalk(
-                "Telegram does not know this token; copy GLIMPSE_TELEGRAM_TOKEN from BotFather "
-                "once more."
-            ) from None  # its text holds the token
+            raise _unknown_token() from None  # its text holds the token
         except NetworkError as error:
             _log.warning("Telegram cannot be reached (%s); trying again", type(error).__name__)
             try:
@@ -127,6 +143,12 @@ async def _tell_commands(application: App, texts: Texts) -> None:
         await application.bot.set_my_commands(short, BotCommandScopeAllGroupChats())
     except TelegramError as error:
         _log.warning("Cannot set the menu of commands: %s", type(error).__name__)
+
+
+def _unknown_token() -> CannotTalk:
+    return CannotTalk(
+        "Telegram does not know this token; copy GLIMPSE_TELEGRAM_TOKEN from BotFather once more."
+    )
 
 
 def _on_polling_error(error: TelegramError) -> None:

@@ -51,7 +51,7 @@ def states(bench: Bench, *arguments: str) -> tuple[int, dict[str, dict[str, str]
 def test_all_is_well(healthy: Bench) -> None:
     outcome = healthy.run("check")
     assert (outcome.status, outcome.err) == (0, "")
-    assert [line.split()[0] for line in outcome.out.splitlines()] == ["ok"] * 9
+    assert [line.split()[0] for line in outcome.out.splitlines()] == ["ok"] * 11
     assert '"red" in 0.' in outcome.out
     assert healthy.engine.closed
     status, found = states(healthy)

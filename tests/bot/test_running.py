@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -17,7 +18,9 @@ from fake_telegram import TOKEN as TELEGRAM_TOKEN
 from fake_telegram import FakeTelegram
 
 from bot.assistant import Assistant
+from bot.cli.checks import _discord, _telegram
 from bot.cli.run import _parts
+from bot.discord import serving as discord
 from bot.running import run_together
 from bot.settings import Settings
 from bot.telegram.serving import CannotTalk
@@ -35,7 +38,7 @@ async def test_one_engine_answers_on_all_platforms_until_told_to_stop(
 ) -> None:
     stopped, port = asyncio.Event(), free_port()
     assistant = Assistant(StandIn(), open_picture=open_photo)
-    async with FakeTelegram().running() as telegram, FakeDiscord().running(monkeypatch) as discord:
+    async with FakeTelegram().running() as telegram, FakeDiscord().running(monkeypatch) as api:
         settings = Settings(
             port=port, telegram_token=TELEGRAM_TOKEN, telegram_base_url=telegram.url,
             discord_token=DISCORD_TOKEN,
@@ -44,9 +47,9 @@ async def test_one_engine_answers_on_all_platforms_until_told_to_stop(
         assert len(parts) == 3
         task = asyncio.ensure_future(run_together(parts, stopped))
         telegram.photo(b"red", "What colour is it?")
-        await discord.dm("What colour is it?", b"blue")
+        await api.dm("What colour is it?", b"blue")
         assert await telegram.answers(1) == ["Red."]
-        await discord.until(lambda: discord.said == ["Blue."])
+        await api.until(lambda: api.said == ["Blue."])
         async with httpx.AsyncClient() as client:
             page = await client.get(f"http://127.0.0.1:{port}/healthz")
         assert page.status_code == 200
@@ -99,3 +102,25 @@ def test_without_anything_to_serve_it_says_what_to_set(bench: Bench) -> None:
     outcome = bench.run("run", "--no-web")
     assert outcome.status == 2
     assert "set GLIMPSE_TELEGRAM_TOKEN" in outcome.err
+
+
+async def test_check_tells_which_bots_the_tokens_are_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with FakeTelegram().running() as telegram, FakeDiscord().running(monkeypatch):
+        settings = Settings(
+            telegram_token=TELEGRAM_TOKEN, telegram_base_url=telegram.url,
+            discord_token=DISCORD_TOKEN,
+        )  # fmt: skip
+        found = await asyncio.to_thread(_telegram, settings)
+        assert found == ("ok", "@glimpse_bot, to be found at https://t.me/glimpse_bot", "")
+        state, detail, _ = await asyncio.to_thread(_discord, settings)
+        assert state == "ok"
+        assert detail.startswith("glimpse, to be invited at https://discord.com/")
+        assert "client_id=100" in detail
+        assert "scope=bot+applications.commands" in detail
+        wrong = replace(settings, telegram_token="1:wrong", discord_token="wrong")
+        with pytest.raises(CannotTalk, match="Telegram does not know this token"):
+            await asyncio.to_thread(_telegram, wrong)
+        with pytest.raises(discord.CannotTalk, match="Discord does not know this token"):
+            await asyncio.to_thread(_discord, wrong)
+    with pytest.raises(CannotTalk, match="cannot be reached"):
+        await asyncio.to_thread(_telegram, settings)
