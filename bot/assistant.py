@@ -63,7 +63,7 @@ class Assistant:
         Messages of one person in one chat are handled in the order of the calls.
         """
         who = Conversation(incoming.platform, incoming.chat, incoming.user)
-        if not self._access.allows(who.platform, who.user, who.chat):
+        if not self.allows(who.platform, who.user, who.chat):
             return _error(self._texts.not_allowed) if incoming.addressed else None
         try:
             async with self._turns.of(who):
@@ -73,6 +73,14 @@ class Assistant:
         except Exception as error:
             trouble = crashed(error)
             return _error(self._line(trouble), trouble.reference) if incoming.addressed else None
+
+    def allows(self, platform: str, user: str, chat: str) -> bool:
+        """Whether this person may ask in this chat, for who would fetch their pictures first."""
+        return self._access.allows(platform, user, chat)
+
+    def tidy(self) -> None:
+        """Forget what is too old; nothing else does so while nobody writes."""
+        self._memory.purge()
 
     def forget(self, platform: str, chat: str, user: str) -> None:
         """Forget a person's pictures in one chat; their limits stay as they are."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 Part = Callable[[asyncio.Event], Awaitable[None]]
+TIDYING = 60.0  # seconds
 
 
 async def run_together(parts: Sequence[Part], stopped: asyncio.Event) -> None:
@@ -31,3 +32,14 @@ async def run_together(parts: Sequence[Part], stopped: asyncio.Event) -> None:
     for task in [*done, *tasks]:
         if error := task.exception():
             raise error
+
+
+async def tidy_until(tidy: Callable[[], None], stopped: asyncio.Event) -> None:
+    """Call `tidy` every minute until `stopped` is set: what is too old has to go by itself."""
+    while True:
+        try:
+            async with asyncio.timeout(TIDYING):
+                await stopped.wait()
+                return
+        except TimeoutError:
+            tidy()

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from data.images import read_picture
+from finetune.errors import TrainingError
 from finetune.measure import Asked, flickr_captions, vqa_questions
 from finetune.progress import StepReport
 from finetune.recipe import Recipe, load_recipe
@@ -67,6 +68,7 @@ class Finding:
 
     Attributes:
         name: Of the variant.
+        recipe: What it changes, its steps and its pictures in a step.
         caption_loss: Nats a token of people's captions.
         answer_loss: Nats an answer of people's.
         mapper: Parameters that the mapper learns.
@@ -76,6 +78,7 @@ class Finding:
     """
 
     name: str
+    recipe: str
     caption_loss: float
     answer_loss: float
     mapper: int
@@ -101,7 +104,8 @@ def main() -> int:
     root = options.data.resolve()
     for name in options.only:
         try_out(recipe, name, root, options.run, options.limit)
-    print(table([found for name in VARIANTS if (found := _known(options.run, name))]))
+    findings = [found for name in VARIANTS if (found := _known(options.run, name))]
+    print(f"{findings[0].recipe}:\n\n{table(findings)}")
     return 0
 
 
@@ -131,6 +135,8 @@ def try_out(recipe: Recipe, name: str, root: Path, run: Path, limit: int) -> Fin
         DataError, ProfileError, WeightsError, TrainingError: One plain sentence each.
     """
     if known := _known(run, name):
+        if known.recipe != _called(recipe):
+            raise TrainingError(f"{run} holds findings of {known.recipe}; name another folder.")
         return known
     folder = _folder(run, name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -146,6 +152,7 @@ def try_out(recipe: Recipe, name: str, root: Path, run: Path, limit: int) -> Fin
     tokens = sum(len(trainer.vlm.target(asked.golds[0])) for asked in captions)
     found = Finding(
         name,
+        _called(recipe),
         sum(told) / tokens,
         sum(answered) / len(answered),
         sum(p.numel() for p in trainer.learner.mapper_parameters),
@@ -185,6 +192,10 @@ def _changed(recipe: Recipe, variant: Variant, folder: Path) -> Recipe:
         lora=replace(recipe.lora, **variant.lora),
         schedule=replace(recipe.schedule, **variant.schedule),
     )
+
+
+def _called(recipe: Recipe) -> str:
+    return f"{recipe.name}, {recipe.schedule.steps} steps of {recipe.schedule.pictures} pictures"
 
 
 def _folder(run: Path, name: str) -> Path:

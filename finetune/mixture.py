@@ -25,6 +25,7 @@ from model.prompts import CAPTION_PROMPT, question_prompt
 Tokens = Callable[[str], list[int]]
 T = TypeVar("T")
 _POLAR = ("yes", "no")
+_ABSENT = ("no", "none", "nothing", "0", "zero")
 _PEOPLES = ("human", "statement")  # kinds of questions that were not derived
 _SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
 _PRESENCE = re.compile(r"(is|are) there\b.*\b(picture|image|photo)\b", re.IGNORECASE)
@@ -213,12 +214,13 @@ def read_source(source: Source, root: Path) -> list[Learnable]:
 def taken_for_granted(questions: Sequence[QuestionRecord]) -> list[str]:
     """What holds of a picture if people ask these questions, as texts of question and answer.
 
-    "What colour is the cat?" has a cat in it; a question that is answered "no" tells nothing.
+    "What colour is the cat?" has a cat in it; a question that is answered "no" or "none" tells
+    nothing.
     """
     texts = []
     for record in questions:
         answer, most = record.answers[0]
-        if answer != "no":
+        if answer not in _ABSENT:
             enough = min(3, most)
             agreed = [text for text, count in record.answers if count >= enough]
             texts.append(" ".join([record.question, *agreed]).replace("_", " "))

@@ -91,7 +91,7 @@ def fit_words(
         known: The vocabulary so far, whose words keep their learnt names.
 
     Raises:
-        TrainingError: The captions hold fewer words than the vocabulary has room for.
+        TrainingError: The texts hold fewer words than the vocabulary has room for.
     """
     words = vlm.mapper.words
     assert words is not None
@@ -124,7 +124,7 @@ class CrossFittedWords:
     others (cross-fitting, as in stacked generalisation: Wolpert 1992).
 
     Args:
-        vlm: Its mapper has word tags, whose detector serves pictures without captions.
+        vlm: Its mapper has word tags, whose detector serves pictures without texts.
         examples: What to fit the others on; None if there is nothing.
         vocabulary: The words that the detector of `vlm` tells.
         seed: Of order, views and dropout.

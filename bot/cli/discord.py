@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from bot.assistant import Assistant
+    from bot.running import Part
     from data.images import Picture
 
 
@@ -59,15 +59,12 @@ async def _sync(token: str) -> None:
 
 
 async def _talk(token: str, assistant: Assistant, verbose: bool) -> None:
-    import asyncio
-
+    from bot.cli.run import until_signalled
     from bot.discord.serving import build, serve
 
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    await serve(build(assistant), token, stopped, invite=verbose)
+    client = build(assistant)
+    part: Part = lambda stopped: serve(client, token, stopped, invite=verbose)  # noqa: E731
+    await until_signalled(assistant, [part])
 
 
 class _NoModel:

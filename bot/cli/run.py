@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -37,19 +37,21 @@ def run(desk: Desk, web: bool, profile: str | None) -> None:
 
     with desk.engine(profile) as engine:
         quiet.speak(logging.WARNING)  # from here on, an operator's log
-        asyncio.run(_run(list(_parts(settings, desk.assistant(engine), web))))
+        assistant = desk.assistant(engine)
+        asyncio.run(until_signalled(assistant, list(_parts(settings, assistant, web))))
 
 
-async def _run(parts: list[Part]) -> None:
+async def until_signalled(assistant: Assistant, parts: Sequence[Part]) -> None:
+    """Run platforms, and keep the assistant tidy, until Ctrl-C or SIGTERM."""
     import asyncio
 
-    from bot.running import run_together
+    from bot.running import run_together, tidy_until
 
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
-    await run_together(parts, stopped)
+    await run_together([*parts, lambda event: tidy_until(assistant.tidy, event)], stopped)
 
 
 def _parts(settings: Settings, assistant: Assistant, web: bool) -> Iterator[Part]:

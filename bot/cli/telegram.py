@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 from typing import TYPE_CHECKING
 
 import click
@@ -36,13 +35,8 @@ def telegram(desk: Desk, profile: str | None) -> None:
 
 
 async def _talk(settings: Settings, assistant: Assistant) -> None:
-    import asyncio
-
+    from bot.cli.run import until_signalled
     from bot.telegram.serving import build, serve
 
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
     application = build(settings.telegram_token, settings.telegram_base_url)
-    await serve(application, assistant, stopped)
+    await until_signalled(assistant, [lambda stopped: serve(application, assistant, stopped)])

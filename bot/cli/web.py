@@ -41,5 +41,7 @@ def web(desk: Desk, host: str | None, port: int | None, profile: str | None) -> 
         from bot.web import create_app
 
         quiet.speak(logging.WARNING)  # from here on, an operator's log
-        app = create_app(Assistant(engine), settings=chosen)
-        serve(app, chosen.host, chosen.port, shutdown_seconds=chosen.shutdown_seconds)
+        assistant = Assistant(engine)
+        app = create_app(assistant, settings=chosen)
+        seconds = chosen.shutdown_seconds
+        serve(app, chosen.host, chosen.port, shutdown_seconds=seconds, tidy=assistant.tidy)

@@ -177,6 +177,8 @@ class Talk:
             return Answer(self._texts.too_many_waiting, error=True)
 
     async def _answer(self, ask: _Ask) -> Answer:
+        if not self._assistant.allows(PLATFORM, ask.whose[1], ask.whose[0]):
+            return Answer(self._texts.not_allowed, error=True)
         own = await fetch_all(ask.own, self._texts)
         about = await fetch_all(ask.about, self._texts)
         remarks = list(dict.fromkeys(own.remarks + about.remarks))

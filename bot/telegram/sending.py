@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+import httpx
 from telegram import (
     Bot,
     InlineKeyboardButton,
@@ -48,8 +49,7 @@ async def say(bot: Bot, asked: Message, reply: Reply, said: int | None = None) -
         first = None
         for number, part in enumerate(parts):
             last = keys if number == len(parts) - 1 else None
-            if said and number == 0:
-                await _edit(bot, asked, said, part, last)
+            if said and number == 0 and await _edit(bot, asked, said, part, last):
                 first = said
                 continue
             send = _sending(bot, asked, part, last)
@@ -65,7 +65,7 @@ async def say(bot: Bot, asked: Message, reply: Reply, said: int | None = None) -
 
 
 async def insist(call: Callable[[], Awaitable[T]]) -> T:
-    """Try again while there is no network; not after a time-out, when it may have worked.
+    """Try again while there is no network; not after a failure when it may have worked.
 
     Raises:
         TelegramError: There is none for a minute and a half, or Telegram refuses.
@@ -74,7 +74,7 @@ async def insist(call: Callable[[], Awaitable[T]]) -> T:
         try:
             return await call()
         except NetworkError as error:
-            if isinstance(error, BadRequest | TimedOut):
+            if isinstance(error, BadRequest) or _may_have_worked(error):
                 raise
             _log.warning("No network; trying again in %.0f s", wait)
             await asyncio.sleep(wait)
@@ -118,7 +118,8 @@ def _sending(
 
 async def _edit(
     bot: Bot, asked: Message, said: int, text: str, keys: InlineKeyboardMarkup | None
-) -> None:
+) -> bool:
+    """Change an answer; returns whether it is there to be changed."""
     try:
         await insist(
             lambda: bot.edit_message_text(
@@ -126,8 +127,16 @@ async def _edit(
             )
         )
     except BadRequest as error:
-        if "not modified" not in str(error).lower():
-            raise
+        return "not modified" in str(error).lower()
+    return True
+
+
+def _may_have_worked(error: NetworkError) -> bool:
+    """Whether a message may have been sent though nothing was heard of it."""
+    cause = error.__cause__
+    if isinstance(error, TimedOut):  # also when no connection was made at all
+        return not isinstance(cause, httpx.ConnectTimeout | httpx.PoolTimeout)
+    return isinstance(cause, httpx.ReadError)
 
 
 def _keys(reply: Reply) -> InlineKeyboardMarkup | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import Any
 
@@ -23,6 +24,7 @@ from bot.texts import ENGLISH, Texts
 
 AT_ONCE = 64  # updates in work; each person's wait for each other anyway
 FINISHING = 15.0  # seconds that answers under way have when the bot is stopped
+FORCING = 2.0  # seconds for a second attempt at that
 RETRY = 5.0  # seconds between attempts to start without a network
 KINDS = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY]
 
@@ -32,6 +34,18 @@ App = Application[Any, Any, Any, Any, Any, Any]
 
 class CannotTalk(RuntimeError):  # noqa: N818
     """`str(error)` is one plain sentence: why Telegram will not have the bot, and what to do."""
+
+
+class _Limiter(AIORateLimiter):
+    """Keeps to Telegram's limits, which "typing" does not count towards."""
+
+    async def process_request(
+        self, callback: Any, args: Any, kwargs: Any, endpoint: str, *more: Any, **named: Any
+    ) -> Any:
+        """Send now, or when the limits allow it."""
+        if endpoint == "sendChatAction":
+            return await callback(*args, **kwargs)
+        return await super().process_request(callback, args, kwargs, endpoint, *more, **named)
 
 
 def build(token: str, base_url: str = "") -> App:
@@ -48,7 +62,7 @@ def build(token: str, base_url: str = "") -> App:
         ApplicationBuilder()
         .token(token)
         .concurrent_updates(AT_ONCE)
-        .rate_limiter(AIORateLimiter(max_retries=5))
+        .rate_limiter(_Limiter(max_retries=5))
     )
     if base_url:
         root = base_url.rstrip("/")
@@ -73,27 +87,53 @@ async def serve(
     application.add_error_handler(_on_error)
     await _initialise(application, stopped)
     try:
-        if stopped.is_set():
-            return
-        await _tell_commands(application, texts)
-        await application.start()
-        updater = application.updater
-        assert updater is not None
-        await updater.start_polling(
-            allowed_updates=KINDS, bootstrap_retries=-1, error_callback=_on_polling_error
-        )
-        name = application.bot.username
-        print(f"Glimpse is on Telegram as @{name}. Ctrl-C stops it.", flush=True)
-        await stopped.wait()
-        await updater.stop()
+        if not stopped.is_set():
+            await _tell_commands(application, texts)
+            await application.start()
+            await _poll(application, stopped)
         try:
             async with asyncio.timeout(FINISHING):
-                await talk.close()
-                await application.stop()
+                await _finish(application, talk)
         except TimeoutError:
             _log.warning("Some answers were not finished in %.0f s", FINISHING)
     finally:
-        await application.shutdown()
+        with contextlib.suppress(Exception):  # what came before matters more
+            async with asyncio.timeout(FORCING):
+                await _finish(application, talk)
+        with contextlib.suppress(RuntimeError):  # it still runs, but will not any more
+            await application.shutdown()
+
+
+async def _poll(application: App, stopped: asyncio.Event) -> None:
+    """Fetch updates until `stopped` is set, however long it takes to begin without a network."""
+    updater = application.updater
+    assert updater is not None
+    starting = asyncio.ensure_future(
+        updater.start_polling(
+            allowed_updates=KINDS, bootstrap_retries=-1, error_callback=_on_polling_error
+        )
+    )
+    stopping = asyncio.ensure_future(stopped.wait())
+    try:
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            name = application.bot.username
+            print(f"Glimpse is on Telegram as @{name}. Ctrl-C stops it.", flush=True)
+            await stopping
+    finally:
+        for task in (starting, stopping):
+            task.cancel()
+        await asyncio.gather(starting, stopping, return_exceptions=True)
+
+
+async def _finish(application: App, talk: Talk) -> None:
+    """Take nothing new; answer what has come in, then the albums that were waited for."""
+    if application.updater and application.updater.running:
+        await application.updater.stop()
+    if application.running:
+        await application.stop()
+    await talk.close()
 
 
 async def introduce(token: str, base_url: str = "") -> str:

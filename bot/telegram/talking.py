@@ -30,9 +30,31 @@ from bot.texts import ENGLISH, Texts
 from bot.turns import TooManyWaitingError, Turns
 
 PLATFORM = "telegram"
+FETCHES = 8  # files on their way at the same time
 REFUSALS, REFUSAL_SECONDS = 2, 10.0  # how often the same refusal is said within how many seconds
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """What somebody wants.
+
+    Attributes:
+        asked: The message that is answered.
+        who: Wants it.
+        words: What they said.
+        messages: What they sent, if they sent something.
+        about: Messages of others, or earlier ones, that it is about.
+        edited: Whether it was said before in other words.
+    """
+
+    asked: Message
+    who: str
+    words: str
+    messages: Sequence[Message] = ()
+    about: Sequence[Message] = ()
+    edited: bool = False
 
 
 @dataclass
@@ -65,9 +87,13 @@ class Talk:
         self._album_of: Recent[tuple[str, str], tuple[str, str, str]] = Recent()
         self._turns = Turns()
         self._answers: Recent[tuple[int, int], tuple[int, str]] = Recent()
+        # The messages whose pictures each person was last told about, and each answer is about.
+        self._last: Recent[tuple[str, str], Sequence[Message]] = Recent()
+        self._subjects: Recent[tuple[int, int], Sequence[Message]] = Recent()
         self._unasked: Recent[str, list[Message]] = Recent()
         self._refused: Recent[tuple[str, str], tuple[str, int, float]] = Recent()
         self._seen: Recent[int, None] = Recent()
+        self._fetching = asyncio.Semaphore(FETCHES)
 
     @property
     def me(self) -> User:
@@ -82,7 +108,8 @@ class Talk:
         if update.callback_query:
             await self._pressed(update.callback_query)
         elif update.edited_message:
-            await self._edited(update.edited_message)
+            if not update.edited_message.media_group_id:
+                await self._take([update.edited_message], edited=True)
         elif message := update.message:
             if message.from_user and message.from_user.is_bot and not message.sender_chat:
                 return
@@ -93,98 +120,113 @@ class Talk:
         await self._albums.close()
 
     async def _arrived(self, message: Message) -> None:
+        if not (message.text or message.caption or message.effective_attachment):
+            return  # somebody pinned a message, say
         whose = (conversation(message), sender(message))
-        if message.media_group_id:
-            self._album_of[whose] = (*whose, message.media_group_id)
-            self._albums.add(self._album_of[whose], message)
+        album = (*whose, message.media_group_id) if message.media_group_id else None
+        before = self._album_of.pop(whose, None)
+        if before and before != album:  # it was sent before this, so it comes first
+            self._albums.flush(before)
+        if album:
+            self._album_of[whose] = album
+            self._albums.add(album, message)
             return
-        if album := self._album_of.pop(whose, None):  # it was sent before this, so it comes first
-            self._albums.flush(album)
-            await asyncio.sleep(0)
+        if before:
+            await asyncio.sleep(0)  # for it to take its turn
         await self._take([message])
-
-    async def _edited(self, message: Message) -> None:
-        said, before = self._answers.get((message.chat_id, message.message_id), (None, ""))
-        if words_in(message, self.me) == before or message.media_group_id:
-            return  # something else than the question was changed: a place that moves, say
-        await self._take([message], said)
 
     async def _pressed(self, query: CallbackQuery) -> None:
         """A button under an answer: its action is meant for what the answer was about."""
+        message = query.message
+        known = isinstance(message, Message) and message.is_accessible and query.data
         try:
-            await query.answer()
+            await query.answer(None if known else self._texts.button_too_old)
         except TelegramError as error:
             _log.debug("Cannot confirm a button: %s", type(error).__name__)
-        message = query.message
-        if not (isinstance(message, Message) and message.is_accessible and query.data):
-            return  # too old for Telegram to tell what it was
-        about = message.reply_to_message
-        await self._answer([], message, str(query.from_user.id), query.data, about)
+        if isinstance(message, Message) and message.is_accessible and query.data:
+            replied = [message.reply_to_message] if message.reply_to_message else []
+            about = self._subjects.get((message.chat_id, message.message_id), replied)
+            ask = _Ask(message, str(query.from_user.id), query.data, (), about)
+            await self._answer(ask)
 
-    async def _take(self, messages: list[Message], said: int | None = None) -> None:
+    async def _take(self, messages: list[Message], *, edited: bool = False) -> None:
         """Answer messages that belong together, or keep them in mind until somebody asks."""
+        asked = messages[0]
+        where = conversation(asked)
         if not any(is_addressed(message, self.me) for message in messages):
-            if any(isinstance(picture_in(message), Source) for message in messages):
-                self._unasked[conversation(messages[0])] = messages
+            shown = any(isinstance(picture_in(message), Source) for message in messages)
+            if shown and not edited:
+                self._unasked[where] = messages
             return
         spoken = [words for message in messages if (words := words_in(message, self.me))]
         if spoken and spoken[0].lower().startswith("/forget"):
-            self._unasked.pop(conversation(messages[0]), None)
-        asked = messages[0]
+            self._unasked.pop(where, None)
+        words = spoken[0] if spoken else ""
         await self._answer(
-            messages, asked, sender(asked), spoken[0] if spoken else "",
-            asked.reply_to_message, said,
-        )  # fmt: skip
+            _Ask(asked, sender(asked), words, messages, self._replied_to(asked), edited)
+        )
 
-    async def _answer(  # noqa: PLR0917
-        self,
-        messages: Sequence[Message],
-        asked: Message,
-        who: str,
-        words: str,
-        about: Message | None,
-        said: int | None = None,
-    ) -> None:
-        where = conversation(asked)
+    def _replied_to(self, asked: Message) -> Sequence[Message]:
+        """The messages that one is about because it replies to them, or to an answer of ours."""
+        replied = asked.reply_to_message
+        if replied is None:
+            return ()
+        return self._subjects.get((replied.chat_id, replied.message_id), [replied])
+
+    async def _answer(self, ask: _Ask) -> None:
+        asked, whose = ask.asked, (conversation(ask.asked), ask.who)
         try:
-            async with self._turns.of((where, who)):
-                async with typing(self._bot, asked):
-                    reply = await self._reply(messages, where, who, words, about)
-                if reply is None or self._repeats(where, who, reply):
+            async with self._turns.of(whose):
+                # Only now is the answer to the question before its edit known.
+                said, before = self._answers.get((asked.chat_id, asked.message_id), (None, ""))
+                if ask.edited and ask.words == before:
+                    return  # something else than the question was changed: a place that moves, say
+                reply = await self._reply(ask, whose)
+                if reply is None or (not ask.edited and self._repeats(whose, reply)):
                     return
-                answer = await say(self._bot, asked, reply, said)
+                answer = await say(self._bot, asked, reply, said if ask.edited else None)
         except TooManyWaitingError:
             reply = Reply(self._texts.too_many_waiting, error=True)
-            if not self._repeats(where, who, reply):
+            if not self._repeats(whose, reply):
                 await say(self._bot, asked, reply)
             return
-        if answer and messages:
-            self._answers[asked.chat_id, asked.message_id] = (answer, words)
+        if answer:
+            self._subjects[asked.chat_id, answer] = self._last.get(whose, ())
+            if ask.messages:
+                self._answers[asked.chat_id, asked.message_id] = (answer, ask.words)
 
-    async def _reply(
-        self, messages: Sequence[Message], where: str, who: str, words: str, about: Message | None
-    ) -> Reply | None:
-        own = await self._fetch(messages)
-        replied = await self._fetch([about] if about and not own.pictures else [])
-        remarks = own.remarks + replied.remarks
-        if remarks and not own.pictures and not replied.pictures:
-            return Reply("\n".join(dict.fromkeys(remarks)), error=True)
-        if own.pictures or replied.pictures:
-            self._unasked.pop(where, None)
-        else:
-            await self._catch_up(where)
-        reply = await self._assistant.handle(
-            Incoming(PLATFORM, where, who, words, tuple(own.pictures), tuple(replied.pictures))
-        )
+    async def _reply(self, ask: _Ask, whose: tuple[str, str]) -> Reply | None:
+        if not self._assistant.allows(PLATFORM, ask.who, whose[0]):
+            return Reply(self._texts.not_allowed, error=True)
+        async with typing(self._bot, ask.asked):
+            own = await self._fetch(ask.messages)
+            replied = await self._fetch([] if own.pictures else ask.about)
+            remarks = list(dict.fromkeys(own.remarks + replied.remarks))
+            if own.pictures or replied.pictures:
+                self._unasked.pop(whose[0], None)
+                self._last[whose] = ask.messages if own.pictures else ask.about
+            elif remarks:
+                return Reply("\n".join(remarks), error=True)
+            else:
+                await self._catch_up(whose)
+            pictures, others = tuple(own.pictures), tuple(replied.pictures)
+            reply = await self._assistant.handle(
+                Incoming(PLATFORM, *whose, ask.words, pictures, others)
+            )
         if reply and remarks:
-            return replace(reply, text="\n".join([reply.text, "", *dict.fromkeys(remarks)]))
+            return replace(reply, text="\n".join([reply.text, "", *remarks]))
         return reply
 
-    async def _catch_up(self, where: str) -> None:
+    async def _catch_up(self, whose: tuple[str, str]) -> None:
         """Show the assistant a picture that was posted before the bot was called."""
-        messages = self._unasked.pop(where, None)
-        if messages:
-            shown = await self._fetch(messages)
+        where = whose[0]
+        messages = self._unasked.get(where)
+        if messages is None:
+            return
+        shown = await self._fetch(messages)
+        if self._unasked.get(where) is messages and shown.pictures:
+            del self._unasked[where]
+            self._last[whose] = messages
             who, pictures = sender(messages[0]), tuple(shown.pictures)
             await self._assistant.handle(
                 Incoming(PLATFORM, where, who, pictures=pictures, addressed=False)
@@ -208,19 +250,20 @@ class Talk:
         if isinstance(source, NoPicture):
             return self._texts.no_picture_file
         try:
-            return await fetch(self._bot, source, PATIENCE)
+            async with self._fetching:
+                return await fetch(self._bot, source, PATIENCE)
         except FetchError as error:
             return self._texts.file_too_big if error.too_big else self._texts.fetch_failed
 
-    def _repeats(self, where: str, who: str, reply: Reply) -> bool:
+    def _repeats(self, whose: tuple[str, str], reply: Reply) -> bool:
         """Whether this person was refused in the same words twice a moment ago."""
         if not reply.error:
-            self._refused.pop((where, who), None)
+            self._refused.pop(whose, None)
             return False
         now = asyncio.get_running_loop().time()
         words = re.sub(r"\d+", "", reply.text)  # the time to wait grows shorter
-        before, count, at = self._refused.get((where, who), ("", 0, now))
+        before, count, at = self._refused.get(whose, ("", 0, now))
         again = before == words and now - at < REFUSAL_SECONDS
         count, at = (count + 1, at) if again else (1, now)
-        self._refused[where, who] = (words, count, at)
+        self._refused[whose] = (words, count, at)
         return count > REFUSALS

@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -17,12 +17,21 @@ from starlette.types import ASGIApp
 from bot.web.guard import is_loopback
 from bot.web.settings import WebSettings
 
+TIDYING = 600  # ticks of uvicorn, ten a second
+
 
 class CannotServe(RuntimeError):  # noqa: N818
     """`str(error)` is one plain sentence: why the address cannot be used and what to do."""
 
 
-def serve(app: ASGIApp, host: str, port: int, *, shutdown_seconds: int = 15) -> None:
+def serve(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    *,
+    shutdown_seconds: int = 15,
+    tidy: Callable[[], None] = lambda: None,
+) -> None:
     """Serve an app and block until Ctrl-C or SIGTERM; messages under way are finished.
 
     Args:
@@ -30,6 +39,7 @@ def serve(app: ASGIApp, host: str, port: int, *, shutdown_seconds: int = 15) -> 
         host: Name or address to listen on.
         port: Port to listen on; 0 takes any free one. The address to open is printed.
         shutdown_seconds: How long messages under way may take to finish.
+        tidy: Called every minute.
 
     Raises:
         CannotServe: The port is taken, or the address is not this computer's.
@@ -39,7 +49,7 @@ def serve(app: ASGIApp, host: str, port: int, *, shutdown_seconds: int = 15) -> 
         quiet.addFilter(_not_a_cancellation)
         try:
             line = opening_line(host, listener.getsockname()[1])
-            Server(app, line, shutdown_seconds).run([listener])
+            Server(app, line, shutdown_seconds, tidy=tidy).run([listener])
         finally:
             quiet.removeFilter(_not_a_cancellation)
 
@@ -129,7 +139,13 @@ class Server(uvicorn.Server):
     """
 
     def __init__(
-        self, app: ASGIApp, line: str, shutdown_seconds: int = 15, *, heeds_signals: bool = True
+        self,
+        app: ASGIApp,
+        line: str,
+        shutdown_seconds: int = 15,
+        *,
+        heeds_signals: bool = True,
+        tidy: Callable[[], None] = lambda: None,
     ) -> None:
         config = uvicorn.Config(
             app,
@@ -141,12 +157,18 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=shutdown_seconds,
         )
         super().__init__(config)
-        self._line, self._heeds_signals = line, heeds_signals
+        self._line, self._heeds_signals, self._tidy = line, heeds_signals, tidy
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
         await super().startup(sockets=sockets)
         print(self._line, flush=True)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tidy every `TIDYING` tenths of a second; tells whether to stop."""
+        if counter % TIDYING == TIDYING - 1:
+            self._tidy()
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

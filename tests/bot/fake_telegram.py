@@ -32,6 +32,7 @@ class FakeTelegram:
     Attributes:
         files: Contents by file id.
         calls: What the bot asked for: method and parameters.
+        numbers: Of the messages that it said or changed.
         faults: Answers that a method gives instead, one at each call: (status, body, seconds).
     """
 
@@ -40,6 +41,7 @@ class FakeTelegram:
     faults: defaultdict[str, list[tuple[int, Json, float]]] = field(
         default_factory=lambda: defaultdict(list)
     )
+    numbers: list[int] = field(default_factory=list)
     url: str = ""
     _updates: list[Json] = field(default_factory=list)
     _ids: Any = field(default_factory=lambda: itertools.count(1))
@@ -191,6 +193,7 @@ class FakeTelegram:
                     "file_path": f"photos/{sent['file_id']}"}  # fmt: skip
         if name in {"sendMessage", "editMessageText"}:
             number = sent.get("message_id") or next(self._ids)
+            self.numbers.append(number)
             return {"message_id": number, "date": int(time.time()), "text": sent["text"],
                     "chat": {"id": sent["chat_id"], "type": "private"}, "from": ME}  # fmt: skip
         return True

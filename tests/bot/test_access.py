@@ -46,6 +46,10 @@ async def test_who_is_not_on_the_list_is_told_so_and_costs_nothing() -> None:
     unasked = Incoming("telegram", "-5", "2", pictures=(photo("red"),), addressed=False)
     assert await assistant.handle(unasked) is None
     assert not engine.asked
+    # Nor is their picture kept for somebody who may ask.
+    reply = await assistant.handle(Incoming("telegram", "-5", "1", "What colour is it?"))
+    assert reply is not None
+    assert reply.text == ENGLISH.no_picture
 
 
 async def test_admins_are_not_counted() -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import httpx
 import pytest
 from cli_bench import Bench
-from engine_stand_in import StandIn, open_photo
+from engine_stand_in import Clock, StandIn, open_photo, photo
 from fake_discord import TOKEN as DISCORD_TOKEN
 from fake_discord import FakeDiscord
 from fake_telegram import TOKEN as TELEGRAM_TOKEN
@@ -21,7 +21,9 @@ from bot.assistant import Assistant
 from bot.cli.checks import _discord, _telegram
 from bot.cli.run import _parts
 from bot.discord import serving as discord
-from bot.running import run_together
+from bot.memory import Memory
+from bot.messages import Incoming
+from bot.running import run_together, tidy_until
 from bot.settings import Settings
 from bot.telegram.serving import CannotTalk
 
@@ -124,3 +126,20 @@ async def test_check_tells_which_bots_the_tokens_are_of(monkeypatch: pytest.Monk
             await asyncio.to_thread(_discord, wrong)
     with pytest.raises(CannotTalk, match="cannot be reached"):
         await asyncio.to_thread(_telegram, settings)
+
+
+async def test_what_is_too_old_goes_though_nobody_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.running.TIDYING", 0.01)
+    clock, stopped = Clock(), asyncio.Event()
+    memory = Memory(clock=clock)
+    assistant = Assistant(StandIn(), open_picture=open_photo, memory=memory)
+    await assistant.handle(Incoming("telegram", "1", "1", pictures=(photo("red"),)))
+    task = asyncio.ensure_future(run_together([lambda e: tidy_until(assistant.tidy, e)], stopped))
+    await asyncio.sleep(0.05)
+    assert len(memory) == 1
+    clock.advance(3601)
+    async with asyncio.timeout(5):
+        while len(memory):
+            await asyncio.sleep(0.01)
+    stopped.set()
+    await task

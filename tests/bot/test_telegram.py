@@ -11,6 +11,7 @@ import pytest
 from engine_stand_in import Said, StandIn, open_photo
 from fake_telegram import ME, TOKEN, FakeTelegram
 
+from bot.access import Access
 from bot.assistant import Assistant
 from bot.limits import UNLIMITED, Limits, LimitSettings
 from bot.splitting import split
@@ -24,12 +25,14 @@ BLUE_CAPTION = "A blue square.\n\nAsk me anything about it."
 
 @asynccontextmanager
 async def telegram(
-    engine: StandIn | None = None, limits: LimitSettings | None = None
+    engine: StandIn | None = None,
+    limits: LimitSettings | None = None,
+    access: Access = Access(),  # noqa: B008 (frozen)
 ) -> AsyncIterator[FakeTelegram]:
     """The bot, started and stopped as `glimpse telegram` does it."""
     free = LimitSettings(default=UNLIMITED)
     assistant = Assistant(
-        engine or StandIn(), limits=Limits(limits or free), open_picture=open_photo
+        engine or StandIn(), limits=Limits(limits or free), access=access, open_picture=open_photo
     )
     stopped = asyncio.Event()
     async with FakeTelegram().running() as api:
@@ -348,7 +351,7 @@ async def test_the_token_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
         api.photo(b"blue")
         await api.answers(1)
     assert caplog.records
-    assert not [record for record in caplog.records if "secret" in record.getMessage()]
+    assert "secret" not in caplog.text
 
 
 async def test_a_wrong_token_is_said_so() -> None:
@@ -374,3 +377,65 @@ def test_parts_of_a_long_text() -> None:
     assert split("one two three", 8) == ["one two", "three"]
     assert split("one\ntwo three", 10) == ["one", "two three"]
     assert split("x" * 20, 8) == ["x" * 8, "x" * 8, "x" * 4]
+
+
+async def test_an_edit_before_the_answer_still_gets_one_answer() -> None:
+    async with telegram() as api:
+        api.faults["file"].append((200, {}, 0.4))
+        photo = api.photo(b"blue", "/caption")
+        more = {"photo": photo["photo"], "message_id": photo["message_id"], "edit": True}
+        api.message("What colour is it?", **more)
+        assert await api.answers(2) == ["A blue square.", "Blue."]
+        assert len(api.of("editMessageText")) == 1
+        # The answer was deleted, so that it cannot be changed.
+        gone = {"description": "Bad Request: message to edit not found"}
+        api.faults["editMessageText"].append((400, gone, 0))
+        api.message("Is it blue?", **more)
+        assert (await api.answers(3))[2] == "Blue."
+        assert len(api.of("sendMessage")) == 2
+
+
+async def test_buttons_and_replies_mean_what_an_old_answer_was_about() -> None:
+    async with telegram() as api:
+        api.photo(b"red", "/caption")
+        await api.answers(1)
+        follow_up = api.message("What colour is it?")
+        await api.answers(2)
+        api.photo(b"blue", "/caption")
+        await api.answers(3)
+        answer = {"message_id": api.numbers[1], "date": 1, "chat": follow_up["chat"], "from": ME,
+                  "text": "Red.", "reply_to_message": follow_up}  # fmt: skip
+        api.press("/caption", answer)
+        assert (await api.answers(4))[3] == "A red square."
+        api.message("What colour is it?", reply_to_message=answer)
+        assert (await api.answers(5))[4] == "Red."
+
+
+async def test_who_is_not_on_the_list_has_nothing_fetched() -> None:
+    access = Access(users=frozenset({"telegram:7"}))
+    async with telegram(access=access) as api:
+        api.photo(b"red", user=8)
+        assert await api.answers(1) == [ENGLISH.not_allowed]
+        assert not api.of("getFile")
+        api.photo(b"red", "What colour is it?")
+        assert (await api.answers(2))[1] == "Red."
+
+
+async def test_of_two_albums_the_first_is_answered_first() -> None:
+    async with telegram() as api:
+        api.photo(b"red", media_group_id="a")
+        api.photo(b"red", media_group_id="a")
+        api.photo(b"blue", media_group_id="b")
+        api.photo(b"blue", media_group_id="b")
+        api.message("What colour is picture 1?")
+        said = await api.answers(3)
+        assert [text.split("\n")[0] for text in said] == [
+            "1. A red square.", "1. A blue square.", "Blue.",
+        ]  # fmt: skip
+
+
+async def test_what_is_only_told_by_telegram_gets_no_answer() -> None:
+    async with telegram() as api:
+        api.message(pinned_message=api.message("Thanks", user=9))
+        assert await api.answers(1) == [ENGLISH.thanks]
+        assert len(await api.settle()) == 1

@@ -12,6 +12,7 @@ from tiny_data import recipe_table, write_profile, write_recipe
 
 from finetune import ablate
 from finetune.ablate import VARIANTS, Finding, shortened, table, try_out
+from finetune.errors import TrainingError
 from finetune.measure import Asked
 from finetune.possible import problems
 from finetune.recipe import Recipe, load_recipe
@@ -73,12 +74,15 @@ def test_variants_differ_in_what_they_name_and_nothing_runs_twice(
         sys, "argv", [*arguments, "--recipe", str(tmp_path / "recipe.toml"), "--only", *CHOSEN]
     )
     assert try_out(short, "no word tags", data, run, 3) == found["no word tags"]
+    monkeypatch.setattr(ablate, "shortened", lambda recipe, steps, pictures: short)
     assert ablate.main() == 0
+    with pytest.raises(TrainingError, match="holds findings of"):
+        try_out(shortened(recipe, 5, 3), "no word tags", data, run, 3)
     assert "| no word tags | " in capsys.readouterr().out
 
 
 def test_the_table_tells_what_changed() -> None:
-    one = Finding("as it is", 2.5, 1.25, 1_000_000, 200_000, 36, 5.0)
+    one = Finding("as it is", "tiny, 4 steps of 3 pictures", 2.5, 1.25, 1_000_000, 200_000, 36, 5.0)
     lines = table([one, replace(one, name="no word tags", caption_loss=2.75, answer_loss=1.2)])
     assert lines.splitlines()[-1] == (
         "| no word tags | 36 | 1.0 | 0.2 | 2.750 | 1.200 | +0.250, -0.050 |"

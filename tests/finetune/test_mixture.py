@@ -234,6 +234,7 @@ def test_a_question_takes_for_granted_what_it_asks_about_unless_the_answer_is_no
     asked = [
         QuestionRecord("What colour is the cat?", (("black", 6), ("grey", 3), ("dark", 1))),
         QuestionRecord("Is there a dog?", (("no", 9), ("yes", 1))),
+        QuestionRecord("How many dogs are there?", (("0", 9), ("1", 1))),
         QuestionRecord("Is the sofa new?", (("yes", 5), ("no", 5))),
         QuestionRecord("what is on the table", (("tissue_box", 1),)),
     ]
