@@ -44,7 +44,7 @@ def write_loose(root: Path) -> None:
     names = [coco_name(part, number) for part in ("train2014", "val2014") for number in range(4)]
     pictures(root / "coco/images", names)
     pictures(root / "daquar/images", ["room.jpg"])
-    question = {"question": "What is it?", "answer": "a dog"}
+    question = {"question": "What is on the sofa?", "answer": "a dog"}
     write_rows(root / "coco/vqa.jsonl", [{"image": name, **question} for name in names])
     write_rows(
         root / "coco/vsr_statements.jsonl",
