@@ -24,10 +24,9 @@ from torch import Tensor
 from data.images import read_picture
 from finetune.errors import TrainingError
 from finetune.measure import Asked, flickr_captions, vqa_questions
-from finetune.progress import StepReport
 from finetune.recipe import Recipe, load_recipe
 from finetune.train import Trainer
-from finetune.trial import plainly
+from finetune.trial import plainly, say
 from model.profile import load_profile, save_profile
 from model.progress import step
 from model.prompts import prompt_for
@@ -142,7 +141,7 @@ def try_out(recipe: Recipe, name: str, root: Path, run: Path, limit: int) -> Fin
     folder.mkdir(parents=True, exist_ok=True)
     changed = _changed(recipe, VARIANTS[name], folder)
     features = run / f"features-{load_profile(changed.profile).mapper.colours}"
-    trainer = Trainer(changed, root, folder, features=features, report=_say)
+    trainer = Trainer(changed, root, folder, features=features, report=say)
     trainer.train()
     captions, questions = _spread(flickr_captions(root), limit), _spread(vqa_questions(root), limit)
     trainer.learner.train(False)
@@ -235,15 +234,6 @@ def _losses(vlm: PrefixVLM, asked: Sequence[Asked], hidden: Hidden) -> list[floa
         )
         losses.extend(-score for score in scores)
     return losses
-
-
-def _say(report: StepReport) -> None:
-    print(
-        f"step {report.step} of {report.steps}, loss {report.loss:.3f}, "
-        f"{report.seconds / 60:.1f} min",
-        file=sys.stderr,
-        flush=True,
-    )
 
 
 if __name__ == "__main__":

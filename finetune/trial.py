@@ -60,7 +60,7 @@ def learn(  # noqa: PLR0917
     )
     with step(f"Encoding {len({a.image for a in asked})} pictures") as update:
         trainer = Trainer(
-            recipe, root, run, report=_say, encoding=lambda done, total: update(done / total)
+            recipe, root, run, report=say, encoding=lambda done, total: update(done / total)
         )
     trainer.train(resume=trainer.checkpoint.path.exists())
     return recipe.profile
@@ -103,7 +103,8 @@ def _write_rows(path: Path, root: Path, asked: Sequence[Asked]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
-def _say(report: StepReport) -> None:
+def say(report: StepReport) -> None:
+    """Tell on stderr where a run stands."""
     print(
         f"step {report.step} of {report.steps}, loss {report.loss:.3f}, "
         f"{report.seconds / 60:.1f} min",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli import quiet
 from bot.cli.desk import Desk, profile_option, standard
+from bot.cli.run import serve_bots
 from bot.messages import ModelAnswer
 from bot.settings import SettingsError
 
@@ -37,16 +37,13 @@ def discord(context: click.Context, desk: Desk, profile: str | None, sync: bool)
             "Set GLIMPSE_DISCORD_TOKEN to your bot's token, from its page in Discord's developer "
             "portal."
         )
-    import asyncio
-
     if sync:
+        import asyncio
+
         asyncio.run(_sync(token))
         return
     verbose = context.get_parameter_source("verbose") is click.core.ParameterSource.COMMANDLINE
-    click.echo("Loading the model, which takes a few seconds...", err=True)
-    with desk.engine(profile) as engine:
-        quiet.speak(logging.WARNING)  # from here on, an operator's log
-        asyncio.run(_talk(token, desk.assistant(engine), verbose))
+    serve_bots(desk, profile, lambda assistant: _parts(token, assistant, verbose))
 
 
 async def _sync(token: str) -> None:
@@ -58,13 +55,11 @@ async def _sync(token: str) -> None:
     click.echo(f"Invite the bot: {synced.invitation}")
 
 
-async def _talk(token: str, assistant: Assistant, verbose: bool) -> None:
-    from bot.cli.run import until_signalled
+def _parts(token: str, assistant: Assistant, verbose: bool) -> Iterator[Part]:
     from bot.discord.serving import build, serve
 
     client = build(assistant)
-    part: Part = lambda stopped: serve(client, token, stopped, invite=verbose)  # noqa: E731
-    await until_signalled(assistant, [part])
+    yield lambda stopped: serve(client, token, stopped, invite=verbose)
 
 
 class _NoModel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -32,16 +32,29 @@ def run(desk: Desk, web: bool, profile: str | None) -> None:
         from bot.web.server import listen
 
         listen(settings.host, settings.port).close()  # found taken before the model is loaded
-    click.echo("Loading the model, which takes a few seconds...", err=True)
+    serve_bots(desk, profile, lambda assistant: _parts(settings, assistant, web))
+
+
+def serve_bots(
+    desk: Desk, profile: str | None, parts: Callable[[Assistant], Iterable[Part]]
+) -> None:
+    """Load the model and run platforms with it until Ctrl-C or SIGTERM.
+
+    Args:
+        desk: Settings and the engine.
+        profile: Which model; the settings' one if None.
+        parts: What to run around an assistant.
+    """
     import asyncio
 
+    click.echo("Loading the model, which takes a few seconds...", err=True)
     with desk.engine(profile) as engine:
         quiet.speak(logging.WARNING)  # from here on, an operator's log
         assistant = desk.assistant(engine)
-        asyncio.run(until_signalled(assistant, list(_parts(settings, assistant, web))))
+        asyncio.run(_until_signalled(assistant, parts(assistant)))
 
 
-async def until_signalled(assistant: Assistant, parts: Sequence[Part]) -> None:
+async def _until_signalled(assistant: Assistant, parts: Iterable[Part]) -> None:
     """Run platforms, and keep the assistant tidy, until Ctrl-C or SIGTERM."""
     import asyncio
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli import quiet
 from bot.cli.desk import Desk, profile_option, standard
+from bot.cli.run import serve_bots
 from bot.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from bot.assistant import Assistant
+    from bot.running import Part
 
 
 @click.command(epilog="Example: glimpse telegram", short_help="Answer on Telegram.")
@@ -26,17 +27,11 @@ def telegram(desk: Desk, profile: str | None) -> None:
         raise SettingsError(
             "Set GLIMPSE_TELEGRAM_TOKEN to your bot's token; BotFather on Telegram gives you one."
         )
-    click.echo("Loading the model, which takes a few seconds...", err=True)
-    import asyncio
-
-    with desk.engine(profile) as engine:
-        quiet.speak(logging.WARNING)  # from here on, an operator's log
-        asyncio.run(_talk(settings, desk.assistant(engine)))
+    serve_bots(desk, profile, lambda assistant: _parts(settings, assistant))
 
 
-async def _talk(settings: Settings, assistant: Assistant) -> None:
-    from bot.cli.run import until_signalled
+def _parts(settings: Settings, assistant: Assistant) -> Iterator[Part]:
     from bot.telegram.serving import build, serve
 
     application = build(settings.telegram_token, settings.telegram_base_url)
-    await until_signalled(assistant, [lambda stopped: serve(application, assistant, stopped)])
+    yield lambda stopped: serve(application, assistant, stopped)

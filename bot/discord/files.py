@@ -11,23 +11,13 @@ import aiohttp
 import discord
 
 from bot.discord.reading import Found, NoPicture, Source
+from bot.fetching import ATTEMPTS, LARGEST, PATIENCE, FetchError
 from bot.messages import Attachment
 from bot.texts import Texts
 
-LARGEST = 20_000_000  # bytes
-PATIENCE = 20.0  # seconds, for one attempt
-ATTEMPTS = 2
 TROUBLES = (discord.DiscordException, aiohttp.ClientError, OSError)  # of Discord or the network
 
 _log = logging.getLogger(__name__)
-
-
-class FetchError(RuntimeError):
-    """A picture could not be fetched; `too_big` tells whether that is why."""
-
-    def __init__(self, too_big: bool = False) -> None:
-        super().__init__("too big" if too_big else "cannot be fetched")
-        self.too_big = too_big
 
 
 @dataclass

@@ -8,22 +8,11 @@ import logging
 from telegram import Bot
 from telegram.error import BadRequest, NetworkError, TelegramError
 
+from bot.fetching import ATTEMPTS, LARGEST, PATIENCE, FetchError
 from bot.messages import Attachment
 from bot.telegram.reading import Source
 
-LARGEST = 20_000_000  # what the Bot API lets bots fetch
-PATIENCE = 20.0  # seconds, for one attempt
-ATTEMPTS = 2
-
 _log = logging.getLogger(__name__)
-
-
-class FetchError(RuntimeError):
-    """A picture could not be fetched; `too_big` tells whether that is why."""
-
-    def __init__(self, too_big: bool = False) -> None:
-        super().__init__("too big" if too_big else "cannot be fetched")
-        self.too_big = too_big
 
 
 async def fetch(bot: Bot, source: Source, patience: float = PATIENCE) -> Attachment:

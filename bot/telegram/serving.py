@@ -24,7 +24,6 @@ from bot.texts import ENGLISH, Texts
 
 AT_ONCE = 64  # updates in work; each person's wait for each other anyway
 FINISHING = 15.0  # seconds that answers under way have when the bot is stopped
-FORCING = 2.0  # seconds for a second attempt at that
 RETRY = 5.0  # seconds between attempts to start without a network
 KINDS = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY]
 
@@ -91,15 +90,12 @@ async def serve(
             await _tell_commands(application, texts)
             await application.start()
             await _poll(application, stopped)
+    finally:
         try:
             async with asyncio.timeout(FINISHING):
                 await _finish(application, talk)
         except TimeoutError:
             _log.warning("Some answers were not finished in %.0f s", FINISHING)
-    finally:
-        with contextlib.suppress(Exception):  # what came before matters more
-            async with asyncio.timeout(FORCING):
-                await _finish(application, talk)
         with contextlib.suppress(RuntimeError):  # it still runs, but will not any more
             await application.shutdown()
 

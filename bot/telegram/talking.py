@@ -12,10 +12,11 @@ from telegram import Bot, CallbackQuery, Message, Update, User
 from telegram.error import TelegramError
 
 from bot.assistant import Assistant
+from bot.fetching import PATIENCE, FetchError
 from bot.messages import Attachment, Incoming, Reply
 from bot.recent import Recent
 from bot.telegram.albums import Albums
-from bot.telegram.files import PATIENCE, FetchError, fetch
+from bot.telegram.files import fetch
 from bot.telegram.reading import (
     NoPicture,
     Source,
