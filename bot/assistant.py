@@ -1,25 +1,37 @@
 """The assistant: a message in, a reply out, the same on every platform.
 
 What a message wants is read by `intents`, which picture it means is kept by `memory`, the model
-is asked by `looking`, its words are made sentences by `wording`, and all others are in `texts`.
+is asked by `looking`, its words are made sentences by `wording`, and `speaking` makes the reply,
+in the texts that `languages` chooses.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from functools import partial
 
 from bot.access import Access
-from bot.intents import MAX_CHARACTERS, UNANSWERABLE, Intent, Kind, read_intent
+from bot.intents import Intent, Kind, read_intent
+from bot.languages import Languages
 from bot.limits import Limits
 from bot.looking import Cause, Looker, Trouble, crashed
 from bot.memory import Album, Conversation, Gone, Memory
-from bot.messages import AnswersPictures, Button, Exchange, Incoming, Reply
-from bot.texts import ENGLISH, Texts
+from bot.messages import AnswersPictures, Exchange, Incoming, Notify, Rating, Reply
+from bot.speaking import Speaker, error
+from bot.texts import Texts
 from bot.turns import TooManyWaitingError, Turns
-from bot.wording import Sureness, say_answer, say_caption
+from bot.wording import Sureness
 from data.images import Picture, open_picture
 
 MAX_PICTURES = 10
+DIFFERENT = 5  # answers to one question, before the first comes again
+
+_log = logging.getLogger(__name__)
+
+
+def _note(rating: Rating) -> None:
+    _log.info("Answer %s was rated %s", rating.number, "good" if rating.good else "bad")
 
 
 class Assistant:
@@ -31,9 +43,9 @@ class Assistant:
         limits: How often a person may ask.
         access: Who may ask at all.
         open_picture: Decodes untrusted bytes; raises `data.images.ImageRefused`.
-        texts: What it says.
         sureness: Confidence below which it says that it is not sure.
         patience: Seconds to wait for the engine before asking the person to try again.
+        on_rating: Told what people think of answers.
     """
 
     def __init__(
@@ -44,35 +56,47 @@ class Assistant:
         limits: Limits | None = None,
         access: Access = Access(),  # noqa: B008 (frozen)
         open_picture: Callable[[bytes], Picture] = open_picture,
-        texts: Texts = ENGLISH,
         sureness: Sureness = Sureness(),  # noqa: B008 (frozen)
         patience: float = 120.0,
+        on_rating: Callable[[Rating], None] = _note,
     ) -> None:
         self._looker = Looker(engine, open_picture, patience=patience)
         # An empty memory is false, so "or" would not do.
         self._memory = Memory() if memory is None else memory
+        self._seconds = self._memory.seconds
         self._limits = Limits() if limits is None else limits
         self._access = access
-        self._texts = texts
+        self._languages = Languages()
         self._sureness = sureness
         self._turns = Turns()
+        self._on_rating = on_rating
 
-    async def handle(self, incoming: Incoming) -> Reply | None:
+    async def handle(self, incoming: Incoming, notify: Notify | None = None) -> Reply | None:
         """Answer one message; None where the bot was not meant. Never raises an error.
 
         Messages of one person in one chat are handled in the order of the calls.
+
+        Args:
+            incoming: The message.
+            notify: Told at most once, if there is a long wait, how many others are before.
         """
         who = Conversation(incoming.platform, incoming.chat, incoming.user)
+        texts = self.texts(who.platform, who.user, incoming.language)
         if not self.allows(who.platform, who.user, who.chat):
-            return _error(self._texts.not_allowed) if incoming.addressed else None
+            return error(texts.not_allowed) if incoming.addressed else None
         try:
             async with self._turns.of(who):
-                return await self._turn(who, incoming)
+                return await self._turn(who, incoming, notify)
         except TooManyWaitingError:
-            return _error(self._texts.too_many_waiting) if incoming.addressed else None
-        except Exception as error:
-            trouble = crashed(error)
-            return _error(self._line(trouble), trouble.reference) if incoming.addressed else None
+            return error(texts.too_many_waiting) if incoming.addressed else None
+        except Exception as cause:
+            trouble = crashed(cause)
+            said = self._speaker(texts).line(trouble)
+            return error(said, trouble.reference) if incoming.addressed else None
+
+    def texts(self, platform: str, user: str, language: str = "") -> Texts:
+        """What is said to a person whose device speaks `language`, for who says more to them."""
+        return self._languages.texts(platform, user, language)
 
     def allows(self, platform: str, user: str, chat: str) -> bool:
         """Whether this person may ask in this chat, for who would fetch their pictures first."""
@@ -90,10 +114,13 @@ class Assistant:
         """Forget a person's pictures in all chats of a platform; their limits stay as they are."""
         self._memory.forget(platform, user)
 
-    async def _turn(self, who: Conversation, incoming: Incoming) -> Reply | None:
+    async def _turn(
+        self, who: Conversation, incoming: Incoming, notify: Notify | None
+    ) -> Reply | None:
         sent = self._keep_pictures(who, incoming)
         if not incoming.addressed:
             return None
+        speaker = self._speaker(self.texts(who.platform, who.user, incoming.language))
         album = self._memory.recall(who) if sent is None else sent
         intent = read_intent(
             incoming.text,
@@ -101,15 +128,32 @@ class Assistant:
             replied=bool(incoming.reply_pictures),
             several=isinstance(album, Album) and len(album.entries) > 1,
         )
+        if intent.kind is Kind.SETTINGS:
+            return self._set(who, incoming.language, intent.rest)
+        if intent.kind is Kind.RATED:
+            self._on_rating(Rating(who.platform, who.user, intent.rest, intent.good))
         if intent.kind is Kind.FORGET:
             self.forget_person(who.platform, who.user)
         if isinstance(album, Gone):
             if intent.kind in _NEED_PICTURE:
-                return _error(self._no_picture(album))
-            return self._sentence(intent, offer_caption=False)
+                return speaker.no_picture(gone=album is Gone.EXPIRED)
+            return speaker.sentence(intent, offer_caption=False)
+        if intent.kind is Kind.RETRY:
+            intent = _asked_last(album)
         if intent.kind not in {Kind.CAPTION, Kind.QUESTION}:
-            return self._sentence(intent, offer_caption=True)
-        return await self._look(who, album, intent, all_of_them=sent is not None)
+            return speaker.sentence(intent, offer_caption=True)
+        whole = sent is not None
+        return await self._look(who, album, intent, speaker, notify, all_of_them=whole)
+
+    def _speaker(self, texts: Texts) -> Speaker:
+        return Speaker(texts, self._sureness, self._seconds)
+
+    def _set(self, who: Conversation, device: str, wish: str) -> Reply:
+        """Change a person's language, or tell which it is."""
+        chosen = self._languages.choose(who.platform, who.user, wish)
+        automatic = self._languages.is_automatic(who.platform, who.user)
+        speaker = self._speaker(self.texts(who.platform, who.user, device))
+        return speaker.settings(automatic=automatic, chosen=chosen)
 
     def _keep_pictures(self, who: Conversation, incoming: Incoming) -> Album | None:
         """Remember what this message shows: its own pictures, else those it replies to."""
@@ -123,96 +167,68 @@ class Assistant:
         return album
 
     async def _look(
-        self, who: Conversation, album: Album, intent: Intent, *, all_of_them: bool
+        self,
+        who: Conversation,
+        album: Album,
+        intent: Intent,
+        speaker: Speaker,
+        notify: Notify | None,
+        *,
+        all_of_them: bool,
     ) -> Reply:
         """Ask the engine about the pictures that are meant."""
         count = len(album.entries)
         if any(number > count or number == 0 for number in intent.pictures):
-            return _error(self._texts.no_such_picture.format(count=count))
+            return error(speaker.texts.no_such_picture.format(count=count))
         places = [number - 1 if number > 0 else count - 1 for number in intent.pictures] or (
             list(range(count)) if all_of_them else [album.current]
         )
         counted = not self._access.is_admin(who.platform, who.user)
         wait = self._limits.take(who.platform, who.user) if counted else None
         if wait is not None:
-            text = self._texts.wait_day if wait.daily else self._texts.wait_minute
-            return _error(text.format(time=self._texts.span(wait.seconds)))
-        found = await self._looker.look(album, places, intent.question)
+            return speaker.too_much(wait.seconds, daily=wait.daily)
+        rank = _rank(album, (tuple(places), intent.question), again=intent.again)
+        queued = partial(_tell_queued, notify, speaker.texts) if notify else None
+        found = await self._looker.look(album, places, intent.question, rank, queued)
         answered = [place for place, result in found.items() if isinstance(result, Exchange)]
         if answered and self._memory.owns(who, album):
             album.current = answered[-1]
         self._memory.purge()  # opened pictures may take more room than they did encoded
         if counted and all(map(_is_ours, found.values())):
             self._limits.give_back(who.platform, who.user)
-        return self._compose(album, intent, found)
-
-    def _compose(self, album: Album, intent: Intent, found: dict[int, Exchange | Trouble]) -> Reply:
-        """Put answers together: one as it is, several in a numbered list."""
-        texts = self._texts
-        several = len(found) > 1
-        lines = [
-            f"{place + 1}. {self._line(result)}" if several else self._line(result)
-            for place, result in found.items()
-        ]
-        exchanges = tuple(result for result in found.values() if isinstance(result, Exchange))
-        troubles = [result for result in found.values() if isinstance(result, Trouble)]
-        reference = next((trouble.reference for trouble in troubles if trouble.reference), "")
-        if intent.names_asked and exchanges:
-            lines.insert(0, texts.no_names)
-        if several and album.left_out:
-            lines.append(texts.only_first.format(count=len(album.entries)))
-        text = "\n".join(lines)
-        if not exchanges:
-            alike = len({self._line(trouble) for trouble in troubles}) == 1
-            return _error(self._line(troubles[0]) if alike else text, reference)
-        if intent.invite:
-            text += f"\n\n{texts.invite_several if several else texts.invite}"
-        offer = intent.kind is Kind.QUESTION and not several
-        return Reply(text, self._buttons(offer), reference=reference, exchanges=exchanges)
-
-    def _line(self, result: Exchange | Trouble) -> str:
-        """One picture's answer, or why there is none."""
-        if isinstance(result, Trouble):
-            if result.cause is Cause.REFUSED:
-                return result.sentence
-            sentence: str = getattr(self._texts, result.cause.value)
-            return sentence.format(reference=result.reference)
-        if result.question is None:
-            sure = result.confidence >= self._sureness.caption
-            return say_caption(result.answer, self._texts, sure=sure)
-        sure = result.confidence >= self._sureness.answer
-        return say_answer(result.answer, result.question, self._texts, sure=sure)
-
-    def _sentence(self, intent: Intent, *, offer_caption: bool) -> Reply:
-        """The reply to what needs no look at a picture."""
-        template: str = getattr(self._texts, intent.kind.value)
-        text = template.format(
-            limit=MAX_CHARACTERS,
-            command=intent.command,
-            time=self._texts.span(self._memory.seconds),
-        )
-        unanswerable = intent.kind in UNANSWERABLE
-        offer = unanswerable and offer_caption and intent.kind is not Kind.UNKNOWN_COMMAND
-        return Reply(text, self._buttons(offer), error=unanswerable)
-
-    def _no_picture(self, gone: Gone) -> str:
-        if gone is Gone.NEVER:
-            return self._texts.no_picture
-        return self._texts.picture_gone.format(time=self._texts.span(self._memory.seconds))
-
-    def _buttons(self, offer_caption: bool) -> tuple[Button, ...]:
-        return (Button(self._texts.caption_button, "/caption"),) if offer_caption else ()
+        return speaker.answers(album, intent, found)
 
 
 # Without a picture, these are answered by asking for one.
-_NEED_PICTURE = frozenset({Kind.CAPTION, Kind.QUESTION, Kind.EMPTY, Kind.REMARK})
+_NEED_PICTURE = frozenset({Kind.CAPTION, Kind.QUESTION, Kind.RETRY, Kind.EMPTY, Kind.REMARK})
 # Not the person's doing, so it does not count towards their limits.
 _OURS = frozenset({Cause.BUSY, Cause.CLOSING, Cause.CRASHED})
 
 
+def _asked_last(album: Album) -> Intent:
+    """What was last asked about an album, once more."""
+    places, question = album.asked or ((album.current,), None)
+    kind = Kind.CAPTION if question is None else Kind.QUESTION
+    return Intent(
+        kind, question, tuple(place + 1 for place in places), again=album.asked is not None
+    )
+
+
+def _rank(album: Album, asked: tuple[tuple[int, ...], str | None], *, again: bool) -> int:
+    """Which answer to give: the best, or one that was not given before."""
+    if not again:
+        album.tries = 0
+    elif asked == album.asked or album.asked is None:
+        album.tries += 1
+    else:
+        album.tries = 1
+    album.asked = asked
+    return album.tries % DIFFERENT
+
+
+async def _tell_queued(notify: Notify, texts: Texts, number: int) -> None:
+    await notify(texts.queued.format(number=number))
+
+
 def _is_ours(result: Exchange | Trouble) -> bool:
     return isinstance(result, Trouble) and result.cause in _OURS
-
-
-def _error(text: str, reference: str = "") -> Reply:
-    return Reply(text, error=True, reference=reference)

@@ -7,7 +7,7 @@ turned away is a worse mistake than an odd remark answered.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import takewhile
 
@@ -27,11 +27,14 @@ class Kind(Enum):
 
     CAPTION = "caption"
     QUESTION = "question"
+    RETRY = "retry"
 
     START = "start"
     HELP = "help"
     FORGET = "forgotten"
     PRIVACY = "privacy"
+    SETTINGS = "settings"
+    RATED = "rated"
     ABOUT = "about"
     HELLO = "hello"
     THANKS = "thanks"
@@ -55,7 +58,9 @@ _COMMANDS = {
     "help": Kind.HELP,
     "forget": Kind.FORGET,
     "privacy": Kind.PRIVACY,
+    "settings": Kind.SETTINGS,
 }
+_RATING = re.compile(r"(good|bad) ([0-9a-f]{8})")
 
 # Kinds that ask something of the bot which it could not do.
 UNANSWERABLE = frozenset(
@@ -84,6 +89,9 @@ class Intent:
         names_asked: A person's name was asked for; the answer is a caption that says so.
         invite: The picture came without a request: a caption, and an invitation to ask.
         command: The unknown command.
+        rest: What followed "/settings", or the number of the answer that is rated.
+        again: Another answer is wanted than the last one.
+        good: Whether the rated answer is.
     """
 
     kind: Kind
@@ -92,6 +100,9 @@ class Intent:
     names_asked: bool = False
     invite: bool = False
     command: str = ""
+    rest: str = ""
+    again: bool = False
+    good: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,12 +143,34 @@ def read_intent(
         return _read_free_text(words, at_hand)
     name, rest = command.group(1).lower(), words[command.end() :]
     if name in _COMMANDS:
-        return Intent(_COMMANDS[name])
+        return Intent(_COMMANDS[name], rest=rest)
+    return _read_command(name, rest, at_hand)
+
+
+def _read_command(name: str, rest: str, at_hand: _AtHand) -> Intent:
+    """What a command wants that is not always the same."""
+    several = at_hand.several
     if name == "caption":
         return Intent(Kind.CAPTION, pictures=named_pictures(rest)[0] if several else ())
     if name == "ask":
         return _read_question(rest, at_hand) if rest else Intent(Kind.EMPTY)
+    if name == "retry":
+        return _read_retry(rest, at_hand)
+    rating = _RATING.fullmatch(rest) if name == "rate" else None
+    if rating:
+        return Intent(Kind.RATED, rest=rating[2], good=rating[1] == "good")
     return Intent(Kind.UNKNOWN_COMMAND, command=f"/{name}")
+
+
+def _read_retry(rest: str, at_hand: _AtHand) -> Intent:
+    """Once more: what was asked last, or what the rest says."""
+    if not rest:
+        return Intent(Kind.RETRY)
+    asked = read_intent(
+        rest, attached=at_hand.attached, replied=at_hand.shown, several=at_hand.several
+    )
+    looks = asked.kind in {Kind.CAPTION, Kind.QUESTION}
+    return replace(asked, again=True, invite=False) if looks else Intent(Kind.RETRY)
 
 
 def _read_free_text(words: str, at_hand: _AtHand) -> Intent:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 
 from bot.memory import Album
 from bot.messages import AnswersPictures, Attachment, Exchange, ModelAnswer
 from data.images import ImageRefused, Picture
 from model.engine import EngineBusy, EngineClosed
 
+WORTH_TELLING = 12  # questions before one's own, which take more than a second
+
 _log = logging.getLogger(__name__)
+Queued = Callable[[int], Awaitable[None]]
 
 
 class Cause(Enum):
@@ -32,13 +38,15 @@ class Trouble:
 
     Attributes:
         cause: What went wrong.
-        sentence: Why the picture was refused, else "".
+        sentence: Why the picture was refused, in English, else "".
+        reason: The same as `data.images.ImageRefused` names it.
         reference: Id of a crash in the operator's log, else "".
     """
 
     cause: Cause
     sentence: str = ""
     reference: str = ""
+    reason: str = ""
 
 
 class Looker:
@@ -65,7 +73,12 @@ class Looker:
         self._opening = asyncio.Semaphore(openings)
 
     async def look(
-        self, album: Album, places: Iterable[int], question: str | None
+        self,
+        album: Album,
+        places: Iterable[int],
+        question: str | None,
+        rank: int = 0,
+        queued: Queued | None = None,
     ) -> dict[int, Exchange | Trouble]:
         """Ask about some of an album's pictures.
 
@@ -73,6 +86,8 @@ class Looker:
             album: Its entries are opened in place as they are needed.
             places: Which entries, from 0.
             question: None asks for captions.
+            rank: Which answer: 0 the best one, others differ from it.
+            queued: Told once how many questions are before this one, if that is many.
 
         Returns:
             An answer, or why there is none, for each place, in the order of `places`.
@@ -85,7 +100,9 @@ class Looker:
                 pictures[place] = opened
             else:
                 found[place] = opened
-        found |= await self._ask_all(pictures, question)
+        ask = partial(self._engine.submit, question=question, rank=rank)
+        async with self._telling(queued if pictures else None):
+            found |= await self._ask_all(pictures, question, ask)
         return {place: found[place] for place in places}
 
     async def _open(self, album: Album, place: int) -> Picture | Trouble:
@@ -100,11 +117,28 @@ class Looker:
                 return crashed(error)
             album.entries[place] = entry
         if isinstance(entry, ImageRefused):
-            return Trouble(Cause.REFUSED, sentence=str(entry))
+            return Trouble(Cause.REFUSED, sentence=str(entry), reason=entry.reason)
         return entry
 
+    @asynccontextmanager
+    async def _telling(self, queued: Queued | None) -> AsyncIterator[None]:
+        """Tell how many others are before, if they are many, while waiting."""
+        before = self._engine.waiting
+        if queued is None or before < WORTH_TELLING:
+            yield
+            return
+        telling = asyncio.ensure_future(_tell(queued, before))
+        try:
+            yield
+        finally:
+            await asyncio.wait({telling}, timeout=self._patience)  # the answer comes after it
+            telling.cancel()
+
     async def _ask_all(
-        self, pictures: dict[int, Picture], question: str | None
+        self,
+        pictures: dict[int, Picture],
+        question: str | None,
+        ask: Callable[[Picture], Future[ModelAnswer]],
     ) -> dict[int, Exchange | Trouble]:
         """Ask about all at once, or in as many rounds as the engine's queue needs."""
         found: dict[int, Exchange | Trouble] = {}
@@ -112,7 +146,7 @@ class Looker:
             answers: dict[int, asyncio.Future[ModelAnswer]] = {}
             for place, picture in waiting.items():
                 try:
-                    answers[place] = asyncio.wrap_future(self._engine.submit(picture, question))
+                    answers[place] = asyncio.wrap_future(ask(picture))
                 except EngineBusy:
                     break
                 except Exception as error:
@@ -137,6 +171,13 @@ class Looker:
         except TimeoutError:
             _log.warning("The engine gave no answer within %.0f s", self._patience)
             return [_result_so_far(answer) for answer in answers.values()]
+
+
+async def _tell(queued: Queued, before: int) -> None:
+    try:
+        await queued(before)
+    except Exception as error:  # a nicety; the answer itself reports troubles
+        _log.debug("Could not tell about the queue: %s", type(error).__name__)
 
 
 def _result_so_far(answer: asyncio.Future[ModelAnswer]) -> ModelAnswer | BaseException:

@@ -36,11 +36,15 @@ class Album:
         entries: In the order sent.
         current: Place (from 0) of the picture that a follow-up question means.
         left_out: How many more were sent than are looked at.
+        asked: What was asked last: the places of the pictures, and the question or None.
+        tries: How often that was answered in another way.
     """
 
     entries: list[Entry]
     current: int
     left_out: int = 0
+    asked: tuple[tuple[int, ...], str | None] | None = None
+    tries: int = 0
 
     @property
     def bytes(self) -> int:

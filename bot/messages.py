@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
 from data.images import Picture
+
+Notify = Callable[[str], Awaitable[None]]  # tells a person something before their answer comes
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Incoming:
         reply_pictures: Images of the message that this one replies to.
         addressed: Whether the bot is meant: always in a private chat, else on a mention,
             a reply to the bot or a command.
+        language: What the person's device speaks, as far as the platform tells: "de-AT", or "".
     """
 
     platform: str
@@ -39,14 +43,22 @@ class Incoming:
     pictures: tuple[Attachment, ...] = ()
     reply_pictures: tuple[Attachment, ...] = ()
     addressed: bool = True
+    language: str = ""
 
 
 @dataclass(frozen=True)
 class Button:
-    """A button under a reply; `action` is the text that pressing it sends ("/caption")."""
+    """A button under a reply.
+
+    Attributes:
+        label: What is written on it: words, or one emoji.
+        action: The text that pressing it sends ("/caption"); at most 40 characters.
+        name: What an emoji stands for, to be read aloud; "" if the label says it.
+    """
 
     label: str
     action: str
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +83,8 @@ class Reply:
         error: True if nothing could be answered; `text` then says what to do.
         reference: Short id that an error shares with the operator's log, or "".
         exchanges: What the model was asked, one for each picture answered.
+        number: Names the answer, for ratings; "" where the model was not asked.
+        brief: It only confirms something, and may be shown in passing.
     """
 
     text: str
@@ -78,6 +92,18 @@ class Reply:
     error: bool = False
     reference: str = ""
     exchanges: tuple[Exchange, ...] = ()
+    number: str = ""
+    brief: bool = False
+
+
+@dataclass(frozen=True)
+class Rating:
+    """What a person thinks of an answer: `number` is its reply's."""
+
+    platform: str
+    user: str
+    number: str
+    good: bool
 
 
 class ModelAnswer(Protocol):
@@ -102,8 +128,13 @@ class ModelAnswer(Protocol):
 class AnswersPictures(Protocol):
     """The part of `model.engine.Engine` that the assistant uses; tests pass a fast stand-in."""
 
-    def submit(self, picture: Picture, question: str | None) -> Future[ModelAnswer]:
-        """Queue a question (None asks for a caption).
+    @property
+    def waiting(self) -> int:
+        """How many questions are queued."""
+        ...
+
+    def submit(self, picture: Picture, question: str | None, rank: int = 0) -> Future[ModelAnswer]:
+        """Queue a question (None asks for a caption); a `rank` above 0 asks for another answer.
 
         Raises:
             model.engine.EngineBusy: The queue is full.

@@ -1,4 +1,4 @@
-"""Every sentence the assistant says, in one place, so that another language is another `Texts`.
+"""Every sentence the assistant says, so that another language is another `Texts`; here in English.
 
 Fields hold plain text; `{names}` in braces are filled in by the code that says them.
 """
@@ -6,14 +6,16 @@ Fields hold plain text; `{names}` in braces are filled in by the code that says 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Texts:
     """One language's catalogue.
 
-    `{answer}` comes with its full stop; `{time}` is what `span` says.
+    `{answer}` comes with its full stop; `{time}` is what `span` says. `refusals` says why a picture
+    is refused, by the reason of `data.images.ImageRefused`, which has an English sentence itself.
     """
 
     # Welcome and help
@@ -29,6 +31,11 @@ class Texts:
     unsure_looks_like: str
     cannot_tell: str
     caption_button: str
+    retry_button: str
+    good: str
+    bad: str
+    rated: str
+    queued: str
 
     # Small talk
     hello: str
@@ -66,14 +73,24 @@ class Texts:
     command_ask: str
     command_forget: str
     command_privacy: str
+    command_settings: str
+    command_retry: str
     command_describe_menu: str
     command_ask_menu: str
+    command_alt_menu: str
     command_image: str
     command_question: str
 
     # What is kept
     forgotten: str
     privacy: str
+
+    # What a person may choose
+    language: str
+    settings: str
+    settings_automatic: str
+    settings_chosen: str
+    automatic_button: str
 
     # Too much, too late, too bad
     not_allowed: str
@@ -91,6 +108,8 @@ class Texts:
     minutes: str
     hour: str
     hours: str
+
+    refusals: Mapping[str, str] = field(default_factory=dict)
 
     def span(self, seconds: float) -> str:
         """Say a length of time, rounded up: "12 seconds", "a minute", "3 hours"."""
@@ -115,7 +134,9 @@ ENGLISH = Texts(
         "{time}, or you can reply to a message that has a picture.\n\n"
         "/caption describes the picture\n"
         "/ask answers a question, for example: /ask How many people are there?\n"
-        "/forget forgets your pictures, and /privacy tells what I keep\n\n"
+        "/retry answers once more, in another way\n"
+        "/forget forgets your pictures, and /privacy tells what I keep\n"
+        "/settings changes my language\n\n"
         "I answer in English, in a few words, and I do make mistakes."
     ),
     about=(
@@ -129,6 +150,11 @@ ENGLISH = Texts(
     unsure_looks_like="I'm not sure, but it looks like {answer}",
     cannot_tell="I can't tell from this picture.",
     caption_button="Caption it",
+    retry_button="Try again",
+    good="Good answer",
+    bad="Bad answer",
+    rated="Thank you for telling me.",
+    queued="{number} pictures are before yours. I'll answer in a moment.",
     hello="Hello. Send me a photo and ask me anything about it.",
     thanks="You're welcome.",
     goodbye="Goodbye, and come back any time.",
@@ -164,8 +190,11 @@ ENGLISH = Texts(
     command_ask="Answer a question about the picture",
     command_forget="Forget my pictures",
     command_privacy="Tell what you keep of me",
+    command_settings="Change my language",
+    command_retry="Answer once more, in another way",
     command_describe_menu="Describe image",
     command_ask_menu="Ask about image…",
+    command_alt_menu="Write alt text",
     command_image="The picture",
     command_question="Your question",
     forgotten="Done, I have forgotten your pictures.",
@@ -173,6 +202,11 @@ ENGLISH = Texts(
         "I keep your last picture for {time} at most, in memory only, so that you can ask about it "
         "again. I never save pictures, and nobody else gets them. /forget removes it at once."
     ),
+    language="English",
+    settings="I speak {language} with you{automatic}. Please choose another language if you like.",
+    settings_automatic=", as your device does",
+    settings_chosen="From now on I speak English with you.",
+    automatic_button="Like my device",
     not_allowed="I only work for people and chats on my list. Please ask whoever runs me.",
     wait_minute="That was a lot at once. Please try again in {time}.",
     wait_day="You have asked a lot today. You can ask again in {time}.",
@@ -190,5 +224,3 @@ ENGLISH = Texts(
     hour="an hour",
     hours="{count} hours",
 )
-
-CATALOGUES = {"en": ENGLISH}

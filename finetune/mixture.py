@@ -26,7 +26,6 @@ Tokens = Callable[[str], list[int]]
 T = TypeVar("T")
 _POLAR = ("yes", "no")
 _ABSENT = ("no", "none", "nothing", "0", "zero")
-_PEOPLES = ("human", "statement")  # kinds of questions that were not derived
 _SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
 _PRESENCE = re.compile(r"(is|are) there\b.*\b(picture|image|photo)\b", re.IGNORECASE)
 
@@ -166,13 +165,13 @@ class Mixture:
         return Segment(tuple(self._tokens(CAPTION_PROMPT)), tuple(self._target(caption)))
 
     def _times(self, record: QuestionRecord) -> float:
-        """How much more a question weighs than others, by its answer and where it came from."""
+        """How much more a question weighs than others, by its answer and what it asks for."""
         schedule, answer = self.recipe.schedule, record.answers[0][0]
-        if record.kind == "presence" and answer == "no":
-            return schedule.no_weight
-        if record.kind in _PEOPLES and answer == "yes" and not _PRESENCE.match(record.question):
-            return schedule.yes_weight
-        return 1.0
+        if _PRESENCE.match(record.question):  # so worded that the model can tell it from others
+            return schedule.no_weight if record.kind == "presence" and answer == "no" else 1.0
+        if record.kind == "presence" or answer != "yes":
+            return 1.0
+        return schedule.yes_weight
 
     def _question(self, record: QuestionRecord, chance: random.Random) -> Segment:
         prompt = self._tokens(question_prompt(record.question))

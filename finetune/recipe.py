@@ -105,10 +105,12 @@ class Schedule:
         average_from: Share of the run after which weights are averaged (LAWA, arXiv 2209.14981).
         checkpoint_steps: Steps between checkpoints.
         answer_weight: Weight of an answer's token; a caption's is 1.
-        yes_weight: Weight of a "yes" to people's questions, beside `answer_weight`: of what people
-            ask, 59 % is true (VQA v1, Antol et al. 2015, arXiv 1505.00468), but VQA v2 is balanced.
-            Whether there is something in the picture is left alone: users ask that to find out.
-        no_weight: Weight of a "no" to derived questions whether a thing is in the picture: what one
+        yes_weight: Weight of a "yes", beside `answer_weight`: of what people
+            ask, 59 % is true (VQA v1, Antol et al. 2015, arXiv 1505.00468), but VQA v2 and derived
+            questions are balanced. Whether a thing is in the picture is left alone: users ask that
+            to find out.
+        no_weight: Weight of a "no" to derived questions whether a thing is in the picture, so
+            worded that people's are not leant to no with them: what one
             may ask for is mostly absent, and a model that says yes too often sees what is not there
             (POPE, arXiv 2305.10355).
         critic_from: Share of the run after which captions are learnt from the model's own, by

@@ -67,14 +67,24 @@ class Engine:
         for worker in self._workers:
             worker.start()
 
-    def submit(self, picture: Picture, question: str | None) -> Future[Answer]:
-        """Queue a question about a picture; None asks for a caption.
+    @property
+    def waiting(self) -> int:
+        """How many requests are queued, near enough."""
+        return self._queue.qsize()
+
+    def submit(self, picture: Picture, question: str | None, rank: int = 0) -> Future[Answer]:
+        """Queue a question about a picture.
+
+        Args:
+            picture: What it is about.
+            question: None asks for a caption.
+            rank: Which answer: 0 the best one; others start with the token next in likelihood.
 
         Raises:
             EngineBusy: The queue is full.
             EngineClosed: The engine was shut down.
         """
-        request = Request(picture, question)
+        request = Request(picture, question, rank)
         with self._closing:
             if self._closed:
                 raise EngineClosed("The engine was shut down.")
@@ -149,13 +159,11 @@ class Engine:
         with self._encoding:
             caches = self._encode([request.picture for request in requests])
         decoded: dict[int, Decoded] = {}
-        for caption in (False, True):
-            chosen = [i for i, r in enumerate(requests) if (r.question is None) == caption]
-            if chosen:
-                found = self._decode(
-                    [caches[i] for i in chosen], [requests[i].question for i in chosen]
-                )
-                decoded.update(zip(chosen, found, strict=True))
+        kinds = [(request.question is None, request.rank > 0) for request in requests]
+        for kind in sorted(set(kinds)):
+            chosen = [i for i, its in enumerate(kinds) if its == kind]
+            found = self._decode([caches[i] for i in chosen], [requests[i] for i in chosen])
+            decoded.update(zip(chosen, found, strict=True))
         now = time.perf_counter()
         return [
             Answer(
@@ -180,20 +188,19 @@ class Engine:
             held -= self._encoded.popitem(last=False)[1].bytes
         return caches
 
-    def _decode(
-        self, caches: Sequence[PrefixCache], questions: Sequence[str | None]
-    ) -> list[Decoded]:
-        """Decode questions only, or captions only."""
+    def _decode(self, caches: Sequence[PrefixCache], requests: Sequence[Request]) -> list[Decoded]:
+        """Decode questions only, or captions only; all of rank 0, or all of other ranks."""
         decoding = self.profile.decoding
-        prompts = [prompt_for(question) for question in questions]
-        if questions[0] is not None:
+        prompts = [prompt_for(request.question) for request in requests]
+        ranks = [request.rank for request in requests]
+        if requests[0].question is not None:
             most, width, penalty = decoding.answer_tokens, decoding.answer_beams, 0.0
             guidance_scale = decoding.guidance_scale
         else:
             most, width = decoding.caption_tokens, decoding.caption_beams
             penalty, guidance_scale = decoding.length_penalty, 1.0
-        if width == 1:
-            return greedy(self._vlm, caches, prompts, most, guidance_scale)
+        if width == 1 or ranks[0]:
+            return greedy(self._vlm, caches, prompts, most, guidance_scale, ranks)
         return beam(self._vlm, caches, prompts, most, width, penalty, guidance_scale)
 
     def _confidence(self, decoded: Decoded, question: str | None) -> float:

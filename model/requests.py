@@ -68,9 +68,18 @@ class EngineLimits:
 
 @dataclass
 class Request:
-    """A question (None: a caption) about a picture, its future answer, and when it was asked."""
+    """A question about a picture.
+
+    Attributes:
+        picture: What it is about.
+        question: None asks for a caption.
+        rank: Which answer is wanted, from 0: they differ in their first token, the likeliest first.
+        future: The answer.
+        asked: When it was asked.
+    """
 
     picture: Picture
     question: str | None
+    rank: int = 0
     future: Future[Answer] = field(default_factory=Future)
     asked: float = field(default_factory=time.perf_counter)

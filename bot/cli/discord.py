@@ -65,5 +65,7 @@ def _parts(token: str, assistant: Assistant, verbose: bool) -> Iterator[Part]:
 class _NoModel:
     """For telling the commands, which asks no model anything."""
 
-    def submit(self, picture: Picture, question: str | None) -> Future[ModelAnswer]:
+    waiting = 0
+
+    def submit(self, picture: Picture, question: str | None, rank: int = 0) -> Future[ModelAnswer]:
         raise NotImplementedError

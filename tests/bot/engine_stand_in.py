@@ -63,30 +63,37 @@ class StandIn:
     closed: bool = False
     held: bool = False
     asked: list[tuple[str, str | None]] = field(default_factory=list)
-    waiting: list[tuple[Future[ModelAnswer], Picture, str | None]] = field(default_factory=list)
+    queue: list[tuple[Future[ModelAnswer], Picture, str | None]] = field(default_factory=list)
+    ranks: list[int] = field(default_factory=list)
+    ahead: int = 0  # of others, who are not there
 
-    def submit(self, picture: Picture, question: str | None) -> Future[ModelAnswer]:
+    @property
+    def waiting(self) -> int:
+        return self.ahead + len(self.queue)
+
+    def submit(self, picture: Picture, question: str | None, rank: int = 0) -> Future[ModelAnswer]:
         if self.closed:
             raise EngineClosed("closed")
-        if len(self.waiting) >= self.room:
+        if len(self.queue) >= self.room:
             raise EngineBusy("full")
         self.asked.append((COLOURS[picture.image.getpixel((0, 0))], question))  # type: ignore[index]
+        self.ranks.append(rank)
         future: Future[ModelAnswer] = Future()
-        self.waiting.append((future, picture, question))
+        self.queue.append((future, picture, question))
         if not self.held:
             self.release()
         return future
 
     def release(self) -> None:
         """Answer everything that waits."""
-        for future, picture, question in self.waiting:
+        for future, picture, question in self.queue:
             if future.set_running_or_notify_cancel():
                 said = self.answer(picture, question)
                 if isinstance(said, Exception):
                     future.set_exception(said)
                 else:
                     future.set_result(said)
-        self.waiting.clear()
+        self.queue.clear()
 
 
 class Clock:

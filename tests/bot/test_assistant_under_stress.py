@@ -75,8 +75,8 @@ async def test_cancelled_message_lets_the_next_one_through(
 ) -> None:
     engine.held = True
     first = asyncio.create_task(say(assistant, "", "red"))
-    await settle(lambda: engine.waiting)
-    future = engine.waiting[0][0]
+    await settle(lambda: engine.queue)
+    future = engine.queue[0][0]
     second = asyncio.create_task(say(assistant, "What color is it?"))
     await asyncio.sleep(0)
     first.cancel()
@@ -159,7 +159,7 @@ async def test_album_larger_than_the_queue_is_answered_in_rounds(
     engine.room, engine.held = 2, True
     task = asyncio.create_task(say(assistant, "What color is it?", *["red", "blue", "green"] * 2))
     for round_ in range(3):
-        await settle(lambda: len(engine.waiting) == 2)
+        await settle(lambda: len(engine.queue) == 2)
         assert len(engine.asked) == 2 * (round_ + 1)
         engine.release()
         await asyncio.sleep(0)
@@ -169,7 +169,7 @@ async def test_album_larger_than_the_queue_is_answered_in_rounds(
 async def test_queue_full_of_others_in_mid_album(engine: StandIn, assistant: Assistant) -> None:
     engine.room, engine.held = 1, True
     task = asyncio.create_task(say(assistant, "What color is it?", "red", "blue", "green"))
-    await settle(lambda: engine.waiting)
+    await settle(lambda: engine.queue)
     engine.release()
     engine.room = 0
     reply = await task
@@ -181,9 +181,9 @@ async def test_queue_full_of_others_in_mid_album(engine: StandIn, assistant: Ass
 async def test_shutting_down(engine: StandIn, assistant: Assistant) -> None:
     engine.held = True
     waiting = asyncio.create_task(say(assistant, "", "red"))
-    await settle(lambda: engine.waiting)
+    await settle(lambda: engine.queue)
     engine.closed = True
-    engine.waiting[0][0].cancel()  # what a closing engine may do to its queue
+    engine.queue[0][0].cancel()  # what a closing engine may do to its queue
     assert await waiting == Reply(ENGLISH.closing, error=True)
     assert await say(assistant, "Is it red?") == Reply(ENGLISH.closing, error=True)
     assert await say(assistant, "", "red", "blue") == Reply(ENGLISH.closing, error=True)
@@ -271,8 +271,10 @@ async def test_flood_by_one_person_is_bounded(engine: StandIn, assistant: Assist
 
 async def test_engine_that_never_answers_is_given_up_on(caplog: pytest.LogCaptureFixture) -> None:
     class Stuck(StandIn):
-        def submit(self, picture: Picture, question: str | None) -> Future[ModelAnswer]:
-            future = super().submit(picture, question)
+        def submit(
+            self, picture: Picture, question: str | None, rank: int = 0
+        ) -> Future[ModelAnswer]:
+            future = super().submit(picture, question, rank)
             if self.asked[-1][0] == "red":
                 future.set_result(Said("red"))
             if self.asked[-1][0] == "blue":
@@ -284,4 +286,4 @@ async def test_engine_that_never_answers_is_given_up_on(caplog: pytest.LogCaptur
     reply = await say(assistant, "What color is it?", "red", "green", "blue")
     assert reply.text == f"1. Red.\n2. {ENGLISH.busy}\n3. {ENGLISH.busy}"
     assert "no answer within" in caplog.text
-    assert engine.waiting[1][0].cancelled()
+    assert engine.queue[1][0].cancelled()

@@ -166,16 +166,16 @@ class Backwards(CliEngine):
         self.refused = 0
         self._lock = threading.Lock()
 
-    def submit(self, picture: Picture, question: str | None) -> Future[ModelAnswer]:
+    def submit(self, picture: Picture, question: str | None, rank: int = 0) -> Future[ModelAnswer]:
         with self._lock:
             try:
-                future = super().submit(picture, question)
+                future = super().submit(picture, question, rank)
             except RuntimeError:
                 self.refused += 1
                 raise
-            self.most = max(self.most, len(self.waiting))
-            if len(self.waiting) == self.room:
-                self.waiting.reverse()
+            self.most = max(self.most, len(self.queue))
+            if len(self.queue) == self.room:
+                self.queue.reverse()
                 threading.Timer(0.05, self.release_all).start()
             return future
 
@@ -227,10 +227,10 @@ def test_reading_ahead_has_an_end() -> None:
     engine.held = False
     engine.release()
     waiting.join(10)
-    held = [future for future, *_ in engine.waiting]
+    held = [future for future, *_ in engine.queue]
     engine.held = True
     time.sleep(0.2)
-    held = [future for future, *_ in engine.waiting]
+    held = [future for future, *_ in engine.queue]
     rows.close()
     assert all(future.cancelled() for future in held)  # nobody waits for them any more
     assert done[0].values["id"] == 0

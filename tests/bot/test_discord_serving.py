@@ -33,7 +33,7 @@ async def test_it_answers_until_it_is_stopped_and_finishes_what_is_under_way(
         await api.until(lambda: api.said == ["Blue."])
         engine.held = True
         await api.dm("What colour is it really?")
-        await api.until(lambda: engine.waiting)
+        await api.until(lambda: engine.queue)
         await api.until(client.is_ready)
         await asyncio.sleep(0.05)
         stopped.set()
@@ -59,7 +59,7 @@ async def test_what_takes_too_long_does_not_keep_it_from_stopping(
     async with FakeDiscord().running(monkeypatch) as api:
         task = asyncio.ensure_future(serve(bot(engine), TOKEN, stopped))
         await api.dm("What colour is it?", b"blue")
-        await api.until(lambda: engine.waiting)
+        await api.until(lambda: engine.queue)
         stopped.set()
         await asyncio.wait_for(task, 5)
 

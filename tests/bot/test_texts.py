@@ -8,11 +8,14 @@ import string
 
 import pytest
 
+from bot.german import GERMAN
 from bot.intents import Kind
+from bot.languages import CATALOGUES, Languages
 from bot.looking import Cause
-from bot.texts import CATALOGUES, ENGLISH, Texts
+from bot.texts import ENGLISH, Texts
+from data.images import ImageRefused
 
-NAMES = [field.name for field in dataclasses.fields(Texts)]
+NAMES = [field.name for field in dataclasses.fields(Texts) if field.name != "refusals"]
 
 
 def blanks(template: str) -> set[str]:
@@ -30,16 +33,38 @@ def test_text_is_there_and_calm(language: str, name: str) -> None:
 
 
 def test_every_reason_has_a_text() -> None:
-    answered = {Kind.CAPTION, Kind.QUESTION}
+    answered = {Kind.CAPTION, Kind.QUESTION, Kind.RETRY}
     assert {kind.value for kind in Kind if kind not in answered} <= set(NAMES)
     assert {cause.value for cause in Cause if cause is not Cause.REFUSED} <= set(NAMES)
 
 
 def test_whole_sentences_end() -> None:
-    parts = {"second", "seconds", "minute", "minutes", "hour", "hours", "caption_button"}
+    parts = {"second", "seconds", "minute", "minutes", "hour", "hours", "language", "good", "bad"}
+    parts |= {name for name in NAMES if name.endswith("_button")} | {"settings_automatic"}
     parts |= {name for name in NAMES if name.startswith("command_")}  # of a menu
-    for name in set(NAMES) - parts:
-        assert re.search(r"[.?]$|\{answer\}$", getattr(ENGLISH, name)), name
+    for texts in CATALOGUES.values():
+        for name in set(NAMES) - parts:
+            assert re.search(r"[.?]$|\{answer\}$|: What [^?]*\?$", getattr(texts, name)), name
+        assert all(re.search(r"\. [A-Z].*\.$", text) for text in texts.refusals.values())
+
+
+def test_german_knows_every_reason_for_which_a_picture_is_refused() -> None:
+    reasons = re.findall(r'"([a-z-]+)"', (ImageRefused.__doc__ or "").partition("; of a file")[0])
+    assert set(GERMAN.refusals) == set(reasons)
+
+
+def test_a_device_or_a_person_chooses_the_language() -> None:
+    languages = Languages()
+    assert languages.texts("telegram", "1") is ENGLISH
+    assert languages.texts("telegram", "1", "de-AT") is GERMAN
+    assert languages.texts("telegram", "1", "zh_Hans") is ENGLISH
+    assert languages.choose("telegram", "1", " Deutsch ")
+    assert languages.texts("telegram", "1", "en") is GERMAN
+    assert languages.texts("discord", "1", "en") is ENGLISH
+    assert not languages.choose("telegram", "1", "klingon")
+    assert languages.texts("telegram", "1", "en") is GERMAN
+    assert languages.choose("telegram", "1", "auto")
+    assert languages.texts("telegram", "1", "en") is ENGLISH
 
 
 @pytest.mark.parametrize(

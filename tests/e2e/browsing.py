@@ -56,8 +56,9 @@ class FakeEngine:
     busy: bool = False
     seconds: float = 0.0
     profile: Any = None
+    waiting: int = 0
 
-    def submit(self, picture: Picture, question: str | None) -> Future[ModelAnswer]:
+    def submit(self, picture: Picture, question: str | None, rank: int = 0) -> Future[ModelAnswer]:
         if self.busy:
             raise EngineBusy
         red, _, blue = picture.image.resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]

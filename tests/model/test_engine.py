@@ -92,6 +92,22 @@ def test_answers_by_beam_search_are_the_most_probable(hub: Path, vlm: PrefixVLM)
 
 
 @pytest.mark.parametrize("beams", [1, 3])
+def test_other_answers_to_one_question_start_with_other_tokens(
+    hub: Path, vlm: PrefixVLM, beams: int
+) -> None:
+    decoding = DecodingConfig(4, 4, answer_beams=beams, caption_beams=beams)
+    engine = Watched(replace(tiny_profile(hub), decoding=decoding), vlm)
+    for question in (QUESTIONS[0], None):
+        asked = [engine.submit(photo(1), question, rank) for rank in (1, 2, 3)]
+        with torch.inference_mode():
+            caches = vlm.prefill(vlm.encode([photo(1).image])) * 3
+        found = greedy(vlm, caches, [prompt_for(question)] * 3, 4, ranks=[1, 2, 3])
+        assert [future.result().text for future in asked] == [each.text for each in found]
+        assert len({each.tokens for each in found}) == 3
+    engine.close()
+
+
+@pytest.mark.parametrize("beams", [1, 3])
 def test_guidance_is_for_answers_alone(hub: Path, vlm: PrefixVLM, beams: int) -> None:
     decoding = DecodingConfig(4, 4, answer_beams=beams, caption_beams=beams, guidance_scale=0.3)
     engine = Watched(replace(tiny_profile(hub), decoding=decoding), vlm)

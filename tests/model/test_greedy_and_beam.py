@@ -62,6 +62,19 @@ def same(found: Decoded, tokens: tuple[int, ...], logprob: float) -> bool:
 # --- greedy ----------------------------------------------------------------------------------
 
 
+def test_greedy_texts_of_other_ranks_start_with_the_next_tokens(vlm: PrefixVLM) -> None:
+    best = greedy(vlm, encode(vlm), PROMPTS, 9)
+    assert greedy(vlm, encode(vlm), PROMPTS, 9, ranks=[0] * len(PROMPTS)) == best
+    found = [greedy(vlm, encode(vlm), PROMPTS, 9, ranks=[r, 0, r, r, r, r]) for r in (1, 2, 3)]
+    for row in (0, 2, 3, 4, 5):
+        others = {decoded[row].tokens[0] for decoded in found}
+        assert len(others - {vlm.end}) == 3
+        first = best[row].tokens[0]
+        # Where the best text is empty, the next one starts with the likeliest word.
+        assert first == vlm.end or first not in others
+    assert all(decoded[1] == best[1] for decoded in found)
+
+
 def test_greedy_texts_end_each_at_their_own_time(vlm: PrefixVLM) -> None:
     found = greedy(vlm, encode(vlm), PROMPTS, 9)
     for seed, prompt in enumerate(PROMPTS):

@@ -1,0 +1,159 @@
+"""What the assistant says in German; answers of the model stay in English."""
+
+from __future__ import annotations
+
+from bot.texts import Texts
+
+GERMAN = Texts(
+    start=(
+        "Hallo, ich bin Glimpse. Schick mir ein Foto, und ich sage dir auf Englisch, was ich sehe. "
+        "Dann frag mich danach, zum Beispiel: What is the dog doing?"
+    ),
+    help=(
+        "Schick mir ein Foto, und ich beschreibe es. Schreib eine Frage dazu, und ich beantworte "
+        "sie.\n"
+        "Du kannst weiterfragen, ohne das Foto noch einmal zu schicken: Ich merke mir dein letztes "
+        "(höchstens {time} lang), oder du antwortest auf eine Nachricht mit einem Bild.\n\n"
+        "/caption beschreibt das Bild\n"
+        "/ask beantwortet eine Frage, zum Beispiel: /ask How many people are there?\n"
+        "/retry antwortet noch einmal, und anders\n"
+        "/forget vergisst deine Bilder, und /privacy sagt, was ich behalte\n"
+        "/settings ändert meine Sprache\n\n"
+        "Fragen verstehe ich nur auf Englisch. Ich antworte auf Englisch und in wenigen Wörtern, "
+        "und ich mache Fehler."
+    ),
+    about=(
+        "Ich bin Glimpse, ein kleines Programm, das Bilder ansieht. "
+        "Schick mir eines und frag mich auf Englisch, was du darüber wissen willst."
+    ),
+    invite="Frag mich auf Englisch, was du darüber wissen willst.",
+    invite_several=(
+        "Frag mich auf Englisch nach einem davon, mit seiner Nummer, "
+        "zum Beispiel: What is in picture 2?"
+    ),
+    no_names="Ich erkenne niemanden mit Namen, aber ich kann sagen, was ich sehe.",
+    unsure_say="Ich bin nicht sicher, vielleicht: {answer}",
+    unsure_looks_like="Ich bin nicht sicher, vielleicht: {answer}",
+    cannot_tell="Das kann ich auf diesem Bild nicht erkennen.",
+    caption_button="Beschreiben",
+    retry_button="Noch einmal",
+    good="Gute Antwort",
+    bad="Schlechte Antwort",
+    rated="Danke für deine Rückmeldung.",
+    queued="{number} Bilder sind vor deinem dran. Gleich antworte ich.",
+    hello="Hallo. Schick mir ein Foto und frag mich danach.",
+    thanks="Gern geschehen.",
+    goodbye="Auf Wiedersehen, und komm gern wieder.",
+    nod="Das freut mich. Ich bin da, wenn du wieder ein Bild hast.",
+    sorry="Entschuldige, ich mache Fehler. Manchmal hilft es, mit anderen Worten zu fragen.",
+    empty="Was möchtest du wissen? Stell mir auf Englisch eine Frage zu dem Bild.",
+    too_long="Das ist mir zu lang. Bitte frag mit höchstens {limit} Zeichen.",
+    foreign=(
+        "Ich verstehe Fragen bisher nur auf Englisch. Kannst du das auf Englisch fragen, "
+        "zum Beispiel: What colour is the car?"
+    ),
+    instruction="Ich kann nur Bilder beschreiben und Fragen zu dem beantworten, was sie zeigen.",
+    outside="Ich weiß nur, was ich sehe. Frag mich nach etwas auf dem Bild.",
+    remark=(
+        "Am besten kann ich Fragen beantworten. Frag mich auf Englisch nach dem Bild, "
+        "zum Beispiel: What is in front?"
+    ),
+    link="Ich kann keine Links öffnen. Bitte schick mir das Bild selbst.",
+    unknown_command="{command} kenne ich nicht. Schick mir /help, dann sage ich, was ich kann.",
+    no_picture="Ich habe hier noch kein Bild gesehen. Bitte schick mir eines und frag dann.",
+    picture_gone=(
+        "Ich habe dein letztes Bild nicht mehr, denn ich behalte eines nur eine Weile "
+        "(höchstens {time}). Bitte schick es noch einmal und frag dann."
+    ),
+    no_such_picture=(
+        "Du hast {count} Bilder geschickt, nenn also bitte eine Nummer von 1 bis {count}."
+    ),
+    only_first="Ich habe nur die ersten {count} angesehen.",
+    no_picture_file=(
+        "Ich kann nur Bilder ansehen. Bitte schick mir ein Foto oder ein Bild als Datei."
+    ),
+    still_only="Von diesem {what} sehe ich nur ein Standbild.",
+    file_too_big="Die Datei ist größer als 20 MB. Bitte schick sie als Foto, das ist kleiner.",
+    fetch_failed="Ich konnte das Bild nicht laden. Bitte schick es noch einmal.",
+    cannot_read=(
+        "Discord zeigt mir diese Nachricht nicht. Bitte öffne ihr Menü und wähle unter Apps einen "
+        "meiner Befehle."
+    ),
+    button_too_old="Ich habe dieses Bild nicht mehr. Bitte schick es noch einmal und frag dann.",
+    command_start="Hallo sagen",
+    command_help="Sagen, was ich kann",
+    command_caption="Das Bild beschreiben",
+    command_ask="Eine Frage zum Bild beantworten",
+    command_forget="Meine Bilder vergessen",
+    command_privacy="Sagen, was du von mir behältst",
+    command_settings="Meine Sprache ändern",
+    command_retry="Noch einmal antworten, und anders",
+    command_describe_menu="Bild beschreiben",
+    command_ask_menu="Zum Bild fragen…",
+    command_alt_menu="Alternativtext schreiben",
+    command_image="Das Bild",
+    command_question="Deine Frage, auf Englisch",
+    forgotten="Erledigt, ich habe deine Bilder vergessen.",
+    privacy=(
+        "Dein letztes Bild behalte ich nur im Arbeitsspeicher (höchstens {time} lang), damit du "
+        "weiterfragen kannst. Ich speichere keine Bilder und gebe sie niemandem. "
+        "/forget löscht es sofort."
+    ),
+    language="Deutsch",
+    settings="Ich spreche {language} mit dir{automatic}. Wähle gern eine andere Sprache.",
+    settings_automatic=", wie dein Gerät",
+    settings_chosen="Von jetzt an spreche ich Deutsch mit dir.",
+    automatic_button="Wie mein Gerät",
+    not_allowed=(
+        "Ich arbeite nur für Leute und Chats auf meiner Liste. Bitte frag, wer mich betreibt."
+    ),
+    wait_minute="Das war viel auf einmal. Bitte versuch es in {time} noch einmal.",
+    wait_day="Du hast heute schon viel gefragt. In {time} kannst du wieder fragen.",
+    busy="Gerade fragen mich viele Leute; bitte versuch es in einer Minute noch einmal.",
+    too_many_waiting="Ich arbeite noch an deinen früheren Nachrichten. Bitte warte auf diese.",
+    closing="Ich werde gerade beendet. Bitte frag in ein paar Minuten noch einmal.",
+    crashed=(
+        "Bei mir ging etwas schief, deshalb konnte ich nicht antworten. Bitte versuch es noch "
+        "einmal; wenn es wieder geschieht, nenn den Code {reference}."
+    ),
+    second="einer Sekunde",
+    seconds="{count} Sekunden",
+    minute="einer Minute",
+    minutes="{count} Minuten",
+    hour="einer Stunde",
+    hours="{count} Stunden",
+    refusals={
+        "empty": "Diese Datei ist leer. Bitte schick das Bild noch einmal.",
+        "too-large": "Diese Datei ist zu groß. Bitte schick ein kleineres Bild.",
+        "not-a-picture": "Das ist kein Bild. Bitte schick ein Foto, etwa als JPEG oder PNG.",
+        "unsupported": (
+            "Diese Art von Datei kann ich nicht öffnen. Bitte schick sie als JPEG oder PNG."
+        ),
+        "damaged": (
+            "Dieses Bild ist beschädigt oder von seltener Art. Bitte schick eine andere Kopie, am "
+            "besten ein gewöhnliches JPEG oder PNG."
+        ),
+        "truncated": (
+            "Dieses Bild ist abgeschnitten, als wäre es nur halb angekommen. "
+            "Bitte schick es noch einmal."
+        ),
+        "crashed": (
+            "Dieses Bild konnte ich nicht lesen. Bitte schick es als gewöhnliches JPEG oder PNG."
+        ),
+        "too-slow": (
+            "Dieses Bild zu öffnen dauerte zu lange. Bitte schick eine kleinere Kopie, am besten "
+            "als JPEG."
+        ),
+        "too-hungry": (
+            "Dieses Bild zu öffnen braucht zu viel Speicher. Bitte schick eine kleinere Kopie, am "
+            "besten als JPEG."
+        ),
+        "too-many-pixels": (
+            "Dieses Bild hat zu viele Pixel für mich. Bitte schick eine kleinere Kopie."
+        ),
+        "too-narrow": (
+            "Dieses Bild ist zu lang und schmal. Bitte schneide es zu und schick es noch einmal."
+        ),
+        "unavailable": "Gerade kann ich keine Bilder öffnen. Bitte versuch es später noch einmal.",
+    },
+)

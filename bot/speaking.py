@@ -1,0 +1,128 @@
+"""Putting a reply together in a person's language: the model's answer, or why there is none."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from bot.intents import MAX_CHARACTERS, UNANSWERABLE, Intent, Kind
+from bot.languages import AUTOMATIC, CATALOGUES
+from bot.looking import Cause, Trouble
+from bot.memory import Album
+from bot.messages import Button, Exchange, Reply
+from bot.texts import Texts
+from bot.wording import Sureness, say_answer, say_caption
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """Says things in one language.
+
+    Attributes:
+        texts: The language.
+        sureness: Confidence below which it says that it is not sure.
+        seconds: How long pictures are kept.
+    """
+
+    texts: Texts
+    sureness: Sureness
+    seconds: float
+
+    def answers(self, album: Album, intent: Intent, found: dict[int, Exchange | Trouble]) -> Reply:
+        """Put answers together: one as it is, several in a numbered list."""
+        texts = self.texts
+        several = len(found) > 1
+        lines = [
+            f"{place + 1}. {self.line(result)}" if several else self.line(result)
+            for place, result in found.items()
+        ]
+        exchanges = tuple(result for result in found.values() if isinstance(result, Exchange))
+        troubles = [result for result in found.values() if isinstance(result, Trouble)]
+        reference = next((trouble.reference for trouble in troubles if trouble.reference), "")
+        if intent.names_asked and exchanges:
+            lines.insert(0, texts.no_names)
+        if several and album.left_out:
+            lines.append(texts.only_first.format(count=len(album.entries)))
+        text = "\n".join(lines)
+        if not exchanges:
+            alike = len({self.line(trouble) for trouble in troubles}) == 1
+            return error(self.line(troubles[0]) if alike else text, reference)
+        if intent.invite:
+            text += f"\n\n{texts.invite_several if several else texts.invite}"
+        number = secrets.token_hex(4)
+        offer = intent.kind is Kind.QUESTION and not several
+        buttons = (*self._caption(offer), *self._verdicts(number), *self._retry())
+        return Reply(text, buttons, reference=reference, exchanges=exchanges, number=number)
+
+    def line(self, result: Exchange | Trouble) -> str:
+        """One picture's answer, or why there is none."""
+        if isinstance(result, Trouble):
+            if result.cause is Cause.REFUSED:
+                return self.texts.refusals.get(result.reason, result.sentence)
+            sentence: str = getattr(self.texts, result.cause.value)
+            return sentence.format(reference=result.reference)
+        if result.question is None:
+            sure = result.confidence >= self.sureness.caption
+            return say_caption(result.answer, self.texts, sure=sure)
+        sure = result.confidence >= self.sureness.answer
+        return say_answer(result.answer, result.question, self.texts, sure=sure)
+
+    def sentence(self, intent: Intent, *, offer_caption: bool) -> Reply:
+        """The reply to what needs no look at a picture."""
+        template: str = getattr(self.texts, intent.kind.value)
+        text = template.format(
+            limit=MAX_CHARACTERS, command=intent.command, time=self.texts.span(self.seconds)
+        )
+        unanswerable = intent.kind in UNANSWERABLE
+        offer = unanswerable and offer_caption and intent.kind is not Kind.UNKNOWN_COMMAND
+        brief = intent.kind is Kind.RATED
+        return Reply(text, self._caption(offer), error=unanswerable, brief=brief)
+
+    def settings(self, *, automatic: bool, chosen: bool) -> Reply:
+        """What is set, and buttons to change it.
+
+        Args:
+            automatic: The language is the device's.
+            chosen: The person has just chosen it.
+        """
+        texts = self.texts
+        if chosen and not automatic:
+            return Reply(texts.settings_chosen)
+        said = texts.settings.format(
+            language=texts.language, automatic=texts.settings_automatic if automatic else ""
+        )
+        others = [
+            Button(each.language, f"/settings {code}")
+            for code, each in CATALOGUES.items()
+            if automatic or each is not texts
+        ]
+        like = Button(texts.automatic_button, f"/settings {AUTOMATIC}")
+        return Reply(said, (*others, *(() if automatic else (like,))))
+
+    def too_much(self, seconds: float, *, daily: bool) -> Reply:
+        """The person has to wait."""
+        text = self.texts.wait_day if daily else self.texts.wait_minute
+        return error(text.format(time=self.texts.span(seconds)))
+
+    def no_picture(self, *, gone: bool) -> Reply:
+        """There is none, or none any more."""
+        if not gone:
+            return error(self.texts.no_picture)
+        return error(self.texts.picture_gone.format(time=self.texts.span(self.seconds)))
+
+    def _caption(self, offer: bool) -> tuple[Button, ...]:
+        return (Button(self.texts.caption_button, "/caption"),) if offer else ()
+
+    def _verdicts(self, number: str) -> tuple[Button, ...]:
+        return (
+            Button("👍", f"/rate good {number}", self.texts.good),
+            Button("👎", f"/rate bad {number}", self.texts.bad),
+        )
+
+    def _retry(self) -> tuple[Button, ...]:
+        return (Button(self.texts.retry_button, "/retry"),)
+
+
+def error(text: str, reference: str = "") -> Reply:
+    """A reply that says why there is no answer."""
+    return Reply(text, error=True, reference=reference)

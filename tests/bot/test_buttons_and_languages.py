@@ -1,0 +1,143 @@
+"""What follows an answer: another one, a rating; who speaks which language; who has to wait."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from engine_stand_in import StandIn, open_photo, photo
+
+from bot.assistant import DIFFERENT, Assistant
+from bot.german import GERMAN
+from bot.looking import WORTH_TELLING
+from bot.messages import Incoming, Rating, Reply
+from bot.texts import ENGLISH
+
+AUTOMATIC = ENGLISH.settings.format(language="English", automatic=", as your device does")
+
+
+class Person:
+    """Talks to an assistant; `sees` has what was said before answers."""
+
+    def __init__(self, engine: StandIn | None = None, **how: str) -> None:
+        self.engine, self.how = engine or StandIn(), how
+        self.ratings: list[Rating] = []
+        self.told: list[str] = []
+        self.assistant = Assistant(
+            self.engine, open_picture=open_photo, on_rating=self.ratings.append
+        )
+
+    async def say(self, text: str = "", *colours: str, **how: str) -> Reply:
+        who = {"platform": "web", "chat": "c", "user": "ann"} | self.how | how
+        message = Incoming(**who, text=text, pictures=tuple(map(photo, colours)))
+
+        async def tell(text: str) -> None:
+            self.told.append(text)
+
+        reply = await self.assistant.handle(message, tell)
+        assert reply is not None
+        return reply
+
+
+async def press(person: Person, reply: Reply, label: str) -> Reply:
+    (action,) = [button.action for button in reply.buttons if button.label == label]
+    assert len(action) <= 40
+    return await person.say(action)
+
+
+async def test_trying_again_gives_other_answers_until_the_first_comes_round() -> None:
+    ann = Person()
+    reply = await ann.say("What color is it?", "red")
+    for _ in range(DIFFERENT + 1):
+        reply = await press(ann, reply, "Try again")
+        assert reply.text == "Red."
+    assert ann.engine.ranks == [0, 1, 2, 3, 4, 0, 1]
+    assert {question for _, question in ann.engine.asked} == {"What color is it?"}
+    await ann.say("Is it red?")
+    await ann.say("/retry Is it red?")
+    await ann.say("/retry /caption")
+    assert ann.engine.ranks[-3:] == [0, 1, 1]
+    assert ann.engine.asked[-1] == ("red", None)
+
+
+async def test_trying_again_without_a_question_describes_and_without_a_picture_asks_for_one() -> (
+    None
+):
+    ann = Person()
+    assert (await ann.say("/retry")).text == ENGLISH.no_picture
+    reply = await ann.say("", "red", "blue")
+    await press(ann, reply, "Try again")
+    assert ann.engine.asked == [("red", None), ("blue", None)] * 2
+    assert ann.engine.ranks == [0, 0, 1, 1]
+    await ann.say("/retry /help")
+    assert ann.engine.ranks == [0, 0, 1, 1, 2, 2]
+
+
+async def test_a_rating_names_its_answer_and_is_confirmed_in_passing() -> None:
+    ann = Person()
+    first, second = await ann.say("", "red"), await ann.say("Is it red?")
+    assert len({first.number, second.number, ""}) == 3
+    assert (await press(ann, second, "👎")).brief
+    reply = await press(ann, first, "👍")
+    assert (reply.text, reply.buttons, reply.error) == (ENGLISH.rated, (), False)
+    assert ann.ratings == [
+        Rating("web", "ann", second.number, good=False),
+        Rating("web", "ann", first.number, good=True),
+    ]
+    unknown = await ann.say("/rate splendid")
+    assert unknown.text == ENGLISH.unknown_command.format(command="/rate")
+    assert len(ann.ratings) == 2
+    assert ann.engine.ranks == [0, 0]
+
+
+async def test_who_speaks_german_is_spoken_to_in_german() -> None:
+    ann = Person(language="de-AT")
+    assert (await ann.say("/start")).text == GERMAN.start
+    reply = await ann.say("", "red")
+    assert reply.text == f"A red square.\n\n{GERMAN.invite}"
+    assert [button.name or button.label for button in reply.buttons] == [
+        "Gute Antwort", "Schlechte Antwort", "Noch einmal",
+    ]  # fmt: skip
+    assert (await ann.say("Was ist das?")).text == GERMAN.foreign
+    assert (await ann.say("", "bad")).text == GERMAN.refusals["not-a-picture"]
+    assert (await ann.say("", "bad", language="fr")).text == "This file is no picture (bad)."
+
+
+async def test_settings_change_the_language_for_good_and_back() -> None:
+    ann = Person(language="en-GB")
+    reply = await ann.say("/settings")
+    assert reply.text == AUTOMATIC
+    reply = await press(ann, reply, "Deutsch")
+    assert reply.text == GERMAN.settings_chosen
+    assert (await ann.say("/start")).text == GERMAN.start
+    assert (await ann.say("/start", user="ben")).text == ENGLISH.start
+    reply = await ann.say("/settings")
+    assert reply.text == "Ich spreche Deutsch mit dir. Wähle gern eine andere Sprache."
+    assert (await press(ann, reply, "Wie mein Gerät")).text == AUTOMATIC
+    assert (await ann.say("/settings klingon")).text == AUTOMATIC
+
+
+@pytest.mark.parametrize("before", [WORTH_TELLING - 1, WORTH_TELLING])
+async def test_a_long_queue_is_told_of_once_and_before_the_answer(before: int) -> None:
+    ann = Person(StandIn(held=True, ahead=before))
+    asking = asyncio.ensure_future(ann.say("", "red", "blue"))
+    while len(ann.engine.queue) < 2:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
+    told = list(ann.told)
+    ann.engine.release()
+    assert (await asking).text.startswith("1. A red square.")
+    expected = [ENGLISH.queued.format(number=before)] if before >= WORTH_TELLING else []
+    assert told == ann.told == expected
+
+
+async def test_who_cannot_be_told_of_the_queue_gets_an_answer_all_the_same() -> None:
+    async def fails(text: str) -> None:
+        raise OSError(text)
+
+    engine = StandIn(ahead=WORTH_TELLING)
+    assistant = Assistant(engine, open_picture=open_photo)
+    message = Incoming("web", "c", "ann", "", (photo("red"),))
+    reply = await assistant.handle(message, fails)
+    assert reply is not None
+    assert reply.text.startswith("A red square.")
