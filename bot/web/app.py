@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from dataclasses import asdict
 from typing import Protocol, runtime_checkable
 
 from starlette.applications import Starlette
@@ -155,7 +156,7 @@ class _Chat:
 def _answer(reply: Reply, status: int = 200) -> JSONResponse:
     body = {
         "reply": reply.text,
-        "buttons": [{"label": button.label, "action": button.action} for button in reply.buttons],
+        "buttons": [asdict(button) for button in reply.buttons],
         "error": reply.error,
         "reference": reply.reference,
     }

@@ -29,7 +29,7 @@ async def test_a_person_keeps_their_session_and_their_picture() -> None:
     assert "set-cookie" not in first.headers
     assert second.json() == {
         "reply": f"what\ncolour?|{hashlib.sha256(b'picture one').hexdigest()}",
-        "buttons": [{"label": "Describe", "action": "/c"}],
+        "buttons": [{"label": "Describe", "action": "/c", "name": ""}],
         "error": False,
         "reference": "",
     }

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -57,10 +57,12 @@ class FakeEngine:
     seconds: float = 0.0
     profile: Any = None
     waiting: int = 0
+    ranks: list[int] = field(default_factory=list)
 
     def submit(self, picture: Picture, question: str | None, rank: int = 0) -> Future[ModelAnswer]:
         if self.busy:
             raise EngineBusy
+        self.ranks.append(rank)
         red, _, blue = picture.image.resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
         colour = "red" if red > blue else "blue"
         text = f"a {colour} wall" if question is None else colour

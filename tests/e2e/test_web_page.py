@@ -101,6 +101,25 @@ def test_a_photo_a_caption_a_question_and_a_follow_up(
     assert page.texts(".bubble")[-1] == "Caption"
 
 
+def test_an_answer_can_be_rated_and_tried_again(
+    page: Page, engine: FakeEngine, photos: dict[str, str]
+) -> None:
+    page.add(photos["blue.png"])
+    page.type("What colour is the wall?", Keys.ENTER)
+    assert page.answers(1) == ["Blue."]
+    assert page.texts(".chip") == ["Caption it", "👍", "👎", "Try again"]
+    good = page.find(".chip[aria-label]")
+    assert good.accessible_name == "Good answer"
+    good.click()
+    page.until(lambda: page.texts(".thanks"))
+    assert page.texts(".chip") == ["Caption it", "Try again"]
+    assert len(page.texts(".bubble")) == 1  # a rating is nothing one says
+    engine.ranks.clear()
+    page.find(".chip:last-of-type").click()
+    assert page.answers(2)[1] == "Blue."
+    assert engine.ranks == [1]
+
+
 def test_several_photos_each_get_their_caption(page: Page, photos: dict[str, str]) -> None:
     page.add(photos["red.jpg"], photos["scan.tiff"])
     page.until(lambda: page.texts("#tray .tile") == ["TIFF"])
@@ -208,12 +227,12 @@ def test_everything_works_from_the_keyboard(page: Page, photos: dict[str, str]) 
     page.answers(1)
     page.run("document.querySelector('.skip').focus()")
     order = [page.focused()]
-    for _ in range(8):
+    for _ in range(11):
         page.driver.switch_to.active_element.send_keys(Keys.TAB)
         order.append(page.focused())
     assert order[:3] == ["skip", "new-chat", "scroller"]
-    assert order[3:6] == ["chip"] * 3
-    assert order[6:9] == ["question", "add", "caption"]
+    assert order[3:9] == ["chip"] * 6
+    assert order[9:12] == ["question", "add", "caption"]
     ring = "return getComputedStyle(document.activeElement).outlineStyle"
     assert page.run(ring) == "solid"
     page.driver.switch_to.active_element.send_keys(Keys.ENTER)

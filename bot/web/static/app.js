@@ -1,6 +1,7 @@
 // Glimpse's page: puts the composer, the conversation and the server together.
 
 import { forget, send } from "./api.js";
+import { element } from "./dom.js";
 import { Log, describeAll } from "./log.js";
 import { Tray } from "./photos.js";
 
@@ -12,6 +13,8 @@ const files = byId("files");
 const limits = document.body.dataset;
 
 const CAPTION = "/caption";
+const RETRY = "/retry";
+const isRating = (action) => action.startsWith("/rate ");
 const EXAMPLES = ["What colour is it?", "How many people are there?", "Is it outdoors?"];
 
 const log = new Log(byId("log"), byId("scroller"));
@@ -95,14 +98,29 @@ function show(reply, message) {
 
 const isCaption = (message) => frames.length > 0 && ["", CAPTION].includes(message.text);
 
+/** What to ask next, then what to say of the answer. */
 function suggestions(reply, message) {
   const examples = !reply.error && isCaption(message) ? EXAMPLES : [];
-  return [...reply.buttons, ...examples.map((label) => ({ label, action: label }))];
+  const about = ({ action }) => isRating(action) || action === RETRY;
+  return [
+    ...reply.buttons.filter((button) => !about(button)),
+    ...examples.map((label) => ({ label, action: label })),
+    ...reply.buttons.filter(about),
+  ];
 }
 
-function choose({ action, label }) {
-  ask(action, label);
+function choose({ action, label }, chip) {
+  if (isRating(action)) rate(action, chip);
+  else ask(action, label);
   settle();
+}
+
+/** Sends a rating by the way: no bubble, and only its two buttons go. */
+async function rate(action, chip) {
+  const { parentElement: row } = chip;
+  for (const old of row.querySelectorAll(".chip[aria-label]")) old.remove();
+  const reply = await send(action, [], new AbortController());
+  row.append(element("p", "thanks", reply.text));
 }
 
 async function newChat() {

@@ -80,7 +80,7 @@ export class Log {
     this.#add(message);
   }
 
-  /** Offers next steps: `{label, action}` each; `choose` gets the one that is pressed. */
+  /** Offers next steps: `{label, action, name}` each; `choose` gets the one pressed, and its chip. */
   addButtons(buttons, choose) {
     if (!buttons.length) return;
     const row = element("div", "chips");
@@ -89,7 +89,11 @@ export class Log {
     for (const button of buttons) {
       const chip = element("button", "chip", button.label);
       chip.type = "button";
-      chip.addEventListener("click", () => choose(button));
+      if (button.name) {
+        chip.setAttribute("aria-label", button.name);
+        chip.title = button.name;
+      }
+      chip.addEventListener("click", () => choose(button, chip));
       row.append(chip);
     }
     this.#add(row);
