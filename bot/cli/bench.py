@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli.desk import Desk, busy, data_option, prepare_base, standard
+from bot.cli.desk import Desk, busy, data_option, prepare_base, profile_option, standard
 
 if TYPE_CHECKING:
     from finetune.race import Pace, Round
@@ -49,6 +49,48 @@ def train(desk: Desk, recipe: str, *, data: Path, rounds: int) -> None:
 
         found = race(chosen, data, rounds)
     click.echo("\n".join(_lines(found, median(found))))
+
+
+@bench.command(
+    epilog="Example: glimpse bench chat --people 20",
+    short_help="Let many people talk at once.",
+)
+@click.argument("photos", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--people", type=click.IntRange(1, 200), default=20, help="How many. [default: 20]")
+@click.option(
+    "--rounds", type=click.IntRange(1, 1000), default=3, help="Photos of each. [default: 3]"
+)
+@profile_option
+@standard
+@click.pass_obj
+def chat(
+    desk: Desk, photos: tuple[Path, ...], *, people: int, rounds: int, profile: str | None
+) -> None:
+    """Measure how long people wait for answers who all talk at once.
+
+    Each sends a photo, then asks three questions about it one after the other, without ever
+    pausing. The photos are parts of PHOTOS, or of Glimpse's own samples.
+    """
+    import asyncio
+
+    from bot.assistant import Assistant
+    from bot.crowd import crowd, different_photos
+    from bot.memory import Memory
+
+    samples = photos or sorted((Path(__file__).parents[2] / "data/samples").glob("*.jpg"))
+    shown = different_photos(samples, people)
+    with desk.engine(profile) as engine, busy("Talking"):
+        assistant = Assistant(engine, memory=Memory(conversations=people))
+        found = asyncio.run(crowd(assistant, shown, rounds))
+    click.echo(
+        f"{people} people at once, {len(found.waits)} messages, {found.lost} without an answer\n"
+        f"waited      {found.wait(0.5):.2f} s in the middle, {found.wait(0.95):.2f} s at the 95th "
+        f"percentile, {max(found.waits):.2f} s at most\n"
+        f"answered    {len(found.waits) / found.seconds:.1f} messages a second\n"
+        f"event loop  stood still for {1000 * max(found.stalls):.0f} ms at most"
+    )
+    if found.lost:
+        raise SystemExit(1)
 
 
 def _lines(rounds: Sequence[Round], middle: Round) -> Iterator[str]:
