@@ -183,7 +183,7 @@ class Trainer:
         if fits or self.recipe.cross_fit:
             told, known = (self.mixture.captions, self.mixture.mentions), self.progress.vocabulary
             examples = WordExamples.of(self.vlm, self.store, *told)
-            if fits and examples:
+            if fits and (examples or self.recipe.refit_words):
                 self.progress.vocabulary = known = fit_words(self.vlm, examples, seed, known)
             if self.recipe.cross_fit:
                 self.objective.words = CrossFittedWords(self.vlm, examples, known, seed)

@@ -80,21 +80,23 @@ class WordExamples:
 
 
 def fit_words(
-    vlm: PrefixVLM, examples: WordExamples, seed: int, known: Sequence[str] = ()
+    vlm: PrefixVLM, examples: WordExamples | None, seed: int, known: Sequence[str] = ()
 ) -> list[str]:
     """Fit the detector of `vlm.mapper.words` and name its words; returns the vocabulary.
 
     Args:
         vlm: Its mapper has word tags.
-        examples: What to fit it on.
+        examples: What to fit it on; None if there is nothing.
         seed: Of order, views and dropout.
         known: The vocabulary so far, whose words keep their learnt names.
 
     Raises:
-        TrainingError: The texts hold fewer words than the vocabulary has room for.
+        TrainingError: There are no word tags, or the texts hold fewer words than the vocabulary
+            has room for.
     """
     words = vlm.mapper.words
-    assert words is not None
+    if words is None or examples is None:
+        raise TrainingError("refit_words needs word tags: a profile with words in [mapper].")
     size = words.names.num_embeddings
     count = examples.captioned
     vocabulary = frequent_words([examples.texts[:count], examples.texts[count:]], size)

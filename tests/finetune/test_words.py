@@ -221,6 +221,16 @@ def test_a_detector_that_is_fitted_anew_keeps_the_names_of_words_that_it_knew(
     assert not torch.equal(now.detector[0].weight, weights["words.detector.0.weight"].float())
 
 
+def test_fitting_anew_needs_a_detector(tmp_path: Path, hub: Path, data: Path) -> None:
+    bare = {"mapper": {**WORDS["mapper"], "words": 0}}
+    folder = make_trainer(tmp_path / "first", hub, data, profile=bare, steps=1).train()
+    changes = {"continues": True, "refit_words": True}
+    profile = {**bare, "adapter": str(folder)}
+    second = make_trainer(tmp_path / "second", hub, data, profile=profile, changes=changes)
+    with pytest.raises(TrainingError, match="refit_words needs word tags"):
+        second.begin()
+
+
 def test_pictures_without_captions_teach_the_words_of_their_questions(
     tmp_path: Path, hub: Path, data: Path
 ) -> None:
