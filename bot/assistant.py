@@ -7,18 +7,19 @@ in the texts that `languages` chooses.
 
 from __future__ import annotations
 
-import logging
+import time
 from collections.abc import Callable
 from functools import partial
 
 from bot.access import Access
+from bot.diary import Diary
 from bot.intents import Intent, Kind, read_intent
 from bot.languages import Languages
 from bot.limits import Limits
 from bot.looking import Cause, Looker, Trouble, crashed
 from bot.memory import Album, Conversation, Gone, Memory
 from bot.messages import AnswersPictures, Exchange, Incoming, Notify, Rating, Reply
-from bot.speaking import Speaker, error
+from bot.speaking import LOG_OFF, LOG_ON, Speaker, error
 from bot.texts import Texts
 from bot.turns import TooManyWaitingError, Turns
 from bot.wording import Sureness
@@ -26,12 +27,6 @@ from data.images import Picture, open_picture
 
 MAX_PICTURES = 10
 DIFFERENT = 5  # answers to one question, before the first comes again
-
-_log = logging.getLogger(__name__)
-
-
-def _note(rating: Rating) -> None:
-    _log.info("Answer %s was rated %s", rating.number, "good" if rating.good else "bad")
 
 
 class Assistant:
@@ -45,7 +40,7 @@ class Assistant:
         open_picture: Decodes untrusted bytes; raises `data.images.ImageRefused`.
         sureness: Confidence below which it says that it is not sure.
         patience: Seconds to wait for the engine before asking the person to try again.
-        on_rating: Told what people think of answers.
+        diary: Keeps what was asked and answered.
     """
 
     def __init__(
@@ -58,7 +53,7 @@ class Assistant:
         open_picture: Callable[[bytes], Picture] = open_picture,
         sureness: Sureness = Sureness(),  # noqa: B008 (frozen)
         patience: float = 120.0,
-        on_rating: Callable[[Rating], None] = _note,
+        diary: Diary | None = None,
     ) -> None:
         self._looker = Looker(engine, open_picture, patience=patience)
         # An empty memory is false, so "or" would not do.
@@ -69,7 +64,7 @@ class Assistant:
         self._languages = Languages()
         self._sureness = sureness
         self._turns = Turns()
-        self._on_rating = on_rating
+        self._diary = diary or Diary()
 
     async def handle(self, incoming: Incoming, notify: Notify | None = None) -> Reply | None:
         """Answer one message; None where the bot was not meant. Never raises an error.
@@ -80,6 +75,13 @@ class Assistant:
             incoming: The message.
             notify: Told at most once, if there is a long wait, how many others are before.
         """
+        start = time.perf_counter()
+        reply = await self._handle(incoming, notify)
+        if reply:
+            self._diary.note(incoming, reply, time.perf_counter() - start)
+        return reply
+
+    async def _handle(self, incoming: Incoming, notify: Notify | None) -> Reply | None:
         who = Conversation(incoming.platform, incoming.chat, incoming.user)
         texts = self.texts(who.platform, who.user, incoming.language)
         if not self.allows(who.platform, who.user, who.chat):
@@ -92,7 +94,8 @@ class Assistant:
         except Exception as cause:
             trouble = crashed(cause)
             said = self._speaker(texts).line(trouble)
-            return error(said, trouble.reference) if incoming.addressed else None
+            outcome = trouble.cause.value
+            return error(said, trouble.reference, outcome) if incoming.addressed else None
 
     def texts(self, platform: str, user: str, language: str = "") -> Texts:
         """What is said to a person whose device speaks `language`, for who says more to them."""
@@ -101,6 +104,10 @@ class Assistant:
     def allows(self, platform: str, user: str, chat: str) -> bool:
         """Whether this person may ask in this chat, for who would fetch their pictures first."""
         return self._access.allows(platform, user, chat)
+
+    def remembers(self, platform: str, chat: str, user: str) -> bool:
+        """Whether pictures that this person showed in this chat are still in mind."""
+        return self._memory.has(Conversation(platform, chat, user))
 
     def tidy(self) -> None:
         """Forget what is too old; nothing else does so while nobody writes."""
@@ -128,12 +135,9 @@ class Assistant:
             replied=bool(incoming.reply_pictures),
             several=isinstance(album, Album) and len(album.entries) > 1,
         )
-        if intent.kind is Kind.SETTINGS:
-            return self._set(who, incoming.language, intent.rest)
-        if intent.kind is Kind.RATED:
-            self._on_rating(Rating(who.platform, who.user, intent.rest, intent.good))
-        if intent.kind is Kind.FORGET:
-            self.forget_person(who.platform, who.user)
+        aside = await self._aside(who, incoming.language, intent, speaker)
+        if aside:
+            return aside
         if isinstance(album, Gone):
             if intent.kind in _NEED_PICTURE:
                 return speaker.no_picture(gone=album is Gone.EXPIRED)
@@ -145,15 +149,33 @@ class Assistant:
         whole = sent is not None
         return await self._look(who, album, intent, speaker, notify, all_of_them=whole)
 
+    async def _aside(
+        self, who: Conversation, device: str, intent: Intent, speaker: Speaker
+    ) -> Reply | None:
+        """The reply to what is about the person; None if the message is about a picture."""
+        if intent.kind is Kind.SETTINGS:
+            return await self._set(who, device, intent.rest)
+        if intent.kind is Kind.PRIVACY:
+            return speaker.privacy(self._diary.days)
+        if intent.kind is Kind.FORGET:
+            self.forget_person(who.platform, who.user)
+            return speaker.forgotten(await self._diary.forget(who.platform, who.user))
+        if intent.kind is Kind.RATED:
+            self._diary.rate(Rating(who.platform, who.user, intent.rest, intent.good))
+        return None
+
     def _speaker(self, texts: Texts) -> Speaker:
         return Speaker(texts, self._sureness, self._seconds)
 
-    def _set(self, who: Conversation, device: str, wish: str) -> Reply:
-        """Change a person's language, or tell which it is."""
+    async def _set(self, who: Conversation, device: str, wish: str) -> Reply:
+        """Change what a person may choose, or tell what is chosen."""
         chosen = self._languages.choose(who.platform, who.user, wish)
+        if wish in {LOG_ON, LOG_OFF}:
+            await self._diary.set_logged(who.platform, who.user, logged=wish == LOG_ON)
+        logged = await self._diary.is_logged(who.platform, who.user)
         automatic = self._languages.is_automatic(who.platform, who.user)
         speaker = self._speaker(self.texts(who.platform, who.user, device))
-        return speaker.settings(automatic=automatic, chosen=chosen)
+        return speaker.settings(automatic=automatic, chosen=chosen, logged=logged)
 
     def _keep_pictures(self, who: Conversation, incoming: Incoming) -> Album | None:
         """Remember what this message shows: its own pictures, else those it replies to."""

@@ -94,16 +94,35 @@ GERMAN = Texts(
     command_image="Das Bild",
     command_question="Deine Frage, auf Englisch",
     forgotten="Erledigt, ich habe deine Bilder vergessen.",
+    forgotten_rows=(
+        "Erledigt, ich habe deine Bilder vergessen und {exchanges} Antworten und {ratings} "
+        "Bewertungen gelöscht."
+    ),
     privacy=(
         "Dein letztes Bild behalte ich nur im Arbeitsspeicher (höchstens {time} lang), damit du "
         "weiterfragen kannst. Ich speichere keine Bilder und gebe sie niemandem. "
         "/forget löscht es sofort."
+    ),
+    privacy_logged=(
+        "1. Dein letztes Bild behalte ich nur im Arbeitsspeicher (höchstens {time} lang), damit du "
+        "weiterfragen kannst. Ich speichere keine Bilder.\n"
+        "2. Deine Fragen und meine Antworten behalte ich eine Weile ({days}), damit mein Betreiber "
+        "Fehler finden und mich verbessern kann.\n"
+        "3. Dazu kommen ein Code statt deines Namens, die Sprache deines Geräts, Größe und "
+        "Prüfsumme des Bildes, und wie lange ich brauchte.\n"
+        "4. Genauso lange behalte ich, welche Antworten du gut oder schlecht fandest.\n"
+        "5. Niemand sonst bekommt etwas davon. Mit /settings bleibst du ganz draußen.\n"
+        "6. /forget löscht alles sofort."
     ),
     language="Deutsch",
     settings="Ich spreche {language} mit dir{automatic}. Wähle gern eine andere Sprache.",
     settings_automatic=", wie dein Gerät",
     settings_chosen="Von jetzt an spreche ich Deutsch mit dir.",
     automatic_button="Wie mein Gerät",
+    settings_logged="Ich behalte deine Fragen und meine Antworten; /privacy sagt, warum.",
+    settings_unlogged="Ich behalte nichts von dem, was du fragst und ich antworte.",
+    log_button="Behalten",
+    unlog_button="Nichts behalten",
     not_allowed=(
         "Ich arbeite nur für Leute und Chats auf meiner Liste. Bitte frag, wer mich betreibt."
     ),
@@ -122,6 +141,7 @@ GERMAN = Texts(
     minutes="{count} Minuten",
     hour="einer Stunde",
     hours="{count} Stunden",
+    days="{count} Tage",
     refusals={
         "empty": "Diese Datei ist leer. Bitte schick das Bild noch einmal.",
         "too-large": "Diese Datei ist zu groß. Bitte schick ein kleineres Bild.",

@@ -60,7 +60,7 @@ _COMMANDS = {
     "privacy": Kind.PRIVACY,
     "settings": Kind.SETTINGS,
 }
-_RATING = re.compile(r"(good|bad) ([0-9a-f]{8})")
+_RATING = re.compile(r"(good|bad) ([0-9a-f]{16})")
 
 # Kinds that ask something of the bot which it could not do.
 UNANSWERABLE = frozenset(

@@ -194,6 +194,12 @@ def _exchange(answer: ModelAnswer, question: str | None, picture: Picture) -> Ex
         confidence=answer.confidence,
         seconds=answer.seconds,
         digest=picture.digest,
+        width=picture.width,
+        height=picture.height,
+        format=picture.format,
+        waiting=max(0.0, answer.seconds - answer.encoding - answer.decoding),
+        encoding=answer.encoding,
+        decoding=answer.decoding,
     )
 
 

@@ -106,6 +106,11 @@ class Memory:
                 return self._albums[owner][1]
         return Gone.EXPIRED if who in self._gone or chats_last in self._gone else Gone.NEVER
 
+    def has(self, who: Conversation) -> bool:
+        """Whether an album of this person's own is kept in this chat."""
+        self.purge()
+        return who in self._albums
+
     def owns(self, who: Conversation, album: Album) -> bool:
         """Whether `album` is this person's own."""
         return who in self._albums and self._albums[who][1] is album

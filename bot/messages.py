@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from data.images import Picture
@@ -34,6 +34,7 @@ class Incoming:
         addressed: Whether the bot is meant: always in a private chat, else on a mention,
             a reply to the bot or a command.
         language: What the person's device speaks, as far as the platform tells: "de-AT", or "".
+        fetching: Seconds that it took to fetch the pictures.
     """
 
     platform: str
@@ -44,6 +45,7 @@ class Incoming:
     reply_pictures: tuple[Attachment, ...] = ()
     addressed: bool = True
     language: str = ""
+    fetching: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,35 @@ class Button:
 
 @dataclass(frozen=True)
 class Exchange:
-    """What was asked of the model and what it said, for the log."""
+    """What was asked of the model and what it said, for the log.
 
-    kind: str  # "caption" or "question"
+    Attributes:
+        kind: "caption" or "question".
+        question: As the model got it; None for a caption.
+        answer: In the model's own words.
+        confidence: Calibrated, 0..1.
+        seconds: From asking to answering: waiting, encoding and decoding.
+        digest: SHA-256 of the picture.
+        width: Of the picture as it was sent.
+        height: Likewise.
+        format: Likewise, "JPEG" say.
+        waiting: Seconds in the queue.
+        encoding: Seconds for the picture.
+        decoding: Seconds for the words.
+    """
+
+    kind: str
     question: str | None
     answer: str
     confidence: float
     seconds: float
     digest: str
+    width: int = 0
+    height: int = 0
+    format: str = ""
+    waiting: float = 0.0
+    encoding: float = 0.0
+    decoding: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +106,8 @@ class Reply:
         error: True if nothing could be answered; `text` then says what to do.
         reference: Short id that an error shares with the operator's log, or "".
         exchanges: What the model was asked, one for each picture answered.
-        number: Names the answer, for ratings; "" where the model was not asked.
+        number: Names the answer, for ratings and the log; "" where the model was not asked.
+        outcome: "answered", or in a word why not, for the log.
         brief: It only confirms something, and may be shown in passing.
     """
 
@@ -93,6 +117,7 @@ class Reply:
     reference: str = ""
     exchanges: tuple[Exchange, ...] = ()
     number: str = ""
+    outcome: str = field(default="said", compare=False)
     brief: bool = False
 
 
@@ -122,6 +147,16 @@ class ModelAnswer(Protocol):
     @property
     def seconds(self) -> float:
         """From asking to answering."""
+        ...
+
+    @property
+    def encoding(self) -> float:
+        """Of those seconds, for the picture; 0 if it was encoded before."""
+        ...
+
+    @property
+    def decoding(self) -> float:
+        """For the words."""
         ...
 
 

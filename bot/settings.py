@@ -17,7 +17,7 @@ from typing import Any
 
 PREFIX = "GLIMPSE_"
 CONFIG = PREFIX + "CONFIG"
-_PATHS = frozenset({"cache", "wheels"})
+_PATHS = frozenset({"cache", "wheels", "log"})
 
 
 class SettingsError(ValueError):
@@ -40,12 +40,20 @@ class Settings:
         debug: Log everything, and show where errors come from.
         telegram_token: Of the Telegram bot, from BotFather; a secret.
         telegram_base_url: Of a Bot API server of one's own, "https://api.telegram.org" if "".
+        telegram_webhook_url: Public https address to which Telegram brings messages; "" asks for
+            them by long polling.
+        telegram_webhook_host: Name or address that the webhook listens on, behind a proxy.
+        telegram_webhook_port: Its port.
+        telegram_webhook_secret: What Telegram proves itself with there; made from the token if "".
         allowed_users: People who may use the bots, as "telegram:123"; everybody if empty.
         allowed_chats: Chats and servers in which everybody may, in the same way.
         admins: People whose questions are not counted, in the same way.
         per_minute: Questions that a person may ask the bots in a minute.
         per_day: In a day.
         discord_token: Of the Discord bot, from the developer portal; a secret.
+        log: Database that exchanges are kept in; the user's state folder if "", nowhere if "off".
+        log_key: Of the hashes that stand for people there, a secret; from a file if "".
+        log_days: How long exchanges are kept.
     """
 
     profile: str = "starter"
@@ -59,12 +67,19 @@ class Settings:
     debug: bool = False
     telegram_token: str = field(default="", repr=False)
     telegram_base_url: str = ""
+    telegram_webhook_url: str = ""
+    telegram_webhook_host: str = "127.0.0.1"
+    telegram_webhook_port: int = 8443
+    telegram_webhook_secret: str = field(default="", repr=False)
     allowed_users: tuple[str, ...] = ()
     allowed_chats: tuple[str, ...] = ()
     admins: tuple[str, ...] = ()
     per_minute: int = 5
     per_day: int = 50
     discord_token: str = field(default="", repr=False)
+    log: str = ""
+    log_key: str = field(default="", repr=False)
+    log_days: int = 30
 
     def environment(self) -> dict[str, str]:
         """The variables that `model.weights` reads, where they are set."""
@@ -76,11 +91,20 @@ _FIELDS = {each.name: type(each.default) for each in fields(Settings)}
 _RANGES = {
     "threads": (0, 1024),
     "port": (0, 65_535),
+    "telegram_webhook_port": (1, 65_535),
     "per_minute": (1, 10_000),
     "per_day": (1, 1_000_000),
+    "log_days": (1, 36_500),
 }
 _PEOPLE = frozenset({"allowed_users", "allowed_chats", "admins"})
 _NAMED = re.compile(r"(telegram|discord):-?\d+")
+_SHAPES = {
+    "telegram_webhook_url": (
+        r"https://[^/?#@\s]+(/[^?#\s]*)?",
+        "an address like https://b.example/x",
+    ),
+    "telegram_webhook_secret": (r"[\w-]{1,256}", "at most 256 letters, digits, - and _"),
+}
 _SPELLINGS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
@@ -129,7 +153,8 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 def _beside(folder: Path, name: str, value: Any) -> Any:
     """Take a path relative to the file that it stands in."""
-    if value and (name in _PATHS or (name == "profile" and value.endswith(".toml"))):
+    is_path = name in _PATHS and value != "off"
+    if value and (is_path or (name == "profile" and value.endswith(".toml"))):
         return str(folder.absolute() / Path(value).expanduser())
     return value
 
@@ -149,6 +174,9 @@ def _checked(name: str, value: Any, where: str) -> Any:
         raise SettingsError(f'{where} has to name people or chats as "telegram:123".')
     if wanted is str and not isinstance(value, str):
         raise SettingsError(f"{where} has to be a text in quotes.")
+    shape, said = _SHAPES.get(name, ("", ""))
+    if value and shape and not re.fullmatch(shape, value, re.ASCII):
+        raise SettingsError(f"{where} has to be {said}.")
     return value
 
 

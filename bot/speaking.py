@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from bot.intents import MAX_CHARACTERS, UNANSWERABLE, Intent, Kind
 from bot.languages import AUTOMATIC, CATALOGUES
+from bot.log import Erased
 from bot.looking import Cause, Trouble
 from bot.memory import Album
 from bot.messages import Button, Exchange, Reply
 from bot.texts import Texts
 from bot.wording import Sureness, say_answer, say_caption
+
+LOG_ON, LOG_OFF = "log on", "log off"  # after "/settings"
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,17 @@ class Speaker:
         text = "\n".join(lines)
         if not exchanges:
             alike = len({self.line(trouble) for trouble in troubles}) == 1
-            return error(self.line(troubles[0]) if alike else text, reference)
+            outcome = ":".join(filter(None, (troubles[0].cause.value, troubles[0].reason)))
+            return error(self.line(troubles[0]) if alike else text, reference, outcome)
         if intent.invite:
             text += f"\n\n{texts.invite_several if several else texts.invite}"
-        number = secrets.token_hex(4)
+        number = secrets.token_hex(8)
         offer = intent.kind is Kind.QUESTION and not several
         buttons = (*self._caption(offer), *self._verdicts(number), *self._retry())
-        return Reply(text, buttons, reference=reference, exchanges=exchanges, number=number)
+        return Reply(
+            text, buttons, reference=reference, exchanges=exchanges, number=number,
+            outcome="answered",
+        )  # fmt: skip
 
     def line(self, result: Exchange | Trouble) -> str:
         """One picture's answer, or why there is none."""
@@ -76,18 +83,36 @@ class Speaker:
         unanswerable = intent.kind in UNANSWERABLE
         offer = unanswerable and offer_caption and intent.kind is not Kind.UNKNOWN_COMMAND
         brief = intent.kind is Kind.RATED
-        return Reply(text, self._caption(offer), error=unanswerable, brief=brief)
+        outcome = intent.kind.value
+        return Reply(text, self._caption(offer), error=unanswerable, brief=brief, outcome=outcome)
 
-    def settings(self, *, automatic: bool, chosen: bool) -> Reply:
+    def privacy(self, days: float | None) -> Reply:
+        """What is kept for how long: exchanges for some days, or not at all."""
+        span = self.texts.span(self.seconds)
+        if days is None:
+            return Reply(self.texts.privacy.format(time=span), outcome="privacy")
+        kept = self.texts.span(86_400 * days)
+        said = self.texts.privacy_logged.format(time=span, days=kept)
+        return Reply(said, outcome="privacy")
+
+    def forgotten(self, erased: Erased | None) -> Reply:
+        """Everything of a person was erased, so many rows of the log too."""
+        if erased is None:
+            return Reply(self.texts.forgotten, outcome="forgotten")
+        said = self.texts.forgotten_rows.format(exchanges=erased.exchanges, ratings=erased.ratings)
+        return Reply(said, outcome="forgotten")
+
+    def settings(self, *, automatic: bool, chosen: bool, logged: bool | None = None) -> Reply:
         """What is set, and buttons to change it.
 
         Args:
             automatic: The language is the device's.
             chosen: The person has just chosen it.
+            logged: Whether their exchanges are kept; None if nobody's are.
         """
         texts = self.texts
         if chosen and not automatic:
-            return Reply(texts.settings_chosen)
+            return Reply(texts.settings_chosen, outcome="settings")
         said = texts.settings.format(
             language=texts.language, automatic=texts.settings_automatic if automatic else ""
         )
@@ -97,18 +122,30 @@ class Speaker:
             if automatic or each is not texts
         ]
         like = Button(texts.automatic_button, f"/settings {AUTOMATIC}")
-        return Reply(said, (*others, *(() if automatic else (like,))))
+        buttons = (*others, *(() if automatic else (like,)), *self._logging(logged))
+        if logged is not None:
+            said += "\n" + (texts.settings_logged if logged else texts.settings_unlogged)
+        return Reply(said, buttons, outcome="settings")
 
     def too_much(self, seconds: float, *, daily: bool) -> Reply:
         """The person has to wait."""
         text = self.texts.wait_day if daily else self.texts.wait_minute
-        return error(text.format(time=self.texts.span(seconds)))
+        outcome = "limit_day" if daily else "limit_minute"
+        return error(text.format(time=self.texts.span(seconds)), outcome=outcome)
 
     def no_picture(self, *, gone: bool) -> Reply:
         """There is none, or none any more."""
         if not gone:
-            return error(self.texts.no_picture)
-        return error(self.texts.picture_gone.format(time=self.texts.span(self.seconds)))
+            return error(self.texts.no_picture, outcome="no_picture")
+        text = self.texts.picture_gone.format(time=self.texts.span(self.seconds))
+        return error(text, outcome="picture_gone")
+
+    def _logging(self, logged: bool | None) -> tuple[Button, ...]:
+        if logged is None:
+            return ()
+        if logged:
+            return (Button(self.texts.unlog_button, f"/settings {LOG_OFF}"),)
+        return (Button(self.texts.log_button, f"/settings {LOG_ON}"),)
 
     def _caption(self, offer: bool) -> tuple[Button, ...]:
         return (Button(self.texts.caption_button, "/caption"),) if offer else ()
@@ -123,6 +160,6 @@ class Speaker:
         return (Button(self.texts.retry_button, "/retry"),)
 
 
-def error(text: str, reference: str = "") -> Reply:
+def error(text: str, reference: str = "", outcome: str = "refused") -> Reply:
     """A reply that says why there is no answer."""
-    return Reply(text, error=True, reference=reference)
+    return Reply(text, error=True, reference=reference, outcome=outcome)

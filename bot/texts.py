@@ -83,7 +83,9 @@ class Texts:
 
     # What is kept
     forgotten: str
+    forgotten_rows: str
     privacy: str
+    privacy_logged: str
 
     # What a person may choose
     language: str
@@ -91,6 +93,10 @@ class Texts:
     settings_automatic: str
     settings_chosen: str
     automatic_button: str
+    settings_logged: str
+    settings_unlogged: str
+    log_button: str
+    unlog_button: str
 
     # Too much, too late, too bad
     not_allowed: str
@@ -108,6 +114,7 @@ class Texts:
     minutes: str
     hour: str
     hours: str
+    days: str
 
     refusals: Mapping[str, str] = field(default_factory=dict)
 
@@ -120,7 +127,9 @@ class Texts:
         if minutes < 60:
             return self.minute if minutes == 1 else self.minutes.format(count=minutes)
         hours = math.ceil(minutes / 60)
-        return self.hour if hours == 1 else self.hours.format(count=hours)
+        if hours <= 48:
+            return self.hour if hours == 1 else self.hours.format(count=hours)
+        return self.days.format(count=math.ceil(hours / 24))
 
 
 ENGLISH = Texts(
@@ -198,15 +207,34 @@ ENGLISH = Texts(
     command_image="The picture",
     command_question="Your question",
     forgotten="Done, I have forgotten your pictures.",
+    forgotten_rows=(
+        "Done, I have forgotten your pictures, and erased {exchanges} answers and {ratings} "
+        "ratings."
+    ),
     privacy=(
         "I keep your last picture for {time} at most, in memory only, so that you can ask about it "
         "again. I never save pictures, and nobody else gets them. /forget removes it at once."
+    ),
+    privacy_logged=(
+        "1. I keep your last picture for {time} at most, in memory only, so that you can ask "
+        "again. I never save pictures.\n"
+        "2. I keep your questions and my answers for {days}, so that whoever runs me can find "
+        "mistakes and make me better.\n"
+        "3. With them go a code in place of your name, your device's language, the size and a "
+        "fingerprint of the picture, and the time I took.\n"
+        "4. I keep which answers you found good or bad, for as long.\n"
+        "5. Nobody else gets any of this. /settings can keep you out of it.\n"
+        "6. /forget erases all of it at once."
     ),
     language="English",
     settings="I speak {language} with you{automatic}. Please choose another language if you like.",
     settings_automatic=", as your device does",
     settings_chosen="From now on I speak English with you.",
     automatic_button="Like my device",
+    settings_logged="I keep your questions and my answers; /privacy tells why.",
+    settings_unlogged="I keep nothing that you ask or I answer.",
+    log_button="Keep them",
+    unlog_button="Keep nothing",
     not_allowed="I only work for people and chats on my list. Please ask whoever runs me.",
     wait_minute="That was a lot at once. Please try again in {time}.",
     wait_day="You have asked a lot today. You can ask again in {time}.",
@@ -223,4 +251,5 @@ ENGLISH = Texts(
     minutes="{count} minutes",
     hour="an hour",
     hours="{count} hours",
+    days="{count} days",
 )

@@ -157,7 +157,9 @@ class Engine:
     @torch.inference_mode()
     def _compute(self, requests: Sequence[Request]) -> list[Answer]:
         with self._encoding:
+            start = time.perf_counter()
             caches = self._encode([request.picture for request in requests])
+        encoded = time.perf_counter()
         decoded: dict[int, Decoded] = {}
         kinds = [(request.question is None, request.rank > 0) for request in requests]
         for kind in sorted(set(kinds)):
@@ -167,7 +169,11 @@ class Engine:
         now = time.perf_counter()
         return [
             Answer(
-                decoded[i].text, self._confidence(decoded[i], request.question), now - request.asked
+                decoded[i].text,
+                self._confidence(decoded[i], request.question),
+                now - request.asked,
+                encoded - start,
+                now - encoded,
             )
             for i, request in enumerate(requests)
         ]

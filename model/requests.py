@@ -40,11 +40,15 @@ class Answer:
         text: Lower case, no final full stop: "yes", "2", "a brown dog running through grass".
         confidence: Calibrated probability, 0..1.
         seconds: From asking to answering, waiting included.
+        encoding: Of those, for the pictures answered together; 0 if all were encoded before.
+        decoding: For their texts.
     """
 
     text: str
     confidence: float
     seconds: float
+    encoding: float = 0.0
+    decoding: float = 0.0
 
 
 @dataclass(frozen=True)

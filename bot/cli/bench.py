@@ -93,6 +93,33 @@ def chat(
         raise SystemExit(1)
 
 
+@bench.command(
+    name="log",
+    epilog="Example: glimpse bench log --exchanges 100000",
+    short_help="Write and read many exchanges.",
+)
+@click.option(
+    "--exchanges", type=click.IntRange(1000, 100_000_000), default=1_000_000,
+    help="How many. [default: 1000000]",
+)  # fmt: skip
+@standard
+@click.pass_obj
+def log_(_desk: Desk, *, exchanges: int) -> None:
+    """Measure a log of many exchanges, in a temporary folder: writing, searching, figures."""
+    import tempfile
+
+    from bot.log.race import race as write_and_read
+
+    with tempfile.TemporaryDirectory() as folder, busy("Writing"):
+        found = write_and_read(Path(folder) / "log.db", exchanges)
+    click.echo(
+        f"wrote    {found.rate:,.0f} of {exchanges:,} exchanges a second, {found.size:.0f} MB\n"
+        f"record   {1e6 * found.recording:.0f} µs of who answers, at the 99th percentile\n"
+        f"search   {found.rare:.3f} s for a rare word, {found.frequent:.3f} s for a frequent one\n"
+        f"stats    {found.stats:.2f} s"
+    )
+
+
 def _lines(rounds: Sequence[Round], middle: Round) -> Iterator[str]:
     yield f"{'':15} texts/s   positions/text   positions/s"
     for name, pace in (("plain loop", middle.plain), ("glimpse train", middle.ours)):

@@ -54,6 +54,7 @@ def findings(desk: Desk, profile: str | None) -> Iterator[Finding]:
         ("web page", lambda: _web(settings)),
         ("telegram", lambda: _telegram(settings)),
         ("discord", lambda: _discord(settings)),
+        ("log", lambda: _kept(settings)),
         ("cache", _cache),
         ("adapter", lambda: _adapter(chosen)),
         ("base weights", lambda: _base(chosen)),
@@ -181,6 +182,26 @@ def _answer(desk: Desk, profile: str) -> tuple[str, str, str]:
         answer = future.result(timeout=60)
     took = time.perf_counter() - loaded
     return OK, f'"{answer.text}" in {took:.2f} s, after {loaded - start:.1f} s of loading', ""
+
+
+def _kept(settings: Settings) -> tuple[str, str, str]:
+    from bot.cli.keeping import log_path
+    from bot.log.reading import examine
+    from bot.log.schema import open_to_read
+
+    path = log_path(settings)
+    if path is None:
+        return NOTE, 'Nothing is kept, for GLIMPSE_LOG is "off".', ""
+    if not path.exists():
+        return OK, f"nothing yet in {path}", ""
+    count = open_to_read(path).table("exchanges").count
+    problems = [*examine(path)]
+    if problems:
+        return PROBLEM, f"{path} is damaged: {problems[0]}.", "Put it aside, or a backup there."
+    if not os.access(path, os.W_OK):
+        return PROBLEM, f"{path} cannot be written.", "Look after its owner and the disk."
+    held = f"{count} exchange{'s' * (count != 1)}"
+    return OK, f"{held} in {path}, each kept for {settings.log_days} days", ""
 
 
 def _sample() -> bytes:

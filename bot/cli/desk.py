@@ -18,6 +18,7 @@ from bot.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from bot.assistant import Assistant
+    from bot.diary import Diary
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -71,7 +72,7 @@ class Desk:
             self.debug_on()
         return settings
 
-    def assistant(self, engine: AnswersPictures) -> Assistant:
+    def assistant(self, engine: AnswersPictures, diary: Diary) -> Assistant:
         """The assistant of the bots, with the settings' lists and limits."""
         from bot.access import Access
         from bot.assistant import Assistant
@@ -81,7 +82,7 @@ class Desk:
         lists = (chosen.allowed_users, chosen.allowed_chats, chosen.admins)
         limits = LimitSettings(default=Rate(chosen.per_minute, chosen.per_day))
         access = Access(*map(frozenset, lists))
-        return Assistant(engine, limits=Limits(limits), access=access)
+        return Assistant(engine, limits=Limits(limits), access=access, diary=diary)
 
     def debug_on(self) -> None:
         """Log everything, and show where errors come from."""

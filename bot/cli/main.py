@@ -25,6 +25,7 @@ from bot.cli.discord import discord
 from bot.cli.eval import evaluate
 from bot.cli.failing import Failure, explain
 from bot.cli.fetch import fetch
+from bot.cli.log import log
 from bot.cli.run import run
 from bot.cli.telegram import telegram
 from bot.cli.train import train
@@ -57,6 +58,7 @@ for command in (
     train,
     evaluate,
     check,
+    log,
     bench,
     fetch,
 ):

@@ -11,6 +11,7 @@ import click
 
 from bot.cli import quiet
 from bot.cli.desk import Desk, profile_option, standard
+from bot.cli.keeping import kept
 from bot.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ def serve_bots(
     import asyncio
 
     click.echo("Loading the model, which takes a few seconds...", err=True)
-    with desk.engine(profile) as engine:
+    with desk.engine(profile) as engine, kept(desk.settings, engine) as diary:
         quiet.speak(logging.WARNING)  # from here on, an operator's log
-        assistant = desk.assistant(engine)
+        assistant = desk.assistant(engine, diary)
         asyncio.run(_until_signalled(assistant, parts(assistant)))
 
 
@@ -69,11 +70,9 @@ async def _until_signalled(assistant: Assistant, parts: Iterable[Part]) -> None:
 
 def _parts(settings: Settings, assistant: Assistant, web: bool) -> Iterator[Part]:
     """What is set up, not started yet."""
-    if settings.telegram_token:
-        from bot.telegram import serving as telegram
+    from bot.cli import telegram  # which imports this module
 
-        bot = telegram.build(settings.telegram_token, settings.telegram_base_url)
-        yield lambda stopped: telegram.serve(bot, assistant, stopped)
+    yield from telegram.parts(settings, assistant)
     if settings.discord_token:
         from bot.discord import serving as discord
 

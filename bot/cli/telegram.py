@@ -14,6 +14,7 @@ from bot.settings import Settings, SettingsError
 if TYPE_CHECKING:
     from bot.assistant import Assistant
     from bot.running import Part
+    from bot.telegram.webhook import Webhook
 
 
 @click.command(epilog="Example: glimpse telegram", short_help="Answer on Telegram.")
@@ -27,11 +28,26 @@ def telegram(desk: Desk, profile: str | None) -> None:
         raise SettingsError(
             "Set GLIMPSE_TELEGRAM_TOKEN to your bot's token; BotFather on Telegram gives you one."
         )
-    serve_bots(desk, profile, lambda assistant: _parts(settings, assistant))
+    serve_bots(desk, profile, lambda assistant: parts(settings, assistant))
 
 
-def _parts(settings: Settings, assistant: Assistant) -> Iterator[Part]:
-    from bot.telegram.serving import build, serve
+def parts(settings: Settings, assistant: Assistant) -> Iterator[Part]:
+    """The bot on Telegram, not started yet; nothing if it has no token."""
+    if not settings.telegram_token:
+        return
+    from bot.telegram.client import build
+    from bot.telegram.serving import serve
 
     application = build(settings.telegram_token, settings.telegram_base_url)
-    yield lambda stopped: serve(application, assistant, stopped)
+    webhook = _webhook(settings)
+    yield lambda stopped: serve(application, assistant, stopped, webhook)
+
+
+def _webhook(settings: Settings) -> Webhook | None:
+    if not settings.telegram_webhook_url:
+        return None
+    from bot.telegram.webhook import Webhook, secret_from
+
+    secret = settings.telegram_webhook_secret or secret_from(settings.telegram_token)
+    host, port = settings.telegram_webhook_host, settings.telegram_webhook_port
+    return Webhook(settings.telegram_webhook_url, host, port, secret)

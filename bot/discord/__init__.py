@@ -1,8 +1,9 @@
 """Discord, by discord.py: messages and commands become `Incoming`, replies become messages.
 
 `reading` tells what a message holds and whether the bot is meant, `files` fetches pictures,
-`talking` puts them to the assistant, `sending` says what it replied, `commands` and `button` are
-what people can choose and press, and `serving` runs it all.
+`talking` takes what people write, choose and press, `asking` puts it to the assistant, `subjects`
+keeps in mind what each answer is about, `answers` and `sending` say it, `commands`, `button` and
+`pressing` are what people can choose and press, and `serving` runs it all.
 """
 
 import warnings

@@ -1,4 +1,4 @@
-"""The button under an answer, which works for as long as the picture can be found."""
+"""The buttons under an answer, which work for as long as what they are about can be found."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import re
 from typing import Any, NamedTuple
 
 import discord
+
+from bot.messages import Button
+
+_ABOUT_PICTURES = frozenset({"/caption", "/retry"})
 
 
 class Place(NamedTuple):
@@ -20,21 +24,30 @@ class Place(NamedTuple):
     message: int
 
 
-class CaptionButton(
+class ActionButton(
     discord.ui.DynamicItem[discord.ui.Button[Any]],
-    template=r"glimpse:caption:(?P<channel>\d+):(?P<message>\d+)",
+    template=r"glimpse:(?P<action>[^:]+)(?::(?P<channel>\d+):(?P<message>\d+))?",
 ):
-    """Asks for a caption; what it is about is part of its name, so that a restart does no harm.
+    """Does something; all it needs is part of its name, so that a restart does no harm.
 
     Args:
-        label: What is written on it.
-        place: The picture.
+        action: The text that pressing it stands for.
+        place: The picture that it is about, if it is about one.
+        label: The words on it.
+        emoji: The emoji on it.
     """
 
-    def __init__(self, label: str, place: Place) -> None:
-        name = f"glimpse:caption:{place.channel}:{place.message}"
-        super().__init__(discord.ui.Button(label=label, custom_id=name))
-        self.place = place
+    def __init__(
+        self,
+        action: str,
+        place: Place | None = None,
+        label: str | None = None,
+        emoji: discord.PartialEmoji | str | None = None,
+    ) -> None:
+        # At most 91 of the 100 characters that Discord keeps.
+        name = ":".join(["glimpse", action.removeprefix("/"), *map(str, place or ())])
+        super().__init__(discord.ui.Button(label=label, emoji=emoji, custom_id=name))
+        self.action, self.place = action, place
 
     @classmethod
     async def from_custom_id(
@@ -43,11 +56,24 @@ class CaptionButton(
         item: discord.ui.Item[Any],
         match: re.Match[str],
         /,
-    ) -> CaptionButton:
+    ) -> ActionButton:
         """Read the name."""
-        label = item.label if isinstance(item, discord.ui.Button) else None
-        return cls(label or "", Place(int(match["channel"]), int(match["message"])))
+        assert isinstance(item, discord.ui.Button)
+        place = Place(int(match["channel"]), int(match["message"])) if match["channel"] else None
+        return cls(f"/{match['action']}", place, item.label, item.emoji)
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Hand on that it was pressed."""
-        await interaction.client.talk.on_press(interaction, self.place)
+        await interaction.client.talk.on_press(interaction, self.action, self.place)
+
+
+def buttons(offered: tuple[Button, ...], place: Place | None) -> list[ActionButton]:
+    """What the assistant offers, as far as it can be done without knowing the picture."""
+    made = []
+    for button in offered:
+        about = button.action in _ABOUT_PICTURES
+        if about and place is None:
+            continue
+        label, emoji = (None, button.label) if button.name else (button.label, None)
+        made.append(ActionButton(button.action, place if about else None, label, emoji))
+    return made

@@ -8,35 +8,38 @@ import discord
 from discord import app_commands
 
 from bot.discord.button import Place
+from bot.discord.languages import say
 from bot.discord.reading import Found, attached
 from bot.discord.talking import Talk
 from bot.texts import Texts
 
 LONGEST_QUESTION = 500  # characters that the field takes
-_ASIDE = ("help", "forget", "privacy")  # answered for the person's eyes only
+_PLAIN = {"retry": False, "help": True, "forget": True, "privacy": True, "settings": True}
 Interaction = discord.Interaction[Any]
 
 
-def add_commands(tree: app_commands.CommandTree[Any], talk: Talk, texts: Texts) -> None:
+def add_commands(tree: app_commands.CommandTree[Any], talk: Talk) -> None:
     """Tell the tree every command."""
-    tree.add_command(_caption(talk, texts))
-    tree.add_command(_ask(talk, texts))
-    for name in _ASIDE:
-        tree.add_command(_aside(name, talk, texts))
-    for menu in _menus(talk, texts):
+    tree.add_command(_caption(talk))
+    tree.add_command(_ask(talk))
+    for name, ephemeral in _PLAIN.items():
+        tree.add_command(_plain(name, talk, ephemeral=ephemeral))
+    for menu in _menus(talk):
         tree.add_command(menu)
 
 
-def _caption(talk: Talk, texts: Texts) -> app_commands.Command[Any, Any, Any]:
-    @app_commands.describe(image=texts.command_image)
+def _caption(talk: Talk) -> app_commands.Command[Any, Any, Any]:
+    @app_commands.describe(image=say("command_image"))
     async def caption(interaction: Interaction, image: discord.Attachment) -> None:
         await talk.on_command(interaction, "/caption", [attached(image)], Place(0, image.id))
 
-    return app_commands.Command(name="caption", description=texts.command_caption, callback=caption)
+    return app_commands.Command(
+        name="caption", description=say("command_caption"), callback=caption
+    )
 
 
-def _ask(talk: Talk, texts: Texts) -> app_commands.Command[Any, Any, Any]:
-    @app_commands.describe(question=texts.command_question, image=texts.command_image)
+def _ask(talk: Talk) -> app_commands.Command[Any, Any, Any]:
+    @app_commands.describe(question=say("command_question"), image=say("command_image"))
     async def ask(
         interaction: Interaction, question: str, image: discord.Attachment | None = None
     ) -> None:
@@ -44,34 +47,44 @@ def _ask(talk: Talk, texts: Texts) -> app_commands.Command[Any, Any, Any]:
         place = Place(0, image.id) if image else None
         await talk.on_command(interaction, f"/ask {question}", found, place)
 
-    return app_commands.Command(name="ask", description=texts.command_ask, callback=ask)
+    return app_commands.Command(name="ask", description=say("command_ask"), callback=ask)
 
 
-def _aside(name: str, talk: Talk, texts: Texts) -> app_commands.Command[Any, Any, Any]:
-    async def aside(interaction: Interaction) -> None:
-        await talk.on_command(interaction, f"/{name}", ephemeral=True)
+def _plain(name: str, talk: Talk, *, ephemeral: bool) -> app_commands.Command[Any, Any, Any]:
+    """A command without a picture; `ephemeral` answers for the person's eyes only."""
 
-    description = getattr(texts, f"command_{name}")
-    return app_commands.Command(name=name, description=description, callback=aside)
+    async def plain(interaction: Interaction) -> None:
+        await talk.on_command(interaction, f"/{name}", ephemeral=ephemeral)
+
+    return app_commands.Command(name=name, description=say(f"command_{name}"), callback=plain)
 
 
-def _menus(talk: Talk, texts: Texts) -> list[app_commands.ContextMenu]:
+def _menus(talk: Talk) -> list[app_commands.ContextMenu]:
     async def describe(interaction: Interaction, message: discord.Message) -> None:
-        place = Place(message.channel.id, message.id)
-        await talk.on_command(interaction, "/caption", talk.finder.pictures_in(message), place)
+        found, place = talk.finder.pictures_in(message), _place(message)
+        await talk.on_command(interaction, "/caption", found, place)
 
     async def ask(interaction: Interaction, message: discord.Message) -> None:
-        place = Place(message.channel.id, message.id)
-        found = talk.finder.pictures_in(message)
+        found, place = talk.finder.pictures_in(message), _place(message)
         if found:
-            await interaction.response.send_modal(_Question(talk, texts, found, place))
+            question = _Question(talk, talk.texts(interaction), found, place)
+            await interaction.response.send_modal(question)
         else:
             await talk.on_command(interaction, "/ask", found, place)
 
+    async def alt(interaction: Interaction, message: discord.Message) -> None:
+        found, place = talk.finder.pictures_in(message), _place(message)
+        await talk.on_command(interaction, "/caption", found, place, ephemeral=True, alt=True)
+
     return [
-        app_commands.ContextMenu(name=texts.command_describe_menu, callback=describe),
-        app_commands.ContextMenu(name=texts.command_ask_menu, callback=ask),
+        app_commands.ContextMenu(name=say("command_describe_menu"), callback=describe),
+        app_commands.ContextMenu(name=say("command_ask_menu"), callback=ask),
+        app_commands.ContextMenu(name=say("command_alt_menu"), callback=alt),
     ]
+
+
+def _place(message: discord.Message) -> Place:
+    return Place(message.channel.id, message.id)
 
 
 class _Question(discord.ui.Modal):

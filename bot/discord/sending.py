@@ -3,100 +3,162 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import discord
 
-from bot.discord.button import CaptionButton, Place
+from bot.discord.answers import Answer
 from bot.discord.files import TROUBLES
-from bot.splitting import split
 
-LONGEST = 2000  # characters of a message
-_VEIL = "||"
+View = discord.ui.View
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What to say.
+class Voice(ABC):
+    """Says things in one place, where what is said later replaces what was said before.
 
     Attributes:
-        text: Plain text.
-        error: It says why there is no answer.
-        spoiler: It tells what a hidden picture shows.
-        button: What is written on the button, or "".
-        place: The picture that it is about, if known.
+        sent: The messages of what was said last, as far as they could be sent.
+        ephemeral: Only one person hears it.
     """
 
-    text: str
-    error: bool = False
-    spoiler: bool = False
-    button: str = ""
-    place: Place | None = None
+    def __init__(self, said: Iterable[int] = (), *, ephemeral: bool = False) -> None:
+        self.sent = list(said)
+        self.ephemeral = ephemeral
 
-    def parts(self) -> list[str]:
-        """Messages that fit, in which no character means anything else."""
-        text = discord.utils.escape_markdown(self.text)
-        if not self.spoiler:
-            return split(text, LONGEST)
-        return [f"{_VEIL}{part}{_VEIL}" for part in split(text, LONGEST - 2 * len(_VEIL))]
+    async def notify(self, text: str) -> None:
+        """Say something for as long as the answer takes."""
+        await self.say(Answer(text))
 
-    def view(self) -> discord.ui.View | None:
-        """The button, if there is one."""
-        if not (self.button and self.place):
-            return None
-        view = discord.ui.View(timeout=None)
-        return view.add_item(CaptionButton(self.button, self.place))
+    async def say(self, answer: Answer) -> None:
+        """Say an answer, or as much of it as Discord takes."""
+        parts, before, self.sent = answer.parts(), self.sent, []
+        try:
+            for number, part in enumerate(parts):
+                view = answer.view() if number == len(parts) - 1 else None
+                known = before[number] if number < len(before) else None
+                if known and await self._changed(known, part, view):
+                    self.sent.append(known)
+                else:
+                    self.sent.append(await self._send(part, view))
+            for superfluous in before[len(parts) :]:
+                await self._delete(superfluous)
+        except (discord.Forbidden, discord.NotFound) as error:
+            _log.info("Cannot answer any more: %s", error)
+        except TROUBLES as error:
+            _log.error("Could not send an answer (%s)", type(error).__name__, exc_info=error)
+
+    async def withdraw(self) -> None:
+        """Say nothing, though somebody may wait for it."""
+        _log.debug("It was said often enough")
+
+    async def _changed(self, message: int, text: str, view: View | None) -> bool:
+        """Change a message; False if it is gone."""
+        try:
+            await self._edit(message, text, view)
+        except discord.NotFound:
+            return False
+        return True
+
+    @abstractmethod
+    async def _send(self, text: str, view: View | None) -> int: ...
+
+    @abstractmethod
+    async def _edit(self, message: int, text: str, view: View | None) -> None: ...
+
+    @abstractmethod
+    async def _delete(self, message: int) -> None: ...
 
 
-async def say(asked: discord.Message, answer: Answer, said: Sequence[int] = ()) -> list[int]:
-    """Answer a message, or change what was said before.
+class Replies(Voice):
+    """Answers a message.
 
     Args:
-        asked: What it answers.
-        answer: What to say.
+        asked: The message.
         said: The messages of the answer that was given before the question was edited.
-
-    Returns:
-        The messages of the answer, as far as they could be sent.
     """
-    parts, sent = answer.parts(), list[int]()
-    try:
-        for number, part in enumerate(parts):
-            view = answer.view() if number == len(parts) - 1 else None
-            before = said[number] if number < len(said) else None
-            if before and await _edit(asked, before, part, view):
-                sent.append(before)
-            else:
-                sent.append(await _send(asked, part, view))
-        for superfluous in said[len(parts) :]:
-            await _sent(asked, superfluous).delete()
-    except (discord.Forbidden, discord.NotFound) as error:
-        _log.info("Cannot answer any more: %s", error)
-    except TROUBLES as error:
-        _log.error("Could not send an answer (%s)", type(error).__name__, exc_info=error)
-    return sent
+
+    def __init__(self, asked: discord.Message, said: Iterable[int] = ()) -> None:
+        super().__init__(said)
+        self._asked = asked
+
+    async def _send(self, text: str, view: View | None) -> int:
+        # The question may be deleted by now.
+        reference = self._asked.to_reference(fail_if_not_exists=False)
+        sent = await self._asked.channel.send(
+            text, reference=reference, suppress_embeds=True, **_optional(view)
+        )
+        return sent.id
+
+    async def _edit(self, message: int, text: str, view: View | None) -> None:
+        await self._sent(message).edit(content=text, view=view)
+
+    async def _delete(self, message: int) -> None:
+        await self._sent(message).delete()
+
+    def _sent(self, message: int) -> discord.PartialMessage:
+        assert not isinstance(self._asked.channel, discord.GroupChannel)  # bots are in none
+        return self._asked.channel.get_partial_message(message)
 
 
-async def follow_up(
-    interaction: discord.Interaction[Any], answer: Answer, *, ephemeral: bool = False
-) -> list[int]:
-    """Answer a command or a button that was confirmed before; returns the answer's messages."""
-    parts, sent = answer.parts(), list[int]()
+class FollowUps(Voice):
+    """Answers a command or a button that was confirmed before.
+
+    Args:
+        interaction: The use of it.
+        said: The message of the button, if the answer is to replace it.
+        ephemeral: Nobody else is to see the answer.
+    """
+
+    def __init__(
+        self,
+        interaction: discord.Interaction[Any],
+        said: Iterable[int] = (),
+        *,
+        ephemeral: bool = False,
+    ) -> None:
+        super().__init__(said, ephemeral=ephemeral)
+        self._interaction = interaction
+
+    async def withdraw(self) -> None:
+        """Say nothing, and end the waiting that Discord shows for a command."""
+        await super().withdraw()
+        if self._interaction.type is discord.InteractionType.component:
+            return  # its original response is the message with the button
+        try:
+            await self._interaction.delete_original_response()
+        except TROUBLES as error:
+            _log.debug("Cannot withdraw an answer: %s", type(error).__name__)
+
+    async def _send(self, text: str, view: View | None) -> int:
+        message = await self._interaction.followup.send(
+            text, ephemeral=self.ephemeral, suppress_embeds=True, wait=True, **_optional(view)
+        )
+        return message.id
+
+    async def _edit(self, message: int, text: str, view: View | None) -> None:
+        pressed = self._interaction.message
+        if pressed and pressed.id == message:
+            await self._interaction.edit_original_response(content=text, view=view)
+        else:
+            await self._interaction.followup.edit_message(message, content=text, view=view)
+
+    async def _delete(self, message: int) -> None:
+        await self._interaction.followup.delete_message(message)
+
+
+async def confirm(interaction: discord.Interaction[Any], **how: bool) -> bool:
+    """Tell Discord within its three seconds that an answer will come."""
     try:
-        for number, part in enumerate(parts):
-            view = answer.view() if number == len(parts) - 1 else None
-            message = await interaction.followup.send(
-                part, ephemeral=ephemeral, suppress_embeds=True, wait=True, **_optional(view)
-            )
-            sent.append(message.id)
+        await interaction.response.defer(**how)
     except TROUBLES as error:
-        _log.warning("Could not answer a command (%s)", type(error).__name__)
-    return sent
+        _log.warning("Could not take a command (%s)", type(error).__name__)
+        return False
+    return True
 
 
 @asynccontextmanager
@@ -110,28 +172,5 @@ async def typing(channel: discord.abc.Messageable) -> AsyncIterator[None]:
         yield
 
 
-async def _send(asked: discord.Message, text: str, view: discord.ui.View | None) -> int:
-    # The question may be deleted by now.
-    reference = asked.to_reference(fail_if_not_exists=False)
-    sent = await asked.channel.send(
-        text, reference=reference, suppress_embeds=True, **_optional(view)
-    )
-    return sent.id
-
-
-async def _edit(asked: discord.Message, said: int, text: str, view: discord.ui.View | None) -> bool:
-    """Change a message; False if it is gone."""
-    try:
-        await _sent(asked, said).edit(content=text, view=view)
-    except discord.NotFound:
-        return False
-    return True
-
-
-def _sent(asked: discord.Message, message: int) -> discord.PartialMessage:
-    assert not isinstance(asked.channel, discord.GroupChannel)  # bots are in none
-    return asked.channel.get_partial_message(message)
-
-
-def _optional(view: discord.ui.View | None) -> dict[str, Any]:
+def _optional(view: View | None) -> dict[str, Any]:
     return {"view": view} if view else {}

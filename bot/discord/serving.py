@@ -11,10 +11,10 @@ import discord
 from discord import app_commands
 
 from bot.assistant import Assistant
-from bot.discord.button import CaptionButton
+from bot.discord.button import ActionButton
 from bot.discord.commands import add_commands
+from bot.discord.languages import Translator
 from bot.discord.talking import Talk
-from bot.texts import ENGLISH, Texts
 
 FINISHING = 15.0  # seconds that answers under way have when the bot is stopped
 RETRY = 5.0  # seconds between attempts to start without a network
@@ -46,15 +46,14 @@ class DiscordBot(discord.Client):
 
     Args:
         assistant: Answers.
-        texts: What it says around answers.
     """
 
-    def __init__(self, assistant: Assistant, texts: Texts = ENGLISH) -> None:
+    def __init__(self, assistant: Assistant) -> None:
         # Without the privileged intent: what mentions the bot comes with its content anyway.
         super().__init__(
             intents=discord.Intents.default(), allowed_mentions=discord.AllowedMentions.none()
         )
-        self.talk = Talk(self, assistant, texts)
+        self.talk = Talk(self, assistant)
         self.tree = app_commands.CommandTree(
             self,
             allowed_contexts=app_commands.AppCommandContext(
@@ -62,11 +61,12 @@ class DiscordBot(discord.Client):
             ),
             allowed_installs=app_commands.AppInstallationType(guild=True, user=True),
         )
-        add_commands(self.tree, self.talk, texts)
+        add_commands(self.tree, self.talk)
 
     async def setup_hook(self) -> None:
-        """Know the buttons of earlier runs."""
-        self.add_dynamic_items(CaptionButton)
+        """Know the buttons of earlier runs, and the commands in every language."""
+        self.add_dynamic_items(ActionButton)
+        await self.tree.set_translator(Translator())
 
     async def on_message(self, message: discord.Message) -> None:
         """Hand on a new message."""
@@ -74,24 +74,24 @@ class DiscordBot(discord.Client):
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Hand on a message that was changed."""
-        await self.talk.on_message(event.message, edited=True)
+        before = event.cached_message
+        await self.talk.on_message(event.message, edited=True, before=before)
 
     def invitation(self) -> str:
         """The link under which people add the bot; known once it is logged in."""
         return _invitation(self)
 
 
-def build(assistant: Assistant, texts: Texts = ENGLISH) -> DiscordBot:
+def build(assistant: Assistant) -> DiscordBot:
     """The bot; its commands are not told to Discord before `sync`.
 
     Args:
         assistant: Answers.
-        texts: What it says around answers.
     """
     # Requests and events hold people's messages, and what opens their interactions.
     logging.getLogger("discord").setLevel(logging.WARNING)
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # it has no voice
-    return DiscordBot(assistant, texts)
+    return DiscordBot(assistant)
 
 
 async def serve(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,41 +11,29 @@ from typing import Any
 import discord
 
 from bot.assistant import Assistant
+from bot.discord.answers import Answer
+from bot.discord.asking import Ask, Asker, Person
 from bot.discord.button import Place
-from bot.discord.files import TROUBLES, fetch_all
 from bot.discord.finding import Finder
+from bot.discord.languages import Locales
+from bot.discord.pressing import Presses
 from bot.discord.reading import Found, is_addressed, words_in
-from bot.discord.sending import Answer, follow_up, say, typing
-from bot.messages import Incoming
+from bot.discord.sending import FollowUps, Replies, Voice, confirm, typing
+from bot.messages import Notify
 from bot.recent import Recent
-from bot.texts import ENGLISH, Texts
-from bot.turns import TooManyWaitingError, Turns
+from bot.refusals import Refusals
+from bot.texts import Texts
+from bot.turns import TooManyWaitingError
 
-PLATFORM = "discord"
-
-_log = logging.getLogger(__name__)
-Whose = tuple[str, str]  # channel and person
 Interaction = discord.Interaction[Any]
 
 
 @dataclass(frozen=True)
-class _Ask:
-    """What somebody wants: words, pictures of theirs or of others, and where those are shown."""
-
-    whose: Whose
-    words: str
-    own: Sequence[Found] = ()
-    about: Sequence[Found] = ()
-    place: Place | None = None
-
-
-@dataclass(frozen=True)
 class _Said:
-    """The messages of an answer, and the words and number of pictures that it answers."""
+    """The messages of an answer, and what tells whether its question has changed since."""
 
     messages: list[int]
-    words: str
-    pictures: int
+    question: int
 
 
 class Talk:
@@ -55,34 +42,47 @@ class Talk:
     Args:
         client: Discord's side.
         assistant: Ours.
-        texts: What is said about pictures that cannot be had.
     """
 
-    def __init__(
-        self, client: discord.Client, assistant: Assistant, texts: Texts = ENGLISH
-    ) -> None:
-        self._client, self._assistant, self._texts = client, assistant, texts
+    def __init__(self, client: discord.Client, assistant: Assistant) -> None:
+        self._client = client
         self.finder = Finder(client)
-        self._turns = Turns()
+        self._asker = Asker(assistant)
+        self._locales = Locales()
+        self._refusals = Refusals()
+        self._presses = Presses(self._asker, self.finder, self._say)
         self._answers: Recent[int, _Said] = Recent()
-        self._subjects: Recent[int, Place] = Recent()  # of the bot's messages
-        # The last pictures of each person and of each channel, and whether they were hidden.
-        self._shown: Recent[Whose, tuple[Place, bool]] = Recent()
         self._under_way: set[asyncio.Task[Any]] = set()
         self._closed = False
 
-    async def on_message(self, message: discord.Message, *, edited: bool = False) -> None:
-        """Answer a message if the bot is meant; or, if it was edited, change the answer."""
+    async def on_message(
+        self,
+        message: discord.Message,
+        *,
+        edited: bool = False,
+        before: discord.Message | None = None,
+    ) -> None:
+        """Answer a message if the bot is meant; or, if it was edited, change the answer.
+
+        Args:
+            message: As it is now.
+            edited: It is not new.
+            before: As it was, if that is known.
+        """
         me = self._client.user
         if self._closed or me is None or not is_addressed(message, me):
             return
-        try:
-            with self._working():
-                async with self._turns.of(_whose(message)):
-                    await self._take(message, me, edited)
-        except TooManyWaitingError:
-            if not edited:
-                await say(message, Answer(self._texts.too_many_waiting, error=True))
+        # What was not for the bot before is as good as new.
+        edited = edited and (before is None or is_addressed(before, me))
+        person = Person(_whose(message), self._locales.of_message(message))
+        with self._working():
+            try:
+                async with self._asker.turns.of(person.whose):
+                    await self._take(message, me, person, edited)
+            except TooManyWaitingError:
+                if not edited:
+                    answer = Answer(self._asker.texts(person).too_many_waiting, error=True)
+                    await self._say(Replies(message), person, answer)
 
     async def on_command(
         self,
@@ -92,6 +92,7 @@ class Talk:
         place: Place | None = None,
         *,
         ephemeral: bool = False,
+        alt: bool = False,
     ) -> None:
         """Answer a command.
 
@@ -101,29 +102,31 @@ class Talk:
             found: The pictures it is for.
             place: Where they are shown, or would be.
             ephemeral: Nobody else is to see the answer.
+            alt: The answer is to be copied.
         """
         with self._working():
-            if not await _confirm(interaction, thinking=True, ephemeral=ephemeral):
+            if not await confirm(interaction, thinking=True, ephemeral=ephemeral):
                 return
+            person, voice = self._person(interaction), FollowUps(interaction, ephemeral=ephemeral)
             if place and not found:
-                answer = Answer(self._texts.no_picture_file, error=True)
+                answer = Answer(self._asker.texts(person).no_picture_file, error=True)
             else:
-                answer = await self._in_turn(_Ask(_who_acts(interaction), words, found, (), place))
-            self._note(await follow_up(interaction, answer, ephemeral=ephemeral), answer)
+                ask = Ask(person, words, found, (), place, alt=alt)
+                answer = await self._asker.in_turn(
+                    person, lambda: self._asker.ask(ask, voice.notify)
+                )
+            await self._say(voice, person, answer)
 
-    async def on_press(self, interaction: Interaction, place: Place) -> None:
-        """Describe what an answer was about, if it can still be found."""
+    async def on_press(self, interaction: Interaction, action: str, place: Place | None) -> None:
+        """Do what a button is for, if what it is about can still be found."""
         with self._working():
-            if not await _confirm(interaction):
-                return
-            whose = _who_acts(interaction)
-            here = place.channel == interaction.channel_id
-            found = await self.finder.pictures_at(place) if here else []
-            if found or self._last(whose)[0] == place:
-                answer = await self._in_turn(_Ask(whose, "/caption", (), found, place))
-            else:
-                answer = Answer(self._texts.button_too_old, error=True)
-            self._note(await follow_up(interaction, answer, ephemeral=answer.error), answer)
+            if await confirm(interaction):
+                person = self._person(interaction)
+                await self._presses.on_press(interaction, person, action, place)
+
+    def texts(self, interaction: Interaction) -> Texts:
+        """What is said to whoever chose something."""
+        return self._asker.texts(self._person(interaction))
 
     async def close(self) -> None:
         """Take no new messages, and wait until everything under way is dealt with."""
@@ -131,81 +134,70 @@ class Talk:
         if self._under_way:
             await asyncio.wait(self._under_way)
 
-    async def _take(self, message: discord.Message, me: discord.ClientUser, edited: bool) -> None:
+    async def _take(
+        self, message: discord.Message, me: discord.ClientUser, person: Person, edited: bool
+    ) -> None:
         said = self._answers.get(message.id)
-        words, pictures = words_in(message, me), len(self.finder.pictures_in(message))
-        if edited and (said is None or (said.words, said.pictures) == (words, pictures)):
-            return  # it was not for the bot before, or something else than the question changed
+        # Words need not be kept to be compared.
+        question = hash((words_in(message, me), len(self.finder.pictures_in(message))))
+        if said is None and edited:
+            return
+        if said and said.question == question:
+            return  # something else than the question changed
+        voice = Replies(message, said.messages if said else ())
         async with typing(message.channel):
-            answer = await self._to_message(message, me)
-        sent = await say(message, answer, said.messages if said else ())
-        self._answers[message.id] = _Said(sent, words, pictures)
-        self._note(sent, answer)
+            answer = await self._to_message(message, me, person, voice.notify)
+        await self._say(voice, person, answer)
+        self._answers[message.id] = _Said(voice.sent, question)
 
-    async def _to_message(self, message: discord.Message, me: discord.ClientUser) -> Answer:
+    async def _to_message(
+        self, message: discord.Message, me: discord.ClientUser, person: Person, notify: Notify
+    ) -> Answer:
         readable = await self.finder.readable(message)
         if readable is None:
-            return Answer(self._texts.cannot_read, error=True)
-        whose, words = _whose(message), words_in(readable, me)
+            return Answer(self._asker.texts(person).cannot_read, error=True)
+        words = words_in(readable, me)
         if own := self.finder.pictures_in(readable):
-            return await self._answer(_Ask(whose, words, own, (), _place(message)))
+            return await self._asker.ask(Ask(person, words, own, (), _place(message)), notify)
         replied = await self.finder.replied(message)
         if replied is None:
-            return await self._answer(_Ask(whose, words))
+            return await self._asker.ask(Ask(person, words), notify)
         if replied.author.id == me.id:
-            return await self._to_reply(_Ask(whose, words, place=self._subjects.get(replied.id)))
+            return await self._to_reply(person, words, replied.id, notify)
         shown = await self.finder.readable(replied)
         if shown is None:
-            return Answer(self._texts.cannot_read, error=True)
+            return Answer(self._asker.texts(person).cannot_read, error=True)
         about = self.finder.pictures_in(shown)
-        return await self._answer(_Ask(whose, words, (), about, _place(replied)))
+        return await self._asker.ask(Ask(person, words, (), about, _place(replied)), notify)
 
-    async def _to_reply(self, ask: _Ask) -> Answer:
+    async def _to_reply(self, person: Person, words: str, replied: int, notify: Notify) -> Answer:
         """Answer what was said about an answer, whose pictures need not be the last ones."""
-        if ask.place is None or ask.place == self._last(ask.whose)[0]:
-            return await self._answer(ask)  # the assistant remembers them
-        about = await self.finder.pictures_at(ask.place)
+        subject = self._asker.subjects.of(replied)
+        last = self._asker.subjects.last(person.whose)
+        if subject is None or (last and last.place == subject.place):
+            return await self._asker.ask(Ask(person, words), notify)  # the assistant has them
+        about = await self.finder.pictures_at(subject.place)
         if not about:
-            return Answer(self._texts.button_too_old, error=True)
-        return await self._answer(_Ask(ask.whose, ask.words, (), about, ask.place))
+            return Answer(self._asker.texts(person).button_too_old, error=True)
+        return await self._asker.ask(Ask(person, words, (), about, subject.place), notify)
 
-    async def _in_turn(self, ask: _Ask) -> Answer:
-        try:
-            async with self._turns.of(ask.whose):
-                return await self._answer(ask)
-        except TooManyWaitingError:
-            return Answer(self._texts.too_many_waiting, error=True)
+    async def _say(self, voice: Voice, person: Person, answer: Answer) -> None:
+        """Say an answer, unless the person was told the same again and again."""
+        if answer.looked:
+            self._refusals.clear(person.whose)
+        # What nobody else sees, like help, may be asked for as often as one likes.
+        counts = (answer.error or not voice.ephemeral) and not answer.looked
+        if counts and self._refusals.repeats(person.whose, answer.text) and not voice.sent:
+            await voice.withdraw()
+            return
+        await voice.say(answer)
+        if answer.subject:
+            self._asker.subjects.note(voice.sent, answer.subject)
 
-    async def _answer(self, ask: _Ask) -> Answer:
-        if not self._assistant.allows(PLATFORM, ask.whose[1], ask.whose[0]):
-            return Answer(self._texts.not_allowed, error=True)
-        own = await fetch_all(ask.own, self._texts)
-        about = await fetch_all(ask.about, self._texts)
-        remarks = list(dict.fromkeys(own.remarks + about.remarks))
-        if own.pictures or about.pictures:
-            assert ask.place is not None
-            shown = (ask.place, own.spoiler or about.spoiler)
-            self._shown[ask.whose] = self._shown[ask.whose[0], ""] = shown
-        elif remarks:
-            return Answer("\n".join(remarks), error=True)
-        reply = await self._assistant.handle(
-            Incoming(PLATFORM, *ask.whose, ask.words, tuple(own.pictures), tuple(about.pictures))
-        )
-        assert reply is not None  # it was addressed
-        place, spoiler = self._last(ask.whose)
-        text = "\n".join([reply.text, "", *remarks]) if remarks else reply.text
-        label = reply.buttons[0].label if reply.buttons else ""
-        return Answer(text, reply.error, spoiler and bool(reply.exchanges), label, place)
-
-    def _last(self, whose: Whose) -> tuple[Place | None, bool]:
-        """The last pictures of a person, else of the channel, as the assistant has them."""
-        return self._shown.get(whose) or self._shown.get((whose[0], "")) or (None, False)
-
-    def _note(self, sent: Sequence[int], answer: Answer) -> None:
-        """Keep in mind which pictures an answer is about."""
-        if answer.place:
-            for message in sent:
-                self._subjects[message] = answer.place
+    def _person(self, interaction: Interaction) -> Person:
+        channel = _named(interaction.guild_id, interaction.channel_id)
+        whose = (channel, str(interaction.user.id))
+        return Person(whose, self._locales.of_interaction(interaction))
 
     @contextmanager
     def _working(self) -> Iterator[None]:
@@ -218,13 +210,9 @@ class Talk:
             self._under_way.discard(task)
 
 
-def _whose(message: discord.Message) -> Whose:
+def _whose(message: discord.Message) -> tuple[str, str]:
     guild = message.guild.id if message.guild else None
     return _named(guild, message.channel.id), str(message.author.id)
-
-
-def _who_acts(interaction: Interaction) -> Whose:
-    return _named(interaction.guild_id, interaction.channel_id), str(interaction.user.id)
 
 
 def _named(guild: int | None, channel: int | None) -> str:
@@ -234,13 +222,3 @@ def _named(guild: int | None, channel: int | None) -> str:
 
 def _place(message: discord.Message) -> Place:
     return Place(message.channel.id, message.id)
-
-
-async def _confirm(interaction: Interaction, **how: bool) -> bool:
-    """Tell Discord within its three seconds that an answer will come."""
-    try:
-        await interaction.response.defer(**how)
-    except TROUBLES as error:
-        _log.warning("Could not take a command (%s)", type(error).__name__)
-        return False
-    return True

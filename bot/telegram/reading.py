@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from telegram import Document, Message, MessageEntity, PhotoSize, User
 from telegram.constants import ChatType
 
-COMMANDS = ("start", "help", "caption", "ask", "forget", "privacy")
+PLATFORM = "telegram"
+COMMANDS = ("start", "help", "caption", "ask", "retry", "forget", "privacy", "settings")
 ENOUGH_PIXELS = 512  # of a photo's shorter side; the model sees fewer
 _CALLED = {"sticker": "sticker", "animation": "GIF", "video": "video", "video_note": "video"}
 _COMMAND = re.compile(r"/(\w+)(?:@(\w+))?")
@@ -83,6 +84,11 @@ def sender(message: Message) -> str:
     """Names who wrote: a person, or a group or channel in whose name somebody did."""
     who = message.sender_chat or message.from_user
     return str(who.id if who else message.chat_id)
+
+
+def language(user: User | None) -> str:
+    """What a person's device speaks: "de-AT", or "" where that is not known."""
+    return (user.language_code if user else None) or ""
 
 
 def _is_command(message: Message, me: User) -> bool:

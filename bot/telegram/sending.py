@@ -25,6 +25,7 @@ from bot.splitting import split
 
 TYPING_SECONDS = 4.0  # Telegram shows it for five
 WAITS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0)  # seconds between attempts without a network
+IN_A_ROW = 4  # buttons
 NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 _log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ async def say(bot: Bot, asked: Message, reply: Reply, said: int | None = None) -
         bot: Says it.
         asked: What it answers.
         reply: What to say; as plain text, so that no character means anything else.
-        said: The answer that was given before the question was edited.
+        said: The message to change: the answer before the question was edited, say.
 
     Returns:
         The id of the answer's first message; None if the person cannot be reached any more.
@@ -89,7 +90,7 @@ async def typing(bot: Bot, asked: Message) -> AsyncIterator[None]:
         while True:
             try:
                 await bot.send_chat_action(
-                    asked.chat_id, ChatAction.TYPING, message_thread_id=_topic(asked)
+                    asked.chat_id, ChatAction.TYPING, message_thread_id=topic(asked)
                 )
             except TelegramError as error:  # a nicety; the answer itself reports troubles
                 _log.debug("Cannot show typing: %s", type(error).__name__)
@@ -102,13 +103,18 @@ async def typing(bot: Bot, asked: Message) -> AsyncIterator[None]:
         task.cancel()
 
 
+def topic(asked: Message) -> int | None:
+    """The topic of a forum that a message is in."""
+    return asked.message_thread_id if asked.is_topic_message else None
+
+
 def _sending(
     bot: Bot, asked: Message, text: str, keys: InlineKeyboardMarkup | None
 ) -> Callable[[], Awaitable[Message]]:
     return lambda: bot.send_message(
         asked.chat_id,
         text,
-        message_thread_id=_topic(asked),
+        message_thread_id=topic(asked),
         # The question may be deleted by now.
         reply_parameters=ReplyParameters(asked.message_id, allow_sending_without_reply=True),
         reply_markup=keys,
@@ -140,9 +146,6 @@ def _may_have_worked(error: NetworkError) -> bool:
 
 
 def _keys(reply: Reply) -> InlineKeyboardMarkup | None:
-    row = [InlineKeyboardButton(b.label, callback_data=b.action) for b in reply.buttons]
-    return InlineKeyboardMarkup([row]) if row else None
-
-
-def _topic(asked: Message) -> int | None:
-    return asked.message_thread_id if asked.is_topic_message else None
+    keys = [InlineKeyboardButton(b.label, callback_data=b.action) for b in reply.buttons]
+    rows = [keys[first : first + IN_A_ROW] for first in range(0, len(keys), IN_A_ROW)]
+    return InlineKeyboardMarkup(rows) if rows else None

@@ -1,83 +1,52 @@
-"""Running the Telegram bot until somebody stops it, by long polling."""
+"""Running the Telegram bot until somebody stops it, by long polling or by a webhook."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from typing import Any
+from collections.abc import Awaitable, Callable
 
-from telegram import BotCommand, BotCommandScopeAllGroupChats, BotCommandScopeDefault, Update
-from telegram.error import Conflict, InvalidToken, NetworkError, TelegramError
-from telegram.ext import (
-    AIORateLimiter,
-    Application,
-    ApplicationBuilder,
-    ContextTypes,
-    TypeHandler,
-)  # fmt: skip
+from telegram import Update
+from telegram.error import BadRequest, Conflict, InvalidToken, NetworkError, TelegramError
+from telegram.ext import ContextTypes, TypeHandler
 
 from bot.assistant import Assistant
-from bot.telegram.reading import COMMANDS
+from bot.telegram.client import App, build
+from bot.telegram.menu import tell_commands
 from bot.telegram.talking import Talk
-from bot.texts import ENGLISH, Texts
+from bot.telegram.webhook import Webhook
 
-AT_ONCE = 64  # updates in work; each person's wait for each other anyway
 FINISHING = 15.0  # seconds that answers under way have when the bot is stopped
 RETRY = 5.0  # seconds between attempts to start without a network
+LOOK_AFTER = 600.0  # seconds between looks whether the token is still known
 KINDS = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY]
 
 _log = logging.getLogger(__name__)
-App = Application[Any, Any, Any, Any, Any, Any]
 
 
 class CannotTalk(RuntimeError):  # noqa: N818
     """`str(error)` is one plain sentence: why Telegram will not have the bot, and what to do."""
 
 
-class _Limiter(AIORateLimiter):
-    """Keeps to Telegram's limits, which "typing" does not count towards."""
-
-    async def process_request(
-        self, callback: Any, args: Any, kwargs: Any, endpoint: str, *more: Any, **named: Any
-    ) -> Any:
-        """Send now, or when the limits allow it."""
-        if endpoint == "sendChatAction":
-            return await callback(*args, **kwargs)
-        return await super().process_request(callback, args, kwargs, endpoint, *more, **named)
-
-
-def build(token: str, base_url: str = "") -> App:
-    """The application, which keeps to Telegram's limits by itself.
-
-    Args:
-        token: From BotFather.
-        base_url: Of another Bot API server than Telegram's.
-    """
-    # They log the addresses of requests, and the token is part of those.
-    for name in ("httpx", "httpcore", "telegram"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    builder = (
-        ApplicationBuilder()
-        .token(token)
-        .concurrent_updates(AT_ONCE)
-        .rate_limiter(_Limiter(max_retries=5))
-    )
-    if base_url:
-        root = base_url.rstrip("/")
-        builder = builder.base_url(f"{root}/bot").base_file_url(f"{root}/file/bot")
-    return builder.build()
-
-
 async def serve(
-    application: App, assistant: Assistant, stopped: asyncio.Event, texts: Texts = ENGLISH
+    application: App,
+    assistant: Assistant,
+    stopped: asyncio.Event,
+    webhook: Webhook | None = None,
 ) -> None:
     """Answer until `stopped` is set; then take nothing new, and finish what is under way.
 
+    Args:
+        application: As `bot.telegram.client.build` makes it.
+        assistant: Answers.
+        stopped: Ends it.
+        webhook: Where Telegram brings updates; None asks it for them.
+
     Raises:
-        CannotTalk: Telegram does not know the token.
+        CannotTalk: Telegram does not know the token, or not any more, or there is no webhook.
     """
-    talk = Talk(application.bot, assistant, texts)
+    talk = Talk(application.bot, assistant)
 
     async def on_update(update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
         await talk.on_update(update)
@@ -87,9 +56,9 @@ async def serve(
     await _initialise(application, stopped)
     try:
         if not stopped.is_set():
-            await _tell_commands(application, texts)
+            await tell_commands(application.bot)
             await application.start()
-            await _poll(application, stopped)
+            await _take_updates(application, stopped, webhook)
     finally:
         try:
             async with asyncio.timeout(FINISHING):
@@ -100,27 +69,63 @@ async def serve(
             await application.shutdown()
 
 
-async def _poll(application: App, stopped: asyncio.Event) -> None:
-    """Fetch updates until `stopped` is set, however long it takes to begin without a network."""
+async def _take_updates(application: App, stopped: asyncio.Event, webhook: Webhook | None) -> None:
+    """Take updates until `stopped` is set, however long it takes to begin without a network."""
+    rejected = application.bot.rejected
+    beginning = asyncio.ensure_future(_begin(application, stopped, webhook))
+    ends = [asyncio.ensure_future(event.wait()) for event in (stopped, rejected)]
+    looking = asyncio.ensure_future(_look_after_token(application))
+    try:
+        await asyncio.wait({beginning, *ends}, return_when=asyncio.FIRST_COMPLETED)
+        if beginning.done():
+            beginning.result()
+            if not stopped.is_set():
+                name = application.bot.username
+                print(f"Glimpse is on Telegram as @{name}. Ctrl-C stops it.", flush=True)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if rejected.is_set():
+            raise _unknown_token()
+    finally:
+        tasks = (beginning, looking, *ends)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _begin(application: App, stopped: asyncio.Event, webhook: Webhook | None) -> None:
+    """Begin to take updates, as often as that takes without a network."""
     updater = application.updater
     assert updater is not None
-    starting = asyncio.ensure_future(
-        updater.start_polling(
-            allowed_updates=KINDS, bootstrap_retries=-1, error_callback=_on_polling_error
-        )
-    )
-    stopping = asyncio.ensure_future(stopped.wait())
     try:
-        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
-            name = application.bot.username
-            print(f"Glimpse is on Telegram as @{name}. Ctrl-C stops it.", flush=True)
-            await stopping
-    finally:
-        for task in (starting, stopping):
-            task.cancel()
-        await asyncio.gather(starting, stopping, return_exceptions=True)
+        if webhook is None:
+            await updater.start_polling(
+                allowed_updates=KINDS, bootstrap_retries=-1, error_callback=_on_polling_error
+            )
+            return
+        webhook.check()
+        # The library would repeat even what Telegram refuses, without a word.
+        if await _reached(lambda: webhook.agree(application.bot, KINDS), stopped):
+            await webhook.start(updater, KINDS)
+    except InvalidToken:
+        raise _unknown_token() from None
+    except BadRequest as error:
+        raise CannotTalk(
+            "Telegram does not take the address of the webhook; look after "
+            "GLIMPSE_TELEGRAM_WEBHOOK_URL."
+        ) from error
+    except OSError as error:
+        raise CannotTalk(
+            "The webhook's port cannot be listened on; set GLIMPSE_TELEGRAM_WEBHOOK_HOST and "
+            "GLIMPSE_TELEGRAM_WEBHOOK_PORT to one that is free."
+        ) from error
+
+
+async def _look_after_token(application: App) -> None:
+    """Ask now and then, because a webhook does not tell when the token is taken back."""
+    while True:
+        await asyncio.sleep(LOOK_AFTER)
+        with contextlib.suppress(TelegramError):
+            await application.bot.get_me()
 
 
 async def _finish(application: App, talk: Talk) -> None:
@@ -152,14 +157,26 @@ async def introduce(token: str, base_url: str = "") -> str:
 
 
 async def _initialise(application: App, stopped: asyncio.Event) -> None:
-    """Introduce the bot, as often as it takes without a network."""
+    """Introduce the bot."""
+    try:
+        await _reached(application.initialize, stopped)
+    except InvalidToken:
+        await application.bot.request.shutdown()  # it counts as never started
+        raise _unknown_token() from None  # its text holds the token
+
+
+async def _reached(call: Callable[[], Awaitable[object]], stopped: asyncio.Event) -> bool:
+    """Call as often as it takes without a network; false if `stopped` is set before.
+
+    Raises:
+        TelegramError: Telegram refuses.
+    """
     while not stopped.is_set():
         try:
-            await application.initialize()
-        except InvalidToken:
-            await application.bot.request.shutdown()  # it counts as never started
-            raise _unknown_token() from None  # its text holds the token
+            await call()
         except NetworkError as error:
+            if isinstance(error, BadRequest):  # a NetworkError by name only
+                raise
             _log.warning("Telegram cannot be reached (%s); trying again", type(error).__name__)
             try:
                 async with asyncio.timeout(RETRY):
@@ -167,18 +184,8 @@ async def _initialise(application: App, stopped: asyncio.Event) -> None:
             except TimeoutError:
                 continue
         else:
-            return
-
-
-async def _tell_commands(application: App, texts: Texts) -> None:
-    """Fill the menus of commands; not worth failing for."""
-    menu = [BotCommand(name, getattr(texts, f"command_{name}")) for name in COMMANDS]
-    short = [command for command in menu if command.command != "start"]
-    try:
-        await application.bot.set_my_commands(menu, BotCommandScopeDefault())
-        await application.bot.set_my_commands(short, BotCommandScopeAllGroupChats())
-    except TelegramError as error:
-        _log.warning("Cannot set the menu of commands: %s", type(error).__name__)
+            return True
+    return False
 
 
 def _unknown_token() -> CannotTalk:

@@ -3,67 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from telegram import Bot, CallbackQuery, Message, Update, User
-from telegram.error import TelegramError
+from telegram import Bot, Message, Update, User
 
 from bot.assistant import Assistant
-from bot.fetching import PATIENCE, FetchError
-from bot.messages import Attachment, Incoming, Reply
+from bot.messages import Incoming, Notify, Reply
 from bot.recent import Recent
+from bot.refusals import Refusals
 from bot.telegram.albums import Albums
-from bot.telegram.files import fetch
+from bot.telegram.asking import Ask
+from bot.telegram.notices import Notices
+from bot.telegram.pictures import Pictures
+from bot.telegram.pressing import Presses
 from bot.telegram.reading import (
-    NoPicture,
+    PLATFORM,
     Source,
     conversation,
     is_addressed,
+    language,
     picture_in,
     sender,
     words_in,
 )  # fmt: skip
 from bot.telegram.sending import say, typing
-from bot.texts import ENGLISH, Texts
+from bot.telegram.subjects import Subjects, Whose, is_retry
+from bot.texts import Texts
 from bot.turns import TooManyWaitingError, Turns
-
-PLATFORM = "telegram"
-FETCHES = 8  # files on their way at the same time
-REFUSALS, REFUSAL_SECONDS = 2, 10.0  # how often the same refusal is said within how many seconds
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Ask:
-    """What somebody wants.
-
-    Attributes:
-        asked: The message that is answered.
-        who: Wants it.
-        words: What they said.
-        messages: What they sent, if they sent something.
-        about: Messages of others, or earlier ones, that it is about.
-        edited: Whether it was said before in other words.
-    """
-
-    asked: Message
-    who: str
-    words: str
-    messages: Sequence[Message] = ()
-    about: Sequence[Message] = ()
-    edited: bool = False
-
-
-@dataclass
-class _Shown:
-    """What messages bring: pictures, and what to say about those that could not be had."""
-
-    pictures: list[Attachment] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
 
 
 class Talk:
@@ -72,29 +39,24 @@ class Talk:
     Args:
         bot: Telegram's side.
         assistant: Ours.
-        texts: What is said about files that cannot be had.
         albums: How long an album is waited for: quiet seconds, and seconds in all.
     """
 
     def __init__(
-        self,
-        bot: Bot,
-        assistant: Assistant,
-        texts: Texts = ENGLISH,
-        albums: tuple[float, float] = (1.0, 8.0),
+        self, bot: Bot, assistant: Assistant, albums: tuple[float, float] = (1.0, 8.0)
     ) -> None:
-        self._bot, self._assistant, self._texts = bot, assistant, texts
+        self._bot, self._assistant = bot, assistant
         self._albums: Albums[Message] = Albums(self._take, *albums)
-        self._album_of: Recent[tuple[str, str], tuple[str, str, str]] = Recent()
+        self._album_of: Recent[Whose, tuple[str, str, str]] = Recent()
         self._turns = Turns()
         self._answers: Recent[tuple[int, int], tuple[int, str]] = Recent()
-        # The messages whose pictures each person was last told about, and each answer is about.
-        self._last: Recent[tuple[str, str], Sequence[Message]] = Recent()
-        self._subjects: Recent[tuple[int, int], Sequence[Message]] = Recent()
         self._unasked: Recent[str, list[Message]] = Recent()
-        self._refused: Recent[tuple[str, str], tuple[str, int, float]] = Recent()
         self._seen: Recent[int, None] = Recent()
-        self._fetching = asyncio.Semaphore(FETCHES)
+        self._subjects = Subjects()
+        self._refusals = Refusals()
+        self._notices = Notices(bot)
+        self._pictures = Pictures(bot)
+        self._presses = Presses(bot, assistant, self._subjects, self._answer)
 
     @property
     def me(self) -> User:
@@ -107,7 +69,7 @@ class Talk:
             return
         self._seen[update.update_id] = None
         if update.callback_query:
-            await self._pressed(update.callback_query)
+            await self._presses.on_press(update.callback_query)
         elif update.edited_message:
             if not update.edited_message.media_group_id:
                 await self._take([update.edited_message], edited=True)
@@ -136,135 +98,121 @@ class Talk:
             await asyncio.sleep(0)  # for it to take its turn
         await self._take([message])
 
-    async def _pressed(self, query: CallbackQuery) -> None:
-        """A button under an answer: its action is meant for what the answer was about."""
-        message = query.message
-        known = isinstance(message, Message) and message.is_accessible and query.data
-        try:
-            await query.answer(None if known else self._texts.button_too_old)
-        except TelegramError as error:
-            _log.debug("Cannot confirm a button: %s", type(error).__name__)
-        if isinstance(message, Message) and message.is_accessible and query.data:
-            replied = [message.reply_to_message] if message.reply_to_message else []
-            about = self._subjects.get((message.chat_id, message.message_id), replied)
-            ask = _Ask(message, str(query.from_user.id), query.data, (), about)
-            await self._answer(ask)
-
     async def _take(self, messages: list[Message], *, edited: bool = False) -> None:
         """Answer messages that belong together, or keep them in mind until somebody asks."""
         asked = messages[0]
         where = conversation(asked)
         if not any(is_addressed(message, self.me) for message in messages):
-            shown = any(isinstance(picture_in(message), Source) for message in messages)
-            if shown and not edited:
+            if _shows(messages) and not edited:
                 self._unasked[where] = messages
             return
         spoken = [words for message in messages if (words := words_in(message, self.me))]
-        if spoken and spoken[0].lower().startswith("/forget"):
-            self._unasked.pop(where, None)
         words = spoken[0] if spoken else ""
-        await self._answer(
-            _Ask(asked, sender(asked), words, messages, self._replied_to(asked), edited)
-        )
-
-    def _replied_to(self, asked: Message) -> Sequence[Message]:
-        """The messages that one is about because it replies to them, or to an answer of ours."""
+        if words.lower().startswith("/forget"):
+            self._unasked.pop(where, None)
+            self._subjects.forget(sender(asked))
         replied = asked.reply_to_message
-        if replied is None:
-            return ()
-        return self._subjects.get((replied.chat_id, replied.message_id), [replied])
+        subject = self._subjects.of(replied) if replied else None
+        about = subject.messages if subject else [replied] if replied else ()
+        ask = Ask(
+            asked, where, sender(asked), words, language(asked.from_user), messages, about,
+            subject=subject if subject and subject.digests and is_retry(words) else None,
+            edited=edited,
+        )  # fmt: skip
+        await self._answer(ask)
 
-    async def _answer(self, ask: _Ask) -> None:
-        asked, whose = ask.asked, (conversation(ask.asked), ask.who)
+    async def _answer(self, ask: Ask) -> None:
+        asked = ask.asked
         try:
-            async with self._turns.of(whose):
+            async with self._turns.of(ask.whose):
                 # Only now is the answer to the question before its edit known.
                 said, before = self._answers.get((asked.chat_id, asked.message_id), (None, ""))
                 if ask.edited and ask.words == before:
                     return  # something else than the question was changed: a place that moves, say
-                reply = await self._reply(ask, whose)
-                if reply is None or (not ask.edited and self._repeats(whose, reply)):
+                async with self._notices.before(asked, said if ask.edited else None) as notice:
+                    reply = await self._reply(ask, notice.tell)
+                silent = not ask.edited and self._repeats(ask, reply)
+                if reply is None or (silent and not notice.said):
                     return
-                answer = await say(self._bot, asked, reply, said if ask.edited else None)
+                answer = await say(self._bot, asked, reply, notice.said)
         except TooManyWaitingError:
-            reply = Reply(self._texts.too_many_waiting, error=True)
-            if not self._repeats(whose, reply):
+            reply = Reply(self._texts(ask).too_many_waiting, error=True)
+            if not self._repeats(ask, reply):
                 await say(self._bot, asked, reply)
             return
         if answer:
-            self._subjects[asked.chat_id, answer] = self._last.get(whose, ())
+            self._subjects.answer(ask.whose, asked, answer, reply.exchanges)
             if ask.messages:
                 self._answers[asked.chat_id, asked.message_id] = (answer, ask.words)
 
-    async def _reply(self, ask: _Ask, whose: tuple[str, str]) -> Reply | None:
-        if not self._assistant.allows(PLATFORM, ask.who, whose[0]):
-            return Reply(self._texts.not_allowed, error=True)
+    def _repeats(self, ask: Ask, reply: Reply | None) -> bool:
+        """Whether this person was refused in the same words twice a moment ago."""
+        if reply and reply.error:
+            return self._refusals.repeats(ask.whose, reply.text)
+        self._refusals.clear(ask.whose)
+        return False
+
+    async def _reply(self, ask: Ask, notify: Notify) -> Reply | None:
+        if not self._assistant.allows(PLATFORM, ask.who, ask.where):
+            return Reply(self._texts(ask).not_allowed, error=True)
         async with typing(self._bot, ask.asked):
-            own = await self._fetch(ask.messages)
-            replied = await self._fetch([] if own.pictures else ask.about)
-            remarks = list(dict.fromkeys(own.remarks + replied.remarks))
-            if own.pictures or replied.pictures:
-                self._unasked.pop(whose[0], None)
-                self._last[whose] = ask.messages if own.pictures else ask.about
+            start, texts = asyncio.get_running_loop().time(), self._texts(ask)
+            own = await self._pictures.of(ask.messages, texts)
+            about = () if own.pictures else self._about(ask)
+            others = await self._pictures.of(about, texts)
+            remarks = list(dict.fromkeys(own.remarks + others.remarks))
+            if shown := own.pictures or others.pictures:
+                self._unasked.pop(ask.where, None)
+                self._subjects.show(ask.whose, ask.messages if own.pictures else about, shown)
             elif remarks:
                 return Reply("\n".join(remarks), error=True)
-            else:
-                await self._catch_up(whose)
-            pictures, others = tuple(own.pictures), tuple(replied.pictures)
+            elif not ask.subject:
+                await self._catch_up(ask)
+            fetching = asyncio.get_running_loop().time() - start
             reply = await self._assistant.handle(
-                Incoming(PLATFORM, *whose, ask.words, pictures, others)
-            )
+                Incoming(
+                    PLATFORM, *ask.whose, self._words(ask), tuple(own.pictures),
+                    tuple(others.pictures), language=ask.language, fetching=fetching,
+                ),
+                notify,
+            )  # fmt: skip
         if reply and remarks:
             return replace(reply, text="\n".join([reply.text, "", *remarks]))
         return reply
 
-    async def _catch_up(self, whose: tuple[str, str]) -> None:
+    def _about(self, ask: Ask) -> Sequence[Message]:
+        """The messages whose pictures the assistant has to be shown again.
+
+        Those that it still has are not, so that it goes on counting the tries.
+        """
+        if ask.subject is None:
+            return ask.about
+        messages = ask.subject.messages
+        kept = self._assistant.remembers(PLATFORM, *ask.whose)
+        return () if kept and messages == self._subjects.shown(ask.whose).messages else messages
+
+    def _words(self, ask: Ask) -> str:
+        if ask.subject is None:
+            return ask.words
+        return ask.subject.again(ask.words, self._subjects.shown(ask.whose))
+
+    async def _catch_up(self, ask: Ask) -> None:
         """Show the assistant a picture that was posted before the bot was called."""
-        where = whose[0]
-        messages = self._unasked.get(where)
+        messages = self._unasked.get(ask.where)
         if messages is None:
             return
-        shown = await self._fetch(messages)
-        if self._unasked.get(where) is messages and shown.pictures:
-            del self._unasked[where]
-            self._last[whose] = messages
+        shown = await self._pictures.of(messages, self._texts(ask))
+        if self._unasked.get(ask.where) is messages and shown.pictures:
+            del self._unasked[ask.where]
             who, pictures = sender(messages[0]), tuple(shown.pictures)
+            self._subjects.show((ask.where, who), messages, shown.pictures)
             await self._assistant.handle(
-                Incoming(PLATFORM, where, who, pictures=pictures, addressed=False)
+                Incoming(PLATFORM, ask.where, who, pictures=pictures, addressed=False)
             )
 
-    async def _fetch(self, messages: Sequence[Message]) -> _Shown:
-        """The pictures of messages, all at once, in their order."""
-        shown = _Shown()
-        sources = [source for message in messages if (source := picture_in(message))]
-        for found in await asyncio.gather(*map(self._fetch_one, sources)):
-            if isinstance(found, Attachment):
-                shown.pictures.append(found)
-            else:
-                shown.remarks.append(found)
-        for source in sources:
-            if isinstance(source, Source) and source.still and shown.pictures:
-                shown.remarks.append(self._texts.still_only.format(what=source.still))
-        return shown
+    def _texts(self, ask: Ask) -> Texts:
+        return self._assistant.texts(PLATFORM, ask.who, ask.language)
 
-    async def _fetch_one(self, source: Source | NoPicture) -> Attachment | str:
-        if isinstance(source, NoPicture):
-            return self._texts.no_picture_file
-        try:
-            async with self._fetching:
-                return await fetch(self._bot, source, PATIENCE)
-        except FetchError as error:
-            return self._texts.file_too_big if error.too_big else self._texts.fetch_failed
 
-    def _repeats(self, whose: tuple[str, str], reply: Reply) -> bool:
-        """Whether this person was refused in the same words twice a moment ago."""
-        if not reply.error:
-            self._refused.pop(whose, None)
-            return False
-        now = asyncio.get_running_loop().time()
-        words = re.sub(r"\d+", "", reply.text)  # the time to wait grows shorter
-        before, count, at = self._refused.get(whose, ("", 0, now))
-        again = before == words and now - at < REFUSAL_SECONDS
-        count, at = (count + 1, at) if again else (1, now)
-        self._refused[whose] = (words, count, at)
-        return count > REFUSALS
+def _shows(messages: Sequence[Message]) -> bool:
+    return any(isinstance(picture_in(message), Source) for message in messages)

@@ -47,7 +47,7 @@ class Bench:
         self.folder = folder
         self.engine = CliEngine()
         self.loaded: list[tuple[str, int | None, bool]] = []
-        self.environment: dict[str, str] = {}
+        self.environment = {"GLIMPSE_LOG": str(folder / "kept.db"), "GLIMPSE_LOG_KEY": "secret"}
         self.trouble: BaseException | None = None
         self._capsys = capsys
 

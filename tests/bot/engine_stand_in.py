@@ -19,6 +19,8 @@ class Said:
     text: str
     confidence: float = 0.9
     seconds: float = 0.01
+    encoding: float = 0.0
+    decoding: float = 0.0
 
 
 def picture(colour: str, size: tuple[int, int] = (8, 6)) -> Picture:

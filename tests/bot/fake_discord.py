@@ -29,12 +29,14 @@ class FakeDiscord:
         said: Texts of the bot's messages.
         told: The commands it told.
         close_code: The gateway refuses the bot so, if set.
+        troubles: Statuses with which messages are not taken, one after the other.
     """
 
     def __init__(self) -> None:
         self.said: list[str] = []
         self.told: list[dict[str, Any]] = []
         self.close_code = 0
+        self.troubles: list[int] = []
         self.url = ""
         self._files: dict[str, bytes] = {}
         self._number = 1000
@@ -61,6 +63,11 @@ class FakeDiscord:
             yield self
         finally:
             await runner.cleanup()
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the bot is connected."""
+        return self._ready.is_set()
 
     async def dm(self, text: str, picture: bytes = b"") -> None:
         """Write to the bot in private."""
@@ -139,6 +146,10 @@ class FakeDiscord:
             return _json(known)
         if path == "channels/300":
             return _json({"id": "300", "type": 1, "recipients": [ANN]})
+        if path == "channels/300/messages" and self.troubles:
+            trouble = {"message": "no", "retry_after": 0.05, "global": False}
+            headers = {"Via": "1.1 google"}  # only then discord.py believes it
+            return _json(trouble, self.troubles.pop(0), headers)
         if path == "channels/300/messages":
             self.said.append((await request.json())["content"])
             return _json(self._message(self.said[-1], ME))
@@ -146,7 +157,8 @@ class FakeDiscord:
         return web.Response(status=204)
 
 
-def _json(payload: Any, status: int = 200) -> web.Response:
+def _json(payload: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     # With a charset, discord.py would not take it for JSON.
     body = json.dumps(payload).encode()
-    return web.Response(body=body, status=status, content_type="application/json")
+    kind = "application/json"
+    return web.Response(body=body, status=status, content_type=kind, headers=headers)

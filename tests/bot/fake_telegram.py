@@ -13,15 +13,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
+from engine_stand_in import StandIn, open_photo
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from bot.access import Access
+from bot.assistant import Assistant
+from bot.limits import UNLIMITED, Limits, LimitSettings
+from bot.telegram.client import build
+from bot.telegram.serving import serve
+from bot.telegram.webhook import Webhook
 from bot.web.server import listen
 
 TOKEN = "123456:a-secret-that-nobody-should-read"
 ME = {"id": 42, "is_bot": True, "first_name": "Glimpse", "username": "glimpse_bot"}
+GROUP = -100
 Json = dict[str, Any]
 
 
@@ -77,7 +85,7 @@ class FakeTelegram:
         who = {"id": user, "is_bot": False, "first_name": "Ann"}
         message = {
             "message_id": more.pop("message_id", None) or next(self._ids), "date": int(time.time()),
-            "chat": where, "from": who, **more,
+            "chat": where, "from": who | _device(more.pop("language", "")), **more,
         }  # fmt: skip
         if text:
             shown = "caption" if any(kind in more for kind in _SHOWN) else "text"
@@ -109,9 +117,16 @@ class FakeTelegram:
         }  # fmt: skip
         return self.message(text, document=file, **more)
 
-    def press(self, data: str, answer: Json, user: int = 7) -> None:
+    def said_to(self, asked: Json, number: int = -1) -> Json:
+        """An answer that the bot gave, as the server shows it: the last one, or another."""
+        return {
+            "message_id": self.numbers[number], "date": int(time.time()), "chat": asked["chat"],
+            "from": ME, "text": self.said[number], "reply_to_message": asked,
+        }  # fmt: skip
+
+    def press(self, data: str, answer: Json, user: int = 7, language: str = "") -> None:
         """A person presses a button under an answer."""
-        who = {"id": user, "is_bot": False, "first_name": "Ann"}
+        who = {"id": user, "is_bot": False, "first_name": "Ann", **_device(language)}
         query = {"id": str(next(self._ids)), "from": who, "chat_instance": "1", "data": data}
         self.update(callback_query={**query, "message": answer})
 
@@ -132,9 +147,15 @@ class FakeTelegram:
         await asyncio.sleep(seconds)
         return self.said
 
+    @property
+    def buttons(self) -> list[Json]:
+        """Those under the answer that was given last, row after row."""
+        rows = self.of("sendMessage", "editMessageText")[-1][1].get("reply_markup", {})
+        return [button for row in rows.get("inline_keyboard", []) for button in row]
+
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[FakeTelegram]:
-        """Serve on a free port of loopback."""
+    async def running(self, port: int = 0) -> AsyncIterator[FakeTelegram]:
+        """Serve on loopback, on a free port if none is given."""
         routes = [
             Route("/bot{token}/{method}", self._method, methods=["GET", "POST"]),
             Route("/file/bot{token}/{path:path}", self._file),
@@ -142,15 +163,16 @@ class FakeTelegram:
         config = uvicorn.Config(
             Starlette(routes=routes), log_config=None, access_log=False, lifespan="off"
         )
-        server = uvicorn.Server(config)
-        with listen("127.0.0.1", 0) as socket:
+        server = _Server(config)
+        with listen("127.0.0.1", port) as socket:
             self.url = f"http://127.0.0.1:{socket.getsockname()[1]}"
             server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
             task = asyncio.ensure_future(server._serve([socket]))
             try:
                 yield self
             finally:
-                server.should_exit = server.force_exit = True
+                server.force_exit = True
+                server.ending.set()
                 self._news.set()
                 await task
 
@@ -207,7 +229,48 @@ class FakeTelegram:
         return Response(self.files[request.path_params["path"].removeprefix("photos/")])
 
 
+class _Server(uvicorn.Server):
+    """Ends at once, instead of at the next tenth of a second."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ending = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.ending.wait()
+
+
+@asynccontextmanager
+async def telegram(
+    engine: StandIn | None = None,
+    limits: LimitSettings | None = None,
+    access: Access = Access(),  # noqa: B008 (frozen)
+    *,
+    api: FakeTelegram | None = None,
+    webhook: Webhook | None = None,
+    **options: Any,
+) -> AsyncIterator[FakeTelegram]:
+    """The bot, started and stopped as `glimpse telegram` does it; `options` of the assistant."""
+    free = LimitSettings(default=UNLIMITED)
+    held = Limits(limits or free)
+    options = {"limits": held, "access": access, "open_picture": open_photo, **options}
+    assistant = Assistant(engine or StandIn(), **options)
+    stopped = asyncio.Event()
+    async with (api or FakeTelegram()).running() as api:
+        task = asyncio.ensure_future(serve(build(TOKEN, api.url), assistant, stopped, webhook))
+        try:
+            yield api
+        finally:
+            stopped.set()
+            async with asyncio.timeout(20):
+                await task
+
+
 _SHOWN = ("photo", "document", "video", "animation", "sticker")
+
+
+def _device(language: str) -> Json:
+    return {"language_code": language} if language else {}
 
 
 def _decoded(value: str) -> Any:

@@ -8,6 +8,7 @@ import pytest
 from engine_stand_in import StandIn, open_photo, photo
 
 from bot.assistant import DIFFERENT, Assistant
+from bot.diary import Diary
 from bot.german import GERMAN
 from bot.looking import WORTH_TELLING
 from bot.messages import Incoming, Rating, Reply
@@ -23,9 +24,9 @@ class Person:
         self.engine, self.how = engine or StandIn(), how
         self.ratings: list[Rating] = []
         self.told: list[str] = []
-        self.assistant = Assistant(
-            self.engine, open_picture=open_photo, on_rating=self.ratings.append
-        )
+        diary = Diary()
+        diary.rate = self.ratings.append  # type: ignore[method-assign]
+        self.assistant = Assistant(self.engine, open_picture=open_photo, diary=diary)
 
     async def say(self, text: str = "", *colours: str, **how: str) -> Reply:
         who = {"platform": "web", "chat": "c", "user": "ann"} | self.how | how

@@ -12,6 +12,7 @@ import pytest
 import tomli_w
 from cli_bench import Bench
 from engine_stand_in import Said
+from test_log import opened, record
 
 from bot.cli import checks, desk
 from model import weights
@@ -51,7 +52,7 @@ def states(bench: Bench, *arguments: str) -> tuple[int, dict[str, dict[str, str]
 def test_all_is_well(healthy: Bench) -> None:
     outcome = healthy.run("check")
     assert (outcome.status, outcome.err) == (0, "")
-    assert [line.split()[0] for line in outcome.out.splitlines()] == ["ok"] * 11
+    assert [line.split()[0] for line in outcome.out.splitlines()] == ["ok"] * 12
     assert '"red" in 0.' in outcome.out
     assert healthy.engine.closed
     status, found = states(healthy)
@@ -177,3 +178,20 @@ def test_progress_is_shown_on_terminals_only(
 def test_the_cache_named_need_not_exist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GLIMPSE_CACHE", str(tmp_path / "a" / "b"))
     assert checks._cache()[0] == "ok"
+
+
+def test_the_log_is_looked_after(healthy: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "kept.db"
+    with opened(path) as log:
+        log.record(record(1)).result(5)
+    found = states(healthy)[1]["log"]
+    assert (found["state"], found["detail"]) == (
+        "ok",
+        f"1 exchange in {path}, each kept for 30 days",
+    )
+    path.write_bytes(b"rubbish " * 1000)
+    status, checks = states(healthy)
+    assert (status, checks["log"]["state"]) == (1, "problem")
+    assert "damaged" in checks["log"]["detail"]
+    healthy.environment["GLIMPSE_LOG"] = "off"
+    assert states(healthy)[1]["log"]["state"] == "note"

@@ -3,78 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import discord
 import pytest
 import simcord
-from engine_stand_in import Said, StandIn, open_photo
+from discord_world import ASK_ABOUT, BLUE_CAPTION, DESCRIBE, MENUS, discord_world, new_bot, photo
+from engine_stand_in import Said, StandIn
 
-from bot.assistant import Assistant
 from bot.discord import files
-from bot.discord.serving import DiscordBot, build
-from bot.limits import UNLIMITED, Limits, LimitSettings
 from bot.texts import ENGLISH
-
-BLUE_CAPTION = "A blue square.\n\nAsk me anything about it."
-ASK_ABOUT, DESCRIBE = ENGLISH.command_ask_menu, ENGLISH.command_describe_menu
-
-
-@dataclass
-class World:
-    """A server with a channel and two people, one of whom also writes in private."""
-
-    env: Any
-    client: DiscordBot
-    channel: Any
-    ann: Any
-    ben: Any
-
-    @property
-    def me(self) -> str:
-        return f"<@{self.client.user.id}>"  # type: ignore[union-attr]
-
-    @property
-    def said(self) -> list[str]:
-        return [message.content for message in self.answers()]
-
-    def answers(self, channel: Any = None) -> list[discord.Message]:
-        history = (channel or self.channel).history()
-        return [each for each in history if each.author.id == self.client.user.id]  # type: ignore[union-attr]
-
-    async def dm(self, text: str = "", *pictures: str) -> discord.Message:
-        sent = self.env.backend.store_attachments(self.dms.id, [photo(each) for each in pictures])
-        return await self.ann.send_dm(text, attachments=sent)
-
-    @property
-    def dms(self) -> Any:
-        return self.ann.user.dm_channel
-
-
-def photo(colour: str) -> tuple[str, bytes]:
-    return f"{colour}.png", colour.encode()
-
-
-def new_bot(engine: StandIn | None = None) -> DiscordBot:
-    free = Limits(LimitSettings(default=UNLIMITED))
-    return build(Assistant(engine or StandIn(), limits=free, open_picture=open_photo))
-
-
-@asynccontextmanager
-async def discord_world(
-    engine: StandIn | None = None, *, sync: bool = True, **options: Any
-) -> AsyncIterator[World]:
-    client = new_bot(engine)
-    async with simcord.run(client, **options) as env:
-        guild = env.create_guild()
-        people = [guild.add_member(env.create_user(name)) for name in ("ann", "ben")]
-        if sync:
-            await client.tree.sync()
-        yield World(env, client, guild.create_text_channel("general"), *people)
-
 
 # --- commands --------------------------------------------------------------------------------
 
@@ -135,7 +72,7 @@ async def test_commands_are_told_to_discord_on_request_only() -> None:
         assert world.ann.available_commands(world.channel) == ()
         commands = await world.client.tree.sync()
         assert sorted(each.name for each in commands) == sorted(
-            ["caption", "ask", "help", "forget", "privacy", DESCRIBE, ASK_ABOUT]
+            ["caption", "ask", "retry", "help", "forget", "privacy", "settings", *MENUS]
         )
         (told,) = [each.json for each in world.env.http_requests if each.method == "PUT"]
         for command in told:
@@ -368,9 +305,20 @@ async def test_an_edited_question_changes_its_answer_in_place() -> None:
         assert world.said == ["Blue."]
         world.env.backend.set_pinned(world.channel.id, asked.id, True, actor_id=world.ben.id)
         await world.env.settle()
-        theirs = await world.ben.send(world.channel, "Hello")
-        await world.ben.edit(theirs, f"{world.me} hello")
         assert world.said == ["Blue."]
+
+
+async def test_a_message_edited_to_call_the_bot_is_answered_once() -> None:
+    async with discord_world() as world:
+        sent = await world.ben.send(world.channel, "Hello")
+        await world.ben.edit(sent, "Hello there")
+        assert world.said == []
+        await world.ben.edit(sent, f"{world.me} hello")
+        assert world.said == [ENGLISH.hello]
+        await world.ben.edit(sent, f"{world.me}  hello")
+        await world.ben.edit(sent, "Hello")
+        await world.ben.edit(sent, f"{world.me} thanks")
+        assert world.said == [ENGLISH.thanks]
 
 
 async def test_the_button_describes_what_its_answer_was_about_even_after_a_restart() -> None:

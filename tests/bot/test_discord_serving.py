@@ -51,6 +51,21 @@ async def test_it_answers_until_it_is_stopped_and_finishes_what_is_under_way(
     assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
 
 
+async def test_a_busy_discord_gets_the_answer_a_little_later(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stopped = asyncio.Event()
+    async with FakeDiscord().running(monkeypatch) as api:
+        api.troubles = [429, 502]
+        task = asyncio.ensure_future(serve(bot(), TOKEN, stopped))
+        await api.dm("What colour is it?", b"blue")
+        await api.until(lambda: api.said == ["Blue."])
+        stopped.set()
+        await asyncio.wait_for(task, 20)
+    assert api.troubles == []
+    assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
+
+
 async def test_what_takes_too_long_does_not_keep_it_from_stopping(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -103,7 +118,7 @@ async def test_commands_are_told_only_when_it_is_asked_to(monkeypatch: pytest.Mo
         await asyncio.wait_for(task, 20)
         assert api.told == []
         synced = await sync(bot(), TOKEN)
-        assert synced.commands == len(api.told) == 7
+        assert synced.commands == len(api.told) == 10
         assert "applications.commands" in synced.invitation
 
 
@@ -120,12 +135,12 @@ def test_the_command_line_tells_the_commands_without_loading_the_model(
 
     async def tell(_client: DiscordBot, token: str) -> Synced:
         assert token == TOKEN
-        return Synced(7, "https://invite")
+        return Synced(10, "https://invite")
 
     monkeypatch.setattr(serving, "sync", tell)
     outcome = bench.run("discord", "--sync")
     assert (outcome.status, bench.loaded) == (0, [])
-    assert outcome.out == "Discord knows 7 commands now.\nInvite the bot: https://invite\n"
+    assert outcome.out == "Discord knows 10 commands now.\nInvite the bot: https://invite\n"
 
 
 @pytest.mark.parametrize("loud", [False, True])

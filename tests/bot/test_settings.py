@@ -64,6 +64,20 @@ def test_the_file_sets_and_the_environment_wins(tmp_path: Path) -> None:
         ("GLIMPSE_PER_MINUTE", "0", "GLIMPSE_PER_MINUTE has to be a whole number from 1 to 10000."),
         ("GLIMPSE_ADMINS", "ann", 'GLIMPSE_ADMINS has to name people or chats as "telegram:123".'),
         ("GLIMPSE_ALLOWED_CHATS", "telegram:1,2", "has to name people or chats"),
+        (
+            "GLIMPSE_TELEGRAM_WEBHOOK_URL",
+            "http://b.example/x",
+            "GLIMPSE_TELEGRAM_WEBHOOK_URL has to be an address like https://b.example/x.",
+        ),
+        ("GLIMPSE_TELEGRAM_WEBHOOK_URL", "https://", "has to be an address like https://"),
+        ("GLIMPSE_TELEGRAM_WEBHOOK_URL", "https://a:b@c/x", "has to be an address like https://"),
+        ("GLIMPSE_TELEGRAM_WEBHOOK_URL", "https://b.example/?a", "has to be an address like"),
+        ("GLIMPSE_TELEGRAM_WEBHOOK_PORT", "0", "has to be a whole number from 1 to 65535."),
+        (
+            "GLIMPSE_TELEGRAM_WEBHOOK_SECRET",
+            "a b",
+            "GLIMPSE_TELEGRAM_WEBHOOK_SECRET has to be at most 256 letters, digits, - and _.",
+        ),
         ("GLIMPSE_INT8", "perhaps", "GLIMPSE_INT8 has to be true or false."),
         ("GLIMPSE_CONFIG", "/nowhere/x.toml", "There is no file /nowhere/x.toml"),
         ("GLIMPSE_CONFIG", "/", "The file /, which GLIMPSE_CONFIG names, cannot be read."),
@@ -87,6 +101,10 @@ def test_a_bad_variable_is_refused(variable: str, value: str, sentence: str) -> 
         ("cache = []\n", "cache in g.toml has to be a text in quotes."),
         ('allowed_hosts = "x"\n', "allowed_hosts in g.toml has to be a list of names."),
         ("allowed_hosts = [1]\n", "allowed_hosts in g.toml has to be a list of names."),
+        (
+            'telegram_webhook_url = "x"\n',
+            "telegram_webhook_url in g.toml has to be an address like",
+        ),
         ("port 8000\n", "g.toml is not valid TOML"),
         ("# \ud800", "cannot be read"),
     ],
@@ -108,7 +126,15 @@ def test_lists_of_people_and_limits() -> None:
     assert (settings.per_minute, settings.per_day) == (5, 9)
 
 
-def test_secrets_are_not_shown() -> None:
-    settings = load_settings({"GLIMPSE_TELEGRAM_TOKEN": "a", "GLIMPSE_DISCORD_TOKEN": "secret"})
-    assert settings.discord_token == "secret"
-    assert "secret" not in repr(settings)
+def test_a_webhook_is_set_up_by_its_address_alone() -> None:
+    settings = load_settings({"GLIMPSE_TELEGRAM_WEBHOOK_URL": "https://b.example:8443/glimpse"})
+    assert settings.telegram_webhook_url == "https://b.example:8443/glimpse"
+    assert settings.telegram_webhook_secret == ""
+    assert (settings.telegram_webhook_host, settings.telegram_webhook_port) == ("127.0.0.1", 8443)
+
+
+@pytest.mark.parametrize("name", ["TELEGRAM_TOKEN", "TELEGRAM_WEBHOOK_SECRET", "DISCORD_TOKEN"])
+def test_secrets_are_not_shown(name: str) -> None:
+    settings = load_settings({f"GLIMPSE_{name}": "very-secret"})
+    assert getattr(settings, name.lower()) == "very-secret"
+    assert "very-secret" not in repr(settings)

@@ -4,45 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
-from engine_stand_in import Said, StandIn, open_photo
-from fake_telegram import ME, TOKEN, FakeTelegram
+from engine_stand_in import Said, StandIn
+from fake_telegram import GROUP, ME, TOKEN, FakeTelegram, telegram
 
 from bot.access import Access
 from bot.assistant import Assistant
-from bot.limits import UNLIMITED, Limits, LimitSettings
+from bot.german import GERMAN
+from bot.limits import LimitSettings
 from bot.splitting import split
 from bot.telegram import sending, serving
-from bot.telegram.serving import CannotTalk, build, serve
+from bot.telegram.client import build
+from bot.telegram.serving import CannotTalk, serve
 from bot.texts import ENGLISH
 
-GROUP = -100
 BLUE_CAPTION = "A blue square.\n\nAsk me anything about it."
-
-
-@asynccontextmanager
-async def telegram(
-    engine: StandIn | None = None,
-    limits: LimitSettings | None = None,
-    access: Access = Access(),  # noqa: B008 (frozen)
-) -> AsyncIterator[FakeTelegram]:
-    """The bot, started and stopped as `glimpse telegram` does it."""
-    free = LimitSettings(default=UNLIMITED)
-    assistant = Assistant(
-        engine or StandIn(), limits=Limits(limits or free), access=access, open_picture=open_photo
-    )
-    stopped = asyncio.Event()
-    async with FakeTelegram().running() as api:
-        task = asyncio.ensure_future(serve(build(TOKEN, api.url), assistant, stopped))
-        try:
-            yield api
-        finally:
-            stopped.set()
-            async with asyncio.timeout(20):
-                await task
 
 
 async def test_a_photo_gets_a_caption_and_follow_ups_need_no_photo() -> None:
@@ -232,10 +209,15 @@ async def test_commands() -> None:
         said = await api.answers(4)
         assert said[1].startswith("I keep your last picture for an hour at most")
         assert said[2:] == [ENGLISH.forgotten, ENGLISH.no_picture]
-        scopes = [call["scope"]["type"] for _, call in api.of("setMyCommands")]
-        assert scopes == ["default", "all_group_chats"]
-        menu = [each["command"] for each in api.of("setMyCommands")[0][1]["commands"]]
-        assert menu == ["start", "help", "caption", "ask", "forget", "privacy"]
+        menus = [call for _, call in api.of("setMyCommands")]
+        assert [(menu["scope"]["type"], menu.get("language_code")) for menu in menus] == [
+            ("default", None), ("all_group_chats", None), ("default", "de"),
+            ("all_group_chats", "de"),
+        ]  # fmt: skip
+        menu = [each["command"] for each in menus[0]["commands"]]
+        assert menu == ["start", "help", "caption", "ask", "retry", "forget", "privacy", "settings"]
+        assert [each["command"] for each in menus[1]["commands"]] == menu[1:]
+        assert menus[2]["commands"][0]["description"] == GERMAN.command_start
 
 
 async def test_an_update_that_comes_twice_is_answered_once() -> None:
@@ -275,7 +257,7 @@ async def test_a_file_is_fetched_again_and_then_given_up() -> None:
 
 
 async def test_a_file_that_stalls_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.telegram.talking.PATIENCE", 0.2)
+    monkeypatch.setattr("bot.telegram.pictures.PATIENCE", 0.2)
     async with telegram() as api:
         api.faults["file"] += [(200, {}, 3), (200, {}, 3)]
         api.photo(b"blue")

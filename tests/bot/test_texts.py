@@ -39,7 +39,18 @@ def test_every_reason_has_a_text() -> None:
 
 
 def test_whole_sentences_end() -> None:
-    parts = {"second", "seconds", "minute", "minutes", "hour", "hours", "language", "good", "bad"}
+    parts = {
+        "second",
+        "seconds",
+        "minute",
+        "minutes",
+        "hour",
+        "hours",
+        "days",
+        "language",
+        "good",
+        "bad",
+    }
     parts |= {name for name in NAMES if name.endswith("_button")} | {"settings_automatic"}
     parts |= {name for name in NAMES if name.startswith("command_")}  # of a menu
     for texts in CATALOGUES.values():
@@ -80,6 +91,8 @@ def test_a_device_or_a_person_chooses_the_language() -> None:
         (3600, "an hour"),
         (3601, "2 hours"),
         (86_400, "24 hours"),
+        (2 * 86_400, "48 hours"),
+        (30 * 86_400, "30 days"),
     ],
 )
 def test_spans_of_time(seconds: float, said: str) -> None:

@@ -66,7 +66,9 @@ class FakeEngine:
         red, _, blue = picture.image.resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
         colour = "red" if red > blue else "blue"
         text = f"a {colour} wall" if question is None else colour
-        answer = SimpleNamespace(text=text, confidence=0.9, seconds=0.01)
+        answer = SimpleNamespace(
+            text=text, confidence=0.9, seconds=0.01, encoding=0.0, decoding=0.0
+        )
         future: Future[Any] = Future()
         threading.Timer(self.seconds, future.set_result, [answer]).start()
         return future

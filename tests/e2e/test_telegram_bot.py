@@ -34,16 +34,20 @@ async def test_a_photo_is_answered_until_the_process_is_told_to_stop() -> None:
     async with FakeTelegram().running() as api:
         process = await start(api)
         try:
-            api.photo((SAMPLES / "cat.jpg").read_bytes(), "What animal is this?")
-            await api.until(lambda: api.said, seconds=60)
+            asked = api.photo((SAMPLES / "cat.jpg").read_bytes(), "What animal is this?")
+            await api.until(lambda: api.said, seconds=90)
             assert "cat" in api.said[0].lower()
-            api.message("Is there a dog?")
+            api.press("/retry", api.said_to(asked))
             await api.until(lambda: len(api.said) == 2)
+            assert api.said[1] != api.said[0]
+            api.message("Is there a dog?")
+            await api.until(lambda: len(api.said) == 3)
             process.send_signal(signal.SIGTERM)
             out, err = await asyncio.wait_for(process.communicate(), 20)
         finally:
             if process.returncode is None:
                 process.kill()
+                await process.communicate()
     assert process.returncode == 0
     assert out.decode() == "Glimpse is on Telegram as @glimpse_bot. Ctrl-C stops it.\n"
     assert err.decode() == "Loading the model, which takes a few seconds...\n"

@@ -1,0 +1,146 @@
+"""What operators read in the log: the latest exchanges, what was said about something, figures."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from bot.log.records import stamp
+from bot.log.schema import FTS, LogError
+
+Row = dict[str, Any]
+SHARES = (0.5, 0.95, 0.99)
+_ROWS = """
+    SELECT exchanges.*, people.hash AS person_hash, people.language, pictures.sha256,
+           pictures.width, pictures.height, pictures.format,
+           (SELECT good FROM ratings WHERE ratings.number = exchanges.number LIMIT 1) AS good
+    FROM exchanges JOIN people ON people.id = exchanges.person
+    LEFT JOIN pictures ON pictures.id = exchanges.picture
+"""
+
+
+def latest(db: Database, count: int, after: int = 0) -> list[Row]:
+    """The newest exchanges, the oldest of them first; only those with a greater id than `after`."""
+    sql = f"{_ROWS} WHERE exchanges.id > ? ORDER BY exchanges.id DESC LIMIT ?"
+    return [*db.query(sql, [after, count])][::-1]
+
+
+def search(db: Database, words: str, count: int) -> list[Row]:
+    """The newest exchanges whose question or answer holds all these words."""
+    wanted = " ".join(f'"{word.replace(chr(34), chr(34) * 2)}"' for word in words.split())
+    if not wanted:
+        return []
+    found = f"SELECT rowid FROM {FTS} WHERE {FTS} MATCH ? ORDER BY rowid DESC LIMIT ?"
+    sql = f"{_ROWS} WHERE exchanges.id IN ({found}) ORDER BY exchanges.id DESC"
+    return [*db.query(sql, [wanted, count])]
+
+
+def named(db: Database, name: str) -> list[Row]:
+    """The exchanges with this id or number, or this reference that a person was told."""
+    where = "number = ?1 OR reference = ?1"
+    if name.isdigit() and len(name) < 16:
+        where += " OR exchanges.id = CAST(?1 AS INTEGER)"
+    return [*db.query(f"{_ROWS} WHERE {where} ORDER BY place", [name])]
+
+
+def everything(db: Database) -> Iterator[Row]:
+    """All exchanges, the oldest first."""
+    yield from db.query(f"{_ROWS} ORDER BY exchanges.id")
+
+
+def stats(db: Database, days: int) -> Row:
+    """Figures of the last days: use, how long people waited, what failed, what was asked."""
+    since = stamp(datetime.now(UTC) - timedelta(days=days))
+    use = [
+        *db.query(
+            "SELECT substr(at, 1, 10) AS day, platform, outcome, count(*) AS exchanges, "
+            "sum(confidence) AS confidence, count(confidence) AS sure "
+            "FROM exchanges WHERE at >= ? GROUP BY day, platform, outcome",
+            [since],
+        )
+    ]
+    answered = sum(row["exchanges"] for row in use if row["outcome"] == "answered")
+    sure = sum(row["sure"] for row in use)
+    return {
+        "days": days,
+        "exchanges": sum(row["exchanges"] for row in use),
+        "answered": answered,
+        "people": _one(db, "SELECT count(*) FROM people WHERE last_seen >= ?", [since]),
+        "confidence": sum(row["confidence"] or 0 for row in use) / sure if sure else None,
+        "use": _summed(use, ("day", "platform")),
+        "outcomes": _summed(use, ("outcome",)),
+        "seconds": {kind: _percentiles(db, kind, since) for kind in ("question", "caption")},
+        "good": _one(db, "SELECT count(*) FROM ratings WHERE good = 1 AND at >= ?", [since]),
+        "bad": _one(db, "SELECT count(*) FROM ratings WHERE good = 0 AND at >= ?", [since]),
+        "asked": [
+            *db.query(
+                "SELECT question, count(*) AS times FROM exchanges WHERE question IS NOT NULL "
+                "GROUP BY question ORDER BY times DESC, question LIMIT 10"
+            )
+        ],
+    }
+
+
+def examine(path: Path) -> Iterator[str]:
+    """What is wrong with the database, nothing if it is sound."""
+    address = path.absolute().as_uri() + "?mode=ro"
+    with closing(sqlite3.connect(address, uri=True)) as db:
+        for (found,) in db.execute("PRAGMA integrity_check(20)"):
+            if found != "ok":
+                yield str(found)
+        for table, row, other, _ in db.execute("PRAGMA foreign_key_check"):
+            yield f"row {row} of {table} names something missing in {other}"
+
+
+def back_up(path: Path, target: Path) -> int:
+    """Copy the log while it is written, and read the copy back; gives its number of exchanges.
+
+    Raises:
+        LogError: The copy is not sound; then there is none.
+    """
+    part = target.with_name(target.name + ".part")
+    part.unlink(missing_ok=True)
+    try:
+        with (
+            closing(sqlite3.connect(path.absolute().as_uri() + "?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(part)) as copy,
+        ):
+            part.chmod(0o600)
+            source.backup(copy, pages=1000)
+            # A copy needs no log of its own beside it.
+            copy.execute("PRAGMA journal_mode=DELETE").fetchall()
+        problems = [*examine(part)]
+        if problems:
+            raise LogError(f"The copy is not sound: {problems[0]}.")
+        with closing(sqlite3.connect(part)) as copy:
+            count = int(copy.execute("SELECT count(*) FROM exchanges").fetchone()[0])
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return count
+
+
+def _percentiles(db: Database, kind: str, since: str) -> dict[str, float] | None:
+    """Seconds within which these shares of the answers came."""
+    sql = "SELECT seconds FROM exchanges WHERE kind = ? AND at >= ? AND seconds IS NOT NULL"
+    ordered = sorted(seconds for (seconds,) in db.execute(sql, [kind, since]))
+    places = {f"p{100 * share:.0f}": int(share * (len(ordered) - 1)) for share in SHARES}
+    return {name: ordered[place] for name, place in places.items()} if ordered else None
+
+
+def _summed(use: Sequence[Row], keys: Sequence[str]) -> list[Row]:
+    sums: dict[tuple[Any, ...], int] = {}
+    for row in use:
+        group = tuple(row[key] for key in keys)
+        sums[group] = sums.get(group, 0) + row["exchanges"]
+    return [dict(zip(keys, group, strict=True)) | {"exchanges": n} for group, n in sums.items()]
+
+
+def _one(db: Database, sql: str, values: Sequence[Any]) -> int:
+    return int(db.execute(sql, values).fetchone()[0])

@@ -1,0 +1,244 @@
+"""The log: takes what happened without waiting, and writes it in a thread of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from bot.log.hashing import Hasher
+from bot.log.records import Record
+from bot.log.schema import LogError, open_to_write
+from bot.log.store import Erased, Made, Store
+from bot.messages import Rating
+
+ROOM = 20_000  # things to write that are held while the database cannot be written
+BATCH = 500  # written in one transaction
+RETRIES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between attempts
+HOUR, DAY = 3600.0, 86_400.0  # seconds
+CLOSING = 5.0  # seconds that writing what is left may take
+DAMAGED = ("malformed", "not a database", "disk image")
+
+_ITS_OWN = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Task:
+    """Something to write, and its result once it is on the disk."""
+
+    write: Callable[[Store], Any]
+    done: Future[Any] = field(default_factory=Future)
+
+
+class Log:
+    """Keeps exchanges and ratings in a database; never delays or fails who calls it.
+
+    What cannot be written now is held and written later; a damaged database is put aside, and
+    another one begun. What is too old is erased once a day.
+
+    Args:
+        path: The database.
+        key: Of the hashes that stand for people.
+        made: What answers.
+        days: How long exchanges are kept.
+
+    Attributes:
+        trouble: Why nothing can be written at the moment, or "".
+    """
+
+    def __init__(self, path: Path, key: bytes, made: Made = Made(), days: float = 30) -> None:  # noqa: B008
+        self.path, self.days, self.trouble = path, days, ""
+        self._hasher, self._made = Hasher(key), made
+        self._queue: queue.Queue[_Task | None] = queue.Queue(ROOM)
+        self._store: Store | None = None
+        self._db: Database | None = None
+        self._lost = 0
+        self._purges_at = 0.0  # of the monotonic clock
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="glimpse-log", daemon=True)
+        self._thread.start()
+
+    def record(self, record: Record) -> Future[None]:
+        """Keep a message and its reply; the future is done when that is on the disk."""
+        return self._put(lambda store: store.record(record))
+
+    def rate(self, rating: Rating) -> Future[None]:
+        """Keep what a person thinks of an answer."""
+        at = datetime.now(UTC)
+        return self._put(lambda store: store.rate(rating, at))
+
+    def is_logged(self, platform: str, user: str) -> Future[bool]:
+        """Whether a person's exchanges are kept."""
+        return self._put(lambda store: store.is_logged(platform, user))
+
+    def set_logged(self, platform: str, user: str, *, logged: bool) -> Future[None]:
+        """Keep whether a person's exchanges may be kept."""
+        at = datetime.now(UTC)
+        return self._put(lambda store: store.set_logged(platform, user, at, logged=logged))
+
+    def forget(self, platform: str, user: str) -> Future[Erased]:
+        """Erase everything of a person on a platform; gives how many rows that was."""
+        return self._put(lambda store: store.forget(platform, user))
+
+    def close(self) -> None:
+        """Write what is left, as far as that is possible at once, and stop."""
+        self._closing.set()
+        with contextlib.suppress(queue.Full):
+            self._queue.put_nowait(None)
+        self._thread.join(CLOSING)
+
+    def _put(self, write: Callable[[Store], Any]) -> Future[Any]:
+        task = _Task(write)
+        task.done.set_running_or_notify_cancel()  # nobody can cancel it any more
+        try:
+            self._queue.put_nowait(task)
+        except queue.Full:
+            self._lost += 1
+            task.done.set_exception(LogError("The log has no room."))
+        return task.done
+
+    # -- the thread ------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (tasks := self._next()) is not None:
+            self._write_all(tasks)
+        if self._db is not None:
+            self._db.close()
+
+    def _next(self) -> list[_Task] | None:
+        """What waits, and once a day what is too old; None for the end."""
+        tasks: list[_Task] = []
+        if time.monotonic() > self._purges_at:
+            self._purges_at = time.monotonic() + DAY
+            tasks.append(self._purging())
+        with contextlib.suppress(queue.Empty):
+            wait = not (tasks or self._closing.is_set())
+            first = self._queue.get(timeout=HOUR) if wait else self._queue.get_nowait()
+            while True:
+                if first is not None:
+                    tasks.append(first)
+                if len(tasks) >= BATCH:
+                    break
+                first = self._queue.get_nowait()
+        return tasks or (None if self._closing.is_set() else [])
+
+    def _purging(self) -> _Task:
+        before = datetime.now(UTC) - timedelta(days=self.days)
+        return _Task(lambda store: store.purge(before))
+
+    def _write_all(self, tasks: list[_Task]) -> None:
+        """Write in one transaction, as often as it takes."""
+        attempt = 0
+        while tasks:
+            try:
+                results = self._attempt(tasks)
+            except (sqlite3.DatabaseError, OSError, LogError) as error:
+                if self._begin_anew(error):
+                    continue
+                self._complain(error)
+                if self._closing.wait(RETRIES[min(attempt, len(RETRIES) - 1)]) and attempt > 2:
+                    self._give_up(tasks, error)
+                    return
+                attempt += 1
+                continue
+            self._recovered()
+            for task, result in zip(tasks, results, strict=True):
+                if isinstance(result, Exception):
+                    task.done.set_exception(result)
+                else:
+                    task.done.set_result(result)
+            return
+
+    def _attempt(self, tasks: list[_Task]) -> list[Any]:
+        """The results of all tasks, whose changes are then on the disk."""
+        if self._db is None or self._store is None or not self.path.exists():
+            self._open()
+        assert self._db is not None
+        assert self._store is not None
+        try:
+            with self._db.atomic():
+                return [self._result(task) for task in tasks]
+        except BaseException:
+            self._store.forget_cached()
+            raise
+
+    def _result(self, task: _Task) -> Any:
+        """What a task gives; its own mistake does not spoil others."""
+        assert self._db is not None
+        assert self._store is not None
+        try:
+            with self._db.atomic():  # nested: a savepoint
+                return task.write(self._store)
+        except sqlite3.Error as error:
+            if not isinstance(error, _ITS_OWN):
+                raise  # the database's trouble, not this task's
+            return self._spoilt(error)
+        except Exception as error:
+            return self._spoilt(error)
+
+    def _spoilt(self, error: Exception) -> Exception:
+        assert self._store is not None
+        self._store.forget_cached()
+        _log.error("Something could not be logged", exc_info=error)
+        return error
+
+    def _open(self) -> None:
+        self._shut()
+        self._db = open_to_write(self.path)
+        self._store = Store(self._db, self._hasher, self._made)
+
+    def _shut(self) -> None:
+        if self._db is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._db.close()
+        self._db = self._store = None
+
+    def _begin_anew(self, error: Exception) -> bool:
+        """Put a damaged database aside; returns whether there is hope now."""
+        self._shut()
+        if not isinstance(error, sqlite3.DatabaseError) or not any(
+            sign in str(error) for sign in DAMAGED
+        ):
+            return False
+        aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
+        try:
+            self.path.replace(aside)
+            for end in ("-wal", "-shm"):
+                beside = self.path.with_name(self.path.name + end)
+                if beside.exists():
+                    beside.replace(aside.with_name(aside.name + end))
+        except OSError:
+            return False
+        _log.error("The log was damaged; it is kept as %s, and a new one begun", aside.name)
+        return True
+
+    def _complain(self, error: Exception) -> None:
+        if not self.trouble:
+            _log.error("The log cannot be written (%s); exchanges are held until it can", error)
+        self.trouble = str(error)
+
+    def _recovered(self) -> None:
+        if self.trouble:
+            _log.warning("The log can be written again")
+        self.trouble = ""
+        if self._lost:
+            _log.error("%d things were not logged, for there was no room", self._lost)
+            self._lost = 0
+
+    def _give_up(self, tasks: list[_Task], error: Exception) -> None:
+        _log.error("%d things were not logged (%s)", len(tasks) + self._queue.qsize(), error)
+        for task in tasks:
+            task.done.set_exception(LogError("The log cannot be written."))

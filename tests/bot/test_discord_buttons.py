@@ -1,0 +1,224 @@
+"""Buttons under answers on Discord, and the commands that do the same."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import discord
+import pytest
+from discord_world import ALT, discord_world, new_bot, photo, slow
+from engine_stand_in import Said, StandIn
+
+from bot.german import GERMAN
+from bot.texts import ENGLISH
+
+COLOUR = "What colour is it?"
+
+
+def row(message: discord.Message) -> list[discord.Button]:
+    (found,) = message.components
+    assert isinstance(found, discord.ActionRow)
+    return [each for each in found.children if isinstance(each, discord.Button)]
+
+
+async def test_an_answer_offers_a_caption_a_verdict_and_another_answer() -> None:
+    async with discord_world() as world:
+        await world.ann.send(world.channel, f"{world.me} {COLOUR}", attachments=[photo("red")])
+        buttons = row(world.answers()[0])
+        assert [each.label for each in buttons] == ["Caption it", None, None, "Try again"]
+        assert [str(each.emoji or "") for each in buttons] == ["", "👍", "👎", ""]
+        await world.ann.send(world.channel, f"{world.me} hello")
+        assert world.answers()[1].components == []
+
+
+async def test_try_again_answers_the_same_question_about_the_same_picture() -> None:
+    engine = StandIn()
+    async with discord_world(engine) as world:
+        await world.ann.send(world.channel, f"{world.me} {COLOUR}", attachments=[photo("blue")])
+        answer = world.answers()[0]
+        fetched = len(world.env.backend.cdn._blobs)
+        await world.press(answer, "retry")
+        await world.press(answer, "retry")
+        assert engine.asked == [("blue", COLOUR)] * 3
+        assert engine.ranks == [0, 1, 2]
+        assert len(world.env.backend.cdn._blobs) == fetched
+        await world.ann.send(world.channel, world.me, attachments=[photo("red")])
+        await world.press(answer, "retry")
+        await world.press(world.answers()[-1], "retry")
+        assert engine.asked[4:] == [("blue", COLOUR)] * 2
+        assert engine.ranks[4:] == [1, 2]
+        assert world.said[-1] == "Blue."
+
+
+async def test_another_person_may_try_again_and_is_answered_too() -> None:
+    engine = StandIn()
+    async with discord_world(engine) as world:
+        await world.ann.send(world.channel, f"{world.me} {COLOUR}", attachments=[photo("blue")])
+        await world.press(world.answers()[0], "retry", world.ben)
+        assert engine.ranks == [0, 1]
+        await world.ben.send(world.channel, f"{world.me} {COLOUR}", attachments=[photo("red")])
+        await world.press(world.answers()[0], "retry", world.ben)
+        assert engine.asked[-1] == ("blue", COLOUR)
+
+
+async def test_of_several_pictures_the_one_that_was_meant_is_looked_at_again() -> None:
+    engine = StandIn()
+    async with discord_world(engine) as world:
+        await world.dm("", "red", "green", "blue")
+        await world.dm("What colour is picture 2?")
+        await world.dm("Is it red in the third picture?")
+        album, second, third = world.answers(world.dms)
+        for answer in (second, third):
+            name = world.button(answer, "retry")
+            await world.ann.user.click(answer, custom_id=name)
+        await world.ann.user.click(second, custom_id=world.button(second, "caption"))
+        assert engine.asked[3:] == [
+            ("green", "What colour is the picture?"),
+            ("blue", "Is it red in the picture?"),
+            ("green", "What colour is the picture?"),
+            ("blue", "Is it red in the picture?"),
+            ("green", None),
+        ]
+        await world.ann.user.click(album, custom_id=world.button(album, "retry"))
+        await world.ann.user.click(album, custom_id=world.button(album, "retry"))
+        assert engine.asked[8:] == [("red", None), ("green", None), ("blue", None)] * 2
+        assert engine.ranks[8:] == [1, 1, 1, 2, 2, 2]
+
+
+async def test_after_a_restart_the_question_is_found_in_the_message_that_asked_it() -> None:
+    engine = StandIn()
+    async with discord_world() as world:
+        await world.ann.send(world.channel, f"{world.me} {COLOUR}", attachments=[photo("blue")])
+        first = world.answers()[0]
+        await world.press(first, "retry")
+        await world.ann.send(world.channel, world.me, attachments=[photo("red")])
+        await world.ann.slash(world.channel, "ask", image=photo("green"), question=COLOUR)
+        await world.env.restart_bot(new_bot(engine))
+        world.client = world.env.bot
+        first, again, caption, command = world.answers()
+        await world.press(first, "retry")
+        assert engine.asked[-1] == ("blue", COLOUR)
+        await world.press(caption, "retry")
+        assert engine.asked[-1] == ("red", None)
+        assert engine.ranks == [1, 1]
+        for gone in (again, command):
+            done = await world.press(gone, "retry")
+            gone_too = gone is command
+            assert [each.content for each in done.followups if each.ephemeral] == [
+                ENGLISH.button_too_old
+            ] * gone_too
+
+
+async def test_what_a_person_asked_is_forgotten_on_request() -> None:
+    engine = StandIn()
+    async with discord_world(engine) as world:
+        await world.ann.slash(world.channel, "ask", image=photo("green"), question=COLOUR)
+        await world.ann.send(world.channel, f"{world.me} {COLOUR}", attachments=[photo("blue")])
+        await world.ben.send(world.channel, f"{world.me} {COLOUR}", attachments=[photo("red")])
+        await world.ann.slash(world.channel, "forget")
+        subjects = world.client.talk._asker.subjects
+        assert [each.user for each in subjects._answers.values()] == [str(world.ben.id)]
+        assert {each.user for each in subjects._shown.values()} == {str(world.ben.id)}
+        command, message, _ = world.answers()
+        done = await world.press(command, "retry")
+        assert [each.content for each in done.followups] == [ENGLISH.button_too_old]
+        await world.press(message, "retry")  # Discord still has what they wrote
+        assert engine.asked[-1] == ("blue", COLOUR)
+
+
+async def test_an_impatient_press_gives_one_answer() -> None:
+    engine = StandIn()
+    async with discord_world(engine) as world:
+        await world.ann.send(world.channel, f"{world.me} {COLOUR}", attachments=[photo("blue")])
+        async with slow(engine):
+            await world.press_at_once(world.answers()[0], "retry", 3)
+        assert engine.ranks == [0, 1]
+        assert world.said == ["Blue."] * 2
+        assert len(world.requests("POST", "/interactions/*/callback")) == 3
+        await world.press(world.answers()[0], "retry")
+        assert engine.ranks == [0, 1, 2]
+
+
+async def test_a_rating_is_confirmed_to_who_gave_it_and_costs_no_look(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "bot")
+    async with discord_world() as world:
+        await world.ann.send(world.channel, f"{world.me} {COLOUR}", attachments=[photo("blue")])
+        monkeypatch.setattr(world.client.http, "get_from_cdn", None)
+        (answer,) = world.answers()
+        for good in ("bad", "good", "good", "good"):
+            done = await world.press(answer, rf"rate {good} \w+")
+            assert [each.content for each in done.followups] == [ENGLISH.rated]
+            assert done.followups[0].ephemeral
+        await world.restart()
+        await world.press(answer, r"rate good \w+", world.ben)
+        number = world.button(answer, r"rate good \w+").split()[-1]
+        told = [each.getMessage() for each in caplog.records if "rated" in each.getMessage()]
+        verdicts = ("bad", *["good"] * 4)
+        assert told == [f"Answer {number} was rated {verdict}" for verdict in verdicts]
+
+
+async def test_settings_change_in_the_message_that_shows_them() -> None:
+    async with discord_world() as world:
+        done = await world.ann.slash(world.channel, "settings")
+        assert done.ephemeral
+        shown = done.response.message
+        assert [each.label for each in row(shown)] == ["English", "Deutsch"]
+        await world.press(shown, "settings de")
+        assert done.response.content == GERMAN.settings_chosen
+        assert done.response.components == []
+        done = await world.ann.slash(world.channel, "help")
+        assert done.response.content.startswith("Schick mir")
+        await world.ann.send(world.channel, f"{world.me} hello")
+        assert world.said[-1] == GERMAN.hello
+
+
+async def test_settings_that_everybody_sees_stay_as_they_are() -> None:
+    async with discord_world() as world:
+        await world.ann.send(world.channel, f"{world.me} /settings")
+        (shown,) = world.answers()
+        done = await world.press(shown, "settings de", world.ben)
+        assert [each.content for each in done.followups] == [GERMAN.settings_chosen]
+        assert done.followups[0].ephemeral
+        assert world.answers()[0].content == shown.content
+
+
+async def test_the_command_to_try_again() -> None:
+    engine = StandIn()
+    async with discord_world(engine) as world:
+        done = await world.ann.slash(world.channel, "retry")
+        assert done.response.content == ENGLISH.no_picture
+        await world.ann.send(world.channel, f"{world.me} {COLOUR}", attachments=[photo("blue")])
+        await world.ann.slash(world.channel, "retry")
+        await world.press(world.answers()[-1], "retry")
+        assert engine.asked == [("blue", COLOUR)] * 3
+        assert engine.ranks == [0, 1, 2]
+
+
+def see(picture: Any, question: str | None) -> Said:
+    said = "a `red` cat ```x" if picture.image.getpixel((0, 0)) == (255, 0, 0) else "a *dog*"
+    return Said(said, confidence=0.01)
+
+
+async def test_alt_text_is_ready_to_be_copied_and_for_nobody_else() -> None:
+    async with discord_world(StandIn(see)) as world:
+        theirs = await world.ben.send(world.channel, "", attachments=[photo("red")])
+        done = await world.ann.context_menu(world.channel, ALT, theirs)
+        assert done.ephemeral
+        assert done.response.content == "```\nA 'red' cat \"'x.\n```"
+        assert done.response.components == []
+        files = [photo("red"), ("bad.png", b"bad"), ("a.txt", b""), ("SPOILER_b.png", b"blue")]
+        theirs = await world.ben.send(world.channel, "", attachments=files)
+        done = await world.ann.context_menu(world.channel, ALT, theirs)
+        assert done.response.content == (
+            "||1.\n```\nA 'red' cat \"'x.\n```||\n||3.\n```\nA *dog*.\n```||\n"
+            f"||2. This file is no picture (bad).\n{ENGLISH.no_picture_file}||"
+        )
+        plain = await world.ben.send(world.channel, "Nothing to see")
+        done = await world.ann.context_menu(world.channel, ALT, plain)
+        assert (done.ephemeral, done.response.content) == (True, ENGLISH.no_picture_file)
+        bad = await world.ben.send(world.channel, "", attachments=[("bad.png", b"bad")])
+        done = await world.ann.context_menu(world.channel, ALT, bad)
+        assert done.response.content == "This file is no picture (bad)."

@@ -1,0 +1,327 @@
+"""The log over real SQLite: what is kept, what is erased, and what goes wrong."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlite_utils import Database
+
+from bot.log import Erased, Log, LogError, Made, Record
+from bot.log.hashing import Hasher, read_key
+from bot.log.schema import open_to_read
+from bot.messages import Exchange, Rating
+
+KEY = b"a key that nobody else has"
+EVIL = "'); DROP TABLE exchanges; --\x00\x1b[31m \ud800 🦒 مرحبا"
+
+
+@contextmanager
+def opened(path: Path, days: float = 30) -> Iterator[Log]:
+    log = Log(path, KEY, Made("starter", "abc"), days)
+    try:
+        yield log
+    finally:
+        log.close()
+
+
+def record(number: int, user: str = "ann", **changes: Any) -> Record:
+    exchange = Exchange(
+        "question", f"What is number {number}?", "a giraffe", 0.8, 0.3, f"{number % 3:064x}",
+        640, 480, "JPEG", 0.1, 0.15, 0.05,
+    )  # fmt: skip
+    values = {
+        "platform": "telegram", "chat": "-100", "user": user, "language": "de-AT", "question": "",
+        "number": f"{number:016x}", "outcome": "answered", "reference": "",
+        "exchanges": (exchange,), "seconds": 0.4, "fetching": 0.1,
+    }  # fmt: skip
+    return Record(**(values | changes))
+
+
+def rows(path: Path, sql: str, *values: object) -> list[Any]:
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute(sql, values).fetchall()
+
+
+def test_an_exchange_is_kept_with_all_that_an_operator_needs_and_no_name(tmp_path: Path) -> None:
+    path = tmp_path / "deep/log.db"
+    with opened(path) as log:
+        two = record(1).exchanges * 2
+        log.record(record(1, exchanges=two)).result(5)
+        failed = record(2, exchanges=(), outcome="crashed", reference="abc123", question="Why?")
+        log.record(failed).result(5)
+        log.rate(Rating("telegram", "ann", record(1).number, good=False))
+        log.rate(Rating("telegram", "ann", record(1).number, good=True)).result(5)
+    (first, second, third) = list(open_to_read(path).table("exchanges").rows)
+    assert (first["place"], second["place"], third["picture"]) == (0, 1, None)
+    expected = {
+        "kind": "question", "question": "What is number 1?", "answer": "a giraffe",
+        "confidence": 0.8, "seconds": 0.4, "fetching": 0.1, "waiting": 0.1, "encoding": 0.15,
+        "decoding": 0.05, "profile": "starter", "adapter": "abc", "outcome": "answered",
+    }  # fmt: skip
+    assert first | expected == first
+    assert (third["question"], third["outcome"], third["reference"]) == (
+        "Why?",
+        "crashed",
+        "abc123",
+    )
+    assert rows(path, "SELECT platform, language, logged FROM people") == [("telegram", "de-AT", 1)]
+    assert rows(path, "SELECT width, height, format FROM pictures") == [(640, 480, "JPEG")]
+    assert rows(path, "SELECT good FROM ratings") == [(1,)]
+    assert path.stat().st_mode & 0o777 == 0o600
+    stored = b"".join(each.read_bytes() for each in path.parent.iterdir())
+    assert b"-100" not in stored
+    assert b"ann" not in stored
+    found = rows(path, "SELECT count(*) FROM exchanges_fts WHERE exchanges_fts MATCH 'giraffe'")
+    assert found == [(2,)]
+
+
+@pytest.mark.parametrize("text", [EVIL, "x" * 1_000_000, "\ud800" * 9, "", "🦒" * 5000])
+def test_any_text_is_kept_as_text(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "log.db"
+    with opened(path) as log:
+        log.record(record(1, question=text, exchanges=(), chat=text, user=text)).result(5)
+        log.record(record(2, language=text, platform="web")).result(5)
+    (kept,) = rows(path, "SELECT question FROM exchanges WHERE number = ?", f"{1:016x}")[0]
+    assert len(kept or "") <= 4000
+    assert not set(kept or "") & {"\0", "\x1b"}
+    assert text.startswith("x") == bool(kept and kept.endswith("…") and kept.startswith("x"))
+    assert rows(path, "SELECT count(*) FROM exchanges") == [(2,)]
+
+
+def test_forgetting_erases_every_trace_of_one_person_alone(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    with opened(path) as log:
+        for number in range(3):
+            log.record(record(number, user="ann"))
+        log.record(record(9, user="ben", chat="7", exchanges=record(0).exchanges))
+        log.rate(Rating("telegram", "ann", record(0).number, good=True))
+        log.rate(Rating("telegram", "ben", record(1).number, good=True))
+        log.rate(Rating("telegram", "ann", record(9).number, good=True))
+        assert log.forget("telegram", "ann").result(5) == Erased(3, 3)
+        assert log.forget("telegram", "ann").result(5) == Erased(0, 0)
+        log.record(record(10, user="ann")).result(5)  # is somebody new
+    assert rows(path, "SELECT number FROM exchanges") == [(f"{9:016x}",), (f"{10:016x}",)]
+    assert rows(path, "SELECT count(*) FROM people") == [(2,)]
+    assert rows(path, "SELECT count(*) FROM chats") == [(2,)]
+    assert rows(path, "SELECT count(*) FROM pictures") == [(2,)]
+    assert rows(path, "SELECT count(*) FROM exchanges_fts WHERE exchanges_fts MATCH '1'") == [(0,)]
+
+
+def test_who_says_no_is_not_logged_and_that_outlives_forgetting(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    with opened(path) as log:
+        log.record(record(1))
+        log.set_logged("telegram", "ann", logged=False)
+        log.record(record(2))
+        assert log.is_logged("telegram", "ann").result(5) is False
+        assert log.is_logged("telegram", "ben").result(5) is True
+        assert log.forget("telegram", "ann").result(5) == Erased(1, 0)
+        log.record(record(3)).result(5)
+        assert rows(path, "SELECT count(*) FROM exchanges") == [(0,)]
+        log.set_logged("telegram", "ann", logged=True)
+        log.record(record(4)).result(5)
+    assert rows(path, "SELECT number FROM exchanges") == [(f"{4:016x}",)]
+
+
+def test_what_is_too_old_goes_when_the_log_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    with opened(path) as log:
+        old = datetime.now(UTC) - timedelta(days=31)
+        log.record(record(1, user="ben", at=old)).result(5)
+        log.rate(Rating("telegram", "ann", record(1).number, good=True))
+        log.record(record(2)).result(5)
+    with opened(path) as log:
+        log.record(record(3)).result(5)
+    kept = rows(path, "SELECT number FROM exchanges ORDER BY id")
+    assert kept == [(record(2).number,), (record(3).number,)]
+    assert rows(path, "SELECT count(*) FROM people") == [(1,)]
+    assert rows(path, "SELECT count(*) FROM ratings") == [(0,)]
+
+
+def test_a_locked_database_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.log.schema.BUSY_SECONDS", 0.05)
+    path = tmp_path / "log.db"
+    with opened(path) as log:
+        log.record(record(1)).result(5)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            waiting = log.record(record(2))
+            until(lambda: log.trouble)
+            assert "locked" in log.trouble
+            assert not waiting.done()
+            other.execute("ROLLBACK")
+        waiting.result(5)
+        assert log.trouble == ""
+    assert rows(path, "SELECT count(*) FROM exchanges") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    "error", ["database or disk is full", "attempt to write a readonly database"]
+)
+def test_what_cannot_be_written_now_is_written_later_and_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: str
+) -> None:
+    path = tmp_path / "log.db"
+    with opened(path) as log:
+        log.record(record(1)).result(5)
+        broken = True
+        insert = Database.execute
+
+        def execute(db: Database, sql: str, *more: object) -> object:
+            if broken and sql.startswith("INSERT OR IGNORE INTO exchanges"):
+                raise sqlite3.OperationalError(error)
+            return insert(db, sql, *more)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Database, "execute", execute)
+        waiting = [log.record(record(number)) for number in range(2, 30)]
+        until(lambda: log.trouble)
+        assert log.trouble == error
+        broken = False
+        for each in waiting:
+            each.result(5)
+    assert rows(path, "SELECT count(*), count(DISTINCT number) FROM exchanges") == [(29, 29)]
+    assert caplog.text.count("cannot be written") == 1
+    assert caplog.text.count("can be written again") == 1
+
+
+def test_a_folder_that_cannot_be_written_loses_nothing_but_what_it_never_had(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.log.writer.RETRIES", (0.01,))
+    (tmp_path / "file").write_text("in the way")
+    log = Log(tmp_path / "file/log.db", KEY)
+    waiting = log.record(record(1))
+    until(lambda: log.trouble)
+    log.close()
+    with pytest.raises(LogError):
+        waiting.result(5)
+    assert "1 things were not logged" in caplog.text or "2 things" in caplog.text
+
+
+def test_a_damaged_database_is_put_aside_and_another_begun(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "log.db"
+    with opened(path) as log:
+        for number in range(5):
+            log.record(record(number)).result(5)
+    path.write_bytes(b"rubbish " * 4000)
+    with opened(path) as log:
+        log.record(record(99)).result(5)
+        assert log.trouble == ""
+    assert rows(path, "SELECT number FROM exchanges") == [(record(99).number,)]
+    (aside,) = tmp_path.glob("log.db.damaged-*")
+    assert aside.read_bytes().startswith(b"rubbish ")
+    assert "was damaged; it is kept as log.db.damaged-" in caplog.text
+
+
+def test_a_log_of_a_newer_glimpse_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    with opened(path) as log:
+        log.record(record(1)).result(5)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) "
+            "VALUES ('glimpse', 'from_the_future', '2030-01-01')"
+        )
+    before = path.read_bytes()
+    with opened(path) as log:
+        waiting = log.record(record(2))
+        until(lambda: log.trouble)
+        assert log.trouble.startswith("The log was made by a newer Glimpse")
+    assert not waiting.done() or waiting.exception()
+    assert path.read_bytes() == before
+    with pytest.raises(LogError, match="newer Glimpse"):
+        open_to_read(path)
+
+
+def test_reading_needs_a_log(tmp_path: Path) -> None:
+    with pytest.raises(LogError, match="There is no log"):
+        open_to_read(tmp_path / "log.db")
+    (tmp_path / "log.db").write_bytes(b"rubbish " * 400)
+    with pytest.raises(LogError, match="damaged"):
+        open_to_read(tmp_path / "log.db")
+    sqlite3.connect(tmp_path / "empty.db").close()
+    (tmp_path / "empty.db").touch()
+    with pytest.raises(LogError, match="older Glimpse"):
+        open_to_read(tmp_path / "empty.db")
+
+
+WRITER = """
+import sys, itertools
+sys.path[:0] = sys.argv[3:]
+from test_log import KEY, record
+from pathlib import Path
+from bot.log import Log
+log = Log(Path(sys.argv[1]), KEY)
+for number in itertools.count(int(sys.argv[2])):
+    done = log.record(record(number))
+    if number % 7 == 0:
+        done.result()
+        print(number, flush=True)
+"""
+
+
+def test_what_was_acknowledged_outlives_kill_9(tmp_path: Path) -> None:
+    path, acknowledged = tmp_path / "log.db", -1
+    for turn in range(int(os.environ.get("KILLS", "3"))):
+        start = 10_000 * turn
+        arguments = [str(path), str(start), *sys.path]
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, *arguments], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                acknowledged = int(line)
+                if acknowledged > start + 300:
+                    process.send_signal(signal.SIGKILL)
+                    break
+        found = rows(path, "SELECT count(*) FROM exchanges WHERE number <= ? AND number >= ?",
+                     record(acknowledged).number, record(acknowledged - 250).number)  # fmt: skip
+        assert found == [(251,)]
+    assert rows(path, "PRAGMA integrity_check") == [("ok",)]
+    rows(path, "INSERT INTO exchanges_fts (exchanges_fts) VALUES ('integrity-check')")
+    assert rows(path, "SELECT count(*) - count(DISTINCT number) FROM exchanges") == [(0,)]
+
+
+def test_hashes_need_the_key_and_tell_kinds_apart(tmp_path: Path) -> None:
+    one, other = Hasher(b"one"), Hasher(b"other")
+    assert one("person", "web", "1") == one("person", "web", "1")
+    assert len({one("person", "web", "1"), other("person", "web", "1"), one("chat", "web", "1"),
+                one("person", "we", "b1"), one("person", "telegram", "1")}) == 5  # fmt: skip
+    key = read_key(tmp_path / "deep/key")
+    assert read_key(tmp_path / "deep/key") == key
+    assert len(key) == 64
+    assert (tmp_path / "deep/key").stat().st_mode & 0o777 == 0o600
+    assert read_key(tmp_path / "other", "given") == b"given"
+    assert not (tmp_path / "other").exists()
+
+
+def test_nothing_personal_is_in_the_operators_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with opened(tmp_path / "log.db") as log:
+        log.record(record(1, user="secret-user", chat="secret-chat", question="secret"))
+        log.record(record(2, seconds="many", user="secret-user"))  # what nobody foresaw
+        log.rate(Rating("web", "secret-user", "1", good=True)).result(5)
+    assert "secret" not in caplog.text
+
+
+def until(condition: Any) -> None:
+    end = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
