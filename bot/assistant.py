@@ -142,6 +142,9 @@ class Assistant:
             if intent.kind in _NEED_PICTURE:
                 return speaker.no_picture(gone=album is Gone.EXPIRED)
             return speaker.sentence(intent, offer_caption=False)
+        if intent.kind is Kind.CORRECTED and album.number:
+            said = Rating(who.platform, who.user, album.number, good=False, correction=intent.rest)
+            self._diary.rate(said)
         if intent.kind is Kind.RETRY:
             intent = _asked_last(album)
         if intent.kind not in {Kind.CAPTION, Kind.QUESTION}:
@@ -218,11 +221,15 @@ class Assistant:
         self._memory.purge()  # opened pictures may take more room than they did encoded
         if counted and all(map(_is_ours, found.values())):
             self._limits.give_back(who.platform, who.user)
-        return speaker.answers(album, intent, found)
+        reply = speaker.answers(album, intent, found)
+        album.number = reply.number or album.number
+        return reply
 
 
 # Without a picture, these are answered by asking for one.
-_NEED_PICTURE = frozenset({Kind.CAPTION, Kind.QUESTION, Kind.RETRY, Kind.EMPTY, Kind.REMARK})
+_NEED_PICTURE = frozenset(
+    {Kind.CAPTION, Kind.QUESTION, Kind.RETRY, Kind.EMPTY, Kind.REMARK, Kind.CORRECTED}
+)
 # Not the person's doing, so it does not count towards their limits.
 _OURS = frozenset({Cause.BUSY, Cause.CLOSING, Cause.CRASHED})
 

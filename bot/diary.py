@@ -16,7 +16,9 @@ PATIENCE = 10.0  # seconds that somebody waits until the log has done what they 
 # Of these the words are kept: they tell what people want that cannot be answered.
 _WANTED = frozenset(kind.value for kind in UNANSWERABLE) | {"crashed", "busy", "closing"}
 # These are no exchanges; and after erasing everything, that this was wished is not kept.
-_UNKEPT = frozenset({"forgotten", "settings", "rated", "privacy", "not_allowed", "refused"})
+_UNKEPT = frozenset(
+    {"forgotten", "settings", "rated", "corrected", "privacy", "not_allowed", "refused"}
+)
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -40,6 +40,7 @@ GERMAN = Texts(
     good="Gute Antwort",
     bad="Schlechte Antwort",
     rated="Danke für deine Rückmeldung.",
+    corrected="Danke. Sofort lernen kann ich das nicht, aber ich habe es weitergegeben.",
     queued="{number} Bilder sind vor deinem dran. Gleich antworte ich.",
     hello="Hallo. Schick mir ein Foto und frag mich danach.",
     thanks="Gern geschehen.",
@@ -110,7 +111,8 @@ GERMAN = Texts(
         "Fehler finden und mich verbessern kann.\n"
         "3. Dazu kommen ein Code statt deines Namens, die Sprache deines Geräts, Größe und "
         "Prüfsumme des Bildes, und wie lange ich brauchte.\n"
-        "4. Genauso lange behalte ich, welche Antworten du gut oder schlecht fandest.\n"
+        "4. Genauso lange behalte ich, welche Antworten du gut oder schlecht fandest oder "
+        "verbessert hast.\n"
         "5. Niemand sonst bekommt etwas davon. Mit /settings bleibst du ganz draußen.\n"
         "6. /forget löscht alles sofort."
     ),

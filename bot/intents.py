@@ -35,6 +35,7 @@ class Kind(Enum):
     PRIVACY = "privacy"
     SETTINGS = "settings"
     RATED = "rated"
+    CORRECTED = "corrected"
     ABOUT = "about"
     HELLO = "hello"
     THANKS = "thanks"
@@ -61,6 +62,11 @@ _COMMANDS = {
     "settings": Kind.SETTINGS,
 }
 _RATING = re.compile(r"(good|bad) ([0-9a-f]{16})")
+_CORRECTION = re.compile(
+    r"(?:no|nope|wrong)?[\s,.!]*the (?:right |correct |true |real )?answer (?:is|was|should be) "
+    r"(?P<answer>[^?]+?)[\s.!]*",
+    re.IGNORECASE,
+)
 
 # Kinds that ask something of the bot which it could not do.
 UNANSWERABLE = frozenset(
@@ -89,7 +95,8 @@ class Intent:
         names_asked: A person's name was asked for; the answer is a caption that says so.
         invite: The picture came without a request: a caption, and an invitation to ask.
         command: The unknown command.
-        rest: What followed "/settings", or the number of the answer that is rated.
+        rest: What followed "/settings", the number of the answer that is rated, or what the last
+            one should have been.
         again: Another answer is wanted than the last one.
         good: Whether the rated answer is.
     """
@@ -140,7 +147,7 @@ def read_intent(
     at_hand = _AtHand(attached=attached, shown=attached or replied, several=several)
     command = _COMMAND.match(words)
     if command is None:
-        return _read_free_text(words, at_hand)
+        return _read_correction(words, at_hand) or _read_free_text(words, at_hand)
     name, rest = command.group(1).lower(), words[command.end() :]
     if name in _COMMANDS:
         return Intent(_COMMANDS[name], rest=rest)
@@ -171,6 +178,12 @@ def _read_retry(rest: str, at_hand: _AtHand) -> Intent:
     )
     looks = asked.kind in {Kind.CAPTION, Kind.QUESTION}
     return replace(asked, again=True, invite=False) if looks else Intent(Kind.RETRY)
+
+
+def _read_correction(words: str, at_hand: _AtHand) -> Intent | None:
+    """What the last answer should have been, if the words say that."""
+    found = _CORRECTION.fullmatch(words) if len(words) <= MAX_CHARACTERS else None
+    return Intent(Kind.CORRECTED, rest=found["answer"]) if found and not at_hand.shown else None
 
 
 def _read_free_text(words: str, at_hand: _AtHand) -> Intent:

@@ -38,6 +38,7 @@ class Album:
         left_out: How many more were sent than are looked at.
         asked: What was asked last: the places of the pictures, and the question or None.
         tries: How often that was answered in another way.
+        number: Of the last reply about it, or "".
     """
 
     entries: list[Entry]
@@ -45,6 +46,7 @@ class Album:
     left_out: int = 0
     asked: tuple[tuple[int, ...], str | None] | None = None
     tries: int = 0
+    number: str = ""
 
     @property
     def bytes(self) -> int:

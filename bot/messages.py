@@ -123,12 +123,21 @@ class Reply:
 
 @dataclass(frozen=True)
 class Rating:
-    """What a person thinks of an answer: `number` is its reply's."""
+    """What a person thinks of an answer.
+
+    Attributes:
+        platform: "telegram", say.
+        user: Who thinks so.
+        number: Of the answer's reply.
+        good: Whether it is.
+        correction: What it should have been, or "".
+    """
 
     platform: str
     user: str
     number: str
     good: bool
+    correction: str = ""
 
 
 class ModelAnswer(Protocol):

@@ -35,6 +35,7 @@ class Texts:
     good: str
     bad: str
     rated: str
+    corrected: str
     queued: str
 
     # Small talk
@@ -163,6 +164,7 @@ ENGLISH = Texts(
     good="Good answer",
     bad="Bad answer",
     rated="Thank you for telling me.",
+    corrected="Thank you. I can't learn it right away, but I have passed it on.",
     queued="{number} pictures are before yours. I'll answer in a moment.",
     hello="Hello. Send me a photo and ask me anything about it.",
     thanks="You're welcome.",
@@ -222,7 +224,7 @@ ENGLISH = Texts(
         "mistakes and make me better.\n"
         "3. With them go a code in place of your name, your device's language, the size and a "
         "fingerprint of the picture, and the time I took.\n"
-        "4. I keep which answers you found good or bad, for as long.\n"
+        "4. I keep which answers you found good or bad or put right, for as long.\n"
         "5. Nobody else gets any of this. /settings can keep you out of it.\n"
         "6. /forget erases all of it at once."
     ),

@@ -55,12 +55,18 @@ class Store:
             self._insert(record, person, chat, place, exchange)
 
     def rate(self, rating: Rating, at: datetime) -> None:
-        """Keep what a person thinks of an answer; their last word counts."""
+        """Keep what a person thinks of an answer that is kept; their last word counts."""
+        sql = "SELECT 1 FROM exchanges WHERE number = ?"
+        if not self._db.execute(sql, [rating.number]).fetchone():
+            return
+        if not self.is_logged(rating.platform, rating.user):
+            return
         person = self._person(rating.platform, rating.user, "", at)
         self._db.execute(
             "INSERT INTO ratings (at, number, person, good, correction) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (number, person) DO UPDATE SET at = excluded.at, good = excluded.good",
-            [stamp(at), rating.number, person, int(rating.good), None],
+            "ON CONFLICT (number, person) DO UPDATE SET at = excluded.at, good = excluded.good, "
+            "correction = coalesce(excluded.correction, correction)",
+            [stamp(at), rating.number, person, int(rating.good), kept(rating.correction) or None],
         )
 
     def is_logged(self, platform: str, user: str) -> bool:

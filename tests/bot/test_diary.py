@@ -144,3 +144,17 @@ async def test_no_name_is_in_the_operators_log(
     await ann.say("/forget")
     for private in ("ann-the-user", "a-chat", "555-1234"):
         assert private not in caplog.text
+
+
+async def test_what_an_answer_should_have_been_is_kept_with_it(ann: Person) -> None:
+    assert (await ann.say("The answer is a dog")).text == ENGLISH.no_picture
+    await ann.say("What color is this?", "red")
+    assert (await ann.say("No, the right answer is a fire engine.")).text == ENGLISH.corrected
+    table(ann, "id")
+    sql = "SELECT question, answer, good, correction FROM ratings JOIN exchanges USING (number)"
+    assert rows(ann.log.path, sql) == [("What color is this?", "red", 0, "a fire engine")]
+    assert (await ann.say("Is the answer a fire engine?")).text == "Red."
+    await ann.say("/settings log off")
+    await ann.say("The answer is a bus.")
+    table(ann, "id")
+    assert rows(ann.log.path, sql)[0][-1] == "a fire engine"
