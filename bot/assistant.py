@@ -7,6 +7,7 @@ in the texts that `languages` chooses.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from functools import partial
@@ -14,8 +15,9 @@ from functools import partial
 from bot.access import Access
 from bot.diary import Diary
 from bot.intents import Intent, Kind, read_intent
-from bot.languages import Languages
+from bot.languages import Languages, speaks
 from bot.limits import Limits
+from bot.log import LogError
 from bot.looking import Cause, Looker, Trouble, crashed
 from bot.memory import Album, Conversation, Gone, Memory
 from bot.messages import AnswersPictures, Exchange, Incoming, Notify, Rating, Reply
@@ -142,9 +144,9 @@ class Assistant:
             if intent.kind in _NEED_PICTURE:
                 return speaker.no_picture(gone=album is Gone.EXPIRED)
             return speaker.sentence(intent, offer_caption=False)
-        if intent.kind is Kind.CORRECTED and album.number:
-            said = Rating(who.platform, who.user, album.number, good=False, correction=intent.rest)
-            self._diary.rate(said)
+        if intent.kind is Kind.CORRECTED:
+            noted = await self._correct(who, album.number, intent.rest)
+            intent = intent if noted else Intent(Kind.SORRY)
         if intent.kind is Kind.RETRY:
             intent = _asked_last(album)
         if intent.kind not in {Kind.CAPTION, Kind.QUESTION}:
@@ -161,8 +163,7 @@ class Assistant:
         if intent.kind is Kind.PRIVACY:
             return speaker.privacy(self._diary.days)
         if intent.kind is Kind.FORGET:
-            self.forget_person(who.platform, who.user)
-            return speaker.forgotten(await self._diary.forget(who.platform, who.user))
+            return await self._forget(who, speaker)
         if intent.kind is Kind.RATED:
             self._diary.rate(Rating(who.platform, who.user, intent.rest, intent.good))
         return None
@@ -170,15 +171,35 @@ class Assistant:
     def _speaker(self, texts: Texts) -> Speaker:
         return Speaker(texts, self._sureness, self._seconds)
 
+    async def _forget(self, who: Conversation, speaker: Speaker) -> Reply:
+        self.forget_person(who.platform, who.user)
+        self._languages.forget(who.platform, who.user)
+        try:
+            return speaker.forgotten(await self._diary.forget(who.platform, who.user))
+        except LogError:
+            return speaker.forgotten_later()
+
+    async def _correct(self, who: Conversation, number: str, correction: str) -> bool:
+        """Keep what an answer should have been; returns whether that is kept."""
+        with contextlib.suppress(LogError):
+            if number and await self._diary.is_logged(who.platform, who.user):
+                self._diary.rate(Rating(who.platform, who.user, number, False, correction))
+                return True
+        return False
+
     async def _set(self, who: Conversation, device: str, wish: str) -> Reply:
         """Change what a person may choose, or tell what is chosen."""
+        wish = " ".join(wish.lower().split())
         chosen = self._languages.choose(who.platform, who.user, wish)
-        if wish in {LOG_ON, LOG_OFF}:
-            await self._diary.set_logged(who.platform, who.user, logged=wish == LOG_ON)
-        logged = await self._diary.is_logged(who.platform, who.user)
+        logged = None if self._diary.days is None else wish != LOG_OFF
+        with contextlib.suppress(LogError):  # then it is done as soon as it can be
+            if wish in {LOG_ON, LOG_OFF}:
+                await self._diary.set_logged(who.platform, who.user, logged=wish == LOG_ON)
+            logged = await self._diary.is_logged(who.platform, who.user)
         automatic = self._languages.is_automatic(who.platform, who.user)
         speaker = self._speaker(self.texts(who.platform, who.user, device))
-        return speaker.settings(automatic=automatic, chosen=chosen, logged=logged)
+        alike = automatic and speaks(device)
+        return speaker.settings(alike=alike, automatic=automatic, chosen=chosen, logged=logged)
 
     def _keep_pictures(self, who: Conversation, incoming: Incoming) -> Album | None:
         """Remember what this message shows: its own pictures, else those it replies to."""

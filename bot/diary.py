@@ -6,13 +6,15 @@ import asyncio
 import logging
 import secrets
 from concurrent.futures import Future
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from bot.intents import UNANSWERABLE
 from bot.log import Erased, Log, LogError, Record
+from bot.log.records import kept
 from bot.messages import Incoming, Rating, Reply
 
-PATIENCE = 10.0  # seconds that somebody waits until the log has done what they want
+PATIENCE = 3.0  # seconds that somebody waits until the log has done what they want
 # Of these the words are kept: they tell what people want that cannot be answered.
 _WANTED = frozenset(kind.value for kind in UNANSWERABLE) | {"crashed", "busy", "closing"}
 # These are no exchanges; and after erasing everything, that this was wished is not kept.
@@ -48,8 +50,9 @@ class Diary:
         self._log.record(
             Record(
                 incoming.platform, incoming.chat, incoming.user, incoming.language,
-                incoming.text if wanted else "", number, reply.outcome, reply.reference,
+                kept(incoming.text) if wanted else "", number, reply.outcome, reply.reference,
                 reply.exchanges, seconds + incoming.fetching, incoming.fetching,
+                datetime.now(UTC) - timedelta(seconds=seconds),
             )
         )  # fmt: skip
 

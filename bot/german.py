@@ -16,10 +16,10 @@ GERMAN = Texts(
         "(höchstens {time} lang), oder du antwortest auf eine Nachricht mit einem Bild.\n\n"
         "/caption beschreibt das Bild\n"
         "/ask beantwortet eine Frage, zum Beispiel: /ask How many people are there?\n"
-        "/retry antwortet noch einmal, und anders\n"
-        "/forget vergisst deine Bilder, und /privacy sagt, was ich behalte\n"
+        "/retry antwortet noch einmal, aber anders\n"
+        "/forget vergisst alles von dir, und /privacy sagt, was ich behalte\n"
         "/settings ändert meine Sprache\n\n"
-        "Fragen verstehe ich nur auf Englisch. Ich antworte auf Englisch und in wenigen Wörtern, "
+        "Fragen verstehe ich nur auf Englisch. Ich antworte auf Englisch und mit wenigen Worten, "
         "und ich mache Fehler."
     ),
     about=(
@@ -32,8 +32,8 @@ GERMAN = Texts(
         "zum Beispiel: What is in picture 2?"
     ),
     no_names="Ich erkenne niemanden mit Namen, aber ich kann sagen, was ich sehe.",
-    unsure_say="Ich bin nicht sicher, vielleicht: {answer}",
-    unsure_looks_like="Ich bin nicht sicher, vielleicht: {answer}",
+    unsure_say="Ich bin mir nicht sicher, vielleicht: {answer}",
+    unsure_looks_like="Ich bin mir nicht sicher, vielleicht: {answer}",
     cannot_tell="Das kann ich auf diesem Bild nicht erkennen.",
     caption_button="Beschreiben",
     retry_button="Noch einmal",
@@ -73,7 +73,7 @@ GERMAN = Texts(
     no_picture_file=(
         "Ich kann nur Bilder ansehen. Bitte schick mir ein Foto oder ein Bild als Datei."
     ),
-    still_only="Von diesem {what} sehe ich nur ein Standbild.",
+    still_only="Davon sehe ich nur ein Standbild.",
     file_too_big="Die Datei ist größer als 20 MB. Bitte schick sie als Foto, das ist kleiner.",
     fetch_failed="Ich konnte das Bild nicht laden. Bitte schick es noch einmal.",
     cannot_read=(
@@ -85,10 +85,10 @@ GERMAN = Texts(
     command_help="Sagen, was ich kann",
     command_caption="Das Bild beschreiben",
     command_ask="Eine Frage zum Bild beantworten",
-    command_forget="Meine Bilder vergessen",
+    command_forget="Alles über mich vergessen",
     command_privacy="Sagen, was du von mir behältst",
     command_settings="Meine Sprache ändern",
-    command_retry="Noch einmal antworten, und anders",
+    command_retry="Noch einmal antworten, aber anders",
     command_describe_menu="Bild beschreiben",
     command_ask_menu="Zum Bild fragen…",
     command_alt_menu="Alternativtext schreiben",
@@ -96,8 +96,12 @@ GERMAN = Texts(
     command_question="Deine Frage, auf Englisch",
     forgotten="Erledigt, ich habe deine Bilder vergessen.",
     forgotten_rows=(
-        "Erledigt, ich habe deine Bilder vergessen und {exchanges} Antworten und {ratings} "
-        "Bewertungen gelöscht."
+        "Erledigt, ich habe deine Bilder vergessen und gelöscht, was ich von dir behalten hatte. "
+        "Nachrichten: {exchanges}, Bewertungen: {ratings}."
+    ),
+    forgotten_later=(
+        "Deine Bilder habe ich vergessen. Was ich sonst von dir behalte, lösche ich, sobald ich "
+        "es erreiche."
     ),
     privacy=(
         "Dein letztes Bild behalte ich nur im Arbeitsspeicher (höchstens {time} lang), damit du "
@@ -126,22 +130,25 @@ GERMAN = Texts(
     log_button="Behalten",
     unlog_button="Nichts behalten",
     not_allowed=(
-        "Ich arbeite nur für Leute und Chats auf meiner Liste. Bitte frag, wer mich betreibt."
+        "Ich arbeite nur für Leute und Chats auf meiner Liste. "
+        "Bitte wende dich an die Person, die mich betreibt."
     ),
-    wait_minute="Das war viel auf einmal. Bitte versuch es in {time} noch einmal.",
-    wait_day="Du hast heute schon viel gefragt. In {time} kannst du wieder fragen.",
+    wait_minute="Das war viel auf einmal. Bitte warte {time} und versuch es dann noch einmal.",
+    wait_day="Du hast heute schon viel gefragt. Bitte warte {time}, dann geht es weiter.",
     busy="Gerade fragen mich viele Leute; bitte versuch es in einer Minute noch einmal.",
-    too_many_waiting="Ich arbeite noch an deinen früheren Nachrichten. Bitte warte auf diese.",
+    too_many_waiting=(
+        "Ich arbeite noch an deinen früheren Nachrichten. Bitte warte, bis ich damit fertig bin."
+    ),
     closing="Ich werde gerade beendet. Bitte frag in ein paar Minuten noch einmal.",
     crashed=(
         "Bei mir ging etwas schief, deshalb konnte ich nicht antworten. Bitte versuch es noch "
         "einmal; wenn es wieder geschieht, nenn den Code {reference}."
     ),
-    second="einer Sekunde",
+    second="eine Sekunde",
     seconds="{count} Sekunden",
-    minute="einer Minute",
+    minute="eine Minute",
     minutes="{count} Minuten",
-    hour="einer Stunde",
+    hour="eine Stunde",
     hours="{count} Stunden",
     days="{count} Tage",
     refusals={

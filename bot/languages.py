@@ -48,7 +48,15 @@ class Languages:
         self._chosen.pop((platform, user), None)
 
 
+def speaks(device: str) -> bool:
+    """Whether there are texts in a device's language."""
+    return _primary(device) in CATALOGUES
+
+
 def spoken(device: str) -> Texts:
     """The texts in a device's language, by the tag that a platform gives; else English."""
-    primary = device.replace("_", "-").partition("-")[0].lower()
-    return CATALOGUES.get(primary, ENGLISH)
+    return CATALOGUES.get(_primary(device), ENGLISH)
+
+
+def _primary(device: str) -> str:
+    return device.replace("_", "-").partition("-")[0].lower()

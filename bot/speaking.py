@@ -102,10 +102,17 @@ class Speaker:
         said = self.texts.forgotten_rows.format(exchanges=erased.exchanges, ratings=erased.ratings)
         return Reply(said, outcome="forgotten")
 
-    def settings(self, *, automatic: bool, chosen: bool, logged: bool | None = None) -> Reply:
+    def forgotten_later(self) -> Reply:
+        """Pictures were forgotten, and the rest will be erased."""
+        return Reply(self.texts.forgotten_later, outcome="forgotten")
+
+    def settings(
+        self, *, alike: bool, automatic: bool, chosen: bool, logged: bool | None = None
+    ) -> Reply:
         """What is set, and buttons to change it.
 
         Args:
+            alike: The device speaks this language.
             automatic: The language is the device's.
             chosen: The person has just chosen it.
             logged: Whether their exchanges are kept; None if nobody's are.
@@ -114,7 +121,7 @@ class Speaker:
         if chosen and not automatic:
             return Reply(texts.settings_chosen, outcome="settings")
         said = texts.settings.format(
-            language=texts.language, automatic=texts.settings_automatic if automatic else ""
+            language=texts.language, automatic=texts.settings_automatic if alike else ""
         )
         others = [
             Button(each.language, f"/settings {code}")

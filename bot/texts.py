@@ -85,6 +85,7 @@ class Texts:
     # What is kept
     forgotten: str
     forgotten_rows: str
+    forgotten_later: str
     privacy: str
     privacy_logged: str
 
@@ -145,7 +146,7 @@ ENGLISH = Texts(
         "/caption describes the picture\n"
         "/ask answers a question, for example: /ask How many people are there?\n"
         "/retry answers once more, in another way\n"
-        "/forget forgets your pictures, and /privacy tells what I keep\n"
+        "/forget forgets all that I keep of you, and /privacy tells what that is\n"
         "/settings changes my language\n\n"
         "I answer in English, in a few words, and I do make mistakes."
     ),
@@ -199,7 +200,7 @@ ENGLISH = Texts(
     command_help="Tell what I can do",
     command_caption="Describe the picture",
     command_ask="Answer a question about the picture",
-    command_forget="Forget my pictures",
+    command_forget="Forget everything about me",
     command_privacy="Tell what you keep of me",
     command_settings="Change my language",
     command_retry="Answer once more, in another way",
@@ -210,8 +211,12 @@ ENGLISH = Texts(
     command_question="Your question",
     forgotten="Done, I have forgotten your pictures.",
     forgotten_rows=(
-        "Done, I have forgotten your pictures, and erased {exchanges} answers and {ratings} "
-        "ratings."
+        "Done, I have forgotten your pictures, and erased what I kept of you. "
+        "Messages: {exchanges}, ratings: {ratings}."
+    ),
+    forgotten_later=(
+        "I have forgotten your pictures. What else I keep of you will be erased as soon as I can "
+        "reach it."
     ),
     privacy=(
         "I keep your last picture for {time} at most, in memory only, so that you can ask about it "

@@ -9,6 +9,7 @@ import os
 _PLAIN = frozenset(
     {
         "bot.discord.serving.CannotTalk",
+        "bot.log.hashing.KeyUnusableError",
         "bot.log.schema.LogError",
         "bot.settings.SettingsError",
         "bot.telegram.serving.CannotTalk",

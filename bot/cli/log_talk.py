@@ -21,7 +21,8 @@ _BAR = 40  # characters of the longest bar
 _RATED = {None: "", 0: "  👎", 1: "  👍"}
 _SHOWN = (
     "at", "platform", "language", "person_hash", "number", "kind", "question", "answer",
-    "confidence", "good", "outcome", "reference", "profile", "adapter", "sha256", "width",
+    "confidence", "good",
+    "correction", "outcome", "reference", "profile", "adapter", "sha256", "width",
     "height", "format", "seconds", "fetching", "waiting", "encoding", "decoding",
 )  # fmt: skip
 

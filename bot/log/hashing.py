@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 BYTES = 16  # of a hash: nobody shares one by chance
+
+
+class KeyUnusableError(RuntimeError):
+    """`str(error)` is one plain sentence."""
 
 
 class Hasher:
@@ -32,15 +38,29 @@ def read_key(path: Path, given: str = "") -> bytes:
     """The key: the one that is given, else that of a file, which is made if it is missing.
 
     Raises:
+        KeyUnusableError: The file holds no key.
         OSError: The file can neither be read nor made.
     """
     if given:
         return given.encode()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(number, "wb") as file:
-        file.write(key := secrets.token_hex(32).encode())
+    if not path.exists():
+        _make(path)
+    key = path.read_bytes().strip()
+    if len(key) < BYTES:
+        raise KeyUnusableError(f"The file {path} holds no key; put the old one back, or remove it.")
     return key
+
+
+def _make(path: Path) -> None:
+    """Write a new key, which is there as a whole or not at all."""
+    number, name = tempfile.mkstemp(dir=path.parent)  # readable for its owner alone
+    try:
+        with os.fdopen(number, "wb") as file:
+            file.write(secrets.token_hex(32).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another process was faster
+            Path(path).hardlink_to(name)
+    finally:
+        Path(name).unlink()

@@ -19,9 +19,11 @@ SHARES = (0.5, 0.95, 0.99)
 _ROWS = """
     SELECT exchanges.*, people.hash AS person_hash, people.language, pictures.sha256,
            pictures.width, pictures.height, pictures.format,
-           (SELECT good FROM ratings WHERE ratings.number = exchanges.number LIMIT 1) AS good
+           rated.good, rated.correction
     FROM exchanges JOIN people ON people.id = exchanges.person
     LEFT JOIN pictures ON pictures.id = exchanges.picture
+    LEFT JOIN ratings AS rated ON rated.id =
+        (SELECT max(id) FROM ratings WHERE ratings.number = exchanges.number)
 """
 
 
@@ -43,15 +45,21 @@ def search(db: Database, words: str, count: int) -> list[Row]:
 
 def named(db: Database, name: str) -> list[Row]:
     """The exchanges with this id or number, or this reference that a person was told."""
-    where = "number = ?1 OR reference = ?1"
+    where = "exchanges.number = ?1 OR reference = ?1"
     if name.isdigit() and len(name) < 16:
         where += " OR exchanges.id = CAST(?1 AS INTEGER)"
     return [*db.query(f"{_ROWS} WHERE {where} ORDER BY place", [name])]
 
 
 def everything(db: Database) -> Iterator[Row]:
-    """All exchanges, the oldest first."""
-    yield from db.query(f"{_ROWS} ORDER BY exchanges.id")
+    """All exchanges, the oldest first, each with all its ratings."""
+    for row in db.query(f"{_ROWS} ORDER BY exchanges.id"):
+        given = db.query(
+            "SELECT ratings.at, people.hash AS person_hash, good, correction "
+            "FROM ratings JOIN people ON people.id = ratings.person WHERE number = ?",
+            [row["number"]],
+        )
+        yield row | {"ratings": [*given]}
 
 
 def stats(db: Database, days: int) -> Row:
@@ -81,7 +89,8 @@ def stats(db: Database, days: int) -> Row:
         "asked": [
             *db.query(
                 "SELECT question, count(*) AS times FROM exchanges WHERE question IS NOT NULL "
-                "GROUP BY question ORDER BY times DESC, question LIMIT 10"
+                "AND at >= ? GROUP BY question ORDER BY times DESC, question LIMIT 10",
+                [since],
             )
         ],
     }
@@ -102,8 +111,10 @@ def back_up(path: Path, target: Path) -> int:
     """Copy the log while it is written, and read the copy back; gives its number of exchanges.
 
     Raises:
-        LogError: The copy is not sound; then there is none.
+        LogError: The copy is not sound; then there is none. Or it would be the log itself.
     """
+    if target.exists() and target.samefile(path):
+        raise LogError("The copy needs another name than the log.")
     part = target.with_name(target.name + ".part")
     part.unlink(missing_ok=True)
     try:

@@ -7,8 +7,27 @@ from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
-BUSY_SECONDS = 5.0  # how long a lock of somebody else is waited for
+BUSY_SECONDS = 2.0  # how long a lock of somebody else is waited for
 FTS = "exchanges_fts"
+
+EXCHANGES = """
+    CREATE TABLE exchanges (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at TEXT NOT NULL, number TEXT NOT NULL, place INTEGER NOT NULL,
+        person INTEGER NOT NULL REFERENCES people (id),
+        chat INTEGER NOT NULL REFERENCES chats (id),
+        platform TEXT NOT NULL, picture INTEGER REFERENCES pictures (id),
+        kind TEXT NOT NULL, question TEXT, answer TEXT, confidence REAL,
+        outcome TEXT NOT NULL, reference TEXT, profile TEXT, adapter TEXT,
+        seconds REAL, fetching REAL, waiting REAL, encoding REAL, decoding REAL
+    ) STRICT
+"""
+RATINGS = """
+    CREATE TABLE ratings (
+        id INTEGER PRIMARY KEY, at TEXT NOT NULL, number TEXT NOT NULL,
+        person INTEGER NOT NULL REFERENCES people (id), good INTEGER NOT NULL, correction TEXT
+    ) STRICT
+"""
 
 migrations = Migrations("glimpse")
 
@@ -19,52 +38,30 @@ class LogError(RuntimeError):
 
 @migrations()
 def people_pictures_exchanges_ratings(db: Database) -> None:
-    """The first tables."""
-    person = {"hash": str, "platform": str, "first_seen": str, "last_seen": str}
-    unknown = {"id": int, **person}
-    db.create_table(
-        "people", {**unknown, "language": str, "speaks": str, "logged": int}, pk="id",
-        not_null={*person, "logged"}, defaults={"logged": 1}, strict=True,
-    ).create_index(["hash"], unique=True)  # fmt: skip
-    db.create_table("chats", unknown, pk="id", not_null={*person}, strict=True).create_index(
-        ["hash"], unique=True
+    """The first tables. No id of an exchange is given twice: what is new has a greater one."""
+    for table in ("people", "chats"):
+        more = ", language TEXT" if table == "people" else ""
+        db.execute(
+            f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, "
+            f"platform TEXT NOT NULL, first_seen TEXT NOT NULL, last_seen TEXT NOT NULL{more}) "
+            "STRICT"
+        )
+    db.execute("CREATE TABLE unlogged (hash TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")
+    db.execute(
+        "CREATE TABLE pictures (id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, "
+        "width INTEGER NOT NULL, height INTEGER NOT NULL, format TEXT NOT NULL) STRICT"
     )
-    shown = {"sha256": str, "width": int, "height": int, "format": str}
-    db.create_table(
-        "pictures", {"id": int, **shown}, pk="id", not_null={*shown}, strict=True
-    ).create_index(["sha256"], unique=True)
-    _exchanges(db)
-    db.create_table(
-        "ratings",
-        {"id": int, "at": str, "number": str, "person": int, "good": int, "correction": str},
-        pk="id", not_null={"at", "number", "person"}, strict=True,
-        foreign_keys=[("person", "people", "id")],
-    ).create_index(["number", "person"], unique=True)  # fmt: skip
-    db.table("ratings").create_index(["person"])
-
-
-def _exchanges(db: Database) -> None:
-    seconds = dict.fromkeys(("seconds", "fetching", "waiting", "encoding", "decoding"), float)
-    said = {"question": str, "answer": str, "confidence": float}
-    told = {"outcome": str, "reference": str, "profile": str, "adapter": str}
-    exchanges = db.create_table(
-        "exchanges",
-        {
-            "id": int, "at": str, "number": str, "place": int, "person": int, "chat": int,
-            "platform": str, "picture": int, "kind": str, **said, **told, **seconds,
-        },
-        pk="id", not_null={"at", "number", "place", "person", "chat", "kind", "outcome"},
-        foreign_keys=[
-            ("person", "people", "id"), ("chat", "chats", "id"), ("picture", "pictures", "id"),
-        ],
-        strict=True,
-    )  # fmt: skip
+    db.execute(EXCHANGES)
+    db.execute(RATINGS)
+    exchanges = db.table("exchanges")
     exchanges.create_index(["number", "place"], unique=True)  # nothing is kept twice
     for columns in (
-        ("person",), ("chat",), ("picture",), ("reference",), ("question",),
+        ("person",), ("chat",), ("picture",), ("reference",), ("question", "at"),
         ("at", "platform", "outcome", "confidence"), ("kind", "at", "seconds"),
     ):  # fmt: skip
         exchanges.create_index([*columns])
+    db.table("ratings").create_index(["number", "person"], unique=True)
+    db.table("ratings").create_index(["person"])
     exchanges.enable_fts(
         ["question", "answer"], create_triggers=True, tokenize="unicode61 remove_diacritics 2"
     )

@@ -12,9 +12,9 @@ from bot.log.hashing import Hasher
 from bot.log.records import Record, kept, stamp
 from bot.log.schema import FTS
 from bot.messages import Exchange, Rating
-from bot.recent import Recent
 
-_PERSON = ("hash", "platform", "first_seen", "last_seen")
+_KNOWN = ("hash", "platform", "first_seen", "last_seen")
+_NAMED = {"pictures": "picture", "chats": "chat"}  # tables, and who names their rows
 
 
 class Made(NamedTuple):
@@ -38,17 +38,23 @@ class Store:
         db: Open to be written; one thread uses it.
         hasher: Names people.
         made: What answers.
+
+    Attributes:
+        settles: Whether `settle` has to follow what was written, once that is committed.
     """
 
     def __init__(self, db: Database, hasher: Hasher, made: Made) -> None:
         self._db, self._hash, self._made = db, hasher, made
-        self._ids: Recent[tuple[str, str], int] = Recent()  # of rows that are there
+        self.settles = False
 
     def record(self, record: Record) -> None:
         """Keep a message and its reply, one row for each picture; unless the person said no."""
-        person = self._person(record.platform, record.user, record.language, record.at)
-        if not self._db.execute("SELECT logged FROM people WHERE id = ?", [person]).fetchone()[0]:
+        if not self.is_logged(record.platform, record.user):
             return
+        person = self._named("people", "person", record.platform, record.user, record.at)
+        if record.language:
+            told = [kept(record.language[:35]), person]
+            self._run("UPDATE people SET language = ? WHERE id = ?", told)
         chat = self._named("chats", "chat", record.platform, record.chat, record.at)
         rows: Sequence[tuple[int, Exchange | None]] = [*enumerate(record.exchanges)] or [(0, None)]
         for place, exchange in rows:
@@ -61,7 +67,7 @@ class Store:
             return
         if not self.is_logged(rating.platform, rating.user):
             return
-        person = self._person(rating.platform, rating.user, "", at)
+        person = self._named("people", "person", rating.platform, rating.user, at)
         self._db.execute(
             "INSERT INTO ratings (at, number, person, good, correction) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (number, person) DO UPDATE SET at = excluded.at, good = excluded.good, "
@@ -71,14 +77,17 @@ class Store:
 
     def is_logged(self, platform: str, user: str) -> bool:
         """Whether a person's exchanges are kept: until they say no."""
-        sql = "SELECT logged FROM people WHERE hash = ?"
-        found = self._db.execute(sql, [self._hash("person", platform, user)]).fetchone()
-        return found is None or bool(found[0])
+        sql = "SELECT 1 FROM unlogged WHERE hash = ?"
+        return not self._db.execute(sql, [self._hash("person", platform, user)]).fetchone()
 
-    def set_logged(self, platform: str, user: str, at: datetime, *, logged: bool) -> None:
-        """Keep whether a person's exchanges may be kept."""
-        person = self._person(platform, user, "", at)
-        self._db.execute("UPDATE people SET logged = ? WHERE id = ?", [int(logged), person])
+    def set_logged(self, platform: str, user: str, *, logged: bool) -> None:
+        """Keep whether a person's exchanges may be kept: if not, nothing of them but that."""
+        who = [self._hash("person", platform, user)]
+        if logged:
+            self._run("DELETE FROM unlogged WHERE hash = ?", who)
+        else:
+            self._run("INSERT OR IGNORE INTO unlogged (hash) VALUES (?)", who)
+        self.settles = True
 
     def forget(self, platform: str, user: str) -> Erased:
         """Erase everything of a person but the wish that nothing be kept."""
@@ -87,16 +96,28 @@ class Store:
         ).fetchone()
         if found is None:
             return Erased(0, 0)
-        ratings = self._run("DELETE FROM ratings WHERE person = ?", found)
-        ratings += self._run(
-            "DELETE FROM ratings WHERE number IN (SELECT number FROM exchanges WHERE person = ?)",
+        left = {
+            table: self._db.execute(
+                f"SELECT DISTINCT {column} FROM exchanges WHERE person = ?", found
+            ).fetchall()
+            for table, column in _NAMED.items()
+        }
+        # Others' ratings of this person's answers tell of them, too.
+        ratings = self._run(
+            "DELETE FROM ratings WHERE person = ?1 OR "
+            "number IN (SELECT number FROM exchanges WHERE person = ?1)",
             found,
         )
         exchanges = self._run("DELETE FROM exchanges WHERE person = ?", found)
-        self._run("DELETE FROM people WHERE id = ? AND logged = 1", found)
-        self._sweep()
-        # Deleted words stay in the index until it is merged.
-        self._db.execute(f"INSERT INTO {FTS} ({FTS}) VALUES ('optimize')")
+        self._run("DELETE FROM people WHERE id = ?", found)
+        for table, ids in left.items():
+            column = _NAMED[table]
+            self._db.conn.executemany(
+                f"DELETE FROM {table} WHERE id = ?1 "
+                f"AND NOT EXISTS (SELECT 1 FROM exchanges WHERE {column} = ?1)",
+                ids,
+            )
+        self.settles = True
         return Erased(exchanges, ratings)
 
     def purge(self, before: datetime) -> int:
@@ -106,23 +127,34 @@ class Store:
             "DELETE FROM ratings WHERE number IN (SELECT number FROM exchanges WHERE at < ?)", old
         )
         exchanges = self._run("DELETE FROM exchanges WHERE at < ?", old)
-        if exchanges:
-            self._sweep()
-            self._db.execute(f"INSERT INTO {FTS} ({FTS}) VALUES ('optimize')")
-        return exchanges
-
-    def _sweep(self) -> None:
-        """Erase what no exchange names any more."""
-        self._ids.clear()
-        for table, column in (("pictures", "picture"), ("chats", "chat")):
+        for table, column in _NAMED.items():
             self._run(
-                f"DELETE FROM {table} WHERE id NOT IN "
-                f"(SELECT {column} FROM exchanges WHERE {column} IS NOT NULL)"
+                f"DELETE FROM {table} WHERE NOT EXISTS "
+                f"(SELECT 1 FROM exchanges WHERE {column} = {table}.id)"
             )
         self._run(
-            "DELETE FROM people WHERE logged = 1 AND id NOT IN (SELECT person FROM exchanges) "
-            "AND id NOT IN (SELECT person FROM ratings)"
+            "DELETE FROM people WHERE "
+            "NOT EXISTS (SELECT 1 FROM exchanges WHERE person = people.id) AND "
+            "NOT EXISTS (SELECT 1 FROM ratings WHERE person = people.id)"
         )
+        self.settles = self.settles or exchanges > 0
+        return exchanges
+
+    def settle(self) -> None:
+        """After erasing: leave no words in the file beside the database, and wait for the disk."""
+        self.settles = False
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def tidy_index(self) -> None:
+        """After erasing: words of what was deleted stay in the index until it is merged."""
+        with self._db.atomic():
+            self._db.execute(f"INSERT INTO {FTS} ({FTS}) VALUES ('optimize')")
+        self.settle()
+
+    def adopt_wishes(self, hashes: Sequence[tuple[str]]) -> None:
+        """Keep the wishes of another database that nothing be kept."""
+        with self._db.atomic():
+            self._db.conn.executemany("INSERT OR IGNORE INTO unlogged (hash) VALUES (?)", hashes)
 
     def _run(self, sql: str, values: Sequence[Any] = ()) -> int:
         return int(self._db.execute(sql, values).rowcount)
@@ -151,40 +183,21 @@ class Store:
         )
 
     def _picture(self, exchange: Exchange) -> int:
-        key = ("picture", exchange.digest)
-        if key not in self._ids:
-            values = [exchange.digest, exchange.width, exchange.height, exchange.format]
-            self._ids[key] = self._found(
-                "pictures", ("sha256", "width", "height", "format"), values
-            )
-        return self._ids[key]
-
-    def _person(self, platform: str, user: str, language: str, at: datetime) -> int:
-        person = self._named("people", "person", platform, user, at)
-        if language:
-            self._db.execute(
-                "UPDATE people SET language = ? WHERE id = ?", [kept(language[:35]), person]
-            )
-        return person
+        values = [exchange.digest, exchange.width, exchange.height, exchange.format]
+        return self._found("pictures", ("sha256", "width", "height", "format"), values)
 
     def _named(self, table: str, kind: str, platform: str, name: str, at: datetime) -> int:
         """The row of a person or chat, made if it is new."""
-        key, now = (kind, self._hash(kind, platform, name)), stamp(at)
-        if key not in self._ids:
-            self._ids[key] = self._found(table, _PERSON, [key[1], platform, now, now])
+        now = stamp(at)
+        row = self._found(table, _KNOWN, [self._hash(kind, platform, name), platform, now, now])
         sql = f"UPDATE {table} SET last_seen = max(last_seen, ?) WHERE id = ?"
-        self._db.execute(sql, [now, self._ids[key]])
-        return self._ids[key]
+        self._run(sql, [now, row])
+        return row
 
     def _found(self, table: str, columns: Sequence[str], values: Sequence[Any]) -> int:
         """The row whose first column has the first value, made if it is new."""
         marks = ", ".join("?" * len(columns))
-        self._db.execute(
-            f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({marks})", values
-        )
+        self._run(f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({marks})", values)
+        # No id is kept in memory: another process may erase rows, and give their ids again.
         sql = f"SELECT id FROM {table} WHERE {columns[0]} = ?"
         return int(self._db.execute(sql, values[:1]).fetchone()[0])
-
-    def forget_cached(self) -> None:
-        """Look rows up anew: what was written last was taken back."""
-        self._ids.clear()

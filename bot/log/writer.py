@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from bot.log.damage import is_database, put_aside, remove_aside
 from bot.log.hashing import Hasher
 from bot.log.records import Record
 from bot.log.schema import LogError, open_to_write
@@ -27,7 +28,7 @@ ROOM = 20_000  # things to write that are held while the database cannot be writ
 BATCH = 500  # written in one transaction
 RETRIES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between attempts
 HOUR, DAY = 3600.0, 86_400.0  # seconds
-CLOSING = 5.0  # seconds that writing what is left may take
+CLOSING = 6.0  # seconds that writing what is left may take
 DAMAGED = ("malformed", "not a database", "disk image")
 
 _ITS_OWN = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
@@ -37,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class _Task:
-    """Something to write, and its result once it is on the disk."""
+    """Something to write, and its result once it is committed."""
 
     write: Callable[[Store], Any]
     done: Future[Any] = field(default_factory=Future)
@@ -65,14 +66,15 @@ class Log:
         self._queue: queue.Queue[_Task | None] = queue.Queue(ROOM)
         self._store: Store | None = None
         self._db: Database | None = None
-        self._lost = 0
+        self._lost = self._at_hand = 0
         self._purges_at = 0.0  # of the monotonic clock
+        self._purged = False  # its index has still to be tidied
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="glimpse-log", daemon=True)
         self._thread.start()
 
     def record(self, record: Record) -> Future[None]:
-        """Keep a message and its reply; the future is done when that is on the disk."""
+        """Keep a message and its reply; the future is done when that is committed."""
         return self._put(lambda store: store.record(record))
 
     def rate(self, rating: Rating) -> Future[None]:
@@ -86,8 +88,7 @@ class Log:
 
     def set_logged(self, platform: str, user: str, *, logged: bool) -> Future[None]:
         """Keep whether a person's exchanges may be kept."""
-        at = datetime.now(UTC)
-        return self._put(lambda store: store.set_logged(platform, user, at, logged=logged))
+        return self._put(lambda store: store.set_logged(platform, user, logged=logged))
 
     def forget(self, platform: str, user: str) -> Future[Erased]:
         """Erase everything of a person on a platform; gives how many rows that was."""
@@ -99,6 +100,8 @@ class Log:
         with contextlib.suppress(queue.Full):
             self._queue.put_nowait(None)
         self._thread.join(CLOSING)
+        if self._thread.is_alive():
+            _log.error("%d things were not logged", self._queue.qsize() + self._at_hand)
 
     def _put(self, write: Callable[[Store], Any]) -> Future[Any]:
         task = _Task(write)
@@ -121,9 +124,13 @@ class Log:
     def _next(self) -> list[_Task] | None:
         """What waits, and once a day what is too old; None for the end."""
         tasks: list[_Task] = []
+        if self._purged and self._store:  # those who waited for it know by now
+            self._purged = False
+            self._quietly(self._store.tidy_index)
         if time.monotonic() > self._purges_at:
             self._purges_at = time.monotonic() + DAY
             tasks.append(self._purging())
+            self._quietly(lambda: remove_aside(self.path, self.days))
         with contextlib.suppress(queue.Empty):
             wait = not (tasks or self._closing.is_set())
             first = self._queue.get(timeout=HOUR) if wait else self._queue.get_nowait()
@@ -135,17 +142,24 @@ class Log:
                 first = self._queue.get_nowait()
         return tasks or (None if self._closing.is_set() else [])
 
+    def _quietly(self, tidy: Callable[[], None]) -> None:
+        """Do what can be left to another time."""
+        try:
+            tidy()
+        except (OSError, sqlite3.Error) as error:
+            _log.warning("The log could not be tidied (%s)", type(error).__name__)
+
     def _purging(self) -> _Task:
         before = datetime.now(UTC) - timedelta(days=self.days)
         return _Task(lambda store: store.purge(before))
 
     def _write_all(self, tasks: list[_Task]) -> None:
         """Write in one transaction, as often as it takes."""
-        attempt = 0
+        self._at_hand, attempt = len(tasks), 0
         while tasks:
             try:
                 results = self._attempt(tasks)
-            except (sqlite3.DatabaseError, OSError, LogError) as error:
+            except Exception as error:  # this thread must not end before the log does
                 if self._begin_anew(error):
                     continue
                 self._complain(error)
@@ -154,6 +168,7 @@ class Log:
                     return
                 attempt += 1
                 continue
+            self._at_hand = 0
             self._recovered()
             for task, result in zip(tasks, results, strict=True):
                 if isinstance(result, Exception):
@@ -163,17 +178,18 @@ class Log:
             return
 
     def _attempt(self, tasks: list[_Task]) -> list[Any]:
-        """The results of all tasks, whose changes are then on the disk."""
+        """The results of all tasks, whose changes are then committed."""
         if self._db is None or self._store is None or not self.path.exists():
             self._open()
-        assert self._db is not None
-        assert self._store is not None
-        try:
-            with self._db.atomic():
-                return [self._result(task) for task in tasks]
-        except BaseException:
-            self._store.forget_cached()
-            raise
+        db, store = self._db, self._store
+        assert db is not None
+        assert store is not None
+        with db.atomic():
+            results = [self._result(task) for task in tasks]
+        if store.settles:
+            store.settle()
+            self._purged = True
+        return results
 
     def _result(self, task: _Task) -> Any:
         """What a task gives; its own mistake does not spoil others."""
@@ -190,8 +206,6 @@ class Log:
             return self._spoilt(error)
 
     def _spoilt(self, error: Exception) -> Exception:
-        assert self._store is not None
-        self._store.forget_cached()
         _log.error("Something could not be logged", exc_info=error)
         return error
 
@@ -209,19 +223,16 @@ class Log:
     def _begin_anew(self, error: Exception) -> bool:
         """Put a damaged database aside; returns whether there is hope now."""
         self._shut()
-        if not isinstance(error, sqlite3.DatabaseError) or not any(
-            sign in str(error) for sign in DAMAGED
-        ):
+        signs = any(sign in str(error) for sign in DAMAGED)
+        if not (isinstance(error, sqlite3.DatabaseError) and signs and is_database(self.path)):
             return False
-        aside = self.path.with_name(f"{self.path.name}.damaged-{time.time_ns()}")
         try:
-            self.path.replace(aside)
-            for end in ("-wal", "-shm"):
-                beside = self.path.with_name(self.path.name + end)
-                if beside.exists():
-                    beside.replace(aside.with_name(aside.name + end))
-        except OSError:
+            aside, wishes = put_aside(self.path)
+            self._open()
+        except (OSError, sqlite3.Error):
             return False
+        assert self._store is not None
+        self._store.adopt_wishes(wishes)
         _log.error("The log was damaged; it is kept as %s, and a new one begun", aside.name)
         return True
 

@@ -116,6 +116,8 @@ async def test_settings_change_the_language_for_good_and_back() -> None:
     assert reply.text == "Ich spreche Deutsch mit dir. Wähle gern eine andere Sprache."
     assert (await press(ann, reply, "Wie mein Gerät")).text == AUTOMATIC
     assert (await ann.say("/settings klingon")).text == AUTOMATIC
+    other = await ann.say("/settings", language="fr", user="luc")
+    assert other.text == ENGLISH.settings.format(language="English", automatic="")
 
 
 @pytest.mark.parametrize("before", [WORTH_TELLING - 1, WORTH_TELLING])

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cli_bench import Bench
-from test_log import KEY, opened, record
+from test_log import KEY, damage, opened, record
 
 from bot.log import Log
 from bot.log.reading import back_up
@@ -95,12 +93,7 @@ def test_export_purge_check_and_backup(bench: Bench, log_file: Path, tmp_path: P
 
 
 def test_a_damaged_log_is_neither_read_nor_copied(bench: Bench, log_file: Path) -> None:
-    with closing(sqlite3.connect(log_file)) as db:
-        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        db.execute("PRAGMA journal_mode=DELETE").fetchall()
-    content = bytearray(log_file.read_bytes())
-    content[9000:-4096] = b"\xff" * len(content[9000:-4096])
-    log_file.write_bytes(content)
+    damage(log_file)
     assert bench.run("log", "check").status == 1
     target = log_file.with_name("copy.db")
     assert bench.run("log", "backup", str(target)).status == 1

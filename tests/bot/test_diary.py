@@ -124,14 +124,14 @@ async def test_answers_come_though_the_log_is_locked_and_erasing_says_that_it_fa
     other = sqlite3.connect(ann.log.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     assert (await ann.say("What color is it?")).text == "Red."
-    failed = await ann.say("/forget")
-    assert (failed.error, len(failed.reference)) == (True, 6)
+    assert (await ann.say("/forget")).text == ENGLISH.forgotten_later
+    assert (await ann.say("/settings log off")).text.endswith(ENGLISH.settings_unlogged)
     other.execute("ROLLBACK")
     other.close()
     await asyncio.to_thread(until, lambda: not ann.log.trouble)
     monkeypatch.setattr(diary, "PATIENCE", 10)
-    assert (await ann.say("/forget")).outcome == "forgotten"
-    assert table(ann, "id") == []  # what was asked for first was done, too
+    await ann.say("", "red")
+    assert table(ann, "id") == []  # everything was done, in its order
 
 
 async def test_no_name_is_in_the_operators_log(
@@ -154,7 +154,12 @@ async def test_what_an_answer_should_have_been_is_kept_with_it(ann: Person) -> N
     sql = "SELECT question, answer, good, correction FROM ratings JOIN exchanges USING (number)"
     assert rows(ann.log.path, sql) == [("What color is this?", "red", 0, "a fire engine")]
     assert (await ann.say("Is the answer a fire engine?")).text == "Red."
-    await ann.say("/settings log off")
+    await ann.say("/settings  Log OFF ")
     await ann.say("The answer is a bus.")
     table(ann, "id")
     assert rows(ann.log.path, sql)[0][-1] == "a fire engine"
+    bare = Assistant(StandIn(), open_picture=open_photo)
+    await bare.handle(Incoming("telegram", "c", "u", "Is it red?", (photo("red"),)))
+    reply = await bare.handle(Incoming("telegram", "c", "u", "The answer is no."))
+    assert reply is not None
+    assert reply.text == ENGLISH.sorry  # nothing is passed on

@@ -27,7 +27,8 @@ def blanks(template: str) -> set[str]:
 def test_text_is_there_and_calm(language: str, name: str) -> None:
     text = getattr(CATALOGUES[language], name)
     assert text == text.strip() != ""
-    assert blanks(text) == blanks(getattr(ENGLISH, name))
+    blank = blanks(getattr(ENGLISH, name))
+    assert blanks(text) == blank or (name == "still_only" and blanks(text) <= blank)
     assert text.count("!") == 0
     assert max(len(paragraph) for paragraph in text.split("\n")) <= 200
 
