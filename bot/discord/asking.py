@@ -13,6 +13,7 @@ from bot.assistant import Assistant
 from bot.discord.answers import Answer, alt_texts, unanswered
 from bot.discord.button import Place
 from bot.discord.files import Fetched, fetch_all
+from bot.discord.languages import Locales
 from bot.discord.reading import Found
 from bot.discord.subjects import Shown, Subject, Subjects, Whose, subject_of
 from bot.messages import Attachment, Incoming, Notify, Reply
@@ -62,12 +63,14 @@ class Asker:
     Attributes:
         turns: Of people in channels.
         subjects: What answers are about.
+        locales: What people's devices speak.
     """
 
     def __init__(self, assistant: Assistant) -> None:
         self._assistant = assistant
         self.turns = Turns()
         self.subjects = Subjects(partial(assistant.remembers, PLATFORM))
+        self.locales = Locales()
 
     def texts(self, person: Person) -> Texts:
         """What is said to somebody."""
@@ -112,6 +115,7 @@ class Asker:
         assert reply is not None  # it was addressed
         if reply.outcome == "forgotten":
             self.subjects.forget(user)
+            self.locales.forget(user)
             return Answer(reply.text)
         return self._answer(ask, reply, shown, remarks)
 

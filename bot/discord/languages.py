@@ -32,6 +32,10 @@ class Locales:
         server = str(message.guild.preferred_locale) if message.guild else _UNSAID
         return "" if server == _UNSAID else server
 
+    def forget(self, user: str) -> None:
+        """Forget what a person's device speaks."""
+        self._heard.pop(int(user), None)
+
 
 def say(field: str) -> app_commands.locale_str:
     """A text of the catalogues, for Discord to choose by each person's language."""

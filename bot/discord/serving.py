@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from typing import NamedTuple
 
 import aiohttp
@@ -25,6 +26,9 @@ PERMISSIONS = discord.Permissions(
     send_messages_in_threads=True,
     read_message_history=True,  # replies need it
 )
+# Of discord.py, whose warnings name channels, messages and servers.
+_TALKATIVE = ("discord.http", "discord.webhook.async", "discord.state", "discord.ui.view")
+_ID = re.compile(r"https?://\S+|\d{15,}")
 _AWAY = (aiohttp.ClientError, OSError, discord.DiscordServerError)
 
 _log = logging.getLogger(__name__)
@@ -90,8 +94,16 @@ def build(assistant: Assistant) -> DiscordBot:
     """
     # Requests and events hold people's messages, and what opens their interactions.
     logging.getLogger("discord").setLevel(logging.WARNING)
+    for name in _TALKATIVE:
+        logging.getLogger(name).addFilter(_without_ids)
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # it has no voice
     return DiscordBot(assistant)
+
+
+def _without_ids(record: logging.LogRecord) -> bool:
+    """Take ids, and addresses that hold them, out of what the operator is told."""
+    record.msg, record.args = _ID.sub("…", record.getMessage()), ()
+    return True
 
 
 async def serve(

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import discord
@@ -15,7 +16,6 @@ from bot.discord.answers import Answer
 from bot.discord.asking import Ask, Asker, Person
 from bot.discord.button import Place
 from bot.discord.finding import Finder
-from bot.discord.languages import Locales
 from bot.discord.pressing import Presses
 from bot.discord.reading import Found, is_addressed, words_in
 from bot.discord.sending import FollowUps, Replies, Voice, confirm, typing
@@ -25,6 +25,7 @@ from bot.refusals import Refusals
 from bot.texts import Texts
 from bot.turns import TooManyWaitingError
 
+RECENT = timedelta(minutes=10)  # since a message was written that nobody remembers any more
 Interaction = discord.Interaction[Any]
 
 
@@ -48,7 +49,6 @@ class Talk:
         self._client = client
         self.finder = Finder(client)
         self._asker = Asker(assistant)
-        self._locales = Locales()
         self._refusals = Refusals()
         self._presses = Presses(self._asker, self.finder, self._say)
         self._answers: Recent[int, _Said] = Recent()
@@ -73,8 +73,8 @@ class Talk:
         if self._closed or me is None or not is_addressed(message, me):
             return
         # What was not for the bot before is as good as new.
-        edited = edited and (before is None or is_addressed(before, me))
-        person = Person(_whose(message), self._locales.of_message(message))
+        edited = edited and (is_addressed(before, me) if before else not _rewritten(message))
+        person = Person(_whose(message), self._asker.locales.of_message(message))
         with self._working():
             try:
                 async with self._asker.turns.of(person.whose):
@@ -197,7 +197,7 @@ class Talk:
     def _person(self, interaction: Interaction) -> Person:
         channel = _named(interaction.guild_id, interaction.channel_id)
         whose = (channel, str(interaction.user.id))
-        return Person(whose, self._locales.of_interaction(interaction))
+        return Person(whose, self._asker.locales.of_interaction(interaction))
 
     @contextmanager
     def _working(self) -> Iterator[None]:
@@ -208,6 +208,15 @@ class Talk:
             yield
         finally:
             self._under_way.discard(task)
+
+
+def _rewritten(message: discord.Message) -> bool:
+    """Whether somebody changed their words soon after writing them: to call the bot, perhaps.
+
+    Previews and pins change messages, too, and after a restart all older versions are unknown.
+    """
+    age = discord.utils.utcnow() - message.created_at
+    return message.edited_at is not None and age < RECENT
 
 
 def _whose(message: discord.Message) -> tuple[str, str]:

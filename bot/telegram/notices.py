@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -77,10 +78,19 @@ class Notices:
             await self.bot.send_message_draft(
                 asked.chat_id, asked.message_id, text, message_thread_id=topic(asked)
             )
-        except (BadRequest, InvalidToken):  # the latter is what an unknown method gives
-            self._drafts = False
-            _log.info("This server knows no drafts; notices are messages from now on")
-            return False
         except TelegramError as error:  # a nicety
+            if _unknown_method(error):
+                self._drafts = False
+                _log.info("This server knows no drafts; notices are messages from now on")
+                return False
             _log.debug("Cannot show a draft: %s", type(error).__name__)
         return True
+
+
+def _unknown_method(error: TelegramError) -> bool:
+    """Whether a server does not know what it was asked for, or will never do it."""
+    said = str(error).lower()
+    if isinstance(error, InvalidToken):  # what the library makes of 404, but also of 401
+        return "unauthorized" not in said
+    unknown = re.search("not found|unsupported|not supported|unknown", said)
+    return isinstance(error, BadRequest) and "method" in said and unknown is not None

@@ -92,7 +92,7 @@ class Presses:
         if asked is None or (asked.from_user and asked.from_user.id == self._bot.id):
             return Subject((), asked or message)  # only captions answer the bot's own answers
         shown = (asked,) if isinstance(picture_in(asked), Source) else ()
-        return Subject(shown, asked, question_in(words_in(asked, self._bot.bot)))
+        return Subject(shown, asked, question=question_in(words_in(asked, self._bot.bot)))
 
     def _too_old(self, query: CallbackQuery) -> str:
         who, said = str(query.from_user.id), language(query.from_user)

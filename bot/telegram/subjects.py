@@ -37,12 +37,14 @@ class Subject:
     Attributes:
         messages: Those with the pictures.
         asked: The message that was answered.
+        who: Was answered: not the sender of `asked` where they pressed a button.
         question: What was asked about them; "" for captions.
         digests: Of the pictures that the answer tells about; none if that is not known.
     """
 
     messages: Sequence[Message]
     asked: Message
+    who: str = ""
     question: str = ""
     digests: Sequence[str] = ()
 
@@ -104,13 +106,14 @@ class Subjects:
         shown = self._shown.get(whose) or self._shown.get((whose[0], ""), Shown())
         question = (exchanges[0].question or "") if exchanges else ""
         digests = tuple(exchange.digest for exchange in exchanges)
-        subject = Subject(shown.messages, asked, question, digests)
+        subject = Subject(shown.messages, asked, whose[1], question, digests)
         self._of[asked.chat_id, answer] = subject
 
     def forget(self, user: str) -> None:
         """Forget which pictures a person was told about, and what they asked."""
-        for answer in [each for each, held in self._of.items() if sender(held.asked) == user]:
-            del self._of[answer]
+        for answer, held in list(self._of.items()):
+            if user in {held.who, sender(held.asked)}:  # others may try again what they asked
+                del self._of[answer]
         for where, who in [whose for whose in self._shown if whose[1] == user]:
             if self._shown.get((where, "")) == self._shown[where, who]:
                 del self._shown[where, ""]

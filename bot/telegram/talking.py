@@ -32,6 +32,8 @@ from bot.telegram.subjects import Subjects, Whose, is_retry
 from bot.texts import Texts
 from bot.turns import TooManyWaitingError, Turns
 
+FORGOTTEN = "forgotten"  # the outcome of /forget
+
 
 class Talk:
     """Answers updates; `me` is known once the bot has introduced itself.
@@ -49,7 +51,8 @@ class Talk:
         self._albums: Albums[Message] = Albums(self._take, *albums)
         self._album_of: Recent[Whose, tuple[str, str, str]] = Recent()
         self._turns = Turns()
-        self._answers: Recent[tuple[int, int], tuple[int, str]] = Recent()
+        # Words need not be kept to be compared.
+        self._answers: Recent[tuple[int, int], tuple[int, int]] = Recent()
         self._unasked: Recent[str, list[Message]] = Recent()
         self._seen: Recent[int, None] = Recent()
         self._subjects = Subjects()
@@ -108,9 +111,6 @@ class Talk:
             return
         spoken = [words for message in messages if (words := words_in(message, self.me))]
         words = spoken[0] if spoken else ""
-        if words.lower().startswith("/forget"):
-            self._unasked.pop(where, None)
-            self._subjects.forget(sender(asked))
         replied = asked.reply_to_message
         subject = self._subjects.of(replied) if replied else None
         about = subject.messages if subject else [replied] if replied else ()
@@ -126,8 +126,10 @@ class Talk:
         try:
             async with self._turns.of(ask.whose):
                 # Only now is the answer to the question before its edit known.
-                said, before = self._answers.get((asked.chat_id, asked.message_id), (None, ""))
-                if ask.edited and ask.words == before:
+                said, before = self._answers.get(
+                    (asked.chat_id, asked.message_id), (None, hash(""))
+                )
+                if ask.edited and hash(ask.words) == before:
                     return  # something else than the question was changed: a place that moves, say
                 async with self._notices.before(asked, said if ask.edited else None) as notice:
                     reply = await self._reply(ask, notice.tell)
@@ -141,9 +143,10 @@ class Talk:
                 await say(self._bot, asked, reply)
             return
         if answer:
-            self._subjects.answer(ask.whose, asked, answer, reply.exchanges)
+            if reply.outcome != FORGOTTEN:
+                self._subjects.answer(ask.whose, asked, answer, reply.exchanges)
             if ask.messages:
-                self._answers[asked.chat_id, asked.message_id] = (answer, ask.words)
+                self._answers[asked.chat_id, asked.message_id] = (answer, hash(ask.words))
 
     def _repeats(self, ask: Ask, reply: Reply | None) -> bool:
         """Whether this person was refused in the same words twice a moment ago."""
@@ -166,7 +169,7 @@ class Talk:
                 self._subjects.show(ask.whose, ask.messages if own.pictures else about, shown)
             elif remarks:
                 return Reply("\n".join(remarks), error=True)
-            elif not ask.subject:
+            elif not (ask.subject or ask.words.lower().startswith("/forget")):
                 await self._catch_up(ask)
             fetching = asyncio.get_running_loop().time() - start
             reply = await self._assistant.handle(
@@ -176,9 +179,18 @@ class Talk:
                 ),
                 notify,
             )  # fmt: skip
+        if reply and reply.outcome == FORGOTTEN:  # only now is nothing of theirs in work here
+            self._forget(ask.who)
         if reply and remarks:
             return replace(reply, text="\n".join([reply.text, "", *remarks]))
         return reply
+
+    def _forget(self, who: str) -> None:
+        """Forget what a person asked and showed, wherever that was."""
+        self._subjects.forget(who)
+        for where, messages in list(self._unasked.items()):
+            if sender(messages[0]) == who:
+                del self._unasked[where]
 
     def _about(self, ask: Ask) -> Sequence[Message]:
         """The messages whose pictures the assistant has to be shown again.

@@ -24,7 +24,7 @@ from bot.web.gate import Gate
 from bot.web.guard import HEADERS, Guard
 from bot.web.pages import Pages
 from bot.web.refusal import Refusal
-from bot.web.sessions import new_session, remember, session_of
+from bot.web.sessions import Visitor, in_new_chat, remember, tells, visitor_of
 from bot.web.settings import WebSettings
 from bot.web.upload import Upload, read_upload
 
@@ -88,8 +88,8 @@ class _Chat:
 
     async def index(self, request: Request) -> Response:
         response = self._pages.index.answer(request)
-        if session_of(request) is None:
-            remember(request, response, new_session())
+        if tells(request):  # else the first message does it
+            remember(request, response, visitor_of(request), renew=True)
         return response
 
     async def asset(self, request: Request) -> Response:
@@ -102,21 +102,20 @@ class _Chat:
         return JSONResponse({"status": "ok"})
 
     async def messages(self, request: Request) -> Response:
-        session = session_of(request) or new_session()
+        visitor = visitor_of(request)
         try:
             with self._gate.admit() as share:
                 upload = await read_upload(request, self._settings, share)
-                response = await self._answer(session, upload)
+                response = await self._answer(visitor, upload)
         except Refusal as refusal:
             return self.refuse(request, refusal)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
-        if session_of(request) is None:
-            remember(request, response, session)
+        remember(request, response, visitor)
         return response
 
-    async def _answer(self, session: str, upload: Upload) -> Response:
-        incoming = Incoming("web", session, session, upload.text, upload.pictures)
+    async def _answer(self, visitor: Visitor, upload: Upload) -> Response:
+        incoming = Incoming("web", visitor.chat, visitor.person, upload.text, upload.pictures)
         try:
             reply = await self._assistant.handle(incoming)
         except Exception:
@@ -126,12 +125,13 @@ class _Chat:
         return _answer(reply or Reply(NOTHING_TO_SAY))
 
     async def conversation(self, request: Request) -> Response:
-        session = session_of(request)
-        if session is not None and isinstance(self._assistant, Forgets):
-            self._assistant.forget("web", session, session)
-        # A new id as well: an answer still under way then belongs to nobody.
+        visitor = visitor_of(request)
+        if isinstance(self._assistant, Forgets):
+            self._assistant.forget("web", visitor.chat, visitor.person)
+        # A new chat id as well: an answer still under way then belongs to no chat. The person
+        # stays who they are, or their settings would be lost and their log out of reach.
         response = Response(status_code=204)
-        remember(request, response, new_session())
+        remember(request, response, in_new_chat(visitor))
         return response
 
     def refuse(self, request: Request, refusal: Refusal) -> Response:

@@ -11,6 +11,7 @@ from discord_world import ASK_ABOUT, BLUE_CAPTION, DESCRIBE, MENUS, discord_worl
 from engine_stand_in import Said, StandIn
 
 from bot.discord import files
+from bot.discord.talking import RECENT
 from bot.texts import ENGLISH
 
 # --- commands --------------------------------------------------------------------------------
@@ -319,6 +320,23 @@ async def test_a_message_edited_to_call_the_bot_is_answered_once() -> None:
         await world.ben.edit(sent, "Hello")
         await world.ben.edit(sent, f"{world.me} thanks")
         assert world.said == [ENGLISH.thanks]
+
+
+async def test_a_message_that_is_not_known_is_answered_once_it_calls_the_bot() -> None:
+    async with discord_world() as world:
+        old = await world.ben.send(world.channel, "Hello")
+        await world.env.advance_time(RECENT.total_seconds())
+        new = await world.ann.send(world.channel, "Hello")
+        preview = await world.ann.send(world.channel, f"{world.me} hello")
+        assert world.said == [ENGLISH.hello]
+        await world.restart()
+        world.env.backend.set_pinned(world.channel.id, preview.id, True, actor_id=world.ben.id)
+        await world.ben.edit(old, f"{world.me} thanks")
+        assert world.said == [ENGLISH.hello]
+        await world.ann.edit(new, f"{world.me} thanks")
+        assert world.said == [ENGLISH.hello, ENGLISH.thanks]
+        await world.ann.edit(new, f"{world.me} hello")
+        assert world.said == [ENGLISH.hello] * 2  # the same answer, changed
 
 
 async def test_the_button_describes_what_its_answer_was_about_even_after_a_restart() -> None:

@@ -31,6 +31,18 @@ async def test_commands_and_buttons_tell_the_language_also_for_later_messages() 
         assert [each.content for each in done.followups] == [GERMAN.button_too_old]
 
 
+async def test_a_language_is_forgotten_on_request() -> None:
+    async with discord_world() as world:
+        world.locale = "de"
+        await world.ann.slash(world.channel, "help")
+        await world.ben.slash(world.channel, "help")
+        done = await world.ann.slash(world.channel, "forget")
+        assert done.response.content == GERMAN.forgotten
+        for person in (world.ann, world.ben):
+            await person.send(world.channel, f"{world.me} hello")
+        assert world.said[-2:] == [ENGLISH.hello, GERMAN.hello]
+
+
 async def test_of_who_never_said_a_server_that_chose_a_language_tells() -> None:
     async with discord_world(server="de") as world:
         await world.ann.send(world.channel, f"{world.me} hello")

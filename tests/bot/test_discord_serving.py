@@ -63,7 +63,25 @@ async def test_a_busy_discord_gets_the_answer_a_little_later(
         stopped.set()
         await asyncio.wait_for(task, 20)
     assert api.troubles == []
+    (warned,) = [each for each in caplog.records if each.name == "discord.http"]
+    assert "429" in warned.getMessage()
+    assert "channels" not in warned.getMessage()
     assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("discord.http", "POST %s responded with 429. Retrying in 2.00 seconds."),
+        ("discord.webhook.async", "Webhook ID %s is rate limited. Retrying in 2.00 seconds."),
+    ],
+)
+def test_warnings_name_no_channel(name: str, words: str, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(2):
+        bot()
+    for what in (123456789012345678, "https://discord.com/api/v10/channels/1/messages"):
+        logging.getLogger(name).warning(words, what)
+    assert [each.getMessage() for each in caplog.records] == [words % "…"] * 2
 
 
 async def test_what_takes_too_long_does_not_keep_it_from_stopping(

@@ -67,6 +67,18 @@ async def test_a_server_without_drafts_is_asked_for_one_once(status: int) -> Non
         assert len(api.of("sendMessage")) == 2
 
 
+async def test_a_draft_that_one_chat_does_not_take_is_skipped_there_alone() -> None:
+    engine = StandIn(ahead=WORTH_TELLING)
+    async with telegram(engine) as api:
+        refused = {"description": "Bad Request: chat not found"}
+        api.faults["sendMessageDraft"].append((400, refused, 0))
+        for number, user in enumerate((7, 8), 1):
+            api.photo(b"red", "What color is it?", user=user)
+            await api.answers(number)
+        assert api.said == ["Red."] * 2
+        assert [call["chat_id"] for _, call in api.of("sendMessageDraft")] == [8]
+
+
 async def test_a_draft_that_fails_for_now_is_no_loss() -> None:
     engine = StandIn(ahead=WORTH_TELLING)
     busy = {"description": "Too Many Requests", "parameters": {"retry_after": 60}}

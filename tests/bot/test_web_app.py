@@ -14,7 +14,7 @@ from web_client import HERE, SMALL, Echo, client, form
 from bot.messages import Incoming, Reply
 from bot.web import WebSettings, create_app
 from bot.web.gate import BUSY
-from bot.web.sessions import COOKIE
+from bot.web.sessions import CHAT, PERSON
 
 
 async def test_a_person_keeps_their_session_and_their_picture() -> None:
@@ -23,9 +23,14 @@ async def test_a_person_keeps_their_session_and_their_picture() -> None:
         page = await web.get("/")
         first = await web.post("/api/messages", **form("", b"picture one"))
         second = await web.post("/api/messages", **form("what\r\ncolour?"))
-    cookie = page.headers["set-cookie"].lower()
-    assert all(part in cookie for part in ("httponly", "samesite=strict", "path=/"))
-    assert "secure" not in cookie
+    cookies = [cookie.lower() for cookie in page.headers.get_list("set-cookie")]
+    assert [cookie.partition("=")[0] for cookie in cookies] == [PERSON, CHAT]
+    for cookie in cookies:
+        assert all(part in cookie for part in ("httponly", "samesite=strict", "path=/"))
+        assert "secure" not in cookie
+    # The person outlives the browser's run; the chat does not.
+    assert ["max-age=34560000" in cookie for cookie in cookies] == [True, False]
+    assert "expires" not in cookies[1]
     assert "set-cookie" not in first.headers
     assert second.json() == {
         "reply": f"what\ncolour?|{hashlib.sha256(b'picture one').hexdigest()}",
@@ -33,19 +38,22 @@ async def test_a_person_keeps_their_session_and_their_picture() -> None:
         "error": False,
         "reference": "",
     }
-    session = page.cookies[COOKIE]
-    assert {(m.platform, m.chat, m.user) for m in echo.heard} == {("web", session, session)}
-    assert len(session) == 32
+    chat, person = page.cookies[CHAT], page.cookies[PERSON]
+    assert {(m.platform, m.chat, m.user) for m in echo.heard} == {("web", chat, person)}
+    assert len(chat) == len(person) == 32
+    assert chat != person
     assert echo.heard[0].pictures[0].name == "secret-0.jpg"
 
 
 async def test_the_cookie_is_secure_over_https_and_made_up_ids_are_replaced() -> None:
     echo = Echo()
     async with client(echo, base="https://localhost") as web:
-        web.cookies.set(COOKIE, "guess-me")
+        web.cookies.set(PERSON, "guess-me")
+        web.cookies.set(CHAT, "c" * 32)  # of somebody else
         response = await web.post("/api/messages", **form("hi"))
-    assert "secure" in response.headers["set-cookie"].lower()
-    assert echo.heard[0].user == response.cookies[COOKIE] != "guess-me"
+    assert all("; secure" in each.lower() for each in response.headers.get_list("set-cookie"))
+    assert echo.heard[0].user == response.cookies[PERSON] != "guess-me"
+    assert echo.heard[0].chat == response.cookies[CHAT] != "c" * 32
 
 
 async def test_fifty_people_at_once_each_get_their_own_answer() -> None:
@@ -67,15 +75,49 @@ async def test_fifty_people_at_once_each_get_their_own_answer() -> None:
         assert reply == expected
 
 
-async def test_new_chat_forgets_and_changes_the_session() -> None:
+async def test_after_new_chat_the_same_person_is_in_another_chat() -> None:
+    echo = Echo(pause=lambda: 0.05)
+    async with client(echo) as web:
+        await web.get("/")
+        chat, person = web.cookies[CHAT], web.cookies[PERSON]
+        late = asyncio.create_task(web.post("/api/messages", **form("", b"a picture")))
+        await asyncio.sleep(0.01)
+        response = await web.delete("/api/conversation")
+        assert response.status_code == 204
+        assert "set-cookie" not in (await late).headers
+        answer = await web.post("/api/messages", **form("what?"))
+    assert echo.forgotten == [("web", chat, person)]
+    first, second = echo.heard
+    assert (first.chat, first.user) == (chat, person)
+    assert (second.chat, second.user) == (web.cookies[CHAT], person)
+    assert second.chat != chat
+    assert answer.json()["reply"] == "what?|none"  # what was still under way belongs to nobody
+
+
+@pytest.mark.parametrize("site", ["cross-site", ""])
+async def test_who_follows_a_link_from_elsewhere_is_not_taken_for_somebody_new(site: str) -> None:
+    echo = Echo()
+    async with client(echo) as web:
+        page = await web.get("/", headers={"sec-fetch-site": site})  # without strict cookies
+        assert "set-cookie" not in page.headers
+        first = await web.post("/api/messages", **form("hi"))
+        await web.post("/api/messages", **form("hi"))
+    assert first.cookies[PERSON] == echo.heard[0].user == echo.heard[1].user
+    assert echo.heard[0].chat == echo.heard[1].chat
+
+
+async def test_a_person_comes_back_as_the_same_in_another_chat() -> None:
     echo = Echo()
     async with client(echo) as web:
         await web.get("/")
-        old = web.cookies[COOKIE]
-        response = await web.delete("/api/conversation")
-        assert response.status_code == 204
-        assert web.cookies[COOKIE] != old
-    assert echo.forgotten == [("web", old, old)]
+        await web.post("/api/messages", **form("hi"))
+        web.cookies.delete(CHAT)  # the browser was closed
+        page = await web.get("/")
+        await web.post("/api/messages", **form("hi"))
+    assert PERSON in page.cookies  # its time begins anew
+    first, second = echo.heard
+    assert first.user == second.user
+    assert first.chat != second.chat
 
 
 async def test_a_failing_assistant_leaves_a_sentence_and_a_trace_with_one_reference(

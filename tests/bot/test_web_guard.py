@@ -55,7 +55,7 @@ async def test_only_our_own_names_are_answered(
     settings: WebSettings, host: str, status: int
 ) -> None:
     async with client(settings) as web:
-        response = await web.get("/", headers={"host": host})
+        response = await web.get("/", headers={"host": host, "sec-fetch-site": "none"})
     assert response.status_code == status
     assert ("set-cookie" in response.headers) == (status == 200)
 

@@ -18,11 +18,11 @@ SMALL = WebSettings(picture_bytes=1000, pictures=3, text_bytes=200)
 
 
 class Echo:
-    """Answers with what it was given, after a moment; remembers pictures by person."""
+    """Answers with what it was given, after a moment; remembers pictures by chat and person."""
 
     def __init__(self, pause: Callable[[], float] = lambda: 0.0) -> None:
         self.heard: list[Incoming] = []
-        self.last: dict[str, str] = {}
+        self.last: dict[tuple[str, str], str] = {}
         self.forgotten: list[tuple[str, str, str]] = []
         self._pause = pause
 
@@ -33,11 +33,10 @@ class Echo:
             return None
         if incoming.text == "crash":
             raise RuntimeError("the model fell over")
+        whose = (incoming.chat, incoming.user)
         for picture in incoming.pictures:
-            self.last[incoming.user] = hashlib.sha256(picture.content).hexdigest()
-        return Reply(
-            f"{incoming.text}|{self.last.get(incoming.user, 'none')}", (Button("Describe", "/c"),)
-        )
+            self.last[whose] = hashlib.sha256(picture.content).hexdigest()
+        return Reply(f"{incoming.text}|{self.last.get(whose, 'none')}", (Button("Describe", "/c"),))
 
     def forget(self, platform: str, chat: str, user: str) -> None:
         self.forgotten.append((platform, chat, user))
@@ -45,7 +44,8 @@ class Echo:
 
 def client(assistant: Any, settings: WebSettings | None = None, base: str = HERE) -> Any:
     transport = httpx.ASGITransport(app=create_app(assistant, settings=settings))
-    return httpx.AsyncClient(transport=transport, base_url=base)
+    headers = {"sec-fetch-site": "same-origin"}
+    return httpx.AsyncClient(transport=transport, base_url=base, headers=headers)
 
 
 def form(text: str = "", *pictures: bytes) -> dict[str, Any]:

@@ -120,6 +120,35 @@ def test_an_answer_can_be_rated_and_tried_again(
     assert engine.ranks == [1]
 
 
+def test_trying_again_leaves_the_photos_that_wait(
+    page: Page, engine: FakeEngine, photos: dict[str, str]
+) -> None:
+    page.add(photos["blue.png"])
+    page.type("What colour is the wall?", Keys.ENTER)
+    page.answers(1)
+    page.add(photos["red.jpg"])
+    engine.ranks.clear()
+    page.find(".chip:last-of-type").click()
+    assert page.answers(2)[1] == "Blue."
+    assert engine.ranks == [1]
+    assert len(page.texts("#tray li")) == len(page.texts(".mine img")) == 1
+
+
+def test_a_rating_that_gets_lost_can_be_given_again(page: Page, photos: dict[str, str]) -> None:
+    page.add(photos["blue.png"])
+    page.type("What colour is the wall?", Keys.ENTER)
+    page.answers(1)
+    network(page, offline=True)
+    page.find(".chip[aria-label]").click()
+    assert "cannot be reached" in page.until(lambda: page.texts(".thanks"))[0]
+    assert page.texts(".chip") == ["Caption it", "👍", "👎", "Try again"]
+    network(page, offline=False)
+    page.find(".chip[aria-label]").click()
+    page.until(lambda: page.texts(".chip") == ["Caption it", "Try again"])
+    (thanks,) = page.until(lambda: page.texts(".thanks"))
+    assert "cannot be reached" not in thanks
+
+
 def test_several_photos_each_get_their_caption(page: Page, photos: dict[str, str]) -> None:
     page.add(photos["red.jpg"], photos["scan.tiff"])
     page.until(lambda: page.texts("#tray .tile") == ["TIFF"])
@@ -151,13 +180,17 @@ def test_what_goes_wrong_is_said_and_can_be_tried_again(
     assert page.find(".error p").text.endswith(".")
     assert "Traceback" not in page.find(".error").text
 
-    page.driver.execute_cdp_cmd("Network.enable", {})
-    offline = {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}
-    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", offline)
+    network(page, offline=True)
     page.type("Still there?", Keys.ENTER)
     assert "cannot be reached" in page.answers(3)[2]
-    online = offline | {"offline": False, "downloadThroughput": -1, "uploadThroughput": -1}
-    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", online)
+    network(page, offline=False)
+
+
+def network(page: Page, *, offline: bool) -> None:
+    page.driver.execute_cdp_cmd("Network.enable", {})
+    speed = 0 if offline else -1
+    how = {"latency": 0, "downloadThroughput": speed, "uploadThroughput": speed}
+    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", how | {"offline": offline})
     page.driver.get_log("browser")  # the lost connection is reported there, rightly
 
 

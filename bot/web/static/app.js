@@ -60,8 +60,10 @@ function hint(waiting) {
 
 /** Sends text and the waiting photos; `shown` is what the person's bubble says. */
 function ask(text, shown = text) {
-  if (underWay) return;
-  const photos = tray.take();
+  if (!underWay) say(text, shown, tray.take());
+}
+
+function say(text, shown, photos) {
   used.push(...photos);
   warn("");
   const drawn = log.addMine(shown, photos);
@@ -111,15 +113,22 @@ function suggestions(reply, message) {
 
 function choose({ action, label }, chip) {
   if (isRating(action)) rate(action, chip);
-  else ask(action, label);
+  else if (action !== RETRY) ask(action, label);
+  else if (!underWay) say(action, label, []); // it means the last answer, not what waits to be sent
   settle();
 }
 
-/** Sends a rating by the way: no bubble, and only its two buttons go. */
+/** Sends a rating by the way: no bubble, and only its two buttons go, unless it gets lost. */
 async function rate(action, chip) {
   const { parentElement: row } = chip;
-  for (const old of row.querySelectorAll(".chip[aria-label]")) old.remove();
+  const pair = row.querySelectorAll(".chip[aria-label]");
+  for (const button of pair) button.hidden = true;
+  row.querySelector(".thanks")?.remove();
   const reply = await send(action, [], new AbortController());
+  for (const button of pair) {
+    if (reply.error) button.hidden = false;
+    else button.remove();
+  }
   row.append(element("p", "thanks", reply.text));
 }
 
