@@ -50,7 +50,7 @@ run: $(READY)
 	@$(BIN)/glimpse web $(ARGS)
 
 test: $(READY)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(READY)
 	@$(BIN)/ruff check .

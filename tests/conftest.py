@@ -18,6 +18,8 @@ for _name in [*os.environ]:
         del os.environ[_name]
 for _name in ("FORCE_COLOR", "TTY_COMPATIBLE", "RANK", "WORLD_SIZE", "PYTHONWARNINGS"):
     os.environ.pop(_name, None)
+if "PYTEST_XDIST_WORKER" in os.environ:  # tests side by side share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.update(
     HF_HUB_DISABLE_PROGRESS_BARS="1",
     HF_HUB_DISABLE_TELEMETRY="1",
