@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +65,13 @@ def everything(db: Database) -> Iterator[Row]:
 
 
 def stats(db: Database, days: int) -> Row:
-    """Figures of the last days: use, how long people waited, what failed, what was asked."""
-    since = stamp(datetime.now(UTC) - timedelta(days=days))
+    """Figures of the last days, today among them: use, waits, what failed, what was asked."""
+    since = stamp(datetime.now(UTC) - timedelta(days=days - 1))[:10]
     use = [
         *db.query(
-            "SELECT substr(at, 1, 10) AS day, platform, outcome, count(*) AS exchanges, "
+            "SELECT day, platform, outcome, count(*) AS exchanges, "
             "sum(confidence) AS confidence, count(confidence) AS sure "
-            "FROM exchanges WHERE at >= ? GROUP BY day, platform, outcome",
+            "FROM exchanges WHERE day >= ? GROUP BY day, platform, outcome",
             [since],
         )
     ]
@@ -138,11 +140,17 @@ def back_up(path: Path, target: Path) -> int:
 
 
 def _percentiles(db: Database, kind: str, since: str) -> dict[str, float] | None:
-    """Seconds within which these shares of the answers came."""
-    sql = "SELECT seconds FROM exchanges WHERE kind = ? AND at >= ? AND seconds IS NOT NULL"
-    ordered = sorted(seconds for (seconds,) in db.execute(sql, [kind, since]))
-    places = {f"p{100 * share:.0f}": int(share * (len(ordered) - 1)) for share in SHARES}
-    return {name: ordered[place] for name, place in places.items()} if ordered else None
+    """Seconds within which these shares of the answers came, to a hundredth."""
+    counts = db.execute(
+        "SELECT CAST(round(100 * seconds) AS INTEGER) AS h, count(*) FROM exchanges "
+        "WHERE kind = ? AND at >= ? AND seconds IS NOT NULL GROUP BY h ORDER BY h",
+        [kind, since],
+    ).fetchall()
+    sums = [*accumulate(count for _, count in counts)]
+    if not sums:
+        return None
+    places = {f"p{100 * share:.0f}": int(share * (sums[-1] - 1)) for share in SHARES}
+    return {name: counts[bisect_right(sums, place)][0] / 100 for name, place in places.items()}
 
 
 def _summed(use: Sequence[Row], keys: Sequence[str]) -> list[Row]:

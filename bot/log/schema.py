@@ -13,7 +13,7 @@ FTS = "exchanges_fts"
 EXCHANGES = """
     CREATE TABLE exchanges (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
-        at TEXT NOT NULL, number TEXT NOT NULL, place INTEGER NOT NULL,
+        at TEXT NOT NULL, day TEXT NOT NULL, number TEXT NOT NULL, place INTEGER NOT NULL,
         person INTEGER NOT NULL REFERENCES people (id),
         chat INTEGER NOT NULL REFERENCES chats (id),
         platform TEXT NOT NULL, picture INTEGER REFERENCES pictures (id),
@@ -57,7 +57,7 @@ def people_pictures_exchanges_ratings(db: Database) -> None:
     exchanges.create_index(["number", "place"], unique=True)  # nothing is kept twice
     for columns in (
         ("person",), ("chat",), ("picture",), ("reference",), ("question", "at"),
-        ("at", "platform", "outcome", "confidence"), ("kind", "at", "seconds"),
+        ("day", "platform", "outcome", "confidence"), ("kind", "at", "seconds"),
     ):  # fmt: skip
         exchanges.create_index([*columns])
     db.table("ratings").create_index(["number", "person"], unique=True)

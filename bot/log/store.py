@@ -122,11 +122,11 @@ class Store:
 
     def purge(self, before: datetime) -> int:
         """Erase what is older, and whatever nothing is left of; tells how many exchanges."""
-        old = [stamp(before)]
+        old, where = [stamp(before)[:10], stamp(before)], "day <= ? AND at < ?"
         self._run(
-            "DELETE FROM ratings WHERE number IN (SELECT number FROM exchanges WHERE at < ?)", old
+            f"DELETE FROM ratings WHERE number IN (SELECT number FROM exchanges WHERE {where})", old
         )
-        exchanges = self._run("DELETE FROM exchanges WHERE at < ?", old)
+        exchanges = self._run(f"DELETE FROM exchanges WHERE {where}", old)
         for table, column in _NAMED.items():
             self._run(
                 f"DELETE FROM {table} WHERE NOT EXISTS "
@@ -163,9 +163,9 @@ class Store:
         self, record: Record, person: int, chat: int, place: int, exchange: Exchange | None
     ) -> None:
         row: dict[str, Any] = {
-            "at": stamp(record.at), "number": record.number, "place": place, "person": person,
-            "chat": chat, "platform": record.platform, "kind": "message",
-            "outcome": record.outcome, "reference": record.reference or None,
+            "at": stamp(record.at), "day": stamp(record.at)[:10], "number": record.number,
+            "place": place, "person": person, "chat": chat, "platform": record.platform,
+            "kind": "message", "outcome": record.outcome, "reference": record.reference or None,
             "seconds": record.seconds, "fetching": record.fetching,
             "question": kept(record.question) or None,
         }  # fmt: skip

@@ -107,7 +107,7 @@ def test_an_answer_can_be_rated_and_tried_again(
     page.add(photos["blue.png"])
     page.type("What colour is the wall?", Keys.ENTER)
     assert page.answers(1) == ["Blue."]
-    assert page.texts(".chip") == ["Caption it", "👍", "👎", "Try again"]
+    assert page.texts(".chip") == ["Caption it", "", "", "Try again"]  # two are drawn
     good = page.find(".chip[aria-label]")
     assert good.accessible_name == "Good answer"
     good.click()
@@ -141,7 +141,7 @@ def test_a_rating_that_gets_lost_can_be_given_again(page: Page, photos: dict[str
     network(page, offline=True)
     page.find(".chip[aria-label]").click()
     assert "cannot be reached" in page.until(lambda: page.texts(".thanks"))[0]
-    assert page.texts(".chip") == ["Caption it", "👍", "👎", "Try again"]
+    assert page.texts(".chip") == ["Caption it", "", "", "Try again"]  # two are drawn
     network(page, offline=False)
     page.find(".chip[aria-label]").click()
     page.until(lambda: page.texts(".chip") == ["Caption it", "Try again"])

@@ -4,6 +4,11 @@ import { element, icon } from "./dom.js";
 import { describe } from "./photos.js";
 
 const WARNING = "M12 8v5M12 16.5v.01M10.3 4 2.7 17.5A2 2 0 0 0 4.4 20.5h15.2a2 2 0 0 0 1.7-3L13.7 4a2 2 0 0 0-3.4 0Z";
+// Not every system has a font for emoji.
+const EMOJI = {
+  "👍": "M7 11v9H4v-9h3Zm0 0 4-8a2.5 2.5 0 0 1 2.5 2.5V9h4.7a2 2 0 0 1 2 2.3l-1.2 7a2 2 0 0 1-2 1.7H7",
+  "👎": "M17 13V4h3v9h-3Zm0 0-4 8a2.5 2.5 0 0 1-2.5-2.5V15H5.8a2 2 0 0 1-2-2.3l1.2-7a2 2 0 0 1 2-1.7H17",
+};
 
 export class Log {
   constructor(log, scroller) {
@@ -87,7 +92,9 @@ export class Log {
     row.setAttribute("role", "group");
     row.setAttribute("aria-label", "Suggestions");
     for (const button of buttons) {
-      const chip = element("button", "chip", button.label);
+      const drawn = EMOJI[button.label];
+      const chip = element("button", `chip ${drawn ? "drawn" : ""}`, drawn ? "" : button.label);
+      if (drawn) chip.append(icon(drawn));
       chip.type = "button";
       if (button.name) {
         chip.setAttribute("aria-label", button.name);
