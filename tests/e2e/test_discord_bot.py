@@ -50,11 +50,14 @@ async def test_a_photo_is_answered_until_the_process_is_told_to_stop(
             assert "cat" in api.said[0].lower()
             await api.dm("Is there a dog?")
             await api.until(lambda: len(api.said) == 2, seconds=30)
+            assert process.stdout is not None
+            line = await asyncio.wait_for(process.stdout.readline(), 30)
+            assert line == b"Glimpse is on Discord as glimpse. Ctrl-C stops it.\n"
             process.send_signal(signal.SIGTERM)
             out, err = await asyncio.wait_for(process.communicate(), 30)
         finally:
             if process.returncode is None:
                 process.kill()
     assert process.returncode == 0
-    assert out.decode() == "Glimpse is on Discord as glimpse. Ctrl-C stops it.\n"
+    assert out == b""
     assert err.decode() == "Loading the model, which takes a few seconds...\n"

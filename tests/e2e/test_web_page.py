@@ -264,7 +264,7 @@ def test_everything_works_from_the_keyboard(page: Page, photos: dict[str, str]) 
         page.driver.switch_to.active_element.send_keys(Keys.TAB)
         order.append(page.focused())
     assert order[:3] == ["skip", "new-chat", "scroller"]
-    assert order[3:9] == ["chip"] * 6
+    assert [name.split()[0] for name in order[3:9]] == ["chip"] * 6
     assert order[9:12] == ["question", "add", "caption"]
     ring = "return getComputedStyle(document.activeElement).outlineStyle"
     assert page.run(ring) == "solid"

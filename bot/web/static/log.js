@@ -93,7 +93,7 @@ export class Log {
     row.setAttribute("aria-label", "Suggestions");
     for (const button of buttons) {
       const drawn = EMOJI[button.label];
-      const chip = element("button", `chip ${drawn ? "drawn" : ""}`, drawn ? "" : button.label);
+      const chip = element("button", drawn ? "chip drawn" : "chip", drawn ? "" : button.label);
       if (drawn) chip.append(icon(drawn));
       chip.type = "button";
       if (button.name) {
