@@ -88,14 +88,17 @@ class StandIn:
 
     def release(self) -> None:
         """Answer everything that waits."""
-        for future, picture, question in self.queue:
+        while True:
+            try:
+                future, picture, question = self.queue.pop(0)
+            except IndexError:  # another thread may have answered the rest
+                return
             if future.set_running_or_notify_cancel():
                 said = self.answer(picture, question)
                 if isinstance(said, Exception):
                     future.set_exception(said)
                 else:
                     future.set_result(said)
-        self.queue.clear()
 
 
 class Clock:
