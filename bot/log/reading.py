@@ -91,7 +91,7 @@ def stats(db: Database, days: int) -> Row:
         "asked": [
             *db.query(
                 "SELECT question, count(*) AS times FROM exchanges WHERE question IS NOT NULL "
-                "AND at >= ? GROUP BY question ORDER BY times DESC, question LIMIT 10",
+                "AND day >= ? GROUP BY question ORDER BY times DESC, question LIMIT 10",
                 [since],
             )
         ],
@@ -143,7 +143,7 @@ def _percentiles(db: Database, kind: str, since: str) -> dict[str, float] | None
     """Seconds within which these shares of the answers came, to a hundredth."""
     counts = db.execute(
         "SELECT CAST(round(100 * seconds) AS INTEGER) AS h, count(*) FROM exchanges "
-        "WHERE kind = ? AND at >= ? AND seconds IS NOT NULL GROUP BY h ORDER BY h",
+        "WHERE kind = ? AND day >= ? AND seconds IS NOT NULL GROUP BY h ORDER BY h",
         [kind, since],
     ).fetchall()
     sums = [*accumulate(count for _, count in counts)]

@@ -56,8 +56,8 @@ def people_pictures_exchanges_ratings(db: Database) -> None:
     exchanges = db.table("exchanges")
     exchanges.create_index(["number", "place"], unique=True)  # nothing is kept twice
     for columns in (
-        ("person",), ("chat",), ("picture",), ("reference",), ("question", "at"),
-        ("day", "platform", "outcome", "confidence"), ("kind", "at", "seconds"),
+        ("person",), ("chat",), ("picture",), ("reference",), ("question", "day"),
+        ("day", "platform", "outcome", "confidence"), ("kind", "day", "seconds"),
     ):  # fmt: skip
         exchanges.create_index([*columns])
     db.table("ratings").create_index(["number", "person"], unique=True)
