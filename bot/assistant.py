@@ -7,7 +7,6 @@ in the texts that `languages` chooses.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from functools import partial
@@ -15,13 +14,13 @@ from functools import partial
 from bot.access import Access
 from bot.diary import Diary
 from bot.intents import Intent, Kind, read_intent
-from bot.languages import Languages, speaks
+from bot.languages import Languages
 from bot.limits import Limits
-from bot.log import LogError
 from bot.looking import Cause, Looker, Trouble, crashed
 from bot.memory import Album, Conversation, Gone, Memory
-from bot.messages import AnswersPictures, Exchange, Incoming, Notify, Rating, Reply
-from bot.speaking import LOG_OFF, LOG_ON, Speaker, error
+from bot.messages import AnswersPictures, Exchange, Incoming, Notify, Reply
+from bot.personal import Personal
+from bot.speaking import Speaker, error
 from bot.texts import Texts
 from bot.turns import TooManyWaitingError, Turns
 from bot.wording import Sureness
@@ -63,10 +62,14 @@ class Assistant:
         self._seconds = self._memory.seconds
         self._limits = Limits() if limits is None else limits
         self._access = access
-        self._languages = Languages()
         self._sureness = sureness
         self._turns = Turns()
         self._diary = diary or Diary()
+        self._languages = Languages(self._diary.language, self._diary.choose_language)
+        self._personal = Personal(
+            self._diary, self._languages, self.forget_person,
+            lambda *person: self._speaker(self.texts(*person)),
+        )  # fmt: skip
 
     async def handle(self, incoming: Incoming, notify: Notify | None = None) -> Reply | None:
         """Answer one message; None where the bot was not meant. Never raises an error.
@@ -137,7 +140,7 @@ class Assistant:
             replied=bool(incoming.reply_pictures),
             several=isinstance(album, Album) and len(album.entries) > 1,
         )
-        aside = await self._aside(who, incoming.language, intent, speaker)
+        aside = await self._personal.handle(who, incoming.language, intent)
         if aside:
             return aside
         if isinstance(album, Gone):
@@ -145,7 +148,7 @@ class Assistant:
                 return speaker.no_picture(gone=album is Gone.EXPIRED)
             return speaker.sentence(intent, offer_caption=False)
         if intent.kind is Kind.CORRECTED:
-            noted = await self._correct(who, album.number, intent.rest)
+            noted = await self._personal.correct(who, album.number, intent.rest)
             intent = intent if noted else Intent(Kind.SORRY)
         if intent.kind is Kind.RETRY:
             intent = _asked_last(album)
@@ -154,52 +157,8 @@ class Assistant:
         whole = sent is not None
         return await self._look(who, album, intent, speaker, notify, all_of_them=whole)
 
-    async def _aside(
-        self, who: Conversation, device: str, intent: Intent, speaker: Speaker
-    ) -> Reply | None:
-        """The reply to what is about the person; None if the message is about a picture."""
-        if intent.kind is Kind.SETTINGS:
-            return await self._set(who, device, intent.rest)
-        if intent.kind is Kind.PRIVACY:
-            return speaker.privacy(self._diary.days)
-        if intent.kind is Kind.FORGET:
-            return await self._forget(who, speaker)
-        if intent.kind is Kind.RATED:
-            self._diary.rate(Rating(who.platform, who.user, intent.rest, intent.good))
-        return None
-
     def _speaker(self, texts: Texts) -> Speaker:
         return Speaker(texts, self._sureness, self._seconds)
-
-    async def _forget(self, who: Conversation, speaker: Speaker) -> Reply:
-        self.forget_person(who.platform, who.user)
-        self._languages.forget(who.platform, who.user)
-        try:
-            return speaker.forgotten(await self._diary.forget(who.platform, who.user))
-        except LogError:
-            return speaker.forgotten_later()
-
-    async def _correct(self, who: Conversation, number: str, correction: str) -> bool:
-        """Keep what an answer should have been; returns whether that is kept."""
-        with contextlib.suppress(LogError):
-            if number and await self._diary.is_logged(who.platform, who.user):
-                self._diary.rate(Rating(who.platform, who.user, number, False, correction))
-                return True
-        return False
-
-    async def _set(self, who: Conversation, device: str, wish: str) -> Reply:
-        """Change what a person may choose, or tell what is chosen."""
-        wish = " ".join(wish.lower().split())
-        chosen = self._languages.choose(who.platform, who.user, wish)
-        logged = None if self._diary.days is None else wish != LOG_OFF
-        with contextlib.suppress(LogError):  # then it is done as soon as it can be
-            if wish in {LOG_ON, LOG_OFF}:
-                await self._diary.set_logged(who.platform, who.user, logged=wish == LOG_ON)
-            logged = await self._diary.is_logged(who.platform, who.user)
-        automatic = self._languages.is_automatic(who.platform, who.user)
-        speaker = self._speaker(self.texts(who.platform, who.user, device))
-        alike = automatic and speaks(device)
-        return speaker.settings(alike=alike, automatic=automatic, chosen=chosen, logged=logged)
 
     def _keep_pictures(self, who: Conversation, incoming: Incoming) -> Album | None:
         """Remember what this message shows: its own pictures, else those it replies to."""

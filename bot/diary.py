@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from bot.intents import UNANSWERABLE
-from bot.log import Erased, Log, LogError, Record
+from bot.log import Erased, Kept, Log, LogError, Record
 from bot.log.records import kept
 from bot.messages import Incoming, Rating, Reply
 
@@ -40,6 +40,11 @@ class Diary:
     def days(self) -> float | None:
         """How long exchanges are kept; None if they are not."""
         return self._log.days if self._log else None
+
+    @property
+    def offers_sharing(self) -> bool:
+        """Whether pictures can be kept of who allows it."""
+        return self._log is not None and self._log.cipher is not None
 
     def note(self, incoming: Incoming, reply: Reply, seconds: float) -> None:
         """Keep a message and its reply; never waits, never fails."""
@@ -73,15 +78,15 @@ class Diary:
             return None
         return await _waited(self._log.forget(platform, user))
 
-    async def is_logged(self, platform: str, user: str) -> bool | None:
-        """Whether a person's exchanges are kept; None if nobody's are.
+    async def wished(self, platform: str, user: str) -> Kept | None:
+        """What is kept of a person; None if nothing is of anybody.
 
         Raises:
             LogError: That cannot be told now.
         """
         if self._log is None:
             return None
-        return await _waited(self._log.is_logged(platform, user))
+        return await _waited(self._log.wished(platform, user))
 
     async def set_logged(self, platform: str, user: str, *, logged: bool) -> None:
         """Keep a person's exchanges from now on, or not.
@@ -91,6 +96,24 @@ class Diary:
         """
         if self._log:
             await _waited(self._log.set_logged(platform, user, logged=logged))
+
+    async def set_sharing(self, platform: str, user: str, *, shares: bool) -> None:
+        """Keep a person's pictures from now on, or erase them.
+
+        Raises:
+            LogError: That cannot be noted now.
+        """
+        if self._log:
+            await _waited(self._log.set_sharing(platform, user, shares=shares))
+
+    def language(self, platform: str, user: str) -> str:
+        """The language that a person chose, as far as that is kept; else ""."""
+        return self._log.language(platform, user) if self._log else ""
+
+    def choose_language(self, platform: str, user: str, language: str) -> None:
+        """Keep the language that a person chose; "" for that of their device."""
+        if self._log:
+            self._log.choose(platform, user, language)
 
 
 async def _waited(done: Future[T]) -> T:

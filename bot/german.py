@@ -97,7 +97,7 @@ GERMAN = Texts(
     forgotten="Erledigt, ich habe deine Bilder vergessen.",
     forgotten_rows=(
         "Erledigt, ich habe deine Bilder vergessen und gelöscht, was ich von dir behalten hatte. "
-        "Nachrichten: {exchanges}, Bewertungen: {ratings}."
+        "Nachrichten: {exchanges}, Bewertungen: {ratings}, gespeicherte Bilder: {pictures}."
     ),
     forgotten_later=(
         "Deine Bilder habe ich vergessen. Was ich sonst von dir behalte, lösche ich, sobald ich "
@@ -110,7 +110,7 @@ GERMAN = Texts(
     ),
     privacy_logged=(
         "1. Dein letztes Bild behalte ich nur im Arbeitsspeicher (höchstens {time} lang), damit du "
-        "weiterfragen kannst. Ich speichere keine Bilder.\n"
+        "weiterfragen kannst. {pictures}\n"
         "2. Deine Fragen und meine Antworten behalte ich eine Weile ({days}), damit mein Betreiber "
         "Fehler finden und mich verbessern kann.\n"
         "3. Dazu kommen ein Code statt deines Namens, die Sprache deines Geräts, Größe und "
@@ -120,6 +120,13 @@ GERMAN = Texts(
         "5. Niemand sonst bekommt etwas davon. Mit /settings bleibst du ganz draußen.\n"
         "6. /forget löscht alles sofort."
     ),
+    privacy_unsaved="Ich speichere keine Bilder.",
+    privacy_may_save=(
+        "Deine Bilder speichere ich nicht, außer du erlaubst es mir unter /settings."
+    ),
+    privacy_saved=(
+        "Weil du es erlaubt hast, speichere ich deine Bilder eine Weile ({days}), verschlüsselt."
+    ),
     language="Deutsch",
     settings="Ich spreche {language} mit dir{automatic}. Wähle gern eine andere Sprache.",
     settings_automatic=", wie dein Gerät",
@@ -127,8 +134,18 @@ GERMAN = Texts(
     automatic_button="Wie mein Gerät",
     settings_logged="Ich behalte deine Fragen und meine Antworten; /privacy sagt, warum.",
     settings_unlogged="Ich behalte nichts von dem, was du fragst und ich antworte.",
+    settings_shared=(
+        "Auch deine Bilder speichere ich, verschlüsselt, damit ich aus den Antworten lernen kann, "
+        "die du verbesserst."
+    ),
+    settings_unshared=(
+        "Deine Bilder speichere ich nicht. Wenn du es erlaubst, kann ich aus den Antworten lernen, "
+        "die du verbesserst."
+    ),
     log_button="Behalten",
     unlog_button="Nichts behalten",
+    share_button="Meine Bilder speichern",
+    unshare_button="Meine Bilder löschen",
     not_allowed=(
         "Ich arbeite nur für Leute und Chats auf meiner Liste. "
         "Bitte wende dich an die Person, die mich betreibt."

@@ -62,11 +62,6 @@ _COMMANDS = {
     "settings": Kind.SETTINGS,
 }
 _RATING = re.compile(r"(good|bad) ([0-9a-f]{16})")
-_CORRECTION = re.compile(
-    r"(?:no|nope|wrong)?[\s,.!]*the (?:right |correct |true |real )?answer (?:is|was|should be) "
-    r"(?P<answer>[^?]+?)[\s.!]*",
-    re.IGNORECASE,
-)
 
 # Kinds that ask something of the bot which it could not do.
 UNANSWERABLE = frozenset(
@@ -182,7 +177,7 @@ def _read_retry(rest: str, at_hand: _AtHand) -> Intent:
 
 def _read_correction(words: str, at_hand: _AtHand) -> Intent | None:
     """What the last answer should have been, if the words say that."""
-    found = _CORRECTION.fullmatch(words) if len(words) <= MAX_CHARACTERS else None
+    found = phrases.CORRECTION.fullmatch(words) if len(words) <= MAX_CHARACTERS else None
     return Intent(Kind.CORRECTED, rest=found["answer"]) if found and not at_hand.shown else None
 
 

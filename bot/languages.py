@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bot.german import GERMAN
 from bot.recent import Recent
@@ -16,36 +16,45 @@ class Languages:
     """Chooses texts: in the language that a person chose, else in that of their device.
 
     What people chose is kept in memory, of as many as `bot.recent` has room for.
+
+    Args:
+        kept: Tells what a person on a platform chose before that, or "".
+        keep: Keeps what they choose; "" for the language of their device.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        kept: Callable[[str, str], str] = lambda platform, user: "",
+        keep: Callable[[str, str, str], None] = lambda platform, user, language: None,
+    ) -> None:
         self._chosen: Recent[tuple[str, str], str] = Recent()
+        self._kept, self._keep = kept, keep
 
     def texts(self, platform: str, user: str, device: str = "") -> Texts:
         """The texts for a person whose device speaks "de-AT", say, or an unknown language ("")."""
-        chosen = self._chosen.get((platform, user))
-        return CATALOGUES[chosen] if chosen else spoken(device)
+        return CATALOGUES.get(self._choice(platform, user)) or spoken(device)
 
     def is_automatic(self, platform: str, user: str) -> bool:
         """Whether the device's language counts."""
-        return (platform, user) not in self._chosen
+        return self._choice(platform, user) not in CATALOGUES
 
     def choose(self, platform: str, user: str, wish: str) -> bool:
         """Keep what a person wants: "de", "Deutsch" or "auto"; returns whether there is such."""
         wish = wish.strip().lower()
         named = {texts.language.lower(): code for code, texts in CATALOGUES.items()}
         code = named.get(wish, wish)
-        if code == AUTOMATIC:
-            self._chosen.pop((platform, user), None)
-        elif code in CATALOGUES:
-            self._chosen[platform, user] = code
-        else:
+        if code not in {AUTOMATIC, *CATALOGUES}:
             return False
+        self._chosen[platform, user] = code
+        self._keep(platform, user, "" if code == AUTOMATIC else code)
         return True
 
     def forget(self, platform: str, user: str) -> None:
         """Forget what a person chose."""
         self._chosen.pop((platform, user), None)
+
+    def _choice(self, platform: str, user: str) -> str:
+        return self._chosen.get((platform, user)) or self._kept(platform, user)
 
 
 def speaks(device: str) -> bool:

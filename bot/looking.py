@@ -200,6 +200,7 @@ def _exchange(answer: ModelAnswer, question: str | None, picture: Picture) -> Ex
         waiting=max(0.0, answer.seconds - answer.encoding - answer.decoding),
         encoding=answer.encoding,
         decoding=answer.decoding,
+        picture=picture,
     )
 
 

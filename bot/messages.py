@@ -80,6 +80,7 @@ class Exchange:
         waiting: Seconds in the queue.
         encoding: Seconds for the picture.
         decoding: Seconds for the words.
+        picture: Itself, for who allows that it is kept.
     """
 
     kind: str
@@ -94,6 +95,7 @@ class Exchange:
     waiting: float = 0.0
     encoding: float = 0.0
     decoding: float = 0.0
+    picture: Picture | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,8 @@ class Settings:
         discord_token: Of the Discord bot, from the developer portal; a secret.
         log: Database that exchanges are kept in; the user's state folder if "", nowhere if "off".
         log_key: Of the hashes that stand for people there, a secret; from a file if "".
+        picture_key: Encrypts pictures of people who allow that they are kept, a secret; "" keeps
+            nobody's.
         log_days: How long exchanges are kept.
     """
 
@@ -79,6 +81,7 @@ class Settings:
     discord_token: str = field(default="", repr=False)
     log: str = ""
     log_key: str = field(default="", repr=False)
+    picture_key: str = field(default="", repr=False)
     log_days: int = 30
 
     def environment(self) -> dict[str, str]:

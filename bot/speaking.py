@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot.intents import MAX_CHARACTERS, UNANSWERABLE, Intent, Kind
 from bot.languages import AUTOMATIC, CATALOGUES
-from bot.log import Erased
+from bot.log import Erased, Kept
 from bot.looking import Cause, Trouble
 from bot.memory import Album
 from bot.messages import Button, Exchange, Reply
@@ -15,6 +15,7 @@ from bot.texts import Texts
 from bot.wording import Sureness, say_answer, say_caption
 
 LOG_ON, LOG_OFF = "log on", "log off"  # after "/settings"
+SHARE_ON, SHARE_OFF = "pictures on", "pictures off"
 
 
 @dataclass(frozen=True)
@@ -86,20 +87,29 @@ class Speaker:
         outcome = intent.kind.value
         return Reply(text, self._caption(offer), error=unanswerable, brief=brief, outcome=outcome)
 
-    def privacy(self, days: float | None) -> Reply:
-        """What is kept for how long: exchanges for some days, or not at all."""
+    def privacy(self, days: float | None, *, offered: bool = False, shares: bool = False) -> Reply:
+        """What is kept for how long.
+
+        Args:
+            days: So long exchanges are; None if they are not.
+            offered: People may allow that their pictures are.
+            shares: This one does.
+        """
         span = self.texts.span(self.seconds)
         if days is None:
             return Reply(self.texts.privacy.format(time=span), outcome="privacy")
         kept = self.texts.span(86_400 * days)
-        said = self.texts.privacy_logged.format(time=span, days=kept)
+        texts = self.texts
+        saved = texts.privacy_saved if shares else texts.privacy_may_save
+        pictures = saved.format(days=kept) if offered else texts.privacy_unsaved
+        said = texts.privacy_logged.format(time=span, days=kept, pictures=pictures)
         return Reply(said, outcome="privacy")
 
     def forgotten(self, erased: Erased | None) -> Reply:
         """Everything of a person was erased, so many rows of the log too."""
         if erased is None:
             return Reply(self.texts.forgotten, outcome="forgotten")
-        said = self.texts.forgotten_rows.format(exchanges=erased.exchanges, ratings=erased.ratings)
+        said = self.texts.forgotten_rows.format(**erased._asdict())
         return Reply(said, outcome="forgotten")
 
     def forgotten_later(self) -> Reply:
@@ -107,15 +117,17 @@ class Speaker:
         return Reply(self.texts.forgotten_later, outcome="forgotten")
 
     def settings(
-        self, *, alike: bool, automatic: bool, chosen: bool, logged: bool | None = None
-    ) -> Reply:
+        self, *, alike: bool, automatic: bool, chosen: bool, kept: Kept | None = None,
+        offered: bool = False,
+    ) -> Reply:  # fmt: skip
         """What is set, and buttons to change it.
 
         Args:
             alike: The device speaks this language.
             automatic: The language is the device's.
             chosen: The person has just chosen it.
-            logged: Whether their exchanges are kept; None if nobody's are.
+            kept: What is kept of them; None if nothing is of anybody.
+            offered: People may allow that their pictures are kept.
         """
         texts = self.texts
         if chosen and not automatic:
@@ -129,10 +141,14 @@ class Speaker:
             if automatic or each is not texts
         ]
         like = Button(texts.automatic_button, f"/settings {AUTOMATIC}")
-        buttons = (*others, *(() if automatic else (like,)), *self._logging(logged))
-        if logged is not None:
-            said += "\n" + (texts.settings_logged if logged else texts.settings_unlogged)
-        return Reply(said, buttons, outcome="settings")
+        buttons = [*others, *(() if automatic else (like,))]
+        if kept:
+            said += "\n" + (texts.settings_logged if kept.exchanges else texts.settings_unlogged)
+            buttons.append(self._logging(kept.exchanges))
+            if offered and kept.exchanges:
+                said += "\n" + (texts.settings_shared if kept.pictures else texts.settings_unshared)
+                buttons.append(self._sharing(kept.pictures))
+        return Reply(said, tuple(buttons), outcome="settings")
 
     def too_much(self, seconds: float, *, daily: bool) -> Reply:
         """The person has to wait."""
@@ -147,12 +163,15 @@ class Speaker:
         text = self.texts.picture_gone.format(time=self.texts.span(self.seconds))
         return error(text, outcome="picture_gone")
 
-    def _logging(self, logged: bool | None) -> tuple[Button, ...]:
-        if logged is None:
-            return ()
+    def _logging(self, logged: bool) -> Button:
         if logged:
-            return (Button(self.texts.unlog_button, f"/settings {LOG_OFF}"),)
-        return (Button(self.texts.log_button, f"/settings {LOG_ON}"),)
+            return Button(self.texts.unlog_button, f"/settings {LOG_OFF}")
+        return Button(self.texts.log_button, f"/settings {LOG_ON}")
+
+    def _sharing(self, shares: bool) -> Button:
+        if shares:
+            return Button(self.texts.unshare_button, f"/settings {SHARE_OFF}")
+        return Button(self.texts.share_button, f"/settings {SHARE_ON}")
 
     def _caption(self, offer: bool) -> tuple[Button, ...]:
         return (Button(self.texts.caption_button, "/caption"),) if offer else ()

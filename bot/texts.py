@@ -88,6 +88,9 @@ class Texts:
     forgotten_later: str
     privacy: str
     privacy_logged: str
+    privacy_unsaved: str
+    privacy_may_save: str
+    privacy_saved: str
 
     # What a person may choose
     language: str
@@ -97,8 +100,12 @@ class Texts:
     automatic_button: str
     settings_logged: str
     settings_unlogged: str
+    settings_shared: str
+    settings_unshared: str
     log_button: str
     unlog_button: str
+    share_button: str
+    unshare_button: str
 
     # Too much, too late, too bad
     not_allowed: str
@@ -212,7 +219,7 @@ ENGLISH = Texts(
     forgotten="Done, I have forgotten your pictures.",
     forgotten_rows=(
         "Done, I have forgotten your pictures, and erased what I kept of you. "
-        "Messages: {exchanges}, ratings: {ratings}."
+        "Messages: {exchanges}, ratings: {ratings}, saved pictures: {pictures}."
     ),
     forgotten_later=(
         "I have forgotten your pictures. What else I keep of you will be erased as soon as I can "
@@ -224,7 +231,7 @@ ENGLISH = Texts(
     ),
     privacy_logged=(
         "1. I keep your last picture for {time} at most, in memory only, so that you can ask "
-        "again. I never save pictures.\n"
+        "again. {pictures}\n"
         "2. I keep your questions and my answers for {days}, so that whoever runs me can find "
         "mistakes and make me better.\n"
         "3. With them go a code in place of your name, your device's language, the size and a "
@@ -233,6 +240,9 @@ ENGLISH = Texts(
         "5. Nobody else gets any of this. /settings can keep you out of it.\n"
         "6. /forget erases all of it at once."
     ),
+    privacy_unsaved="I never save pictures.",
+    privacy_may_save="I do not save your pictures, unless you allow it in /settings.",
+    privacy_saved="As you allowed it, I save your pictures, encrypted, for {days}.",
     language="English",
     settings="I speak {language} with you{automatic}. Please choose another language if you like.",
     settings_automatic=", as your device does",
@@ -240,8 +250,17 @@ ENGLISH = Texts(
     automatic_button="Like my device",
     settings_logged="I keep your questions and my answers; /privacy tells why.",
     settings_unlogged="I keep nothing that you ask or I answer.",
+    settings_shared=(
+        "I also save your pictures, encrypted, so that I can be trained on the answers you put "
+        "right."
+    ),
+    settings_unshared=(
+        "I don't save your pictures. If you let me, I can be trained on the answers you put right."
+    ),
     log_button="Keep them",
     unlog_button="Keep nothing",
+    share_button="Save my pictures",
+    unshare_button="Erase my pictures",
     not_allowed="I only work for people and chats on my list. Please ask whoever runs me.",
     wait_minute="That was a lot at once. Please try again in {time}.",
     wait_day="You have asked a lot today. You can ask again in {time}.",

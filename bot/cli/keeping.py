@@ -40,11 +40,13 @@ def kept(settings: Settings, engine: LoadedEngine) -> Iterator[Diary]:
     """A diary that keeps exchanges where the settings say, written to the end on leaving.
 
     Raises:
-        OSError: The key cannot be read or made.
+        KeyUnusableError: The key of the pictures is none.
+        OSError: The key of the hashes cannot be read or made.
     """
     from bot.diary import Diary
     from bot.log import Log, Made
     from bot.log.hashing import read_key
+    from bot.log.pictures import PictureCipher
 
     path = log_path(settings)
     if path is None:
@@ -52,7 +54,8 @@ def kept(settings: Settings, engine: LoadedEngine) -> Iterator[Diary]:
         return
     key = read_key(key_path(), settings.log_key)
     made = Made(engine.profile.name, _version(engine))
-    log = Log(path, key, made, settings.log_days)
+    cipher = PictureCipher(settings.picture_key) if settings.picture_key else None
+    log = Log(path, key, made, settings.log_days, cipher)
     try:
         yield Diary(log)
     finally:

@@ -109,15 +109,31 @@ def stats(desk: Desk, days: int, html: Path | None, as_json: bool) -> None:
 
 
 @log.command(epilog="Example: glimpse log export > log.jsonl", short_help="Print everything.")
+@click.option(
+    "--for-training", "folder", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path),
+    help="Write what people put right instead, with their pictures, for `glimpse train feedback`.",
+)  # fmt: skip
 @standard
 @click.pass_obj
-def export(desk: Desk) -> None:
+def export(desk: Desk, folder: Path | None) -> None:
     """Print all exchanges as JSON lines, the oldest first."""
     from bot.log.reading import everything
 
     with closing(_database(desk)) as db:
+        if folder:
+            _export_for_training(desk, db, folder)
+            return
         for row in everything(db):
             click.echo(json.dumps(row, ensure_ascii=False))
+
+
+@log.command(epilog="Example: glimpse log key", short_help="Make a key for pictures.")
+@standard
+def key() -> None:
+    """Print a new secret for GLIMPSE_PICTURE_KEY: people may then allow that pictures are kept."""
+    from bot.log.pictures import new_key
+
+    click.echo(new_key())
 
 
 @log.command(epilog="Example: glimpse log purge --days 7", short_help="Erase what is old.")
@@ -175,6 +191,24 @@ def backup(desk: Desk, target: Path) -> None:
     with busy("Copying"):
         count = back_up(path, target)
     click.echo(f"{count} exchanges copied to {target}")
+
+
+def _export_for_training(desk: Desk, db: Database, folder: Path) -> None:
+    from bot.log.feedback import export as write
+    from bot.log.pictures import PictureCipher
+
+    if not desk.settings.picture_key:
+        raise Failure("Pictures are kept only with GLIMPSE_PICTURE_KEY, and read with the same.")
+    found = write(db, PictureCipher(desk.settings.picture_key), folder)
+    if found.unopened:
+        click.echo(f"{found.unopened} pictures do not open with this key", err=True)
+    if not found.pictures:
+        raise Failure("There is nothing to learn from yet: nobody shares a picture with answers.")
+    click.echo(
+        f"{found.pictures} pictures with {found.texts} texts in {folder}, {found.corrected} put "
+        "right. They are not encrypted: read them, train, and delete the folder.\n"
+        f"Next: glimpse train feedback --data {folder} --run runs/feedback"
+    )
 
 
 def _path(desk: Desk) -> Path:

@@ -3,6 +3,7 @@
 from bot.log.records import Record
 from bot.log.schema import LogError
 from bot.log.store import Erased, Made
+from bot.log.wishes import Kept
 from bot.log.writer import Log
 
-__all__ = ["Erased", "Log", "LogError", "Made", "Record"]
+__all__ = ["Erased", "Kept", "Log", "LogError", "Made", "Record"]

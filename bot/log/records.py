@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from bot.messages import Exchange
@@ -42,6 +42,12 @@ class Record:
     seconds: float
     fetching: float = 0.0
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def without_pictures(record: Record) -> Record:
+    """The same without the pictures themselves, which take much memory."""
+    bare = (replace(exchange, picture=None) for exchange in record.exchanges)
+    return replace(record, exchanges=tuple(bare))
 
 
 def stamp(at: datetime) -> str:

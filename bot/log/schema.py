@@ -67,6 +67,23 @@ def people_pictures_exchanges_ratings(db: Database) -> None:
     )
 
 
+@migrations()
+def choices_and_shared_pictures(db: Database) -> None:
+    """What people chose, by the hash of who did; and pictures, encrypted, of who allows it."""
+    db.execute(
+        "CREATE TABLE choices (hash TEXT PRIMARY KEY, language TEXT NOT NULL) STRICT, WITHOUT ROWID"
+    )
+    db.execute(
+        "CREATE TABLE sharing (hash TEXT PRIMARY KEY, at TEXT NOT NULL) STRICT, WITHOUT ROWID"
+    )
+    db.execute(
+        "CREATE TABLE shared (person INTEGER NOT NULL REFERENCES people (id), "
+        "picture INTEGER NOT NULL REFERENCES pictures (id), content BLOB NOT NULL, "
+        "PRIMARY KEY (person, picture)) STRICT"
+    )
+    db.table("shared").create_index(["picture"])
+
+
 def open_to_write(path: Path) -> Database:
     """Open the log, made or brought up to date if need be.
 

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 from sqlite_utils import Database
 
 from bot.log.hashing import Hasher
+from bot.log.pictures import PictureCipher
 from bot.log.records import Record, kept, stamp
 from bot.log.schema import FTS
+from bot.log.wishes import Kept, Wishes
 from bot.messages import Exchange, Rating
 
 _KNOWN = ("hash", "platform", "first_seen", "last_seen")
@@ -29,6 +31,7 @@ class Erased(NamedTuple):
 
     exchanges: int
     ratings: int
+    pictures: int = 0
 
 
 class Store:
@@ -38,18 +41,24 @@ class Store:
         db: Open to be written; one thread uses it.
         hasher: Names people.
         made: What answers.
+        cipher: Encrypts the pictures of who allows that they are kept; None to keep none.
 
     Attributes:
+        wishes: What people chose, by their hashes.
         settles: Whether `settle` has to follow what was written, once that is committed.
     """
 
-    def __init__(self, db: Database, hasher: Hasher, made: Made) -> None:
-        self._db, self._hash, self._made = db, hasher, made
+    def __init__(
+        self, db: Database, hasher: Hasher, made: Made, cipher: PictureCipher | None = None
+    ) -> None:
+        self._db, self._hash, self._made, self._cipher = db, hasher, made, cipher
+        self.wishes = Wishes(db)
         self.settles = False
 
     def record(self, record: Record) -> None:
         """Keep a message and its reply, one row for each picture; unless the person said no."""
-        if not self.is_logged(record.platform, record.user):
+        wanted = self.wished(record.platform, record.user)
+        if not wanted.exchanges:
             return
         person = self._named("people", "person", record.platform, record.user, record.at)
         if record.language:
@@ -59,13 +68,15 @@ class Store:
         rows: Sequence[tuple[int, Exchange | None]] = [*enumerate(record.exchanges)] or [(0, None)]
         for place, exchange in rows:
             self._insert(record, person, chat, place, exchange)
+            if exchange and wanted.pictures:
+                self._share(person, exchange)
 
     def rate(self, rating: Rating, at: datetime) -> None:
         """Keep what a person thinks of an answer that is kept; their last word counts."""
         sql = "SELECT 1 FROM exchanges WHERE number = ?"
         if not self._db.execute(sql, [rating.number]).fetchone():
             return
-        if not self.is_logged(rating.platform, rating.user):
+        if not self.wished(rating.platform, rating.user).exchanges:
             return
         person = self._named("people", "person", rating.platform, rating.user, at)
         self._db.execute(
@@ -75,27 +86,37 @@ class Store:
             [stamp(at), rating.number, person, int(rating.good), kept(rating.correction) or None],
         )
 
-    def is_logged(self, platform: str, user: str) -> bool:
-        """Whether a person's exchanges are kept: until they say no."""
-        sql = "SELECT 1 FROM unlogged WHERE hash = ?"
-        return not self._db.execute(sql, [self._hash("person", platform, user)]).fetchone()
+    def wished(self, platform: str, user: str) -> Kept:
+        """What is kept of a person: exchanges until they say no, pictures once they say yes."""
+        return self.wishes.of(self._hash("person", platform, user))
 
     def set_logged(self, platform: str, user: str, *, logged: bool) -> None:
         """Keep whether a person's exchanges may be kept: if not, nothing of them but that."""
-        who = [self._hash("person", platform, user)]
-        if logged:
-            self._run("DELETE FROM unlogged WHERE hash = ?", who)
-        else:
-            self._run("INSERT OR IGNORE INTO unlogged (hash) VALUES (?)", who)
+        who = self._hash("person", platform, user)
+        self.wishes.set_logged(who, logged=logged)
+        if not logged:
+            self._unshare(who)
+        self.settles = True
+
+    def set_sharing(self, platform: str, user: str, at: datetime | None) -> None:
+        """Keep since when a person's pictures may be kept; None erases what was kept of them."""
+        who = self._hash("person", platform, user)
+        if at and not self.wishes.of(who).exchanges:
+            return  # who wants nothing kept has to take that back first
+        self.wishes.set_sharing(who, at)
+        if at is None:
+            self._unshare(who)
         self.settles = True
 
     def forget(self, platform: str, user: str) -> Erased:
         """Erase everything of a person but the wish that nothing be kept."""
-        found = self._db.execute(
-            "SELECT id FROM people WHERE hash = ?", [self._hash("person", platform, user)]
-        ).fetchone()
+        who = self._hash("person", platform, user)
+        self.wishes.forget(who)
+        self.settles = True
+        pictures = self._unshare(who)
+        found = self._db.execute("SELECT id FROM people WHERE hash = ?", [who]).fetchone()
         if found is None:
-            return Erased(0, 0)
+            return Erased(0, 0)  # whose pictures are kept, has exchanges, too
         left = {
             table: self._db.execute(
                 f"SELECT DISTINCT {column} FROM exchanges WHERE person = ?", found
@@ -117,8 +138,7 @@ class Store:
                 f"AND NOT EXISTS (SELECT 1 FROM exchanges WHERE {column} = ?1)",
                 ids,
             )
-        self.settles = True
-        return Erased(exchanges, ratings)
+        return Erased(exchanges, ratings, pictures)
 
     def purge(self, before: datetime) -> int:
         """Erase what is older, and whatever nothing is left of; tells how many exchanges."""
@@ -127,6 +147,10 @@ class Store:
             f"DELETE FROM ratings WHERE number IN (SELECT number FROM exchanges WHERE {where})", old
         )
         exchanges = self._run(f"DELETE FROM exchanges WHERE {where}", old)
+        self._run(
+            "DELETE FROM shared WHERE NOT EXISTS (SELECT 1 FROM exchanges WHERE "
+            "exchanges.picture = shared.picture AND exchanges.person = shared.person)"
+        )
         for table, column in _NAMED.items():
             self._run(
                 f"DELETE FROM {table} WHERE NOT EXISTS "
@@ -150,11 +174,6 @@ class Store:
         with self._db.atomic():
             self._db.execute(f"INSERT INTO {FTS} ({FTS}) VALUES ('optimize')")
         self.settle()
-
-    def adopt_wishes(self, hashes: Sequence[tuple[str]]) -> None:
-        """Keep the wishes of another database that nothing be kept."""
-        with self._db.atomic():
-            self._db.conn.executemany("INSERT OR IGNORE INTO unlogged (hash) VALUES (?)", hashes)
 
     def _run(self, sql: str, values: Sequence[Any] = ()) -> int:
         return int(self._db.execute(sql, values).rowcount)
@@ -181,6 +200,23 @@ class Store:
         self._db.execute(
             f"INSERT OR IGNORE INTO exchanges ({', '.join(row)}) VALUES ({marks})", [*row.values()]
         )
+
+    def _share(self, person: int, exchange: Exchange) -> None:
+        """Keep a picture of who allows it, once."""
+        if self._cipher is None or exchange.picture is None:
+            return
+        row = [person, self._picture(exchange)]
+        sql = "SELECT 1 FROM shared WHERE person = ? AND picture = ?"
+        if not self._db.execute(sql, row).fetchone():
+            sealed = self._cipher.seal(exchange.picture.image)
+            self._run(
+                "INSERT INTO shared (person, picture, content) VALUES (?, ?, ?)", [*row, sealed]
+            )
+
+    def _unshare(self, who: str) -> int:
+        """Erase the pictures of a person; tells how many."""
+        sql = "DELETE FROM shared WHERE person = (SELECT id FROM people WHERE hash = ?)"
+        return self._run(sql, [who])
 
     def _picture(self, exchange: Exchange) -> int:
         values = [exchange.digest, exchange.width, exchange.height, exchange.format]

@@ -19,12 +19,15 @@ from sqlite_utils import Database
 
 from bot.log.damage import is_database, put_aside, remove_aside
 from bot.log.hashing import Hasher
-from bot.log.records import Record
+from bot.log.pictures import PictureCipher
+from bot.log.records import Record, without_pictures
 from bot.log.schema import LogError, open_to_write
 from bot.log.store import Erased, Made, Store
+from bot.log.wishes import Kept
 from bot.messages import Rating
 
 ROOM = 20_000  # things to write that are held while the database cannot be written
+PICTURES = 50  # that are held likewise, in memory
 BATCH = 500  # written in one transaction
 RETRIES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between attempts
 HOUR, DAY = 3600.0, 86_400.0  # seconds
@@ -55,13 +58,23 @@ class Log:
         key: Of the hashes that stand for people.
         made: What answers.
         days: How long exchanges are kept.
+        cipher: Encrypts the pictures of who allows that they are kept; None to keep nobody's.
 
     Attributes:
         trouble: Why nothing can be written at the moment, or "".
     """
 
-    def __init__(self, path: Path, key: bytes, made: Made = Made(), days: float = 30) -> None:  # noqa: B008
-        self.path, self.days, self.trouble = path, days, ""
+    def __init__(
+        self,
+        path: Path,
+        key: bytes,
+        made: Made = Made(),  # noqa: B008
+        days: float = 30,
+        cipher: PictureCipher | None = None,
+    ) -> None:
+        self.path, self.days, self.cipher, self.trouble = path, days, cipher, ""
+        self._pictures = threading.Semaphore(PICTURES)
+        self._languages: dict[str, str] = {}
         self._hasher, self._made = Hasher(key), made
         self._queue: queue.Queue[_Task | None] = queue.Queue(ROOM)
         self._store: Store | None = None
@@ -74,25 +87,53 @@ class Log:
         self._thread.start()
 
     def record(self, record: Record) -> Future[None]:
-        """Keep a message and its reply; the future is done when that is committed."""
-        return self._put(lambda store: store.record(record))
+        """Keep a message and its reply; the future is done when that is committed.
+
+        Pictures are left out while too many wait to be written.
+        """
+        if self.cipher is None or not self._pictures.acquire(blocking=False):
+            record = without_pictures(record)
+            return self._put(lambda store: store.record(record))
+        done = self._put(lambda store: store.record(record))
+        done.add_done_callback(lambda _: self._pictures.release())
+        return done
 
     def rate(self, rating: Rating) -> Future[None]:
         """Keep what a person thinks of an answer."""
         at = datetime.now(UTC)
         return self._put(lambda store: store.rate(rating, at))
 
-    def is_logged(self, platform: str, user: str) -> Future[bool]:
-        """Whether a person's exchanges are kept."""
-        return self._put(lambda store: store.is_logged(platform, user))
+    def wished(self, platform: str, user: str) -> Future[Kept]:
+        """What is kept of a person."""
+        return self._put(lambda store: store.wished(platform, user))
 
     def set_logged(self, platform: str, user: str, *, logged: bool) -> Future[None]:
         """Keep whether a person's exchanges may be kept."""
         return self._put(lambda store: store.set_logged(platform, user, logged=logged))
 
+    def set_sharing(self, platform: str, user: str, *, shares: bool) -> Future[None]:
+        """Keep that a person's pictures may be kept; or erase those that are, and keep no more."""
+        at = datetime.now(UTC) if shares else None
+        return self._put(lambda store: store.set_sharing(platform, user, at))
+
+    def language(self, platform: str, user: str) -> str:
+        """The language that a person chose, at once; "" for none that is known."""
+        return self._languages.get(self._hasher("person", platform, user), "")
+
+    def choose(self, platform: str, user: str, language: str) -> Future[None]:
+        """Keep the language that a person chose; "" for that of their device."""
+        who = self._hasher("person", platform, user)
+        self._languages[who] = language
+        return self._put(lambda store: store.wishes.choose(who, language))
+
     def forget(self, platform: str, user: str) -> Future[Erased]:
         """Erase everything of a person on a platform; gives how many rows that was."""
-        return self._put(lambda store: store.forget(platform, user))
+        who = self._hasher("person", platform, user)
+        self._languages.pop(who, None)
+        done = self._put(lambda store: store.forget(platform, user))
+        # Opening the database meanwhile may have brought it back.
+        done.add_done_callback(lambda _: self._languages.pop(who, None))
+        return done
 
     def close(self) -> None:
         """Write what is left, as far as that is possible at once, and stop."""
@@ -212,7 +253,9 @@ class Log:
     def _open(self) -> None:
         self._shut()
         self._db = open_to_write(self.path)
-        self._store = Store(self._db, self._hasher, self._made)
+        self._store = Store(self._db, self._hasher, self._made, self.cipher)
+        for who, language in self._store.wishes.languages().items():
+            self._languages.setdefault(who, language)
 
     def _shut(self) -> None:
         if self._db is not None:
@@ -232,7 +275,7 @@ class Log:
         except (OSError, sqlite3.Error):
             return False
         assert self._store is not None
-        self._store.adopt_wishes(wishes)
+        self._store.wishes.adopt(wishes)
         _log.error("The log was damaged; it is kept as %s, and a new one begun", aside.name)
         return True
 

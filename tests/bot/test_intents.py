@@ -238,7 +238,7 @@ def test_picture_without_a_request_gets_a_caption_and_an_invitation(text: str) -
         ("This is my dog Rex", Kind.REMARK),
         ("I like trains.", Kind.REMARK),
         ("What a lovely dog!", Kind.REMARK),
-        ("Wrong, it is a cat", Kind.REMARK),
+        ("Wrong, it is a cat", Kind.CORRECTED),
         ("how old are you?", Kind.ABOUT),
     ],
 )
@@ -359,3 +359,27 @@ def test_reading_hostile_text_is_quick() -> None:
         read_intent(text, attached=True, several=True)
         read_intent((text[:299]).strip(), several=True)
     assert time.perf_counter() - start < 1.0
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("The answer is a bus.", "a bus"),
+        ("no, the right answer should be two!", "two"),
+        ("No, it's a fire engine", "a fire engine"),
+        ("wrong. That is my dog, Rex.", None),
+        ("Nope - they\u2019re sheep", None),
+        ("Nope, they\u2019re sheep", "sheep"),
+        ("Actually, that was a red bus.", "a red bus"),
+        ("No, that's wrong", None),
+        ("no, it is not", None),
+        ("no, it's not a dog", None),
+        ("Wrong, it was so good", None),
+        ("No, is it a bus?", None),
+        ("No, it is a bus?", None),
+        ("It is a bus", None),
+    ],
+)
+def test_what_an_answer_should_have_been(words: str, answer: str | None) -> None:
+    intent = read_intent(words)
+    assert (intent.rest if intent.kind is Kind.CORRECTED else None) == answer

@@ -19,8 +19,9 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
-from bot.log import Erased, Log, LogError, Made, Record
+from bot.log import Erased, Kept, Log, LogError, Made, Record
 from bot.log.hashing import Hasher, KeyUnusableError, read_key
+from bot.log.pictures import PictureCipher
 from bot.log.schema import open_to_read
 from bot.messages import Exchange, Rating
 
@@ -29,8 +30,8 @@ EVIL = "'); DROP TABLE exchanges; --\x00\x1b[31m \ud800 🦒 مرحبا"
 
 
 @contextmanager
-def opened(path: Path, days: float = 30) -> Iterator[Log]:
-    log = Log(path, KEY, Made("starter", "abc"), days)
+def opened(path: Path, days: float = 30, cipher: PictureCipher | None = None) -> Iterator[Log]:
+    log = Log(path, KEY, Made("starter", "abc"), days, cipher)
     try:
         yield log
     finally:
@@ -126,8 +127,8 @@ def test_who_says_no_is_not_logged_and_that_outlives_forgetting(tmp_path: Path) 
         log.record(record(1))
         log.set_logged("telegram", "ann", logged=False)
         log.record(record(2))
-        assert log.is_logged("telegram", "ann").result(5) is False
-        assert log.is_logged("telegram", "ben").result(5) is True
+        assert log.wished("telegram", "ann").result(5) == Kept(False, False)
+        assert log.wished("telegram", "ben").result(5) == Kept(True, False)
         assert log.forget("telegram", "ann").result(5) == Erased(1, 0)
         log.record(record(3)).result(5)
         for table in ("exchanges", "people", "chats"):
@@ -268,7 +269,7 @@ def test_nothing_that_was_forgotten_can_be_read_from_the_disk(tmp_path: Path) ->
         log.record(record(2, user="ben")).result(5)
         assert b"wombat" in b"".join(each.read_bytes() for each in tmp_path.iterdir())
         log.forget("telegram", "ann").result(5)
-        log.is_logged("telegram", "ben").result(5)  # the index is tidied before it
+        log.wished("telegram", "ben").result(5)  # the index is tidied before it
         stored = b"".join(each.read_bytes() for each in tmp_path.iterdir())
         assert b"wombat" not in stored
         assert b"giraffe" in stored

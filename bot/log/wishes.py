@@ -1,0 +1,84 @@
+"""What people chose: whether their words are kept, their pictures too, and in what language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlite_utils import Database
+
+from bot.log.records import stamp
+
+
+class Kept(NamedTuple):
+    """What is kept of a person.
+
+    Attributes:
+        exchanges: What they ask and what is answered.
+        pictures: Their pictures, encrypted.
+    """
+
+    exchanges: bool
+    pictures: bool
+
+
+class Wishes:
+    """The tables of what people chose, who are named by their hashes.
+
+    Args:
+        db: Open to be written.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def of(self, person: str) -> Kept:
+        """What is kept of a person: by default exchanges alone."""
+        sql = (
+            "SELECT NOT EXISTS (SELECT 1 FROM unlogged WHERE hash = ?1), "
+            "EXISTS (SELECT 1 FROM sharing WHERE hash = ?1)"
+        )
+        exchanges, pictures = self._db.execute(sql, [person]).fetchone()
+        return Kept(bool(exchanges), bool(exchanges and pictures))
+
+    def set_logged(self, person: str, *, logged: bool) -> None:
+        """Keep exchanges of this person, or nothing at all but this wish."""
+        if logged:
+            self._db.execute("DELETE FROM unlogged WHERE hash = ?", [person])
+        else:
+            self._db.execute("INSERT OR IGNORE INTO unlogged (hash) VALUES (?)", [person])
+            self.forget(person)
+
+    def set_sharing(self, person: str, at: datetime | None) -> None:
+        """Keep that a person allows that their pictures are kept, and since when; None: no more."""
+        if at is None:
+            self._db.execute("DELETE FROM sharing WHERE hash = ?", [person])
+        else:
+            self._db.execute(
+                "INSERT OR IGNORE INTO sharing (hash, at) VALUES (?, ?)", [person, stamp(at)]
+            )
+
+    def choose(self, person: str, language: str) -> None:
+        """Keep the language that a person chose; "" for that of their device."""
+        if not language:
+            self._db.execute("DELETE FROM choices WHERE hash = ?", [person])
+        elif self.of(person).exchanges:
+            self._db.execute(
+                "INSERT OR REPLACE INTO choices (hash, language) VALUES (?, ?)", [person, language]
+            )
+
+    def languages(self) -> dict[str, str]:
+        """The languages that people chose, by who did."""
+        return dict(self._db.execute("SELECT hash, language FROM choices").fetchall())
+
+    def forget(self, person: str) -> None:
+        """Forget what they chose and allowed; that they want nothing kept stays."""
+        self._db.execute("DELETE FROM choices WHERE hash = ?", [person])
+        self._db.execute("DELETE FROM sharing WHERE hash = ?", [person])
+
+    def adopt(self, people: Sequence[tuple[str]]) -> None:
+        """Keep the wishes of another database that nothing be kept."""
+        with self._db.atomic():
+            sql = "INSERT OR IGNORE INTO unlogged (hash) VALUES (?)"
+            self._db.conn.executemany(sql, people)
