@@ -27,7 +27,7 @@ def problems(recipe: Recipe) -> Iterator[str]:
         yield "it names no [[sources]]"
     elif not any(source.share for source in recipe.sources):
         yield "the share of every source is 0"
-    yield from _of_schedule(recipe.schedule)
+    yield from _of_schedule(recipe.schedule, recipe.continues)
     if recipe.schedule.derived_texts and not any(source.derived for source in recipe.sources):
         yield "derived_texts needs a source with derived questions"
     yield from _below_one(recipe.lora, "rank", "alpha")
@@ -44,15 +44,17 @@ def problems(recipe: Recipe) -> Iterator[str]:
         yield from _split(sample)
 
 
-def _of_schedule(schedule: Schedule) -> Iterator[str]:
+def _of_schedule(schedule: Schedule, continues: bool) -> Iterator[str]:
     yield from _below_one(schedule, "steps", "pictures", "accumulate", "checkpoint_steps")
     if schedule.critic_from < 1 and schedule.critic_samples < 2:
         yield "critic_samples must be at least 2, for each is judged by the others"
-    for name in ("last_rate", "derived_texts"):
+    for name in ("last_rate", "derived_texts", "start_share"):
         if getattr(schedule, name) > 1:
             yield f"{name} must be at most 1"
     if schedule.derived_texts and not schedule.texts:
         yield "derived_texts is a share of texts, of which there are none"
+    if schedule.start_share and not continues:
+        yield "start_share is for a run that continues"
     if not schedule.clip:
         yield "clip must be more than 0"
 

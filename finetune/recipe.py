@@ -103,6 +103,8 @@ class Schedule:
         weight_decay: AdamW's, on matrices of the mapper.
         clip: Largest norm of the gradient.
         average_from: Share of the run after which weights are averaged (LAWA, arXiv 2209.14981).
+        start_share: Share of the weights that a run started at in those that it leaves, for one
+            that continues (WiSE-FT, arXiv 2109.01903).
         checkpoint_steps: Steps between checkpoints.
         answer_weight: Weight of an answer's token; a caption's is 1.
         yes_weight: Weight of a "yes", beside `answer_weight`: of what people
@@ -135,6 +137,7 @@ class Schedule:
     weight_decay: float = 0.01
     clip: float = 1.0
     average_from: float = 0.85
+    start_share: float = 0.0
     checkpoint_steps: int = 200
     answer_weight: float = 3.0
     yes_weight: float = 1.0

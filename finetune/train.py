@@ -18,11 +18,10 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import torch
 
-from finetune.adapting import Average, Learner, part
+from finetune.adapting import Average, Learner
 from finetune.board import Board
 from finetune.checkpoint import Checkpoint
 from finetune.critic import Critic
@@ -33,13 +32,14 @@ from finetune.objective import Objective
 from finetune.optimiser import Optimiser
 from finetune.precision import computes_bfloat16
 from finetune.progress import Progress, Said, StepReport
-from finetune.recipe import Recipe, answering
+from finetune.recipe import Recipe
 from finetune.samples import SamplePictures
+from finetune.saving import save_result
 from finetune.sights import open_sight
 from finetune.team import Team
 from finetune.words import CrossFittedWords, WordExamples, fit_words
-from model.adapter import adapter_state, load_base, read_card, save_adapter
-from model.profile import load_profile, save_profile
+from model.adapter import adapter_state, load_base, read_card
+from model.profile import load_profile
 
 __all__ = ["Said", "StepReport", "Trainer", "TrainingError"]
 log = logging.getLogger(__name__)
@@ -154,24 +154,10 @@ class Trainer:
         folder = self.run / "adapter"
         if not self.team.leads:
             return folder
-        state = self.average.state or self.learner.state()
-        training: dict[str, Any] = {
-            "recipe": self.recipe.name,
-            "sources": [source.name for source in self.recipe.sources],
-            "steps": self.progress.step,
-            "examples": self.progress.examples,
-            "minutes": round(self.progress.seconds / 60, 1),
-            "averaged_snapshots": self.average.count,
-        }
-        if self.recipe.continues:
-            before = read_card(self.profile.adapter_folder, self.profile)
-            training["after"] = before.get("training", {})
-        words = {"words": {"vocabulary": self.progress.vocabulary}} if self.vlm.mapper.words else {}
-        save_adapter(
-            folder, self.profile, part("mapper", state), self.learner.language,
-            {"training": training} | words, part("lora", state), part("tower", state),
+        save_result(
+            folder, self.recipe, self.profile,
+            learner=self.learner, progress=self.progress, average=self.average,
         )  # fmt: skip
-        save_profile(answering(self.recipe, self.profile), folder.parent / "profile.toml")
         return folder
 
     def begin(self, resumed: bool = False) -> None:
