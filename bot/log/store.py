@@ -11,10 +11,11 @@ from sqlite_utils import Database
 from bot.log.hashing import Hasher
 from bot.log.pictures import PictureCipher
 from bot.log.records import Record, kept, stamp
-from bot.log.schema import FTS
+from bot.log.schema import BUSY_SECONDS, FTS
 from bot.log.wishes import Kept, Wishes
 from bot.messages import Exchange, Rating
 
+SETTLING = 300  # milliseconds that erasing waits for readers
 _KNOWN = ("hash", "platform", "first_seen", "last_seen")
 _NAMED = {"pictures": "picture", "chats": "chat"}  # tables, and who names their rows
 
@@ -167,7 +168,10 @@ class Store:
     def settle(self) -> None:
         """After erasing: leave no words in the file beside the database, and wait for the disk."""
         self.settles = False
+        # Whoever reads all the time, as Litestream does, must not hold up who writes.
+        self._db.execute(f"PRAGMA busy_timeout = {SETTLING}").fetchall()
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._db.execute(f"PRAGMA busy_timeout = {round(1000 * BUSY_SECONDS)}").fetchall()
 
     def tidy_index(self) -> None:
         """After erasing: words of what was deleted stay in the index until it is merged."""
