@@ -116,7 +116,8 @@ def log_(_desk: Desk, *, exchanges: int) -> None:
         f"wrote    {found.rate:,.0f} of {exchanges:,} exchanges a second, {found.size:.0f} MB\n"
         f"record   {1e6 * found.recording:.0f} µs of who answers, at the 99th percentile\n"
         f"search   {found.rare:.3f} s for a rare word, {found.frequent:.3f} s for a frequent one\n"
-        f"stats    {found.stats:.2f} s"
+        f"stats    {found.stats:.2f} s\n"
+        f"erase    {found.forgetting:.2f} s for one person, {found.purging:.2f} s for a day"
     )
 
 

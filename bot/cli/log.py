@@ -95,7 +95,8 @@ def show(desk: Desk, name: str, as_json: bool) -> None:
 @click.pass_obj
 def stats(desk: Desk, days: int, html: Path | None, as_json: bool) -> None:
     """Show use by day and platform, how long people waited, ratings, failures, what was asked."""
-    from bot.cli.log_talk import page, stats_lines
+    from bot.cli.log_page import page
+    from bot.cli.log_talk import stats_lines
     from bot.log.reading import stats as count
 
     with closing(_database(desk)) as db:

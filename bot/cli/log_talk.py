@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from typing import Any
 
 import click
 
-PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Glimpse in figures</title>
-<style>body {{ margin: 2rem; color: #222; background: #fff }} pre {{ overflow-x: auto }}</style>
-<h1>Glimpse in figures</h1>
-<pre>{code}</pre>
-</html>
-"""
 _BAR = 40  # characters of the longest bar
 _RATED = {None: "", 0: "  👎", 1: "  👍"}
 _SHOWN = (
@@ -48,17 +38,6 @@ def details(row: dict[str, Any]) -> str:
         f"{name:12} {round(value, 3) if isinstance(value, float) else _plain(value)}"
         for name, value in [("id", row["id"]), *pairs]
     )
-
-
-def page(figures: dict[str, Any]) -> str:
-    """The same figures as a page of HTML that needs nothing else."""
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(record=True, file=io.StringIO(), width=110)
-    for said in stats_lines(figures):
-        console.print(Text.from_ansi(said))
-    return console.export_html(code_format=PAGE, inline_styles=True)
 
 
 def stats_lines(figures: dict[str, Any]) -> Iterator[str]:

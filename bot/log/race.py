@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+from bot.log.hashing import Hasher
 from bot.log.reading import search, stats
 from bot.log.records import Record
-from bot.log.schema import open_to_read
+from bot.log.schema import open_to_read, open_to_write
+from bot.log.store import Made, Store
 from bot.log.writer import Log
 from bot.messages import Exchange
 
@@ -32,6 +34,8 @@ class Speed:
         rare: Finding a word of few exchanges.
         frequent: Finding a word of many.
         stats: All figures of 30 days.
+        forgetting: Erasing one person, who waits for it.
+        purging: Erasing a day.
         size: Megabytes.
     """
 
@@ -40,6 +44,8 @@ class Speed:
     rare: float
     frequent: float
     stats: float
+    forgetting: float
+    purging: float
     size: float
 
 
@@ -70,8 +76,26 @@ def race(path: Path, count: int) -> Speed:
             look()
             marks.append(time.perf_counter())
     rare, frequent, figures = (after - before for before, after in pairwise(marks))
+    forgetting, purging = _erase(path)
     recording = sorted(costs)[int(0.99 * (len(costs) - 1))]
-    return Speed(rate, recording, rare, frequent, figures, path.stat().st_size / 1e6)
+    return Speed(
+        rate, recording, rare, frequent, figures, forgetting, purging, path.stat().st_size / 1e6
+    )  # fmt: skip
+
+
+def _erase(path: Path) -> tuple[float, float]:
+    """Seconds that erasing a person takes, and erasing a day."""
+    log = Log(path, b"key", days=36_500)
+    log.wished("web", "2").result()  # it is open by then
+    marks = [time.perf_counter()]
+    log.forget("web", "2").result()
+    marks.append(time.perf_counter())
+    log.close()
+    with closing(open_to_write(path)) as db, db.atomic():
+        marks.append(time.perf_counter())
+        Store(db, Hasher(b"key"), Made()).purge(datetime.now(UTC) - timedelta(days=29))
+    marks.append(time.perf_counter())
+    return marks[1] - marks[0], marks[3] - marks[2]
 
 
 def _records(count: int) -> Iterator[Record]:

@@ -122,7 +122,7 @@ def test_a_copy_is_whole_while_much_is_written(tmp_path: Path) -> None:
 
 def test_its_speed_is_measured(bench: Bench) -> None:
     lines = bench.run("bench", "log", "--exchanges", "1000").out.splitlines()
-    assert [line.split()[0] for line in lines] == ["wrote", "record", "search", "stats"]
+    assert [line.split()[0] for line in lines] == ["wrote", "record", "search", "stats", "erase"]
     assert "of 1,000 exchanges a second" in lines[0]
 
 
@@ -131,7 +131,9 @@ def test_figures_can_be_a_page(bench: Bench, log_file: Path, tmp_path: Path) -> 
         log.record(record(40, exchanges=(), outcome="empty", question="<script>x</script>"))
     assert bench.run("log", "stats", "--html", str(tmp_path / "page.html")).out == ""
     shown = (tmp_path / "page.html").read_text()
-    assert "█" in shown
+    assert "<td>telegram</td>" in shown
+    assert 'style="width:100.0%"' in shown
+    assert "<dt>Answered</dt><dd>" in shown
     assert "&lt;script&gt;" in shown
     assert "<script" not in shown
     assert "http" not in shown
