@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from bot.access import Access
@@ -166,8 +167,13 @@ class Assistant:
         pictures = incoming.pictures or replied
         if not pictures:
             return None
+        last = self._memory.recall(who)
+        if replied == pictures and isinstance(last, Album) and last.shows(pictures):
+            return last  # a reply to the last answer goes on with what it was about
         entries = pictures[:MAX_PICTURES]
-        album = Album([*entries], len(entries) - 1, left_out=len(pictures) - len(entries))
+        album = Album(
+            [*entries], len(entries) - 1, len(pictures) - len(entries), own=pictures != replied
+        )
         self._memory.remember(who, album)
         return album
 
@@ -201,6 +207,9 @@ class Assistant:
         self._memory.purge()  # opened pictures may take more room than they did encoded
         if counted and all(map(_is_ours, found.values())):
             self._limits.give_back(who.platform, who.user)
+        if not (album.own and self._memory.owns(who, album)):
+            # Whoever allows that their pictures are kept does not decide on others'.
+            found = {place: _without_picture(result) for place, result in found.items()}
         reply = speaker.answers(album, intent, found)
         album.number = reply.number or album.number
         return reply
@@ -237,6 +246,10 @@ def _rank(album: Album, asked: tuple[tuple[int, ...], str | None], *, again: boo
 
 async def _tell_queued(notify: Notify, texts: Texts, number: int) -> None:
     await notify(texts.queued.format(number=number))
+
+
+def _without_picture(result: Exchange | Trouble) -> Exchange | Trouble:
+    return replace(result, picture=None) if isinstance(result, Exchange) else result
 
 
 def _is_ours(result: Exchange | Trouble) -> bool:

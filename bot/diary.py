@@ -106,6 +106,10 @@ class Diary:
         if self._log:
             await _waited(self._log.set_sharing(platform, user, shares=shares))
 
+    def shares(self, platform: str, user: str) -> bool:
+        """Whether a person allows that their pictures are kept, as far as is known at once."""
+        return self._log is not None and self._log.shares(platform, user)
+
     def language(self, platform: str, user: str) -> str:
         """The language that a person chose, as far as that is kept; else ""."""
         return self._log.language(platform, user) if self._log else ""

@@ -18,7 +18,7 @@ GERMAN = Texts(
         "/ask beantwortet eine Frage, zum Beispiel: /ask How many people are there?\n"
         "/retry antwortet noch einmal, aber anders\n"
         "/forget vergisst alles von dir, und /privacy sagt, was ich behalte\n"
-        "/settings ändert meine Sprache\n\n"
+        "/settings ändert meine Sprache und was ich behalte\n\n"
         "Fragen verstehe ich nur auf Englisch. Ich antworte auf Englisch und mit wenigen Worten, "
         "und ich mache Fehler."
     ),
@@ -87,7 +87,7 @@ GERMAN = Texts(
     command_ask="Eine Frage zum Bild beantworten",
     command_forget="Alles über mich vergessen",
     command_privacy="Sagen, was du von mir behältst",
-    command_settings="Meine Sprache ändern",
+    command_settings="Ändern, wie ich spreche und was ich behalte",
     command_retry="Noch einmal antworten, aber anders",
     command_describe_menu="Bild beschreiben",
     command_ask_menu="Zum Bild fragen…",
@@ -109,7 +109,7 @@ GERMAN = Texts(
         "/forget löscht es sofort."
     ),
     privacy_logged=(
-        "1. Dein letztes Bild behalte ich nur im Arbeitsspeicher (höchstens {time} lang), damit du "
+        "1. Dein letztes Bild behalte ich im Arbeitsspeicher (höchstens {time} lang), damit du "
         "weiterfragen kannst. {pictures}\n"
         "2. Deine Fragen und meine Antworten behalte ich eine Weile ({days}), damit mein Betreiber "
         "Fehler finden und mich verbessern kann.\n"
@@ -125,8 +125,11 @@ GERMAN = Texts(
         "Deine Bilder speichere ich nicht, außer du erlaubst es mir unter /settings."
     ),
     privacy_saved=(
-        "Weil du es erlaubt hast, speichere ich deine Bilder eine Weile ({days}), verschlüsselt."
+        "Weil du es erlaubt hast, speichere ich deine Bilder auch verschlüsselt (so lange nach "
+        "deiner letzten Frage dazu: {days}), und mein Betreiber darf sie ansehen und mich damit "
+        "trainieren."
     ),
+    privacy_learnt="Womit ich schon trainiert wurde, lässt sich nicht zurückholen.",
     language="Deutsch",
     settings="Ich spreche {language} mit dir{automatic}. Wähle gern eine andere Sprache.",
     settings_automatic=", wie dein Gerät",
@@ -135,12 +138,12 @@ GERMAN = Texts(
     settings_logged="Ich behalte deine Fragen und meine Antworten; /privacy sagt, warum.",
     settings_unlogged="Ich behalte nichts von dem, was du fragst und ich antworte.",
     settings_shared=(
-        "Auch deine Bilder speichere ich, verschlüsselt, damit ich aus den Antworten lernen kann, "
-        "die du verbesserst."
+        "Auch deine Bilder speichere ich, verschlüsselt. Mein Betreiber darf sie ansehen und mich "
+        "damit trainieren, und mit dem, was du von meinen Antworten hältst."
     ),
     settings_unshared=(
-        "Deine Bilder speichere ich nicht. Wenn du es erlaubst, kann ich aus den Antworten lernen, "
-        "die du verbesserst."
+        "Deine Bilder speichere ich nicht. Wenn du es erlaubst, darf mein Betreiber sie ansehen "
+        "und mich damit trainieren, und mit dem, was du von meinen Antworten hältst."
     ),
     log_button="Behalten",
     unlog_button="Nichts behalten",

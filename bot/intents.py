@@ -13,6 +13,7 @@ from itertools import takewhile
 
 from bot import phrases, smalltalk
 from bot.cleaning import clean, has_words, plain, sentences, without_links, without_politeness
+from bot.corrections import correction
 from bot.language import is_foreign
 from bot.references import named_pictures
 
@@ -177,8 +178,8 @@ def _read_retry(rest: str, at_hand: _AtHand) -> Intent:
 
 def _read_correction(words: str, at_hand: _AtHand) -> Intent | None:
     """What the last answer should have been, if the words say that."""
-    found = phrases.CORRECTION.fullmatch(words) if len(words) <= MAX_CHARACTERS else None
-    return Intent(Kind.CORRECTED, rest=found["answer"]) if found and not at_hand.shown else None
+    said = correction(words) if len(words) <= MAX_CHARACTERS and not at_hand.attached else ""
+    return Intent(Kind.CORRECTED, rest=said) if said else None
 
 
 def _read_free_text(words: str, at_hand: _AtHand) -> Intent:

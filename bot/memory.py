@@ -7,9 +7,10 @@ asks about cost no computing.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -39,6 +40,7 @@ class Album:
         asked: What was asked last: the places of the pictures, and the question or None.
         tries: How often that was answered in another way.
         number: Of the last reply about it, or "".
+        own: Whether the person sent it, rather than replied to it.
     """
 
     entries: list[Entry]
@@ -47,6 +49,11 @@ class Album:
     asked: tuple[tuple[int, ...], str | None] | None = None
     tries: int = 0
     number: str = ""
+    own: bool = False
+
+    def shows(self, pictures: Sequence[Attachment]) -> bool:
+        """Whether it is of just these pictures."""
+        return [_digest(entry) for entry in self.entries] == [_digest(each) for each in pictures]
 
     @property
     def bytes(self) -> int:
@@ -152,6 +159,13 @@ class Memory:
     def _forget_chats(self, matches: Callable[[Conversation], bool]) -> None:
         for chat in [chat for chat, owner in self._last_in_chat.items() if matches(owner)]:
             del self._last_in_chat[chat]
+
+
+def _digest(entry: Entry) -> str:
+    """The SHA-256 of a picture as it was sent; "" of one that was refused."""
+    if isinstance(entry, Attachment):
+        return hashlib.sha256(entry.content).hexdigest()
+    return entry.digest if isinstance(entry, Picture) else ""
 
 
 def _size(entry: Entry) -> int:

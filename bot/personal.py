@@ -60,7 +60,7 @@ class Personal:
         """What is kept of a person, as far as that can be told now."""
         with contextlib.suppress(LogError):
             return await self._diary.wished(who.platform, who.user) or Kept(False, False)
-        return Kept(False, False)
+        return Kept(False, self._diary.shares(who.platform, who.user))
 
     async def _forget(self, who: Conversation, speaker: Speaker) -> Reply:
         self._forget_pictures(who.platform, who.user)
@@ -74,10 +74,11 @@ class Personal:
         """Change what a person may choose, or tell what is chosen."""
         wish = " ".join(wish.lower().split())
         chosen = self._languages.choose(who.platform, who.user, wish)
-        kept = None if self._diary.days is None else Kept(wish != LOG_OFF, wish == SHARE_ON)
-        with contextlib.suppress(LogError):  # then it is done as soon as it can be
+        try:
             await self._change(who, wish)
             kept = await self._diary.wished(who.platform, who.user)
+        except LogError:  # then it is done as soon as it can be
+            kept = Kept(wish != LOG_OFF, self._diary.shares(who.platform, who.user))
         automatic = self._languages.is_automatic(who.platform, who.user)
         speaker = self._speaker(who.platform, who.user, device)
         return speaker.settings(

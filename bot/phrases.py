@@ -1,7 +1,7 @@
 """Set phrases that tell requests about pictures from other requests.
 
 Patterns match text from `cleaning.plain`: lower case, no punctuation, "what's" written out;
-`REMARK`, `COUNT` and `CORRECTION` match text as it was written.
+`REMARK` and `COUNT` match text as it was written.
 """
 
 from __future__ import annotations
@@ -148,14 +148,3 @@ REMARK = re.compile(
 )
 
 COUNT = re.compile(r"count (?:all )?(?:of )?(?:the )?([\w' -]+?)[.!?]*", re.IGNORECASE)
-
-# "The answer is a bus", or "No, it's a bus", but not "No, that's wrong".
-CORRECTION = re.compile(
-    r"(?:(?:no|nope|wrong)?[\s,.!]*the (?:right |correct |true |real )?answer (?:is|was|should be)"
-    r"|(?:no|nope|wrong|actually)[\s,.!]+(?:it|that|this|they|those|these|he|she)"
-    r"(?:[\u2019']s|[\u2019']re| is| are| was| were| should be)"
-    r"(?! (?:not|n't|so|very|too|wrong|incorrect|false|right|correct|true|bad|good|fine|ok|okay"
-    r"|what|how|why|because|all|me|you|your|my)\b))"
-    r" (?P<answer>[^?]+?)[\s.!]*",
-    re.IGNORECASE,
-)

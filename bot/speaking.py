@@ -100,9 +100,13 @@ class Speaker:
             return Reply(self.texts.privacy.format(time=span), outcome="privacy")
         kept = self.texts.span(86_400 * days)
         texts = self.texts
-        saved = texts.privacy_saved if shares else texts.privacy_may_save
-        pictures = saved.format(days=kept) if offered else texts.privacy_unsaved
-        said = texts.privacy_logged.format(time=span, days=kept, pictures=pictures)
+        unsaved = texts.privacy_may_save if offered else texts.privacy_unsaved
+        said = texts.privacy_logged.format(
+            time=span,
+            days=kept,
+            pictures=texts.privacy_saved.format(days=kept) if shares else unsaved,
+        )
+        said += f" {texts.privacy_learnt}" if shares else ""
         return Reply(said, outcome="privacy")
 
     def forgotten(self, erased: Erased | None) -> Reply:
@@ -145,7 +149,7 @@ class Speaker:
         if kept:
             said += "\n" + (texts.settings_logged if kept.exchanges else texts.settings_unlogged)
             buttons.append(self._logging(kept.exchanges))
-            if offered and kept.exchanges:
+            if kept.pictures or (offered and kept.exchanges):
                 said += "\n" + (texts.settings_shared if kept.pictures else texts.settings_unshared)
                 buttons.append(self._sharing(kept.pictures))
         return Reply(said, tuple(buttons), outcome="settings")

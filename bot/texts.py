@@ -91,6 +91,7 @@ class Texts:
     privacy_unsaved: str
     privacy_may_save: str
     privacy_saved: str
+    privacy_learnt: str
 
     # What a person may choose
     language: str
@@ -154,7 +155,7 @@ ENGLISH = Texts(
         "/ask answers a question, for example: /ask How many people are there?\n"
         "/retry answers once more, in another way\n"
         "/forget forgets all that I keep of you, and /privacy tells what that is\n"
-        "/settings changes my language\n\n"
+        "/settings changes my language and what I keep\n\n"
         "I answer in English, in a few words, and I do make mistakes."
     ),
     about=(
@@ -209,7 +210,7 @@ ENGLISH = Texts(
     command_ask="Answer a question about the picture",
     command_forget="Forget everything about me",
     command_privacy="Tell what you keep of me",
-    command_settings="Change my language",
+    command_settings="Change my language, and what I keep",
     command_retry="Answer once more, in another way",
     command_describe_menu="Describe image",
     command_ask_menu="Ask about image…",
@@ -230,8 +231,8 @@ ENGLISH = Texts(
         "again. I never save pictures, and nobody else gets them. /forget removes it at once."
     ),
     privacy_logged=(
-        "1. I keep your last picture for {time} at most, in memory only, so that you can ask "
-        "again. {pictures}\n"
+        "1. I keep your last picture in memory for {time} at most, so that you can ask again. "
+        "{pictures}\n"
         "2. I keep your questions and my answers for {days}, so that whoever runs me can find "
         "mistakes and make me better.\n"
         "3. With them go a code in place of your name, your device's language, the size and a "
@@ -242,7 +243,11 @@ ENGLISH = Texts(
     ),
     privacy_unsaved="I never save pictures.",
     privacy_may_save="I do not save your pictures, unless you allow it in /settings.",
-    privacy_saved="As you allowed it, I save your pictures, encrypted, for {days}.",
+    privacy_saved=(
+        "As you allowed it, I also save your pictures, encrypted, until {days} after you last "
+        "asked about them, and whoever runs me may look at them and train me on them."
+    ),
+    privacy_learnt="What I was trained on before cannot be taken back.",
     language="English",
     settings="I speak {language} with you{automatic}. Please choose another language if you like.",
     settings_automatic=", as your device does",
@@ -251,11 +256,12 @@ ENGLISH = Texts(
     settings_logged="I keep your questions and my answers; /privacy tells why.",
     settings_unlogged="I keep nothing that you ask or I answer.",
     settings_shared=(
-        "I also save your pictures, encrypted, so that I can be trained on the answers you put "
-        "right."
+        "I also save your pictures, encrypted. Whoever runs me may look at them, and train me on "
+        "them and on what you say of my answers."
     ),
     settings_unshared=(
-        "I don't save your pictures. If you let me, I can be trained on the answers you put right."
+        "I don't save your pictures. If you let me, whoever runs me may look at them, and train me "
+        "on them and on what you say of my answers."
     ),
     log_button="Keep them",
     unlog_button="Keep nothing",

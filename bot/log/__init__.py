@@ -1,9 +1,9 @@
-"""Every exchange in SQLite: who wrote it reads the rows, never a person's name or picture."""
+"""Every exchange in SQLite: people by keyed hashes, pictures only of who allows it."""
 
+from bot.log.log import Log
 from bot.log.records import Record
 from bot.log.schema import LogError
 from bot.log.store import Erased, Made
 from bot.log.wishes import Kept
-from bot.log.writer import Log
 
 __all__ = ["Erased", "Kept", "Log", "LogError", "Made", "Record"]

@@ -1,8 +1,8 @@
 """What people say of answers about pictures that they share, as examples to learn from.
 
-An answer that somebody put right is learnt as they put it. One that was found good, or that nobody
-rated and the model was rather sure of, is learnt as it is, so that the model stays what it is where
-nothing was wrong with it (learning without forgetting, arXiv 1606.09282).
+An answer that somebody put right is learnt as they put it last. One that was found good, or that
+nobody rated and the model was rather sure of, is learnt as it is, so that the model stays what it
+is where nothing was wrong with it (learning without forgetting, arXiv 1606.09282).
 """
 
 from __future__ import annotations
@@ -20,42 +20,71 @@ from bot.log.hashing import KeyUnusableError
 from bot.log.pictures import PictureCipher
 
 SURE = 0.5  # confidence from which an answer that nobody rated is kept as it is
-WORDS = 20  # of a correction; what is longer is no answer
+ANSWER, CAPTION = 8, range(4, 31)  # words of what people put right; all else is neither
 ROWS, PICTURES = "feedback.jsonl", "pictures"
 
+_DIGEST = re.compile("[0-9a-f]{64}")
 _ARTICLE = re.compile(r"^(an?|the)\s+", re.IGNORECASE)
-# Only ratings of people who share as well: what they wrote is theirs.
+_POLAR = re.compile(r"(is|are|was|were|do|does|did|can|could|has|have|will|would)\b", re.IGNORECASE)
+# Since they allowed it: what was asked before is none of this.
+_EXCHANGES = """
+    SELECT number, kind, question, answer, confidence,
+           EXISTS (SELECT 1 FROM exchanges AS o WHERE o.number = exchanges.number
+                   AND o.place != exchanges.place) AS several
+    FROM exchanges JOIN people ON people.id = person JOIN sharing ON sharing.hash = people.hash
+    WHERE picture = ? AND person = ? AND answer IS NOT NULL AND exchanges.at >= sharing.at
+    ORDER BY exchanges.id
+"""
+# Anybody may find an answer bad, but only words of people who share are learnt.
 _RATINGS = """
-    SELECT good, correction FROM ratings JOIN people ON people.id = ratings.person
-    JOIN sharing ON sharing.hash = people.hash WHERE number = ? ORDER BY ratings.id
+    SELECT good, iif(ratings.at >= sharing.at, correction, NULL) AS correction FROM ratings
+    JOIN people ON people.id = ratings.person LEFT JOIN sharing ON sharing.hash = people.hash
+    WHERE number = ? ORDER BY ratings.at
 """
 
 
 @dataclass
+class Said:
+    """What was said to one question about a picture, or as its caption.
+
+    Attributes:
+        texts: What is learnt as it is.
+        bad: What is not, for it was found bad.
+        right: What it should have been, if anybody told; their last word counts.
+    """
+
+    texts: list[str] = field(default_factory=list)
+    bad: set[str] = field(default_factory=set)
+    right: str = ""
+
+    def learnt(self) -> list[str]:
+        """What is to be learnt."""
+        return [self.right] if self.right else [t for t in self.texts if t not in self.bad]
+
+
+@dataclass
 class Examples:
-    """What was found of one picture, and the sealed picture.
+    """What was said of one picture, and the sealed picture.
 
     Attributes:
         digest: SHA-256 of the picture as it was sent.
         content: The sealed picture.
-        captions: Descriptions of it.
-        answers: Answers by question.
-        corrected: How many of both somebody put right.
+        said: By question; None stands for captions.
     """
 
     digest: str
     content: bytes
-    captions: list[str] = field(default_factory=list)
-    answers: dict[str, list[str]] = field(default_factory=dict)
-    corrected: int = 0
+    said: dict[str | None, Said] = field(default_factory=dict)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Them as `data.records` reads them."""
+        """What is to be learnt, as `data.records` reads it."""
         image = f"{self.digest}.jpg"
-        if self.captions:
-            yield {"image": image, "captions": self.captions}
-        for question, answers in self.answers.items():
-            yield {"image": image, "question": question, "answers": answers}
+        for question, said in self.said.items():
+            texts = said.learnt()
+            if texts and question is None:
+                yield {"image": image, "captions": [*dict.fromkeys(texts)]}
+            elif texts:
+                yield {"image": image, "question": question, "answers": texts}
 
 
 @dataclass
@@ -76,10 +105,11 @@ def export(db: Database, cipher: PictureCipher, folder: Path) -> Exported:
     """
     found = Exported()
     pictures = folder / PICTURES
-    pictures.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder.chmod(0o700)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    pictures.mkdir(exist_ok=True, mode=0o700)
     for old in pictures.glob("*.jpg"):  # of an export before, whose people may have left since
-        old.unlink()
+        if _DIGEST.fullmatch(old.stem):
+            old.unlink()
     with (folder / ROWS).open("w", encoding="utf-8") as lines:
         for examples in shared(db):
             rows = [*examples.rows()]
@@ -94,7 +124,7 @@ def export(db: Database, cipher: PictureCipher, folder: Path) -> Exported:
             lines.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
             found.pictures += 1
             found.texts += len(rows)
-            found.corrected += examples.corrected
+            found.corrected += sum(bool(said.right) for said in examples.said.values())
     return found
 
 
@@ -107,40 +137,34 @@ def shared(db: Database) -> Iterator[Examples]:
     for row in db.query(sql):
         examples = Examples(row["sha256"], row["content"])
         for person in map(int, row["people"].split(",")):
-            for exchange in _exchanges(db, row["id"], person):
+            for exchange in [*db.query(_EXCHANGES, [row["id"], person])]:
                 _take(examples, exchange, [*db.query(_RATINGS, [exchange["number"]])])
         yield examples
 
 
-def _exchanges(db: Database, picture: int, person: int) -> Iterator[dict[str, Any]]:
-    sql = (
-        "SELECT number, kind, question, answer, confidence, EXISTS (SELECT 1 FROM exchanges AS o "
-        "WHERE o.number = exchanges.number AND o.place != exchanges.place) AS several "
-        "FROM exchanges WHERE picture = ? AND person = ? AND answer IS NOT NULL ORDER BY id"
-    )
-    return iter([*db.query(sql, [picture, person])])
-
-
 def _take(examples: Examples, exchange: dict[str, Any], ratings: Sequence[dict[str, Any]]) -> None:
-    """Add what is to be learnt of one exchange, if anything."""
-    right = [r["correction"] for r in ratings if r["correction"]]
+    """Take in one exchange."""
+    question = exchange["question"]
+    said = examples.said.setdefault(question and " ".join(question.split()), Said())
     # What a reply about several pictures should have been tells of none of them.
-    texts = [] if exchange["several"] else [_short(text) for text in right]
-    texts = [text for text in texts if 0 < len(text.split()) <= WORDS]
-    examples.corrected += len(texts)
-    if not right and _stays(exchange, ratings):
-        texts = [exchange["answer"]]
-    if exchange["question"] is None:
-        examples.captions += [text for text in texts if text not in examples.captions]
-    elif texts:
-        examples.answers.setdefault(exchange["question"], []).extend(map(_bare, texts))
+    told = [r["correction"] for r in ratings if r["correction"] and not exchange["several"]]
+    said.right = next(filter(None, (_usable(text, question) for text in told[::-1])), said.right)
+    answer = exchange["answer"] if question is None else _bare(exchange["answer"])
+    if any(not rating["good"] for rating in ratings):
+        said.bad.add(answer)
+    elif ratings or float(exchange["confidence"] or 0) >= SURE:
+        said.texts += [answer] if question is None or "," not in answer else []
 
 
-def _stays(exchange: dict[str, Any], ratings: Sequence[dict[str, Any]]) -> bool:
-    """Whether an answer is learnt as it is."""
-    if ratings:
-        return all(rating["good"] for rating in ratings)
-    return float(exchange["confidence"] or 0) >= SURE
+def _usable(text: str, question: str | None) -> str:
+    """What somebody put right, as it is learnt; "" if it cannot be."""
+    short = _short(text)
+    if question is None:
+        return short if len(short.split()) in CAPTION else ""
+    answer = _bare(short)
+    # Data sets list answers by commas; and a yes-or-no question has no other answer.
+    wrong = "," in answer or (_POLAR.match(question) and answer.lower() not in {"yes", "no"})
+    return "" if wrong or not 0 < len(answer.split()) <= ANSWER else answer
 
 
 def _short(text: str) -> str:

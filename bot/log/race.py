@@ -11,11 +11,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from bot.log.hashing import Hasher
+from bot.log.log import Log
 from bot.log.reading import search, stats
 from bot.log.records import Record
 from bot.log.schema import open_to_read, open_to_write
 from bot.log.store import Made, Store
-from bot.log.writer import Log
 from bot.messages import Exchange
 
 AHEAD = 5_000  # records that wait to be written, at most

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlite_utils import Database
 
+from bot.log import schema
 from bot.log.hashing import Hasher
 from bot.log.pictures import PictureCipher
 from bot.log.records import Record, kept, stamp
-from bot.log.schema import BUSY_SECONDS, FTS
+from bot.log.schema import FTS
 from bot.log.wishes import Kept, Wishes
 from bot.messages import Exchange, Rating
 
 SETTLING = 300  # milliseconds that erasing waits for readers
+_log = logging.getLogger(__name__)
 _KNOWN = ("hash", "platform", "first_seen", "last_seen")
 _NAMED = {"pictures": "picture", "chats": "chat"}  # tables, and who names their rows
 
@@ -70,7 +73,10 @@ class Store:
         for place, exchange in rows:
             self._insert(record, person, chat, place, exchange)
             if exchange and wanted.pictures:
-                self._share(person, exchange)
+                try:
+                    self._share(person, exchange)
+                except Exception:  # the exchange itself is kept in any case
+                    _log.exception("A picture could not be kept")
 
     def rate(self, rating: Rating, at: datetime) -> None:
         """Keep what a person thinks of an answer that is kept; their last word counts."""
@@ -83,7 +89,8 @@ class Store:
         self._db.execute(
             "INSERT INTO ratings (at, number, person, good, correction) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (number, person) DO UPDATE SET at = excluded.at, good = excluded.good, "
-            "correction = coalesce(excluded.correction, correction)",
+            # Who finds it good after all takes back what it should have been.
+            "correction = iif(excluded.good, NULL, coalesce(excluded.correction, correction))",
             [stamp(at), rating.number, person, int(rating.good), kept(rating.correction) or None],
         )
 
@@ -166,12 +173,15 @@ class Store:
         return exchanges
 
     def settle(self) -> None:
-        """After erasing: leave no words in the file beside the database, and wait for the disk."""
-        self.settles = False
+        """After erasing: leave no words in the file beside the database, and wait for the disk.
+
+        `settles` stays true if somebody reads the file all the time.
+        """
         # Whoever reads all the time, as Litestream does, must not hold up who writes.
         self._db.execute(f"PRAGMA busy_timeout = {SETTLING}").fetchall()
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        self._db.execute(f"PRAGMA busy_timeout = {round(1000 * BUSY_SECONDS)}").fetchall()
+        held_up, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self._db.execute(f"PRAGMA busy_timeout = {round(1000 * schema.BUSY_SECONDS)}").fetchall()
+        self.settles = bool(held_up)
 
     def tidy_index(self) -> None:
         """After erasing: words of what was deleted stay in the index until it is merged."""

@@ -68,6 +68,10 @@ class Wishes:
                 "INSERT OR REPLACE INTO choices (hash, language) VALUES (?, ?)", [person, language]
             )
 
+    def sharing(self) -> set[str]:
+        """Who allows that their pictures are kept."""
+        return {who for (who,) in self._db.execute("SELECT hash FROM sharing")}
+
     def languages(self) -> dict[str, str]:
         """The languages that people chose, by who did."""
         return dict(self._db.execute("SELECT hash, language FROM choices").fetchall())
@@ -82,3 +86,40 @@ class Wishes:
         with self._db.atomic():
             sql = "INSERT OR IGNORE INTO unlogged (hash) VALUES (?)"
             self._db.conn.executemany(sql, people)
+
+
+class Known:
+    """What people chose, in memory, so that it is known at once, also while nothing can be read.
+
+    Attributes:
+        languages: By who chose them; "" for that of their device.
+        sharing: Who allows that their pictures are kept.
+    """
+
+    def __init__(self) -> None:
+        self.languages: dict[str, str] = {}
+        self.sharing: set[str] = set()
+        self._unsure: set[str] = set()  # who changed something that may not be written yet
+
+    def learn(self, wishes: Wishes) -> None:
+        """Take in what a database holds, but for who changed their mind since."""
+        for who, language in wishes.languages().items():
+            if who not in self._unsure:
+                self.languages.setdefault(who, language)
+        self.sharing |= wishes.sharing() - self._unsure
+
+    def share(self, who: str, shares: bool) -> None:
+        """Take in what somebody allows."""
+        self._unsure.add(who)
+        (self.sharing.add if shares else self.sharing.discard)(who)
+
+    def speak(self, who: str, language: str) -> None:
+        """Take in what somebody chose."""
+        self._unsure.add(who)
+        self.languages[who] = language
+
+    def forget(self, who: str) -> None:
+        """Forget what somebody chose and allowed."""
+        self._unsure.add(who)
+        self.languages.pop(who, None)
+        self.sharing.discard(who)

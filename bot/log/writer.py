@@ -1,4 +1,4 @@
-"""The log: takes what happened without waiting, and writes it in a thread of its own."""
+"""The thread that writes the log, whatever happens to the database."""
 
 from __future__ import annotations
 
@@ -18,19 +18,13 @@ from typing import Any
 from sqlite_utils import Database
 
 from bot.log.damage import is_database, put_aside, remove_aside
-from bot.log.hashing import Hasher
-from bot.log.pictures import PictureCipher
-from bot.log.records import Record, without_pictures
 from bot.log.schema import LogError, open_to_write
-from bot.log.store import Erased, Made, Store
-from bot.log.wishes import Kept
-from bot.messages import Rating
+from bot.log.store import Store
 
 ROOM = 20_000  # things to write that are held while the database cannot be written
-PICTURES = 50  # that are held likewise, in memory
 BATCH = 500  # written in one transaction
 RETRIES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between attempts
-HOUR, DAY = 3600.0, 86_400.0  # seconds
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0  # seconds
 CLOSING = 6.0  # seconds that writing what is left may take
 DAMAGED = ("malformed", "not a database", "disk image")
 
@@ -47,93 +41,33 @@ class _Task:
     done: Future[Any] = field(default_factory=Future)
 
 
-class Log:
-    """Keeps exchanges and ratings in a database; never delays or fails who calls it.
+class Writer:
+    """Writes what it is given in a thread of its own; never delays or fails who calls it.
 
     What cannot be written now is held and written later; a damaged database is put aside, and
     another one begun. What is too old is erased once a day.
 
     Args:
         path: The database.
-        key: Of the hashes that stand for people.
-        made: What answers.
+        store: What writes rows into an open database.
         days: How long exchanges are kept.
-        cipher: Encrypts the pictures of who allows that they are kept; None to keep nobody's.
 
     Attributes:
         trouble: Why nothing can be written at the moment, or "".
     """
 
-    def __init__(
-        self,
-        path: Path,
-        key: bytes,
-        made: Made = Made(),  # noqa: B008
-        days: float = 30,
-        cipher: PictureCipher | None = None,
-    ) -> None:
-        self.path, self.days, self.cipher, self.trouble = path, days, cipher, ""
-        self._pictures = threading.Semaphore(PICTURES)
-        self._languages: dict[str, str] = {}
-        self._hasher, self._made = Hasher(key), made
+    def __init__(self, path: Path, store: Callable[[Database], Store], days: float) -> None:
+        self.path, self.days, self.trouble = path, days, ""
+        self._store_in = store
         self._queue: queue.Queue[_Task | None] = queue.Queue(ROOM)
         self._store: Store | None = None
         self._db: Database | None = None
         self._lost = self._at_hand = 0
-        self._purges_at = 0.0  # of the monotonic clock
+        self._purges_at = self._settles_at = 0.0  # of the monotonic clock
         self._purged = False  # its index has still to be tidied
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="glimpse-log", daemon=True)
         self._thread.start()
-
-    def record(self, record: Record) -> Future[None]:
-        """Keep a message and its reply; the future is done when that is committed.
-
-        Pictures are left out while too many wait to be written.
-        """
-        if self.cipher is None or not self._pictures.acquire(blocking=False):
-            record = without_pictures(record)
-            return self._put(lambda store: store.record(record))
-        done = self._put(lambda store: store.record(record))
-        done.add_done_callback(lambda _: self._pictures.release())
-        return done
-
-    def rate(self, rating: Rating) -> Future[None]:
-        """Keep what a person thinks of an answer."""
-        at = datetime.now(UTC)
-        return self._put(lambda store: store.rate(rating, at))
-
-    def wished(self, platform: str, user: str) -> Future[Kept]:
-        """What is kept of a person."""
-        return self._put(lambda store: store.wished(platform, user))
-
-    def set_logged(self, platform: str, user: str, *, logged: bool) -> Future[None]:
-        """Keep whether a person's exchanges may be kept."""
-        return self._put(lambda store: store.set_logged(platform, user, logged=logged))
-
-    def set_sharing(self, platform: str, user: str, *, shares: bool) -> Future[None]:
-        """Keep that a person's pictures may be kept; or erase those that are, and keep no more."""
-        at = datetime.now(UTC) if shares else None
-        return self._put(lambda store: store.set_sharing(platform, user, at))
-
-    def language(self, platform: str, user: str) -> str:
-        """The language that a person chose, at once; "" for none that is known."""
-        return self._languages.get(self._hasher("person", platform, user), "")
-
-    def choose(self, platform: str, user: str, language: str) -> Future[None]:
-        """Keep the language that a person chose; "" for that of their device."""
-        who = self._hasher("person", platform, user)
-        self._languages[who] = language
-        return self._put(lambda store: store.wishes.choose(who, language))
-
-    def forget(self, platform: str, user: str) -> Future[Erased]:
-        """Erase everything of a person on a platform; gives how many rows that was."""
-        who = self._hasher("person", platform, user)
-        self._languages.pop(who, None)
-        done = self._put(lambda store: store.forget(platform, user))
-        # Opening the database meanwhile may have brought it back.
-        done.add_done_callback(lambda _: self._languages.pop(who, None))
-        return done
 
     def close(self) -> None:
         """Write what is left, as far as that is possible at once, and stop."""
@@ -144,7 +78,8 @@ class Log:
         if self._thread.is_alive():
             _log.error("%d things were not logged", self._queue.qsize() + self._at_hand)
 
-    def _put(self, write: Callable[[Store], Any]) -> Future[Any]:
+    def put(self, write: Callable[[Store], Any]) -> Future[Any]:
+        """Write something; the future is done, with what that gives, when it is committed."""
         task = _Task(write)
         task.done.set_running_or_notify_cancel()  # nobody can cancel it any more
         try:
@@ -159,6 +94,7 @@ class Log:
     def _work(self) -> None:
         while (tasks := self._next()) is not None:
             self._write_all(tasks)
+            del tasks  # which may hold pictures, while waiting for the next
         if self._db is not None:
             self._db.close()
 
@@ -168,13 +104,15 @@ class Log:
         if self._purged and self._store:  # those who waited for it know by now
             self._purged = False
             self._quietly(self._store.tidy_index)
+        self._quietly(self._settle)
         if time.monotonic() > self._purges_at:
             self._purges_at = time.monotonic() + DAY
             tasks.append(self._purging())
             self._quietly(lambda: remove_aside(self.path, self.days))
         with contextlib.suppress(queue.Empty):
             wait = not (tasks or self._closing.is_set())
-            first = self._queue.get(timeout=HOUR) if wait else self._queue.get_nowait()
+            patience = MINUTE if self._store and self._store.settles else HOUR
+            first = self._queue.get(timeout=patience) if wait else self._queue.get_nowait()
             while True:
                 if first is not None:
                     tasks.append(first)
@@ -227,10 +165,15 @@ class Log:
         assert store is not None
         with db.atomic():
             results = [self._result(task) for task in tasks]
-        if store.settles:
-            store.settle()
-            self._purged = True
+        self._purged = self._purged or store.settles
+        self._settle()
         return results
+
+    def _settle(self) -> None:
+        """Leave nothing erased beside the database; tried again while others read all the time."""
+        if self._store and self._store.settles and time.monotonic() >= self._settles_at:
+            self._store.settle()
+            self._settles_at = time.monotonic() + MINUTE if self._store.settles else 0.0
 
     def _result(self, task: _Task) -> Any:
         """What a task gives; its own mistake does not spoil others."""
@@ -253,9 +196,7 @@ class Log:
     def _open(self) -> None:
         self._shut()
         self._db = open_to_write(self.path)
-        self._store = Store(self._db, self._hasher, self._made, self.cipher)
-        for who, language in self._store.wishes.languages().items():
-            self._languages.setdefault(who, language)
+        self._store = self._store_in(self._db)
 
     def _shut(self) -> None:
         if self._db is not None:

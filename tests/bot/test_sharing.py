@@ -22,11 +22,11 @@ from bot.assistant import Assistant
 from bot.diary import Diary
 from bot.limits import UNLIMITED, Limits, LimitSettings
 from bot.log import Erased, LogError, Record
-from bot.log.feedback import export
+from bot.log.feedback import Exported, export
 from bot.log.hashing import KeyUnusableError
+from bot.log.log import PICTURES
 from bot.log.pictures import PictureCipher, new_key
 from bot.log.schema import migrations, open_to_read, open_to_write
-from bot.log.writer import PICTURES
 from bot.messages import Incoming, Rating
 from bot.texts import ENGLISH
 from data.records import read_pictures
@@ -154,45 +154,149 @@ def test_pictures_do_not_pile_up_in_memory_while_nothing_can_be_written(
         assert rows(log.path, "SELECT count(*) FROM shared") == [(count + 1,)]
 
 
+def unlimited(person: Person) -> None:
+    person.assistant = Assistant(
+        person.engine, open_picture=open_photo, diary=Diary(person.log),
+        limits=Limits(LimitSettings(default=UNLIMITED)),
+    )  # fmt: skip
+
+
+def learnt(person: Person, folder: Path) -> tuple[Exported, dict[str | None, tuple[str, ...]]]:
+    """What an export holds about the only picture that has something to learn."""
+    table(person, "id")
+    with closing(open_to_read(person.log.path)) as db:
+        found = export(db, PictureCipher(SECRET), folder)
+    (read,) = read_pictures([folder / "feedback.jsonl"], folder / "pictures")
+    assert read.image.read_bytes().startswith(b"\xff\xd8")
+    answers = {q.question: tuple(answer for answer, _ in q.answers) for q in read.questions}
+    return found, answers | ({None: tuple(read.captions)} if read.captions else {})
+
+
 async def test_what_people_say_of_answers_becomes_examples(ann: Person, tmp_path: Path) -> None:
-    unlimited = Limits(LimitSettings(default=UNLIMITED))
-    ann.assistant = Assistant(
-        ann.engine, open_picture=open_photo, diary=Diary(ann.log), limits=unlimited
-    )
+    async def rate(question: str, label: str) -> None:
+        buttons = (await ann.say(question)).buttons
+        await ann.say(next(b.action for b in buttons if b.label == label))
+
+    unlimited(ann)
+    await ann.say("What vehicle is it?", "red")
+    await ann.say("The answer is a lorry")  # before they allowed anything
     await allow(ann)
-    sure = Said("dog", 0.9)
     ann.engine.answer = lambda _, question: {
         None: Said("a car", 0.7), "What vehicle is it?": Said("bus", 0.9),
         "Is it night?": Said("yes", 0.2), "Is it big?": Said("no", 0.9),
-        "Where is it?": Said("street", 0.1),
-    }.get(question, sure)  # fmt: skip
+        "Where is it?": Said("street", 0.1), "Is it a car?": Said("yes", 0.9),
+        "What is in it?": Said("red, white", 0.9), "Who drives it?": Said("man", 0.9),
+    }.get(question, Said("dog", 0.9))  # fmt: skip
     await ann.say("What vehicle is it?", "red")
+    await ann.say("What  vehicle is it?")
     await ann.say("No, it is a fire  engine.")
-    good = (await ann.say("Is it night?")).buttons  # not sure, but found good
-    await ann.say(next(b.action for b in good if b.label == "👍"))
-    bad = (await ann.say("Is it big?")).buttons
-    await ann.say(next(b.action for b in bad if b.label == "👎"))
+    await rate("Is it night?", "👍")  # not sure, but found good
+    await rate("Is it big?", "👎")
     await ann.say("Where is it?")  # not sure
     await ann.say("/caption")
     await ann.say("What animal is it?")
+    await ann.say("What is in it?")  # a list is no answer
+    await ann.say("Is it a car?")
+    await ann.say("No, it's a bus")  # true, and no answer to that question
+    await rate("Who drives it?", "👎")
+    await ann.say("The answer is a woman")
+    last = await ann.say("/caption")
+    ann.log.rate(Rating("telegram", "zoe", last.number, False)).result(5)  # who shares nothing
     await ann.say("What vehicle is it?", "red", "blue")
     await ann.say("The answer is something else.")  # of which of them?
     ben = Person(ann.log, "ben")
     await ben.say("What vehicle is it?", "green")  # shares nothing
-    table(ann, "id")
-    with closing(open_to_read(ann.log.path)) as db:
-        found = export(db, PictureCipher(SECRET), tmp_path / "out")
-        assert (found.pictures, found.texts, found.corrected, found.unopened) == (1, 4, 1, 0)
-        assert export(db, PictureCipher(new_key()), tmp_path / "none").unopened == 2
-    (read,) = read_pictures([tmp_path / "out/feedback.jsonl"], tmp_path / "out/pictures")
-    assert read.image.read_bytes().startswith(b"\xff\xd8")
-    assert read.captions == ["a car"]
-    assert {q.question: q.answers for q in read.questions} == {
-        "What vehicle is it?": (("fire engine", 1),),
-        "Is it night?": (("yes", 1),),
-        "What animal is it?": (("dog", 1),),
+    found, texts = learnt(ann, tmp_path / "out")
+    assert (found.pictures, found.texts, found.corrected, found.unopened) == (1, 4, 2, 0)
+    assert texts == {
+        "What vehicle is it?": ("fire engine",),
+        "Is it night?": ("yes",),
+        "What animal is it?": ("dog",),
+        "Who drives it?": ("woman",),
     }
     assert (tmp_path / "out").stat().st_mode & 0o077 == 0
+    with closing(open_to_read(ann.log.path)) as db:
+        assert export(db, PictureCipher(new_key()), tmp_path / "none").unopened == 2
+
+
+async def test_who_finds_it_good_after_all_takes_the_correction_back(
+    ann: Person, tmp_path: Path
+) -> None:
+    await allow(ann)
+    reply = await ann.say("What vehicle is it?", "red")
+    await ann.say("The answer is a bus")
+    await ann.say(next(b.action for b in reply.buttons if b.label == "👍"))
+    found, texts = learnt(ann, tmp_path / "out")
+    assert (found.corrected, texts) == (0, {"What vehicle is it?": ("red",)})
+
+
+async def test_an_export_leaves_other_files_alone(ann: Person, tmp_path: Path) -> None:
+    await allow(ann)
+    await ann.say("What vehicle is it?", "red")
+    folder = tmp_path / "out"
+    (folder / "pictures").mkdir(parents=True)
+    mine, old = folder / "pictures/holiday.jpg", folder / f"pictures/{'0' * 64}.jpg"
+    for path in (mine, old):
+        path.write_bytes(b"")
+    learnt(ann, folder)
+    assert (mine.exists(), old.exists()) == (True, False)
+
+
+async def test_whoever_shares_does_not_decide_on_others_pictures(ann: Person) -> None:
+    zoe = Person(ann.log, "zoe")
+    zoe.assistant = ann.assistant
+    await allow(ann)
+    await zoe.say("", "red")
+    await ann.say("What color is it?")  # the chat's last picture is Zoe's
+    message = Incoming("telegram", "a-chat", ann.user, "Is it red?", (), (photo("red"),))
+    assert await ann.assistant.handle(message)
+    await ann.say("And what color is it now?")
+    assert kept(ann) == []
+    await ann.say("Is it blue?", "blue")
+    await ann.say("Is it red?")
+    assert len(kept(ann)) == 1
+
+
+async def test_a_reply_to_a_wrong_answer_puts_it_right(ann: Person, tmp_path: Path) -> None:
+    await allow(ann)
+    await ann.say("What vehicle is it?", "red")
+    text = "No, it's a bus"
+    reply = await ann.assistant.handle(
+        Incoming("telegram", "a-chat", ann.user, text, (), (photo("red"),))
+    )
+    assert reply is not None
+    assert reply.text == ENGLISH.corrected
+    assert learnt(ann, tmp_path / "out")[1] == {"What vehicle is it?": ("bus",)}
+
+
+async def test_without_the_key_what_is_kept_can_still_be_seen_and_erased(ann: Person) -> None:
+    await allow(ann)
+    await ann.say("", "red")
+    ann.log.close()
+    with opened(ann.log.path) as log:
+        bare = Person(log)
+        assert ENGLISH.privacy_saved.format(days="30 days") in (await bare.say("/privacy")).text
+        (button,) = [b for b in (await bare.say("/settings")).buttons if "Erase" in b.label]
+        await bare.say(button.action)
+        assert kept(bare) == []
+        assert not [b for b in (await bare.say("/settings")).buttons if "pictures" in b.label]
+
+
+async def test_while_the_log_is_locked_nobody_is_told_what_is_untrue(
+    ann: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.diary.PATIENCE", 0.2)
+    await allow(ann)
+    other = sqlite3.connect(ann.log.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        ann.log.rate(Rating("telegram", "zoe", "x", True))  # which holds up what comes after it
+        assert ENGLISH.privacy_saved.format(days="30 days") in (await ann.say("/privacy")).text
+        said = (await ann.say("/settings")).text
+        assert said.endswith(ENGLISH.settings_shared)
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
 
 
 async def test_a_correction_of_who_shares_nothing_is_not_learnt(
