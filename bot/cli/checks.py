@@ -187,14 +187,17 @@ def _answer(desk: Desk, profile: str) -> tuple[str, str, str]:
 def _kept(settings: Settings) -> tuple[str, str, str]:
     from bot.cli.keeping import log_path
     from bot.log.reading import examine
-    from bot.log.schema import open_to_read
+    from bot.log.schema import OlderLogError, open_to_read
 
     path = log_path(settings)
     if path is None:
         return NOTE, 'Nothing is kept, for GLIMPSE_LOG is "off".', ""
     if not path.exists():
         return OK, f"nothing yet in {path}", ""
-    count = open_to_read(path).table("exchanges").count
+    try:
+        count = open_to_read(path).table("exchanges").count
+    except OlderLogError:
+        return NOTE, f"{path} is of an older Glimpse; starting a bot brings it up to date.", ""
     problems = [*examine(path)]
     if problems:
         return PROBLEM, f"{path} is damaged: {problems[0]}.", "Put it aside, or a backup there."

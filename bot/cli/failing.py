@@ -11,6 +11,7 @@ _PLAIN = frozenset(
         "bot.discord.serving.CannotTalk",
         "bot.log.hashing.KeyUnusableError",
         "bot.log.schema.LogError",
+        "bot.log.schema.OlderLogError",
         "bot.settings.SettingsError",
         "bot.telegram.serving.CannotTalk",
         "bot.web.server.CannotServe",

@@ -29,6 +29,11 @@ RATINGS = """
     ) STRICT
 """
 
+
+class OlderLogError(LogError):
+    """A log of an older Glimpse, which writing brings up to date."""
+
+
 migrations = Migrations("glimpse")
 
 
@@ -122,7 +127,9 @@ def open_to_read(path: Path) -> Database:
     except sqlite3.Error as error:
         raise LogError(f"The log in {path} cannot be read; is it damaged?") from error
     if pending:
-        raise LogError(f"The log in {path} is of an older Glimpse; start a bot once to update it.")
+        raise OlderLogError(
+            f"The log in {path} is of an older Glimpse; start a bot once to update it."
+        )
     return db
 
 

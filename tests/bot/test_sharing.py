@@ -356,7 +356,7 @@ async def test_a_language_that_was_chosen_outlives_a_restart(
             assert (await Person(log).say("/settings auto")).text.startswith("I speak English")
 
 
-async def test_a_log_of_before_is_brought_up_to_date(tmp_path: Path) -> None:
+async def test_a_log_of_before_is_brought_up_to_date(bench: Bench, tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     first, second, *_ = migrations._migrations
     old = Database(path)
@@ -365,6 +365,8 @@ async def test_a_log_of_before_is_brought_up_to_date(tmp_path: Path) -> None:
     old.close()
     with pytest.raises(LogError, match="older Glimpse"):
         open_to_read(path)
+    bench.environment["GLIMPSE_LOG"] = str(path)
+    assert "starting a bot brings it up to date" in bench.run("check").out
     with opened(path, cipher=PictureCipher(SECRET)) as log:
         log.record(record(1)).result(5)
         log.set_sharing("telegram", "ann", shares=True).result(5)

@@ -86,6 +86,7 @@ def test_check_finds_a_trained_profile_in_order(
     trained: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     environment = {"GLIMPSE_PROFILE": str(trained / "tiny.toml"), "GLIMPSE_PORT": "0"}
+    environment["GLIMPSE_LOG"] = "off"  # not that of who runs this
     assert main(["check", "--json"], Desk(environment=environment)) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["ok"]

@@ -40,7 +40,7 @@ def prepared(root: Path) -> Path:
 
 
 def write_loose(root: Path) -> None:
-    """Data that only the starter's recipes name."""
+    """Data that only the starter's recipes and `feedback` name."""
     names = [coco_name(part, number) for part in ("train2014", "val2014") for number in range(4)]
     pictures(root / "coco/images", names)
     pictures(root / "daquar/images", ["room.jpg"])
@@ -52,6 +52,10 @@ def write_loose(root: Path) -> None:
     )
     write_rows(root / "coco/vqa_text_only.jsonl", [question] * 5)
     write_rows(root / "daquar/qa.jsonl", [{"image": "room.jpg", **question}])
+    shared = [f"{number}.jpg" for number in range(12)]
+    pictures(root / "pictures", shared)
+    told = [{"image": name, "captions": ["A dog lies on a red sofa."]} for name in shared]
+    write_rows(root / "feedback.jsonl", [*told, {"image": shared[0], **question}])
     said = {"image": "0.jpg", "hypothesis": "It runs.", "gold_label": "entailment"}
     write_rows(root / "flickr8k/esnli_ve.jsonl", [{**said, "flickr8k_split": "train"}])
 
@@ -70,7 +74,7 @@ def test_every_shipped_recipe_plans_and_starts_on_random_weights(
         text_only=shipped.text_only.removesuffix(".gz"),
         compiled=False,
         continues=False,
-        schedule=replace(shipped.schedule, steps=4, critic_from=0.5),
+        schedule=replace(shipped.schedule, steps=4, critic_from=0.5, start_share=0.0),
     )
     found = plan(recipe, root, tmp_path / "run")
     assert {source.name for source in found.sources} == {s.name for s in recipe.sources}
