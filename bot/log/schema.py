@@ -30,15 +30,15 @@ RATINGS = """
 """
 
 
-class OlderLogError(LogError):
-    """A log of an older Glimpse, which writing brings up to date."""
-
-
 migrations = Migrations("glimpse")
 
 
 class LogError(RuntimeError):
     """A log that cannot be used; `str(error)` is one plain sentence."""
+
+
+class OlderLogError(LogError):
+    """A log of an older Glimpse, which writing brings up to date."""
 
 
 @migrations()

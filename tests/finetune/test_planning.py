@@ -54,7 +54,10 @@ def write_loose(root: Path) -> None:
     write_rows(root / "daquar/qa.jsonl", [{"image": "room.jpg", **question}])
     shared = [f"{number}.jpg" for number in range(12)]
     pictures(root / "pictures", shared)
-    told = [{"image": name, "captions": ["A dog lies on a red sofa."]} for name in shared]
+    told = [
+        {"image": name, "captions": ["A brown dog lies on a red sofa beside a lamp."]}
+        for name in shared
+    ]
     write_rows(root / "feedback.jsonl", [*told, {"image": shared[0], **question}])
     said = {"image": "0.jpg", "hypothesis": "It runs.", "gold_label": "entailment"}
     write_rows(root / "flickr8k/esnli_ve.jsonl", [{**said, "flickr8k_split": "train"}])
