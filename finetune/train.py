@@ -230,6 +230,7 @@ class Trainer:
         mine = self.critic.judge(mine) if judges else mine
         weight = sum(visit.group.weight for visit in mine)
         weights, loss = self.team.sum(torch.tensor([weight, 0.0], device=self.team.device))
+        weights = weights.clamp_min(1e-6)  # drawn captions that are all as good teach nothing
         parts = min(self.recipe.schedule.accumulate, len(mine))
         for start in range(parts):
             total = self.objective(mine[start::parts]) / weights

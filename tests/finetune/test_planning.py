@@ -59,8 +59,8 @@ def write_loose(root: Path) -> None:
         for name in shared
     ]
     write_rows(root / "feedback.jsonl", [*told, {"image": shared[0], **question}])
-    said = {"image": "0.jpg", "hypothesis": "It runs.", "gold_label": "entailment"}
-    write_rows(root / "flickr8k/esnli_ve.jsonl", [{**said, "flickr8k_split": "train"}])
+    stated = {"image": "0.jpg", "hypothesis": "It runs.", "gold_label": "entailment"}
+    write_rows(root / "flickr8k/esnli_ve.jsonl", [{**stated, "flickr8k_split": "train"}])
 
 
 @pytest.mark.timeout(300)
