@@ -88,6 +88,7 @@ def measure(root: Path, profile: str, limit: int | None = None) -> dict[str, flo
         "presence_balanced": _balanced(seen.texts, there),
         "presence_majority_answer": metrics.majority_accuracy(there),
         "guidance_scale": load_profile(profile).decoding.guidance_scale,
+        "polar_guidance_scale": load_profile(profile).decoding.polar_guidance_scale,
     }
 
 

@@ -195,12 +195,13 @@ class Recipe:
 def answering(recipe: Recipe, profile: Profile) -> Profile:
     """The profile that answers with a run's adapter, which lies beside it as `adapter`.
 
-    It keeps the guidance scale only if the model knows what to answer without a picture.
+    It keeps the guidance scales only if the model knows what to answer without a picture.
     """
     schedule = recipe.schedule
     knows = schedule.texts and (recipe.text_only or schedule.derived_texts)
-    scale = profile.decoding.guidance_scale if knows or recipe.continues else 1.0
-    decoding = replace(profile.decoding, guidance_scale=scale)
+    decoding = profile.decoding
+    if not (knows or recipe.continues):
+        decoding = replace(decoding, guidance_scale=1.0, polar_guidance_scale=1.0)
     return replace(profile, name=recipe.name, adapter="adapter", decoding=decoding)
 
 

@@ -1,6 +1,6 @@
 """Greedy and beam decoding behind cached prefixes, for batches of prompts of different lengths.
 
-With a guidance scale, each prompt is read twice, with its prefix and without:
+With guidance scales, each prompt is read twice, with its prefix and without:
 
     log p(token) = blind + scale · (seen - blind) + constant
 
@@ -48,10 +48,15 @@ class _Reader:
     """
 
     def __init__(
-        self, vlm: PrefixVLM, caches: Sequence[PrefixCache], batch: Batch, scale: float = 1.0
+        self,
+        vlm: PrefixVLM,
+        caches: Sequence[PrefixCache],
+        batch: Batch,
+        scales: Sequence[float] = (),
     ) -> None:
-        self.language, self.scale = vlm.language, scale
-        self.times = 1 if scale == 1 else 2
+        self.language = vlm.language
+        self.times = 1 if all(scale == 1 for scale in scales) else 2
+        self.scales = torch.tensor(scales, device=vlm.device)[:, None]
         self.cache = stack([*caches] * self.times)
         self.mask = batch.mask.repeat(self.times, 1)
         self.mask[len(caches) :, : caches[0].positions] = 0
@@ -67,6 +72,7 @@ class _Reader:
     def keep(self, rows: Tensor) -> None:
         """Go on with these rows only, some of them perhaps several times."""
         count = len(self.mask) // self.times
+        self.scales = self.scales[rows] if self.times == 2 else self.scales
         rows = torch.cat([rows + count * half for half in range(self.times)])
         self.cache.reorder_cache(rows)
         self.mask, self.places = self.mask[rows], self.places[rows]
@@ -84,7 +90,7 @@ class _Reader:
         logits = output.logits[:, -1].float()
         if self.times == 2:  # logits do as well as log-probabilities: a row's constant drops out
             seen, blind = logits.chunk(2)
-            logits = torch.lerp(blind, seen, self.scale)
+            logits = torch.lerp(blind, seen, self.scales)
         return torch.log_softmax(logits, dim=-1)
 
 
@@ -94,7 +100,7 @@ def greedy(  # noqa: PLR0917
     caches: Sequence[PrefixCache],
     prompts: Sequence[str],
     max_tokens: int,
-    guidance_scale: float = 1.0,
+    guidance_scales: Sequence[float] = (),
     ranks: Sequence[int] | None = None,
 ) -> list[Decoded]:
     """The most probable token at each step, for each picture and its prompt.
@@ -104,7 +110,7 @@ def greedy(  # noqa: PLR0917
         caches: Of the pictures' prefixes.
         prompts: One for each.
         max_tokens: Longest text.
-        guidance_scale: See above.
+        guidance_scales: See above, one for each prompt; none are as good as 1.
         ranks: How many first tokens are more probable than the one that each text starts with, 0
             for none. Texts that start differently differ more than the best of a beam do (Wang and
             Zhou, arXiv 2402.10200). One of a rank above 0 is never empty.
@@ -121,7 +127,7 @@ def greedy(  # noqa: PLR0917
         best = others.topk(int(wanted.max()) + 1).indices  # (B, k)
         return best.gather(1, wanted[:, None])[:, 0]
 
-    return _write(vlm, caches, prompts, max_tokens, choose, guidance_scale)
+    return _write(vlm, caches, prompts, max_tokens, choose, guidance_scales)
 
 
 @torch.inference_mode()
@@ -145,11 +151,11 @@ def _write(  # noqa: PLR0917
     prompts: Sequence[str],
     max_tokens: int,
     choose: Callable[[Tensor], Tensor],
-    guidance_scale: float = 1.0,
+    guidance_scales: Sequence[float] = (),
 ) -> list[Decoded]:
     """Write texts token by token; `choose` picks them (B) by their log-probabilities (B, V)."""
     batch = vlm.batch([vlm.tokens(prompt) for prompt in prompts], caches[0].positions)
-    reader = _Reader(vlm, caches, batch, guidance_scale)
+    reader = _Reader(vlm, caches, batch, guidance_scales)
     logprobs = reader.logprobs
     written: list[list[int]] = [[] for _ in prompts]
     totals = [0.0] * len(prompts)
@@ -180,11 +186,11 @@ def beam(  # noqa: PLR0917
     max_tokens: int,
     width: int,
     length_penalty: float = 1.0,
-    guidance_scale: float = 1.0,
+    guidance_scales: Sequence[float] = (),
 ) -> list[Decoded]:
     """Beam search: the best of `width` texts by log-probability / length ** length_penalty."""
     batch = vlm.batch([vlm.tokens(prompt) for prompt in prompts], caches[0].positions)
-    reader = _Reader(vlm, caches, batch, guidance_scale)
+    reader = _Reader(vlm, caches, batch, guidance_scales)
     searches = [_Search(width, length_penalty, vlm.end, max_tokens) for _ in prompts]
     logprobs = reader.logprobs
     counts = [1] * len(prompts)  # live rows of each search

@@ -201,13 +201,13 @@ class Engine:
         ranks = [request.rank for request in requests]
         if requests[0].question is not None:
             most, width, penalty = decoding.answer_tokens, decoding.answer_beams, 0.0
-            guidance_scale = decoding.guidance_scale
+            scales = [decoding.scale_of(request.question or "") for request in requests]
         else:
             most, width = decoding.caption_tokens, decoding.caption_beams
-            penalty, guidance_scale = decoding.length_penalty, 1.0
+            penalty, scales = decoding.length_penalty, []
         if width == 1 or ranks[0]:
-            return greedy(self._vlm, caches, prompts, most, guidance_scale, ranks)
-        return beam(self._vlm, caches, prompts, most, width, penalty, guidance_scale)
+            return greedy(self._vlm, caches, prompts, most, scales, ranks)
+        return beam(self._vlm, caches, prompts, most, width, penalty, scales)
 
     def _confidence(self, decoded: Decoded, question: str | None) -> float:
         caption = question is None

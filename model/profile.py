@@ -11,6 +11,8 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 import tomli_w
 
+from model.asking import takes_for_granted
+
 PROFILES_FOLDER = Path(__file__).parent / "profiles"
 ADAPTERS_FOLDER = Path(__file__).parent / "adapters"
 STARTER_WHEEL = "starter-wheel"
@@ -92,6 +94,8 @@ class DecodingConfig:
             model is; below 1, what it would answer without the picture has a say too. Other scales
             than 1 take two rows of the language model for each answer, an adapter that learnt
             questions without pictures as well, and a new calibration.
+        polar_guidance_scale: Likewise, of questions for yes or no that take for granted what they
+            are about (`model.asking`).
     """
 
     answer_tokens: int = 12
@@ -100,6 +104,12 @@ class DecodingConfig:
     caption_beams: int = 1
     length_penalty: float = 1.0
     guidance_scale: float = 1.0
+    polar_guidance_scale: float = 1.0
+
+    def scale_of(self, question: str) -> float:
+        """The guidance scale of the answer to a question."""
+        granted = takes_for_granted(question)
+        return self.polar_guidance_scale if granted else self.guidance_scale
 
 
 @dataclass(frozen=True)

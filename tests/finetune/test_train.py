@@ -135,10 +135,11 @@ def test_a_profile_beside_the_adapter_answers_with_it(
 def test_guidance_is_for_who_learnt_to_answer_without_a_picture(
     tmp_path: Path, hub: Path, data: Path, texts: int
 ) -> None:
-    guided = {"decoding": {"answer_tokens": 4, "guidance_scale": 0.5}}
+    guided = {"decoding": {"answer_tokens": 4, "guidance_scale": 0.5, "polar_guidance_scale": 0.5}}
     make_trainer(tmp_path, hub, data, profile=guided, steps=1, texts=texts).train()
     profile = load_profile(tmp_path / "run/profile.toml")
     assert profile.decoding.guidance_scale == (0.5 if texts else 1.0)
+    assert profile.decoding.polar_guidance_scale == (0.5 if texts else 1.0)
 
 
 def test_learning_rates_may_end_above_zero(tmp_path: Path, hub: Path, data: Path) -> None:

@@ -115,7 +115,7 @@ def test_guidance_is_for_answers_alone(hub: Path, vlm: PrefixVLM, beams: int) ->
     engine.close()
     with torch.inference_mode():
         caches = vlm.prefill(vlm.encode([photo(1).image]))
-    [told] = beam(vlm, caches, [prompt_for(QUESTIONS[0])], 4, beams, 0.0, 0.3)
+    [told] = beam(vlm, caches, [prompt_for(QUESTIONS[0])], 4, beams, 0.0, [0.3])
     [plain] = beam(vlm, caches, [prompt_for(QUESTIONS[0])], 4, beams, 0.0)
     [described] = beam(vlm, caches, [prompt_for(None)], 4, beams, 1.0)
     assert (answer.text, caption.text) == (told.text, described.text)
@@ -126,6 +126,24 @@ def test_guidance_is_for_answers_alone(hub: Path, vlm: PrefixVLM, beams: int) ->
         by_itself.confidence(described.mean_logprob, caption=True),
     ]
     assert [answer.confidence, caption.confidence] == pytest.approx(sure, abs=1e-5)
+
+
+def test_what_a_question_takes_for_granted_has_a_scale_of_its_own(
+    hub: Path, vlm: PrefixVLM
+) -> None:
+    decoding = DecodingConfig(4, 4, guidance_scale=0.3, polar_guidance_scale=1.7)
+    engine = Watched(replace(tiny_profile(hub), decoding=decoding), vlm)
+    questions = ["Is the dog wet?", "Is there a dog?", "What is it?"]
+    with engine.held():
+        asked = [engine.submit(photo(1), question) for question in questions]
+    found = [future.result(20) for future in asked]
+    engine.close()
+    with torch.inference_mode():
+        caches = vlm.prefill(vlm.encode([photo(1).image])) * 3
+    told = greedy(vlm, caches, [*map(prompt_for, questions)], 4, [1.7, 0.3, 0.3])
+    assert [each.text for each in found] == [each.text for each in told]
+    sure = [Calibration().confidence(each.logprob, caption=False) for each in told]
+    assert [each.confidence for each in found] == pytest.approx(sure, abs=1e-5)
 
 
 def test_waiting_counts_as_seconds(engine: Watched) -> None:

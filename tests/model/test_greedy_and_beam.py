@@ -88,18 +88,27 @@ def test_greedy_texts_end_each_at_their_own_time(vlm: PrefixVLM) -> None:
 def test_guidance_weighs_the_picture_against_the_words_alone(
     vlm: PrefixVLM, guidance_scale: float
 ) -> None:
-    found = greedy(vlm, encode(vlm), PROMPTS, 9, guidance_scale)
+    found = greedy(vlm, encode(vlm), PROMPTS, 9, [guidance_scale] * len(PROMPTS))
     for seed, prompt in enumerate(PROMPTS):
         assert same(found[seed], *naive_greedy(vlm, picture(seed), prompt, 9, guidance_scale))
     for seed, best in enumerate(
-        beam(vlm, encode(vlm, 2), PROMPTS[:2], 3, 200, 1.0, guidance_scale)
+        beam(vlm, encode(vlm, 2), PROMPTS[:2], 3, 200, 1.0, [guidance_scale] * 2)
     ):
         wanted = naive_best(vlm, picture(seed), PROMPTS[seed], 3, 1.0, guidance_scale)
         assert same(best, *wanted)
 
 
+@pytest.mark.parametrize("scales", [[0.1, 1.0, 0.6], [1.0, 1.0, 0.4]])
+def test_each_prompt_has_a_scale_of_its_own(vlm: PrefixVLM, scales: list[float]) -> None:
+    found = greedy(vlm, encode(vlm, 3), PROMPTS[:3], 9, scales)
+    bests = beam(vlm, encode(vlm, 3), PROMPTS[:3], 3, 200, 1.0, scales)
+    for seed, (prompt, scale) in enumerate(zip(PROMPTS, scales, strict=False)):
+        assert same(found[seed], *naive_greedy(vlm, picture(seed), prompt, 9, scale))
+        assert same(bests[seed], *naive_best(vlm, picture(seed), prompt, 3, 1.0, scale))
+
+
 def test_at_a_scale_of_0_the_picture_does_not_matter(vlm: PrefixVLM) -> None:
-    blind = greedy(vlm, encode(vlm, 4), PROMPTS[:1] * 4, 9, 0.0)
+    blind = greedy(vlm, encode(vlm, 4), PROMPTS[:1] * 4, 9, [0.0] * 4)
     assert all(same(found, blind[0].tokens, blind[0].logprob) for found in blind)
     seen = greedy(vlm, encode(vlm, 4), PROMPTS[:1] * 4, 9)
     assert len({round(found.logprob, 4) for found in seen}) == 4

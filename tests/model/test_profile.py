@@ -64,12 +64,21 @@ def test_a_minimal_profile_takes_its_name_from_the_file_and_defaults_for_the_res
 
 def test_every_value_is_read(tmp_path: Path) -> None:
     table = changed(
-        "decoding", answer_tokens=3, caption_beams=4, length_penalty=1, guidance_scale=0
+        "decoding",
+        answer_tokens=3,
+        caption_beams=4,
+        length_penalty=1,
+        guidance_scale=0,
+        polar_guidance_scale=1.5,
     )
     table |= {"name": "named"} | {"tower": GOOD["tower"] | {"layer": -2}}
     profile = load_profile(write_profile(tmp_path / "mine.toml", **table))
     assert profile.decoding == DecodingConfig(
-        answer_tokens=3, caption_beams=4, length_penalty=1.0, guidance_scale=0.0
+        answer_tokens=3,
+        caption_beams=4,
+        length_penalty=1.0,
+        guidance_scale=0.0,
+        polar_guidance_scale=1.5,
     )
     assert (profile.name, profile.tower.layer) == ("named", -2)
 

@@ -1,0 +1,46 @@
+"""Which questions take for granted what they are about."""
+
+from __future__ import annotations
+
+import pytest
+
+from model.asking import takes_for_granted
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Is the dog wet?",
+        " is he smiling",
+        "Are the people old?",
+        "Does the man wear a hat?",
+        "Can you tell if it is raining?",
+        "Was this taken at night?",
+        "Is it raining?",
+        "Isn't the sky blue?",
+    ],
+)
+def test_yes_or_no_about_something_that_is_there(question: str) -> None:
+    assert takes_for_granted(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Is there a dog?",
+        "Are there any dogs in the picture?",
+        "Is this a dog?",
+        "Is that an apple on the table?",
+        "Are these dogs?",
+        "Do you see a dog?",
+        "Can you see anybody?",
+        "Is anybody there?",
+        "Is the dog black or white?",
+        "What is it?",
+        "Island or sea?",
+        "How many dogs are there?",
+        "",
+    ],
+)
+def test_what_may_well_not_be_so_and_all_other_questions(question: str) -> None:
+    assert not takes_for_granted(question)
