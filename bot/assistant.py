@@ -149,7 +149,8 @@ class Assistant:
                 return speaker.no_picture(gone=album is Gone.EXPIRED)
             return speaker.sentence(intent, offer_caption=False)
         if intent.kind is Kind.CORRECTED:
-            noted = await self._personal.correct(who, album.number, intent.rest)
+            last = "" if incoming.reply_pictures else album.number
+            noted = await self._personal.correct(who, incoming.replied or last, intent.rest)
             intent = intent if noted else Intent(Kind.SORRY)
         if intent.kind is Kind.RETRY:
             intent = _asked_last(album)
@@ -167,12 +168,9 @@ class Assistant:
         pictures = incoming.pictures or replied
         if not pictures:
             return None
-        last = self._memory.recall(who)
-        if replied == pictures and isinstance(last, Album) and last.shows(pictures):
-            return last  # a reply to the last answer goes on with what it was about
         entries = pictures[:MAX_PICTURES]
         album = Album(
-            [*entries], len(entries) - 1, len(pictures) - len(entries), own=pictures != replied
+            [*entries], len(entries) - 1, len(pictures) - len(entries), own=bool(incoming.pictures)
         )
         self._memory.remember(who, album)
         return album

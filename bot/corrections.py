@@ -34,8 +34,12 @@ _THING = re.compile(
 _OPINION = re.compile(
     r"\b(?:not|n['\u2019]t|wrong|incorrect|right|correct|true|false|good|great|bad|fine|nice|ok|okay"
     r"|lie|joke|shame|pity|stupid|ridiculous|nonsense|rubbish|perfect|better|worse|best|worst|enough"
-    r"|impressive|interesting|funny|amazing|awesome|cool|so|too|very|because|why|how|what|which|me|you"
-    r"|your|my|our|i|picture|photo|image|pic|answer|question|other|same|thanks|thank|please)\b",
+    r"|impressive|interesting|funny|amazing|awesome|cool|lovely|cute|adorable|beautiful|pretty|ugly"
+    r"|obvious|unclear|clear|helpful|useless|hilarious|weird|strange|missing|gone|fake|yours|mine|hers"
+    r"|so|too|very|because|why|how|what|which|who|where|me|you|your|my|our|i|we|been|nothing|something"
+    r"|anything|everything|more|less|different|bit|lot|while|secret|mistake|problem|pictures?|photos?"
+    r"|images?|pics?|answers?|questions?|others?|same|describe|name|tell|say|show|thanks|thank|please"
+    r"|coming|going)\b",
     re.IGNORECASE,
 )
 

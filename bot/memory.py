@@ -7,10 +7,9 @@ asks about cost no computing.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -50,10 +49,6 @@ class Album:
     tries: int = 0
     number: str = ""
     own: bool = False
-
-    def shows(self, pictures: Sequence[Attachment]) -> bool:
-        """Whether it is of just these pictures."""
-        return [_digest(entry) for entry in self.entries] == [_digest(each) for each in pictures]
 
     @property
     def bytes(self) -> int:
@@ -159,13 +154,6 @@ class Memory:
     def _forget_chats(self, matches: Callable[[Conversation], bool]) -> None:
         for chat in [chat for chat, owner in self._last_in_chat.items() if matches(owner)]:
             del self._last_in_chat[chat]
-
-
-def _digest(entry: Entry) -> str:
-    """The SHA-256 of a picture as it was sent; "" of one that was refused."""
-    if isinstance(entry, Attachment):
-        return hashlib.sha256(entry.content).hexdigest()
-    return entry.digest if isinstance(entry, Picture) else ""
 
 
 def _size(entry: Entry) -> int:

@@ -35,6 +35,7 @@ class Incoming:
             a reply to the bot or a command.
         language: What the person's device speaks, as far as the platform tells: "de-AT", or "".
         fetching: Seconds that it took to fetch the pictures.
+        replied: Number of the answer that this message replies to, or "".
     """
 
     platform: str
@@ -46,6 +47,7 @@ class Incoming:
     addressed: bool = True
     language: str = ""
     fetching: float = 0.0
+    replied: str = ""
 
 
 @dataclass(frozen=True)

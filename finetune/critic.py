@@ -25,6 +25,7 @@ from model.prompts import CAPTION_PROMPT
 
 # Ends every text, so that a caption which breaks off in "with a" scores less than a whole one.
 END = "."
+ROUNDING = 1e-5  # below it, an advantage is none
 
 
 class Critic:
@@ -74,6 +75,7 @@ class Critic:
         self.reward = float(rewards.mean())
         # The sample's reward less the mean of the others' = its distance to the mean x n / (n - 1).
         advantages = (rewards - rewards.mean(dim=1, keepdim=True)) * count / (count - 1)
+        advantages[advantages.abs() < ROUNDING] = 0.0
         weights = (self.schedule.critic_weight * advantages).flatten().tolist()
         judged = [
             Segment(self._prompt, text.tokens, weight)

@@ -4,28 +4,41 @@ from __future__ import annotations
 
 import re
 
-_POLAR = re.compile(
-    r"(?:is|are|was|were|do|does|did|can|could|has|have|had|will|would|should|am|isn't|aren't"
-    r"|doesn't)\b",
+_BE = r"(?:is|are|was|were)(?:n['\u2019]?t)?"
+_VERB = rf"(?:{_BE}|(?:am|do|does|did|can|could|has|have|had|will|would|should)(?:n['\u2019]?t)?)"
+_IMAGE = r"(?:picture|photo|image|pic|photograph|scene)s?"
+# Its subject is something definite.
+_DEFINITE = re.compile(
+    rf"{_VERB} (?:the|this|that|these|those|his|her|their|its|my|your|he|she|they|it|all|both"
+    r"|every(?:one|body|thing))\b",
     re.IGNORECASE,
 )
-_CHOICE = re.compile(r"\bor\b")
+# But it asks what that is, or what the picture shows.
 _OPEN_TO_IT = re.compile(
-    r"(?:(?:is|are|was|were) there"  # Is there a dog?
-    r"|(?:do|can|could) (?:you|we|i) see"  # Do you see a dog?
-    r"|(?:is|are|was|were) (?:this|that|these|those|it|they) (?:an?|any|some|real|[a-z]+s)"
-    r"|(?:is|are) (?:any|some)(?:one|body|thing)?)\b",
+    rf"{_BE} (?:this|that|these|those|it|they|he|she)(?: one)?(?: really)? (?:an?|any|some)\b"
+    rf"|{_BE} (?:these|those|they) [a-z]+(?<!u)s\W*$"
+    rf"|{_BE} (?:the|this|that|his|her) [a-z]+ an?\b"
+    rf"|{_VERB} (?:this|that|it|the [a-z]+) (?:look like|be) "
+    rf"|{_VERB} (?:the|this|that|these|those) {_IMAGE} (?:show|contain|include|have|depict)"
+    r"|.*\b(?:in|on) (?:the|this) (?:picture|photo|image)\b",
     re.IGNORECASE,
 )
+_CHOICE = re.compile(r"\bor\b", re.IGNORECASE)
+
+
+def is_polar(question: str) -> bool:
+    """Whether a question wants yes or no."""
+    text = question.strip()
+    return bool(re.match(rf"{_VERB}\b", text, re.IGNORECASE) and not _CHOICE.search(text))
 
 
 def takes_for_granted(question: str) -> bool:
     """Whether a question for yes or no takes for granted what it is about.
 
     "Is the dog wet?" does: of such questions that people ask, most are true, and a small model
-    tells little from the picture. "Is there a dog?" and "Is this a dog?" do not, nor does "Is it
-    wet or dry?", which is no question for yes or no.
+    tells little from the picture. "Is there a dog?", "Is this a dog?" and "Is a dog in it?" do not,
+    nor does "Is it wet or dry?", which is no question for yes or no.
     """
     text = question.strip()
-    polar = _POLAR.match(text) and not _CHOICE.search(text)
-    return bool(polar and not _OPEN_TO_IT.match(text))
+    definite = _DEFINITE.match(text) and not _CHOICE.search(text)
+    return bool(definite and not _OPEN_TO_IT.match(text))

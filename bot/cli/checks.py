@@ -197,10 +197,12 @@ def _kept(settings: Settings) -> tuple[str, str, str]:
     try:
         count = open_to_read(path).table("exchanges").count
     except OlderLogError:
-        return NOTE, f"{path} is of an older Glimpse; starting a bot brings it up to date.", ""
+        count = -1
     problems = [*examine(path)]
     if problems:
         return PROBLEM, f"{path} is damaged: {problems[0]}.", "Put it aside, or a backup there."
+    if count < 0:
+        return NOTE, f"{path} is of an older Glimpse; starting a bot brings it up to date.", ""
     if not os.access(path, os.W_OK):
         return PROBLEM, f"{path} cannot be written.", "Look after its owner and the disk."
     held = f"{count} exchange{'s' * (count != 1)}"

@@ -43,6 +43,7 @@ class Ask:
         place: Where those pictures are shown.
         pressed: The answer under which they pressed a button.
         alt: They want captions to copy.
+        replied: Number of the answer that they replied to, or "".
     """
 
     person: Person
@@ -52,6 +53,7 @@ class Ask:
     place: Place | None = None
     pressed: Subject | None = None
     alt: bool = False
+    replied: str = ""
 
 
 class Asker:
@@ -109,7 +111,7 @@ class Asker:
         pictures, others = tuple(own.pictures), tuple(about.pictures)
         incoming = Incoming(
             PLATFORM, channel, user, words, pictures, others,
-            language=ask.person.language, fetching=fetching,
+            language=ask.person.language, fetching=fetching, replied=ask.replied,
         )  # fmt: skip
         reply = await self._assistant.handle(incoming, notify)
         assert reply is not None  # it was addressed
@@ -120,7 +122,7 @@ class Asker:
         return self._answer(ask, reply, shown, remarks)
 
     def _answer(self, ask: Ask, reply: Reply, shown: Shown | None, remarks: list[str]) -> Answer:
-        subject = subject_of(shown, ask.person.whose[1], reply.exchanges)
+        subject = subject_of(shown, ask.person.whose[1], reply.exchanges, reply.number)
         spoiler = bool(shown and shown.spoiler and reply.exchanges)
         if ask.alt and shown and reply.exchanges:
             blocks = alt_texts(reply, shown, self.texts(ask.person))

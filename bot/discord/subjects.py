@@ -42,12 +42,14 @@ class Subject:
         user: Who was answered.
         question: What was asked; None asked for a caption.
         digests: Of the pictures that it tells about; none if the model was not asked.
+        number: Names the answer for ratings, or "".
     """
 
     place: Place
     user: str
     question: str | None = None
     digests: tuple[str, ...] = ()
+    number: str = ""
 
     def again(self, action: str, shown: Shown) -> str:
         """What a button under the answer asks of the assistant, which has just these pictures."""
@@ -101,9 +103,12 @@ class Subjects:
             del self._shown[whose]
 
 
-def subject_of(shown: Shown | None, user: str, exchanges: Sequence[Exchange]) -> Subject | None:
+def subject_of(
+    shown: Shown | None, user: str, exchanges: Sequence[Exchange], number: str = ""
+) -> Subject | None:
     """What an answer to somebody is about, given while these pictures were the last ones."""
     if shown is None:
         return None
     question = exchanges[0].question if exchanges else None
-    return Subject(shown.place, user, question, tuple(each.digest for each in exchanges))
+    digests = tuple(each.digest for each in exchanges)
+    return Subject(shown.place, user, question, digests, number)

@@ -111,7 +111,9 @@ class Talk:
             if place and not found:
                 answer = Answer(self._asker.texts(person).no_picture_file, error=True)
             else:
-                ask = Ask(person, words, found, (), place, alt=alt)
+                # Those of a message in whose menu it was chosen may be anybody's.
+                own, about = ((), found) if place and place.channel else (found, ())
+                ask = Ask(person, words, own, about, place, alt=alt)
                 answer = await self._asker.in_turn(
                     person, lambda: self._asker.ask(ask, voice.notify)
                 )
@@ -175,11 +177,13 @@ class Talk:
         subject = self._asker.subjects.of(replied)
         last = self._asker.subjects.last(person.whose)
         if subject is None or (last and last.place == subject.place):
-            return await self._asker.ask(Ask(person, words), notify)  # the assistant has them
+            number = subject.number if subject else ""  # the assistant has its pictures
+            return await self._asker.ask(Ask(person, words, replied=number), notify)
         about = await self.finder.pictures_at(subject.place)
         if not about:
             return Answer(self._asker.texts(person).button_too_old, error=True)
-        return await self._asker.ask(Ask(person, words, (), about, subject.place), notify)
+        ask = Ask(person, words, (), about, subject.place, replied=subject.number)
+        return await self._asker.ask(ask, notify)
 
     async def _say(self, voice: Voice, person: Person, answer: Answer) -> None:
         """Say an answer, unless the person was told the same again and again."""

@@ -18,6 +18,7 @@ from sqlite_utils import Database
 
 from bot.log.hashing import KeyUnusableError
 from bot.log.pictures import PictureCipher
+from model.asking import is_polar
 
 SURE = 0.5  # confidence from which an answer that nobody rated is kept as it is
 ANSWER, CAPTION = 8, range(4, 31)  # words of what people put right; all else is neither
@@ -25,7 +26,6 @@ ROWS, PICTURES = "feedback.jsonl", "pictures"
 
 _DIGEST = re.compile("[0-9a-f]{64}")
 _ARTICLE = re.compile(r"^(an?|the)\s+", re.IGNORECASE)
-_POLAR = re.compile(r"(is|are|was|were|do|does|did|can|could|has|have|will|would)\b", re.IGNORECASE)
 # Since they allowed it: what was asked before is none of this.
 _EXCHANGES = """
     SELECT number, kind, question, answer, confidence,
@@ -163,7 +163,7 @@ def _usable(text: str, question: str | None) -> str:
         return short if len(short.split()) in CAPTION else ""
     answer = _bare(short)
     # Data sets list answers by commas; and a yes-or-no question has no other answer.
-    wrong = "," in answer or (_POLAR.match(question) and answer.lower() not in {"yes", "no"})
+    wrong = "," in answer or (is_polar(question) and answer.lower() not in {"yes", "no"})
     return "" if wrong or not 0 < len(answer.split()) <= ANSWER else answer
 
 

@@ -50,6 +50,7 @@ class Store:
     Attributes:
         wishes: What people chose, by their hashes.
         settles: Whether `settle` has to follow what was written, once that is committed.
+        erased: Whether something was erased of whose words the index has to be freed.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Store:
     ) -> None:
         self._db, self._hash, self._made, self._cipher = db, hasher, made, cipher
         self.wishes = Wishes(db)
-        self.settles = False
+        self.settles = self.erased = False
 
     def record(self, record: Record) -> None:
         """Keep a message and its reply, one row for each picture; unless the person said no."""
@@ -138,6 +139,7 @@ class Store:
             found,
         )
         exchanges = self._run("DELETE FROM exchanges WHERE person = ?", found)
+        self.erased = self.erased or exchanges > 0
         self._run("DELETE FROM people WHERE id = ?", found)
         for table, ids in left.items():
             column = _NAMED[table]
@@ -169,6 +171,7 @@ class Store:
             "NOT EXISTS (SELECT 1 FROM exchanges WHERE person = people.id) AND "
             "NOT EXISTS (SELECT 1 FROM ratings WHERE person = people.id)"
         )
+        self.erased = self.erased or exchanges > 0
         self.settles = self.settles or exchanges > 0
         return exchanges
 
@@ -187,7 +190,7 @@ class Store:
         """After erasing: words of what was deleted stay in the index until it is merged."""
         with self._db.atomic():
             self._db.execute(f"INSERT INTO {FTS} ({FTS}) VALUES ('optimize')")
-        self.settle()
+        self.settles = True
 
     def _run(self, sql: str, values: Sequence[Any] = ()) -> int:
         return int(self._db.execute(sql, values).rowcount)

@@ -165,8 +165,8 @@ class Writer:
         assert store is not None
         with db.atomic():
             results = [self._result(task) for task in tasks]
-        self._purged = self._purged or store.settles
-        self._settle()
+        self._purged, store.erased = self._purged or store.erased, False
+        self._quietly(self._settle)  # what was written is committed in any case
         return results
 
     def _settle(self) -> None:

@@ -23,6 +23,7 @@ class Ask:
         messages: What they sent, if they sent something.
         about: Messages of others, or earlier ones, that it is about.
         subject: Of the answer whose button they pressed, or that "/retry" replied to.
+        replied: Number of the answer that they replied to, or "".
         edited: Whether it was said before in other words.
     """
 
@@ -34,6 +35,7 @@ class Ask:
     messages: Sequence[Message] = ()
     about: Sequence[Message] = ()
     subject: Subject | None = None
+    replied: str = ""
     edited: bool = False
 
     @property

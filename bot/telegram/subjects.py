@@ -40,6 +40,7 @@ class Subject:
         who: Was answered: not the sender of `asked` where they pressed a button.
         question: What was asked about them; "" for captions.
         digests: Of the pictures that the answer tells about; none if that is not known.
+        number: Names the answer for ratings, or "".
     """
 
     messages: Sequence[Message]
@@ -47,6 +48,7 @@ class Subject:
     who: str = ""
     question: str = ""
     digests: Sequence[str] = ()
+    number: str = ""
 
     def again(self, action: str, shown: Shown) -> str:
         """What to say for a button under the answer.
@@ -93,8 +95,9 @@ class Subjects:
         return self._shown.get(whose, Shown())
 
     def answer(
-        self, whose: Whose, asked: Message, answer: int, exchanges: Sequence[Exchange]
-    ) -> None:
+        self, whose: Whose, asked: Message, answer: int, exchanges: Sequence[Exchange],
+        number: str = "",
+    ) -> None:  # fmt: skip
         """Keep what an answer is about: the person's last pictures, else the chat's.
 
         Args:
@@ -102,11 +105,12 @@ class Subjects:
             asked: The message that was answered.
             answer: The id of the answer.
             exchanges: What the model was asked for it.
+            number: Names the answer for ratings.
         """
         shown = self._shown.get(whose) or self._shown.get((whose[0], ""), Shown())
         question = (exchanges[0].question or "") if exchanges else ""
         digests = tuple(exchange.digest for exchange in exchanges)
-        subject = Subject(shown.messages, asked, whose[1], question, digests)
+        subject = Subject(shown.messages, asked, whose[1], question, digests, number)
         self._of[asked.chat_id, answer] = subject
 
     def forget(self, user: str) -> None:

@@ -117,7 +117,7 @@ class Talk:
         ask = Ask(
             asked, where, sender(asked), words, language(asked.from_user), messages, about,
             subject=subject if subject and subject.digests and is_retry(words) else None,
-            edited=edited,
+            replied=subject.number if subject else "", edited=edited,
         )  # fmt: skip
         await self._answer(ask)
 
@@ -144,7 +144,7 @@ class Talk:
             return
         if answer:
             if reply.outcome != FORGOTTEN:
-                self._subjects.answer(ask.whose, asked, answer, reply.exchanges)
+                self._subjects.answer(ask.whose, asked, answer, reply.exchanges, reply.number)
             if ask.messages:
                 self._answers[asked.chat_id, asked.message_id] = (answer, hash(ask.words))
 
@@ -176,6 +176,7 @@ class Talk:
                 Incoming(
                     PLATFORM, *ask.whose, self._words(ask), tuple(own.pictures),
                     tuple(others.pictures), language=ask.language, fetching=fetching,
+                    replied=ask.replied,
                 ),
                 notify,
             )  # fmt: skip

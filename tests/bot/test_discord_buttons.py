@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import discord
 import pytest
-from discord_world import ALT, discord_world, new_bot, photo, slow
+from discord_world import ALT, DESCRIBE, discord_world, new_bot, photo, slow
 from engine_stand_in import Said, StandIn
+from test_log import opened, rows
 
+from bot.diary import Diary
 from bot.german import GERMAN
+from bot.log.pictures import PictureCipher, new_key
 from bot.texts import ENGLISH
 
 COLOUR = "What colour is it?"
@@ -222,3 +226,32 @@ async def test_alt_text_is_ready_to_be_copied_and_for_nobody_else() -> None:
         bad = await world.ben.send(world.channel, "", attachments=[("bad.png", b"bad")])
         done = await world.ann.context_menu(world.channel, ALT, bad)
         assert done.response.content == "This file is no picture (bad)."
+
+
+async def test_whoever_shares_does_not_decide_on_pictures_of_others(tmp_path: Path) -> None:
+    with opened(tmp_path / "log.db", cipher=PictureCipher(new_key())) as log:
+        client = new_bot(diary=Diary(log))
+        async with discord_world(client=client) as world:
+            await world.ann.user.slash("settings")
+            log.set_sharing("discord", str(world.ann.id), shares=True).result(10)
+            message = await world.ben.send(world.channel, "Look", attachments=[photo("green")])
+            await world.ann.context_menu(world.channel, DESCRIBE, message)
+            log.wished("x", "y").result(10)
+            assert rows(log.path, "SELECT count(*) FROM shared") == [(0,)]
+            await world.ann.user.slash("caption", image=photo("blue"))
+            log.wished("x", "y").result(10)
+            assert rows(log.path, "SELECT count(*) FROM shared") == [(1,)]
+
+
+async def test_a_reply_to_an_answer_puts_that_one_right(tmp_path: Path) -> None:
+    with opened(tmp_path / "log.db") as log:
+        async with discord_world(client=new_bot(diary=Diary(log))) as world:
+            shown = [photo("green")]
+            await world.ann.send(world.channel, f"{world.me} what is it on?", attachments=shown)
+            first = world.answers()[0]
+            await world.ann.send(world.channel, f"{world.me} {COLOUR}")
+            await world.ann.send(world.channel, "No, it's a bus", reply_to=first)
+            assert world.said[-1] == ENGLISH.corrected
+        log.wished("x", "y").result(10)
+        sql = "SELECT question, correction FROM ratings JOIN exchanges USING (number)"
+        assert rows(log.path, sql) == [("what is it on?", "a bus")]

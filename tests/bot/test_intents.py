@@ -399,6 +399,13 @@ def test_reading_hostile_text_is_quick() -> None:
         ("No, is it a bus?", None),
         ("No, it is a bus?", None),
         ("It is a bus", None),
+        ("Actually, these are lovely", None),
+        ("No, they're adorable", None),
+        ("The answer is obvious", None),
+        ("No, there's nothing else", None),
+        ("No, it's two photos", None),
+        ("Actually it's a bit blurry", None),
+        ("No, it is a dog name the breed", None),
     ],
 )
 def test_what_an_answer_should_have_been(words: str, answer: str | None) -> None:

@@ -203,7 +203,7 @@ async def test_what_people_say_of_answers_becomes_examples(ann: Person, tmp_path
     last = await ann.say("/caption")
     ann.log.rate(Rating("telegram", "zoe", last.number, False)).result(5)  # who shares nothing
     await ann.say("What vehicle is it?", "red", "blue")
-    await ann.say("The answer is something else.")  # of which of them?
+    await ann.say("The answer is a lorry.")  # of which of them?
     ben = Person(ann.log, "ben")
     await ben.say("What vehicle is it?", "green")  # shares nothing
     found, texts = learnt(ann, tmp_path / "out")
@@ -259,14 +259,19 @@ async def test_whoever_shares_does_not_decide_on_others_pictures(ann: Person) ->
 
 async def test_a_reply_to_a_wrong_answer_puts_it_right(ann: Person, tmp_path: Path) -> None:
     await allow(ann)
-    await ann.say("What vehicle is it?", "red")
-    text = "No, it's a bus"
-    reply = await ann.assistant.handle(
-        Incoming("telegram", "a-chat", ann.user, text, (), (photo("red"),))
-    )
-    assert reply is not None
-    assert reply.text == ENGLISH.corrected
-    assert learnt(ann, tmp_path / "out")[1] == {"What vehicle is it?": ("bus",)}
+    first = await ann.say("What vehicle is it?", "red")
+    await ann.say("What color is it?")
+    for number, said in (("", ENGLISH.sorry), (first.number, ENGLISH.corrected)):
+        message = Incoming(
+            "telegram", "a-chat", ann.user, "No, it's a bus", (), (photo("red"),), replied=number
+        )
+        reply = await ann.assistant.handle(message)
+        assert reply is not None
+        assert reply.text == said  # one that it does not know is not put right
+    assert learnt(ann, tmp_path / "out")[1] == {
+        "What vehicle is it?": ("bus",),
+        "What color is it?": ("red",),
+    }
 
 
 async def test_without_the_key_what_is_kept_can_still_be_seen_and_erased(ann: Person) -> None:
