@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
@@ -14,10 +15,19 @@ from typing import Any
 from sqlite_utils import Database
 
 from bot.log.records import stamp
-from bot.log.schema import FTS, LogError
+from bot.log.schema import FTS, LogError, open_to_read
 
 Row = dict[str, Any]
 SHARES = (0.5, 0.95, 0.99)
+_USE = """
+    SELECT day, platform, outcome, count(*) AS exchanges,
+           sum(confidence) AS confidence, count(confidence) AS sure
+    FROM exchanges WHERE day >= ? GROUP BY day, platform, outcome
+"""
+_ASKED = """
+    SELECT question, count(*) AS times FROM exchanges WHERE question IS NOT NULL AND day >= ?
+    GROUP BY question ORDER BY times DESC, question LIMIT 10
+"""
 _ROWS = """
     SELECT exchanges.*, people.hash AS person_hash, people.language, pictures.sha256,
            pictures.width, pictures.height, pictures.format,
@@ -67,14 +77,13 @@ def everything(db: Database) -> Iterator[Row]:
 def stats(db: Database, days: int) -> Row:
     """Figures of the last days, today among them: use, waits, what failed, what was asked."""
     since = stamp(datetime.now(UTC) - timedelta(days=days - 1))[:10]
-    use = [
-        *db.query(
-            "SELECT day, platform, outcome, count(*) AS exchanges, "
-            "sum(confidence) AS confidence, count(confidence) AS sure "
-            "FROM exchanges WHERE day >= ? GROUP BY day, platform, outcome",
-            [since],
-        )
-    ]
+    use, asked, questions, captions = _at_once(
+        db,
+        lambda db: [*db.query(_USE, [since])],
+        lambda db: [*db.query(_ASKED, [since])],
+        lambda db: _percentiles(db, "question", since),
+        lambda db: _percentiles(db, "caption", since),
+    )
     answered = sum(row["exchanges"] for row in use if row["outcome"] == "answered")
     sure = sum(row["sure"] for row in use)
     return {
@@ -85,17 +94,23 @@ def stats(db: Database, days: int) -> Row:
         "confidence": sum(row["confidence"] or 0 for row in use) / sure if sure else None,
         "use": _summed(use, ("day", "platform")),
         "outcomes": _summed(use, ("outcome",)),
-        "seconds": {kind: _percentiles(db, kind, since) for kind in ("question", "caption")},
+        "seconds": {"question": questions, "caption": captions},
         "good": _one(db, "SELECT count(*) FROM ratings WHERE good = 1 AND at >= ?", [since]),
         "bad": _one(db, "SELECT count(*) FROM ratings WHERE good = 0 AND at >= ?", [since]),
-        "asked": [
-            *db.query(
-                "SELECT question, count(*) AS times FROM exchanges WHERE question IS NOT NULL "
-                "AND day >= ? GROUP BY question ORDER BY times DESC, question LIMIT 10",
-                [since],
-            )
-        ],
+        "asked": asked,
     }
+
+
+def _at_once(db: Database, *looks: Callable[[Database], Any]) -> list[Any]:
+    """What each look finds, all of them side by side, for each reads millions of rows."""
+    (_, _, file), *_ = db.execute("PRAGMA database_list").fetchall()
+
+    def found(look: Callable[[Database], Any]) -> Any:
+        with closing(open_to_read(Path(file))) as own:
+            return look(own)
+
+    with ThreadPoolExecutor(len(looks)) as pool:
+        return [*pool.map(found, looks)]
 
 
 def examine(path: Path) -> Iterator[str]:
