@@ -22,7 +22,8 @@ from sqlite_utils import Database
 from bot.log import Erased, Kept, Log, LogError, Made, Record
 from bot.log.hashing import Hasher, KeyUnusableError, read_key
 from bot.log.pictures import PictureCipher
-from bot.log.schema import open_to_read
+from bot.log.reading import search, stats
+from bot.log.schema import migrations, open_to_read
 from bot.messages import Exchange, Rating
 
 KEY = b"a key that nobody else has"
@@ -404,3 +405,31 @@ def until(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["without days", "with written days"])
+def test_a_log_without_days_gets_them(tmp_path: Path, written: bool) -> None:
+    path = tmp_path / "log.db"
+    first, *_ = migrations._migrations
+    old = Database(path)
+    migrations.apply(old, stop_before=[*migrations._migrations][1].name)
+    assert {m.name for m in migrations.applied(old)} == {first.name}
+    if written:
+        old.execute("ALTER TABLE exchanges ADD COLUMN day TEXT NOT NULL DEFAULT 'x'")
+        old.table("exchanges").create_index(["question", "day"])
+    for table in ("people", "chats"):
+        old.execute(
+            f"INSERT INTO {table} VALUES (1, 'h', 'web', 'x', 'x'{', NULL' * (table == 'people')})"
+        )
+    row = {"at": "2026-01-02T03:04:05.000000Z", "number": "1", "place": 0, "person": 1, "chat": 1}
+    row |= {"day": "2026-01-02"} if written else {}
+    row |= {"platform": "web", "kind": "message", "outcome": "hello", "question": "A giraffe"}
+    old.table("exchanges").insert(row)
+    old.close()
+    with opened(path, days=36_500) as log:
+        log.record(record(1)).result(5)
+    days = rows(path, "SELECT day = substr(at, 1, 10) FROM exchanges ORDER BY id")
+    assert days == [(1,), (1,)]
+    db = open_to_read(path)
+    assert stats(db, 36_500)["exchanges"] == 2
+    assert len(search(db, "giraffe", 9)) == 2
