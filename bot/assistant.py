@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from bot.access import Access
@@ -141,7 +140,7 @@ class Assistant:
             replied=bool(incoming.reply_pictures),
             several=isinstance(album, Album) and len(album.entries) > 1,
         )
-        aside = await self._personal.handle(who, incoming.language, intent)
+        aside = await self._personal.handle(who, incoming.language, intent, speaker)
         if aside:
             return aside
         if isinstance(album, Gone):
@@ -207,7 +206,10 @@ class Assistant:
             self._limits.give_back(who.platform, who.user)
         if not (album.own and self._memory.owns(who, album)):
             # Whoever allows that their pictures are kept does not decide on others'.
-            found = {place: _without_picture(result) for place, result in found.items()}
+            found = {
+                place: result.without_picture() if isinstance(result, Exchange) else result
+                for place, result in found.items()
+            }
         reply = speaker.answers(album, intent, found)
         album.number = reply.number or album.number
         return reply
@@ -244,10 +246,6 @@ def _rank(album: Album, asked: tuple[tuple[int, ...], str | None], *, again: boo
 
 async def _tell_queued(notify: Notify, texts: Texts, number: int) -> None:
     await notify(texts.queued.format(number=number))
-
-
-def _without_picture(result: Exchange | Trouble) -> Exchange | Trouble:
-    return replace(result, picture=None) if isinstance(result, Exchange) else result
 
 
 def _is_ours(result: Exchange | Trouble) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from data.images import Picture
@@ -98,6 +98,10 @@ class Exchange:
     encoding: float = 0.0
     decoding: float = 0.0
     picture: Picture | None = field(default=None, repr=False, compare=False)
+
+    def without_picture(self) -> Exchange:
+        """The same without the picture itself, which is not everybody's, and takes much memory."""
+        return replace(self, picture=None)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ class Personal:
         diary: Keeps what was asked and answered.
         languages: Which texts each person gets.
         forget_pictures: Forgets the pictures in memory of a person on a platform.
-        speaker: Speaks to a person on a platform whose device has a language.
+        speaker: Speaks to a person on a platform whose device has a language, once they chose one.
     """
 
     def __init__(
@@ -34,9 +34,10 @@ class Personal:
         self._diary, self._languages = diary, languages
         self._forget_pictures, self._speaker = forget_pictures, speaker
 
-    async def handle(self, who: Conversation, device: str, intent: Intent) -> Reply | None:
+    async def handle(
+        self, who: Conversation, device: str, intent: Intent, speaker: Speaker
+    ) -> Reply | None:
         """The reply to what is about the person; None after a rating, and to all else."""
-        speaker = self._speaker(who.platform, who.user, device)
         if intent.kind is Kind.SETTINGS:
             return await self._set(who, device, intent.rest)
         if intent.kind is Kind.PRIVACY:

@@ -23,13 +23,14 @@ _OPEN_TO_IT = re.compile(
     r"|.*\b(?:in|on) (?:the|this) (?:picture|photo|image)\b",
     re.IGNORECASE,
 )
+_POLAR = re.compile(rf"{_VERB}\b", re.IGNORECASE)
 _CHOICE = re.compile(r"\bor\b", re.IGNORECASE)
 
 
 def is_polar(question: str) -> bool:
     """Whether a question wants yes or no."""
     text = question.strip()
-    return bool(re.match(rf"{_VERB}\b", text, re.IGNORECASE) and not _CHOICE.search(text))
+    return bool(_POLAR.match(text) and not _CHOICE.search(text))
 
 
 def takes_for_granted(question: str) -> bool:
@@ -40,5 +41,5 @@ def takes_for_granted(question: str) -> bool:
     nor does "Is it wet or dry?", which is no question for yes or no.
     """
     text = question.strip()
-    definite = _DEFINITE.match(text) and not _CHOICE.search(text)
+    definite = is_polar(text) and _DEFINITE.match(text)
     return bool(definite and not _OPEN_TO_IT.match(text))

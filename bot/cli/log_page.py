@@ -46,7 +46,7 @@ def _parts(figures: dict[str, Any]) -> Iterator[str]:
     }  # fmt: skip
     cells = (f"<div><dt>{name}</dt><dd>{_said(value)}</dd></div>" for name, value in known.items())
     yield f"<dl>{''.join(cells)}</dl>\n"
-    use = ((f"{row['day']}", row["platform"], row["exchanges"]) for row in figures["use"])
+    use = ((row["day"], row["platform"], row["exchanges"]) for row in figures["use"])
     yield _table("By day and platform", ("Day", "Platform", "Exchanges"), use, bars=True)
     waits = (
         (f"{kind}s", *(f"{seconds:.2f}" for seconds in found.values()))
@@ -80,10 +80,9 @@ def _table(
             width = 100 * row[-1] / most
             cells.append(f'<td class="b"><div style="width:{width:.1f}%"></div></td>')
         lines.append(f"<tr>{''.join(cells)}</tr>\n")
-    first = [*heads]
     top = "".join(
         f'<th scope="col"{_right(cell)}>{escape(head)}</th>'
-        for head, cell in zip(first, rows[0], strict=True)
+        for head, cell in zip(heads, rows[0], strict=True)
     )
     top += "<td></td>" if bars else ""
     return (

@@ -28,7 +28,7 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 _ARTICLE = re.compile(r"^(an?|the)\s+", re.IGNORECASE)
 # Since they allowed it: what was asked before is none of this.
 _EXCHANGES = """
-    SELECT number, kind, question, answer, confidence,
+    SELECT number, question, answer, confidence,
            EXISTS (SELECT 1 FROM exchanges AS o WHERE o.number = exchanges.number
                    AND o.place != exchanges.place) AS several
     FROM exchanges JOIN people ON people.id = person JOIN sharing ON sharing.hash = people.hash

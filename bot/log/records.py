@@ -45,8 +45,8 @@ class Record:
 
 
 def without_pictures(record: Record) -> Record:
-    """The same without the pictures themselves, which take much memory."""
-    bare = (replace(exchange, picture=None) for exchange in record.exchanges)
+    """The same without the pictures themselves."""
+    bare = (exchange.without_picture() for exchange in record.exchanges)
     return replace(record, exchanges=tuple(bare))
 
 
