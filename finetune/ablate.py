@@ -4,8 +4,9 @@
 
 Every variant learns from nothing, by cross-entropy, the same texts about the same cached hidden
 states in the same order. What is told is the loss on pictures that no recipe learns from, in nats:
-of a caption's token, and of an answer. A variant that was finished before is not run again, so that
-several of these may share a folder of results.
+of a caption's token, and of an answer; and CIDEr and the accuracy of answers, with the profile's
+guidance and without. A variant that was finished before is not run again, so that several of these
+may share a folder of results.
 """
 
 from __future__ import annotations
@@ -13,52 +14,29 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from data.images import read_picture
+from finetune import metrics
 from finetune.errors import TrainingError
 from finetune.measure import Asked, flickr_captions, vqa_questions
 from finetune.recipe import Recipe, load_recipe
 from finetune.train import Trainer
 from finetune.trial import plainly, say
-from model.profile import load_profile, save_profile
+from finetune.variants import VARIANTS, changed
+from model.decoding import greedy
+from model.profile import DecodingConfig, load_profile
 from model.progress import step
 from model.prompts import prompt_for
-from model.vlm import PrefixVLM
+from model.vlm import PrefixCache, PrefixVLM
 
 BATCH = 16
 Hidden = dict[Path, Tensor]
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A change to the recipe: values of its profile's [mapper], of [lora] and of [schedule]."""
-
-    mapper: dict[str, Any] = field(default_factory=dict)
-    lora: dict[str, Any] = field(default_factory=dict)
-    schedule: dict[str, Any] = field(default_factory=dict)
-
-
-VARIANTS = {
-    "as it is": Variant(),
-    "resampler, 17 queries": Variant({"kind": "resampler", "queries": 17, "colours": 0}),
-    "no colours": Variant({"colours": 0}),
-    "4 + 1 patch positions": Variant({"shuffle": 4}),
-    "64 + 1 patch positions": Variant({"shuffle": 1}),
-    "no word tags": Variant({"words": 0}),
-    "no class tags": Variant({"tags": 0, "quarter_tags": 0}),
-    "LoRA rank 4": Variant(lora={"rank": 4, "alpha": 8}),
-    "LoRA rank 64": Variant(lora={"rank": 64, "alpha": 128}),
-    "LoRA on q and v": Variant(lora={"targets": ("q_proj", "v_proj")}),
-    "LoRA on attention": Variant(lora={"targets": ("q_proj", "k_proj", "v_proj", "o_proj")}),
-    "no texts without a picture": Variant(schedule={"texts": 0, "derived_texts": 0.0}),
-}
 
 
 @dataclass(frozen=True)
@@ -70,6 +48,9 @@ class Finding:
         recipe: What it changes, its steps and its pictures in a step.
         caption_loss: Nats a token of people's captions.
         answer_loss: Nats an answer of people's.
+        cider: Of greedy captions, 0..100.
+        accuracy: Of greedy answers with the profile's guidance scales, 0..100.
+        unguided: The same without guidance.
         mapper: Parameters that the mapper learns.
         lora: Parameters that LoRA learns.
         positions: Of a prefix.
@@ -80,6 +61,9 @@ class Finding:
     recipe: str
     caption_loss: float
     answer_loss: float
+    cider: float
+    accuracy: float
+    unguided: float
     mapper: int
     lora: int
     positions: int
@@ -139,25 +123,24 @@ def try_out(recipe: Recipe, name: str, root: Path, run: Path, limit: int) -> Fin
         return known
     folder = _folder(run, name)
     folder.mkdir(parents=True, exist_ok=True)
-    changed = _changed(recipe, VARIANTS[name], folder)
-    features = run / f"features-{load_profile(changed.profile).mapper.colours}"
-    trainer = Trainer(changed, root, folder, features=features, report=say)
+    variant = changed(recipe, name, folder)
+    kind = "told" if variant.crops else "all"  # of pictures that need cached hidden states
+    features = run / f"features-{kind}-{load_profile(variant.profile).mapper.colours}"
+    trainer = Trainer(variant, root, folder, features=features, report=say)
     trainer.train()
+    if trainer.average.count:
+        trainer.learner.load(trainer.average.state)
     captions, questions = _spread(flickr_captions(root), limit), _spread(vqa_questions(root), limit)
-    trainer.learner.train(False)
     with trainer.learner.speaking():
-        hidden = _hidden(trainer.vlm, [*captions, *questions])
-        told, answered = (_losses(trainer.vlm, each, hidden) for each in (captions, questions))
-    tokens = sum(len(trainer.vlm.target(asked.golds[0])) for asked in captions)
+        measured = _measure(trainer.vlm, trainer.profile.decoding, captions, questions)
     found = Finding(
-        name,
-        _called(recipe),
-        sum(told) / tokens,
-        sum(answered) / len(answered),
-        sum(p.numel() for p in trainer.learner.mapper_parameters),
-        sum(p.numel() for p in trainer.learner.lora_parameters),
-        trainer.vlm.mapper.positions,
-        round(trainer.progress.seconds / 60, 1),
+        name=name,
+        recipe=_called(recipe),
+        mapper=sum(p.numel() for p in trainer.learner.mapper_parameters),
+        lora=sum(p.numel() for p in trainer.learner.lora_parameters),
+        positions=trainer.vlm.mapper.positions,
+        minutes=round(trainer.progress.seconds / 60, 1),
+        **measured,
     )
     (folder / "finding.json").write_text(json.dumps(asdict(found)), encoding="utf-8")
     return found
@@ -166,8 +149,9 @@ def try_out(recipe: Recipe, name: str, root: Path, run: Path, limit: int) -> Fin
 def table(findings: Sequence[Finding]) -> str:
     """The findings as a Markdown table, with what changed from the first."""
     lines = [
-        "| variant | positions | mapper, millions | LoRA, millions | caption token | answer | |",
-        "|---|---|---|---|---|---|---|",
+        "| variant | positions | mapper, millions | LoRA, millions | caption token | answer | "
+        "| CIDEr | accuracy | unguided |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for found in findings:
         first = findings[0]
@@ -175,22 +159,10 @@ def table(findings: Sequence[Finding]) -> str:
         lines.append(
             f"| {found.name} | {found.positions} | {found.mapper / 1e6:.1f} | "
             f"{found.lora / 1e6:.1f} | {found.caption_loss:.3f} | {found.answer_loss:.3f} | "
-            f"{more[0]:+.3f}, {more[1]:+.3f} |"
+            f"{more[0]:+.3f}, {more[1]:+.3f} | "
+            f"{found.cider:.1f} | {found.accuracy:.1f} | {found.unguided:.1f} |"
         )
     return "\n".join(lines)
-
-
-def _changed(recipe: Recipe, variant: Variant, folder: Path) -> Recipe:
-    profile = load_profile(recipe.profile)
-    mapper = replace(profile.mapper, **variant.mapper)
-    path = (folder / "variant.toml").resolve()
-    save_profile(replace(profile, name=folder.name, mapper=mapper, adapter="adapter"), path)
-    return replace(
-        recipe,
-        profile=str(path),
-        lora=replace(recipe.lora, **variant.lora),
-        schedule=replace(recipe.schedule, **variant.schedule),
-    )
 
 
 def _called(recipe: Recipe) -> str:
@@ -203,11 +175,35 @@ def _folder(run: Path, name: str) -> Path:
 
 def _known(run: Path, name: str) -> Finding | None:
     path = _folder(run, name) / "finding.json"
-    return Finding(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+    if not path.is_file():
+        return None
+    try:
+        return Finding(**json.loads(path.read_text(encoding="utf-8")))
+    except (TypeError, ValueError) as error:
+        raise TrainingError(f"{path} is of another version of this; remove it.") from error
 
 
 def _spread(asked: Sequence[Asked], limit: int) -> Sequence[Asked]:
     return asked[:: max(1, len(asked) // limit)][:limit]
+
+
+def _measure(
+    vlm: PrefixVLM, decoding: DecodingConfig, captions: Sequence[Asked], questions: Sequence[Asked]
+) -> dict[str, float]:
+    """The figures of a finding, by name."""
+    hidden = _hidden(vlm, [*captions, *questions])
+    told, answered = (_losses(vlm, each, hidden) for each in (captions, questions))
+    described = _write(vlm, captions, hidden, decoding.caption_tokens)
+    guided = _write(vlm, questions, hidden, decoding.answer_tokens, decoding)
+    unguided = _write(vlm, questions, hidden, decoding.answer_tokens)
+    golds = [asked.golds[0] for asked in questions]
+    return {
+        "caption_loss": sum(told) / sum(len(vlm.target(asked.golds[0])) for asked in captions),
+        "answer_loss": sum(answered) / len(answered),
+        "cider": metrics.score_captions(described, [asked.golds for asked in captions]).cider,
+        "accuracy": metrics.accuracy(guided, golds),
+        "unguided": metrics.accuracy(unguided, golds),
+    }
 
 
 def _hidden(vlm: PrefixVLM, asked: Sequence[Asked]) -> Hidden:
@@ -223,17 +219,40 @@ def _hidden(vlm: PrefixVLM, asked: Sequence[Asked]) -> Hidden:
     return found
 
 
+def _parts(
+    vlm: PrefixVLM, asked: Sequence[Asked], hidden: Hidden
+) -> Iterator[tuple[Sequence[Asked], list[PrefixCache]]]:
+    """A batch at a time, with its pictures' prefixes."""
+    for start in range(0, len(asked), BATCH):
+        part = asked[start : start + BATCH]
+        yield part, vlm.prefill(vlm.mapper(torch.stack([hidden[a.image] for a in part])))
+
+
 def _losses(vlm: PrefixVLM, asked: Sequence[Asked], hidden: Hidden) -> list[float]:
     """Nats of the first gold text of each."""
     losses: list[float] = []
-    for start in range(0, len(asked), BATCH):
-        part = asked[start : start + BATCH]
-        prefix = vlm.mapper(torch.stack([hidden[a.image] for a in part]))
+    for part, caches in _parts(vlm, asked, hidden):
         scores = vlm.score(
-            vlm.prefill(prefix), [prompt_for(a.question) for a in part], [a.golds[0] for a in part]
+            caches, [prompt_for(a.question) for a in part], [a.golds[0] for a in part]
         )
         losses.extend(-score for score in scores)
     return losses
+
+
+def _write(
+    vlm: PrefixVLM,
+    asked: Sequence[Asked],
+    hidden: Hidden,
+    most: int,
+    guided: DecodingConfig | None = None,
+) -> list[str]:
+    """What the model writes greedily, with the guidance scales of `guided` or without guidance."""
+    said: list[str] = []
+    for part, caches in _parts(vlm, asked, hidden):
+        scales = [guided.scale_of(a.question or "") for a in part] if guided else []
+        prompts = [prompt_for(a.question) for a in part]
+        said.extend(found.text for found in greedy(vlm, caches, prompts, most, scales))
+    return said
 
 
 if __name__ == "__main__":
