@@ -27,6 +27,8 @@ from data.views import see
 
 log = logging.getLogger(__name__)
 Encode = Callable[[Sequence[Image.Image]], NDArray[np.float16]]
+# How many encodings are done, of how many, and the bytes that those of this time take.
+Progress = Callable[[int, int, int], None]
 Array = NDArray[np.float16]
 BATCH = 32
 SHARD = 1024  # pictures
@@ -105,7 +107,7 @@ def build_store(
     *,
     fingerprint: str,
     views: int = 1,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda done, total, size: None,
 ) -> FeatureStore:
     """Encode pictures into a store; what is there already, whole or in part, is used.
 
@@ -116,7 +118,7 @@ def build_store(
         encode: RGB pictures → hidden states (B, states, D) as float16.
         fingerprint: Names the tower and its preprocessing.
         views: How many views of each picture.
-        progress: Called with how many encodings are done, and of how many.
+        progress: Called after each batch, before anything is written.
 
     Raises:
         DataError: A picture is missing or unreadable, the store is of another tower, or the disk
@@ -244,25 +246,25 @@ def _encode(
     root: Path,
     index: _Index,
     encode: Encode,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> None:
-    """Make the shards that are missing, telling after each batch how many pictures are done."""
+    """Make the shards that are missing, telling after each batch how far that is."""
     missing = _missing(folder, index)
     total, left = len(index.images) * index.views, sum(len(shard.images) for shard in missing)
-    done, sized = total - left, False
+    done, size = total - left, 0
     for shard in missing:
         parts = []
         for first in range(0, len(shard.images), BATCH):
             names = shard.images[first : first + BATCH]
             states = encode([see(root / name, name, shard.view) for name in names])
-            if not sized:
-                _check_room(folder, left * states.nbytes // len(states))
-                sized = True
+            if not size:
+                size = left * states.nbytes // len(states)
+                _check_room(folder, size)
             parts.append(states)
             done += len(names)
-            progress(done, total)
+            progress(done, total, size)
         shard.write(np.concatenate(parts))
-    progress(done, total)
+    progress(done, total, size)
 
 
 def _missing(folder: Path, index: _Index) -> list[_Shard]:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from data.features import FeatureStore, build_store
+from data.features import FeatureStore, Progress, build_store
 from finetune.team import Team
 from model.profile import TowerConfig
 from model.vision import VisionTower
@@ -51,7 +51,7 @@ def open_features(
     *,
     views: int,
     team: Team,
-    progress: Callable[[int, int], None],
+    progress: Progress,
 ) -> FeatureStore:
     """Cached hidden states of the pictures; the leader encodes those that are missing.
 
@@ -62,7 +62,7 @@ def open_features(
         encoder: Computes hidden states.
         views: How many views of each picture.
         team: Who trains together.
-        progress: Called with how many encodings are done, and of how many.
+        progress: Called after each batch.
 
     Raises:
         DataError: A picture is missing or unreadable, or the cache is of another tower.

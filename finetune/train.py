@@ -21,6 +21,7 @@ from types import FrameType
 
 import torch
 
+from data.features import Progress as Encoding
 from finetune.adapting import Average, Learner
 from finetune.board import Board
 from finetune.checkpoint import Checkpoint
@@ -56,7 +57,7 @@ class Trainer:
         run: Folder of checkpoints, log and result.
         features: Folder of cached hidden states, made if missing; or what gives some.
         report: Called at every logged step and at every checkpoint, by the leader.
-        encoding: Called with how many pictures are encoded, and of how many.
+        encoding: Called after each batch of pictures that is encoded.
 
     Attributes:
         progress: Where the run stands.
@@ -73,7 +74,7 @@ class Trainer:
         run: Path,
         features: Path | Opens | None = None,
         report: Callable[[StepReport], None] = lambda report: None,
-        encoding: Callable[[int, int], None] = lambda done, total: None,
+        encoding: Encoding = lambda done, total, size: None,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.team = Team.join()

@@ -60,7 +60,7 @@ def learn(  # noqa: PLR0917
     )
     with step(f"Encoding {len({a.image for a in asked})} pictures") as update:
         trainer = Trainer(
-            recipe, root, run, report=say, encoding=lambda done, total: update(done / total)
+            recipe, root, run, report=say, encoding=lambda done, total, _: update(done / total)
         )
     trainer.train(resume=trainer.checkpoint.path.exists())
     return recipe.profile

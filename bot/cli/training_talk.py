@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from data.features import Progress as Encoding
     from finetune.progress import StepReport
 
-Talk = tuple["Callable[[StepReport], None]", Callable[[int, int], None]]
+Talk = tuple["Callable[[StepReport], None]", "Encoding"]
 _EVERY = 10  # percent between plain lines about encoding
 
 
@@ -30,11 +31,12 @@ def talk() -> Iterator[Talk]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=2) as bar:
-        encodings = bar.add_task("Encoding the pictures", visible=False)
+        encodings = bar.add_task(_encoding(0), visible=False)
         steps = bar.add_task("Training", total=1.0, visible=False)
 
-        def encoding(done: int, total: int) -> None:
-            bar.update(encodings, total=total, completed=done, visible=done < total)
+        def encoding(done: int, total: int, size: int) -> None:
+            text, visible = _encoding(size), done < total
+            bar.update(encodings, total=total, completed=done, description=text, visible=visible)
 
         def report(step: StepReport) -> None:
             bar.update(steps, completed=step.share, description=describe(step), visible=True)
@@ -62,8 +64,12 @@ class _Encoding:
     def __init__(self) -> None:
         self._said = -1
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int, size: int) -> None:
         percent = 100 * done // max(total, 1) // _EVERY * _EVERY
         if percent > self._said:
             self._said = percent
-            print(f"Encoding the pictures: {percent} %", file=sys.stderr, flush=True)
+            print(f"{_encoding(size)}: {percent} %", file=sys.stderr, flush=True)
+
+
+def _encoding(size: int) -> str:
+    return f"Encoding the pictures ({size / 1e9:.2f} GB)" if size else "Encoding the pictures"

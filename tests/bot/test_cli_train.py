@@ -45,7 +45,7 @@ class FakeTrainer:
     def train(self, resume: bool = False) -> Path:
         self.resumed = resume
         for done in range(0, 401):
-            self.encoding(done, 400)
+            self.encoding(done, 400, 1_540_000_000)
         self.report(REPORT)
         if self.error:
             raise self.error
@@ -78,7 +78,7 @@ def test_everything_is_passed_on_and_progress_is_plain_without_a_terminal(
         f"The adapter is in {bench.folder / 'adapter'}.",
         f"Try it: glimpse ask PHOTO QUESTION --profile {profile}",
     ]
-    encoding = [f"Encoding the pictures: {percent} %" for percent in range(0, 101, 10)]
+    encoding = [f"Encoding the pictures (1.54 GB): {percent} %" for percent in range(0, 101, 10)]
     step = "step 20 of 400, loss 1.235, 31.2 examples/s, 2 min"
     said = [f"  {sample}" for sample in SAMPLES]
     assert outcome.err.splitlines() == [*encoding, step, *said]
@@ -156,8 +156,8 @@ def test_a_terminal_gets_a_bar(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "120")
     with talk() as (report, encoding):
-        encoding(1, 4)
-        encoding(4, 4)
+        encoding(1, 4, 1_540_000_000)
+        encoding(4, 4, 1_540_000_000)
         report(REPORT)
         report(replace(REPORT, step=40, share=0.5))
     shown = capsys.readouterr().err

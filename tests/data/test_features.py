@@ -63,7 +63,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_every_view_of_every_picture_is_kept(root: Path) -> None:
-    told: list[tuple[int, int]] = []
+    told: list[tuple[int, int, int]] = []
     store = build_store(
         root / "store",
         root,
@@ -71,7 +71,7 @@ def test_every_view_of_every_picture_is_kept(root: Path) -> None:
         Encoder(),
         fingerprint=TOWER,
         views=3,
-        progress=lambda done, total: told.append((done, total)),
+        progress=lambda *where: told.append(where),
     )
     assert store.rows == {name: row for row, name in enumerate(NAMES)}
     assert store.counts == [3] * 7
@@ -79,9 +79,9 @@ def test_every_view_of_every_picture_is_kept(root: Path) -> None:
     assert states.shape == (4, 2, 1)
     assert states.dtype == np.float16
     assert states[:, :, 0].tolist() == [[2, 102], [5, 105], [2, 202], [2, 102]]
-    assert told[-1] == (21, 21)
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
-    assert {total for _, total in told} == {21}
+    assert told[-1] == (21, 21, 21 * 2 * 2)  # two states of one float16 each
+    assert [done for done, *_ in told] == sorted(done for done, *_ in told)
+    assert {where[1:] for where in told} == {(21, 84)}
 
 
 def test_a_whole_store_is_used_again(root: Path) -> None:
