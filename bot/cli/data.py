@@ -158,16 +158,17 @@ def vqav2(
 ) -> None:
     """Prepare VQA v2, whose questions are about the pictures of COCO 2014.
 
-    With --from-hub, --images may name pictures that are here already.
+    --from-hub brings the questions; --images names the unpacked pictures of COCO 2014, or NAME a
+    dataset on the hub that has pictures, such as lmms-lab/VQAv2 for the validation split alone.
     """
-    from data.prepare.vqa import HUB, HUB_TEXTS, prepare_vqa
+    from data.prepare.vqa import HUB, prepare_vqa
 
     if hub:
         _alone("--from-hub", questions, annotations)
+        _needed(images=images or hub != _DEFAULT)
     else:
         _needed(questions=questions, annotations=annotations, images=images)
-    default = HUB_TEXTS if images else HUB
-    name = default if hub == _DEFAULT else hub or ""
+    name = HUB if hub == _DEFAULT else hub or ""
     _tell(
         lambda wish: prepare_vqa(wish, questions, annotations, images, hub=name),
         (to, limit, strict),

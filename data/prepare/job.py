@@ -17,7 +17,7 @@ from data.prepare.writing import (
     sentences_for_disk,
     writing,
 )
-from data.records import DataError
+from data.records import DataError, read_rows
 
 Rows = Callable[[Tally], Iterable[dict[str, Any]]]
 MISSING = "Pictures without a file"
@@ -98,11 +98,16 @@ class Job:
             manifest = Manifest.of(wish.target, self.name)
             if manifest.still_true(plan, self.file) and self.folders.linked(wish.target):
                 counts, warnings = manifest.values["counts"], tuple(manifest.values["warnings"])
-                if not (wish.strict and warnings):
+                if not (wish.strict and warnings) and self._all_there(wish.target):
                     return Prepared(wish.target, counts, warnings, True)
             self.folders.check_place(wish.target, manifest.ours)
             manifest.check_free(self.file, self.sources)
             return self._write(wish, plan, manifest)
+
+    def _all_there(self, target: Path) -> bool:
+        """Whether every picture that was found then is still a file."""
+        images = {str(row["image"]) for row in read_rows(target / self.file)}
+        return all((target / IMAGES / image).is_file() for image in images)
 
     def _plan(self, wish: Wish) -> dict[str, Any]:
         """Everything that decides the outcome; made before anything is written."""

@@ -18,7 +18,7 @@ from data.records import DataError
 FILE = "vqa.jsonl"
 ANSWERS = 10
 TOTALS: Mapping[str, int] = {"train": 443_757, "val": 214_354}
-HUB, HUB_TEXTS = "lmms-lab/VQAv2", "pminervini/VQAv2"  # with pictures, and without
+HUB = "pminervini/VQAv2"  # both splits, without pictures; sets with pictures lack one or the other
 _SUBTYPE = re.compile(r"(?P<split>train|val|test)(-dev)?\d{4}")
 
 
@@ -46,9 +46,9 @@ def prepare_vqa(
         source = HubSet(hub, wish.target, Folders.of(images) if images else None)
 
         def fetched(tally: Tally) -> Iterator[dict[str, Any]]:
+            tally.expect(TOTALS)
             for table, subtype, where in hub_questions(source, tally, wish.report):
                 table["answers"] = [_slim(answer) for answer in table["answers"]]
-                tally.expect({split_of(subtype): TOTALS[split_of(subtype)]})
                 yield _row(table, text_at(table, "question", where), subtype, where, tally)
 
         return _job((), source.folders, fetched, hub).prepare(wish)

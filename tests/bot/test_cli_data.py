@@ -75,7 +75,9 @@ def test_trouble_is_a_sentence_and_bad_usage_a_hint(
         (("flickr30k", to), 2, "Missing option '--images' (see glimpse data flickr30k --help)."),
         (("vqav2", to, images), 2, "Missing option '--questions' (see glimpse data vqav2 --help)."),
         (("flickr30k", "--from-hub", images, to), 2, "--from-hub does without files of"),
-        (("vqav2", "--from-hub", to), 1, "pip install datasets."),
+        (("vqav2", "--from-hub", to), 2, "Missing option '--images'"),
+        (("vqav2", "--from-hub", "lmms-lab/VQAv2", to), 1, "pip install datasets."),
+        (("vqav2", "--from-hub", images, to), 1, "pip install datasets."),
         (("jsonl", images, "--rows=no.jsonl", to), 1, "no.jsonl is missing or cannot be read."),
     ):
         outcome = bench.run("data", *arguments)

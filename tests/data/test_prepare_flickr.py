@@ -116,8 +116,10 @@ def test_whoever_is_strict_gets_all_or_nothing(to: Path, images: Path, captions:
     (images / "1.jpg").unlink()
     with pytest.raises(DataError, match="Pictures without a file"):
         prepare(to, images, captions, strict=True)
-    assert prepare(to, images, captions, limit=1).unchanged
     assert read(to, "val")  # what was there before stays
+    again = prepare(to, images, captions, limit=1)  # and a lost picture is noticed
+    assert not again.unchanged
+    assert "Pictures without a file: 1 (1.jpg)." in again.warnings
 
 
 def test_nothing_happens_again_unless_something_changed(

@@ -134,7 +134,10 @@ def question(image_id: int, jpeg: bytes | None) -> dict[str, Any]:
 def test_questions_come_with_pictures_or_to_them(hub: Hub, tmp_path: Path, jpeg: bytes) -> None:
     hub.sets["some/vqa"] = {"validation": [question(42, jpeg)], "testdev": [ValueError("unread")]}
     done = prepare_vqa(Wish(tmp_path / "to"), hub="some/vqa")
-    assert done.warnings == ("Expected 214,354 questions in the split 'val', found 1.",)
+    assert done.warnings == (
+        "Expected 443,757 questions in the split 'train', found 0.",
+        "Expected 214,354 questions in the split 'val', found 1.",
+    )
     (record,) = read_pictures([tmp_path / "to/vqa.jsonl"], tmp_path / "to/images")
     assert record.image.name == coco_name("val2014", 42)
     assert record.image.read_bytes() == jpeg
