@@ -34,9 +34,11 @@ def load_network(title: str, source: str, kind: Any, **options: Any) -> Any:
     """
 
     def read(**how: Any) -> tuple[Any, Any]:
+        # transformers asks for somebody's adapter first, by its own settings.
         loaded: tuple[Any, Any] = kind.from_pretrained(
-            source, dtype=torch.float32, output_loading_info=True, **options, **how
-        )
+            source, dtype=torch.float32, output_loading_info=True, adapter_kwargs=how,
+            **options, **how,
+        )  # fmt: skip
         return loaded
 
     network, info = from_hub(title, source, read)

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import huggingface_hub
 import pytest
+from huggingface_hub.utils import get_session
 from safetensors.torch import load_file, save_file
 from tiny_models import tiny_profile
 from transformers import CLIPVisionModel
@@ -169,6 +170,22 @@ def test_an_unreachable_hub(
     assert "is not on this machine, and the model hub cannot be reached." in said
     assert limits == [10.0]
     assert "secret.proxy timed out" in caplog.text
+
+
+def test_an_unreachable_hub_is_asked_once(
+    hub: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def send(client: object, request: Any, **options: Any) -> None:
+        asked.append(request.url.path)
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(type(get_session()), "send", send)
+    assert "the model hub cannot be reached." in refusal(speaking(hub, "EleutherAI/pythia-160m"))
+    assert asked == ["/api/models/EleutherAI/pythia-160m"]
+    assert capfd.readouterr().err == ""
 
 
 def test_a_name_that_the_hub_does_not_know(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
