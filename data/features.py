@@ -1,7 +1,8 @@
 """Hidden states computed once and kept on disk, so that training never runs the tower twice.
 
 A store is a folder: `index.json` (pictures, number of views, pictures in a shard, fingerprint of
-tower and preprocessing) and shards `view{v}-{s}.npy` of float16: (pictures, states, D).
+tower and preprocessing) and shards `view{v}-{s}.npy` of float16: (pictures, states, D), each with a
+checksum, which is compared whenever training starts.
 
 The index is written last. Until then it lies there as `index.json.part`, which says what the
 finished shards are of, so that an interrupted run goes on where it stopped. A shard that is missing
@@ -19,17 +20,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 from PIL import Image
 
 from data.records import DataError
+from data.shards import Array, Index, Shard, damaged, read_index
 from data.views import see
 
 log = logging.getLogger(__name__)
 Encode = Callable[[Sequence[Image.Image]], NDArray[np.float16]]
 # How many encodings are done, of how many, and the bytes that those of this time take.
 Progress = Callable[[int, int, int], None]
-Array = NDArray[np.float16]
 BATCH = 32
 SHARD = 1024  # pictures
 
@@ -81,15 +83,15 @@ class FeatureStore:
         Raises:
             DataError: It is missing, unfinished, damaged, or was made with another tower.
         """
-        index = _read_index(folder, fingerprint)
+        index = read_index(folder, fingerprint)
         views, shapes = [], set()
         for view in range(index.views):
-            shards = [_Shard(folder, index, view, start) for start in index.starts]
+            shards = [Shard(folder, index, view, start) for start in index.starts]
             arrays = [shard.open() for shard in shards]
             views.append(Shards(arrays, index.shard))
             shapes |= {array.shape[1:] for array in arrays}
         if len(shapes) != 1:
-            raise _damaged(folder)
+            raise damaged(folder)
         rows = {name: row for row, name in enumerate(index.images)}
         return cls(rows, [index.views] * len(rows), views)
 
@@ -111,6 +113,8 @@ def build_store(
 ) -> FeatureStore:
     """Encode pictures into a store; what is there already, whole or in part, is used.
 
+    If another process is at it, that is waited for.
+
     Args:
         folder: Where the store goes.
         root: The data folder that `images` are relative to.
@@ -124,115 +128,47 @@ def build_store(
         DataError: A picture is missing or unreadable, the store is of another tower, or the disk
             is full.
     """
-    wanted = _Index(fingerprint, tuple(images), views, SHARD)
-    if (folder / "index.json").is_file():
-        found = _read_index(folder, fingerprint)
-        if set(images) <= set(found.images):
-            wanted = _Index(fingerprint, found.images, max(views, found.views), found.shard)
-            if wanted == found and not _missing(folder, wanted):
-                return FeatureStore.open(folder, fingerprint)
-    try:
-        _begin(folder, wanted)
-        _encode(folder, root, wanted, encode, progress)
-        (folder / "index.json.part").replace(folder / "index.json")
-    except OSError as error:
-        raise DataError(
-            f"The features could not be written to {folder}: is there room on the disk?"
-        ) from error
+    if _lacking(folder, images, fingerprint, views):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder / ".lock"):
+                if wanted := _lacking(folder, images, fingerprint, views):
+                    _begin(folder, wanted)
+                    _encode(folder, root, wanted, encode, progress)
+                    (folder / "index.json.part").replace(folder / "index.json")
+        except OSError as error:
+            raise DataError(
+                f"The features could not be written to {folder}: is there room on the disk?"
+            ) from error
     return FeatureStore.open(folder, fingerprint)
 
 
-@dataclass(frozen=True)
-class _Index:
-    """What a store holds: all views of the pictures, in shards of so many pictures."""
-
-    fingerprint: str
-    images: tuple[str, ...]
-    views: int
-    shard: int
-
-    @property
-    def starts(self) -> range:
-        """The first row of each shard."""
-        return range(0, len(self.images), self.shard)
+def _lacking(folder: Path, images: Sequence[str], fingerprint: str, views: int) -> Index | None:
+    """What the store is to hold, or None if all of it is there."""
+    wanted = Index(fingerprint, tuple(images), views, SHARD)
+    if (folder / "index.json").is_file():
+        found = read_index(folder, fingerprint)
+        if set(images) <= set(found.images):
+            wanted = Index(fingerprint, found.images, max(views, found.views), found.shard)
+            if wanted == found and not _missing(folder, wanted):
+                return None
+    return wanted
 
 
-@dataclass(frozen=True)
-class _Shard:
-    """Some pictures of one view, in one file."""
-
-    folder: Path
-    index: _Index
-    view: int
-    start: int
-
-    @property
-    def path(self) -> Path:
-        return self.folder / f"view{self.view}-{self.start // self.index.shard:05d}.npy"
-
-    @property
-    def images(self) -> Sequence[str]:
-        return self.index.images[self.start : self.start + self.index.shard]
-
-    def open(self) -> Array:
-        try:
-            array: Array = np.load(self.path, mmap_mode="r")
-            if array.dtype != np.float16 or array.ndim != 3 or len(array) != len(self.images):
-                raise ValueError("This is no shard of this store.")
-        except (OSError, ValueError, EOFError) as error:
-            raise _damaged(self.path) from error
-        return array
-
-    def whole(self) -> bool:
-        try:
-            self.open()
-        except DataError:
-            if self.path.exists():
-                log.warning("%s is damaged and made anew", self.path)
-            return False
-        return True
-
-    def write(self, states: Array) -> None:
-        part = self.path.with_name(self.path.name + ".part")
-        try:
-            with part.open("wb") as file:
-                np.save(file, states)
-            part.replace(self.path)
-        finally:
-            part.unlink(missing_ok=True)
-
-
-def _read_index(folder: Path, fingerprint: str) -> _Index:
-    try:
-        table = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        index = _Index(table["fingerprint"], tuple(table["images"]), table["views"], table["shard"])
-        if not index.images or index.views < 1 or index.shard < 1:
-            raise ValueError("The index is of nothing.")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(folder) from error
-    if index.fingerprint != fingerprint:
-        raise DataError(
-            f"The cached features in {folder} were made with another tower or preprocessing; "
-            "delete that folder to make them anew."
-        )
-    return index
-
-
-def _begin(folder: Path, index: _Index) -> None:
+def _begin(folder: Path, index: Index) -> None:
     """Make the folder ready; shards of other pictures or another tower are thrown away."""
-    folder.mkdir(parents=True, exist_ok=True)
     part = folder / "index.json.part"
     if (folder / "index.json").is_file():
         (folder / "index.json").replace(part)
     if not _same_shards(part, index):
-        for stale in folder.glob("view*.npy*"):
+        for stale in folder.glob("view*"):
             stale.unlink(missing_ok=True)
     temporary = folder / "index.json.new"
     temporary.write_text(json.dumps(vars(index)), encoding="utf-8")
     temporary.replace(part)
 
 
-def _same_shards(path: Path, index: _Index) -> bool:
+def _same_shards(path: Path, index: Index) -> bool:
     """Whether shards that were made by the index in a file serve this one, too."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -244,7 +180,7 @@ def _same_shards(path: Path, index: _Index) -> bool:
 def _encode(
     folder: Path,
     root: Path,
-    index: _Index,
+    index: Index,
     encode: Encode,
     progress: Progress,
 ) -> None:
@@ -267,8 +203,8 @@ def _encode(
     progress(done, total, size)
 
 
-def _missing(folder: Path, index: _Index) -> list[_Shard]:
-    shards = [_Shard(folder, index, view, at) for view in range(index.views) for at in index.starts]
+def _missing(folder: Path, index: Index) -> list[Shard]:
+    shards = [Shard(folder, index, view, at) for view in range(index.views) for at in index.starts]
     return [shard for shard in shards if not shard.whole()]
 
 
@@ -285,9 +221,3 @@ def _check_room(folder: Path, needed: int) -> None:
             f"The features take {needed / 1e9:.2f} GB, but {folder} has room for only "
             f"{free / 1e9:.2f} GB; make room on the disk, or name another folder."
         )
-
-
-def _damaged(path: Path) -> DataError:
-    return DataError(
-        f"The cached features in {path} are missing or damaged; delete that to make them anew."
-    )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,20 @@ def test_an_interrupted_run_goes_on_after_its_last_whole_shard(
     assert len(whole.views) == 3
 
 
+def test_two_runs_at_once_encode_everything_once(root: Path) -> None:
+    encode = Encoder()
+    with ThreadPoolExecutor(2) as threads:
+        stores = [*threads.map(lambda _: build(root, encode), range(2))]
+    assert encode.pictures == 21
+    assert [store.counts for store in stores] == [[3] * 7] * 2
+
+
+def test_a_whole_store_need_not_be_writable(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(root)
+    monkeypatch.setattr(features, "FileLock", None)
+    assert build(root).counts == [3] * 7
+
+
 def test_more_views_are_added_to_those_there_are(root: Path) -> None:
     build(root, views=1)
     encode = Encoder()
@@ -188,6 +203,21 @@ def test_a_damaged_shard_is_refused_and_only_that_is_made_anew(
     assert content(root / "store") == before
 
 
+@pytest.mark.parametrize("file", [SECOND, SECOND.replace("npy", "crc32")])
+def test_a_shard_with_other_numbers_is_noticed_when_training_starts(root: Path, file: str) -> None:
+    build(root)
+    before = content(root / "store")
+    with (root / "store" / file).open("r+b") as shard:
+        shard.seek(-2, 2)
+        shard.write(b"\xff\xff")
+    encode = Encoder()
+    build(root, encode)
+    assert encode.pictures == 3
+    assert content(root / "store") == before
+    build(root, encode)
+    assert encode.pictures == 3
+
+
 def garble(folder: Path) -> None:
     (folder / "index.json").write_text("{")
 
@@ -243,8 +273,9 @@ def test_a_disk_that_becomes_full_keeps_whole_shards(
     monkeypatch.setattr(features.np, "save", save)
     with pytest.raises(DataError, match=r"could not be written to .* is there room on the disk"):
         build(root)
-    names = sorted(path.name for path in (root / "store").iterdir())
-    assert names == ["index.json.part", "view0-00000.npy", "view0-00001.npy"]
+    names = sorted(path.name for path in (root / "store").glob("[!.]*"))
+    shards = [f"view0-0000{n}.{end}" for n in range(2) for end in ("crc32", "npy")]
+    assert names == ["index.json.part", *shards]
 
 
 def test_a_missing_picture_is_named(root: Path) -> None:
