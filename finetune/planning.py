@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import resource
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +15,6 @@ import torch
 
 from finetune.fewer import FewFeatures
 from finetune.mixture import Learnable
-from finetune.progress import Progress
 from finetune.recipe import Recipe, Source
 from finetune.train import Trainer
 
@@ -49,6 +50,7 @@ class Plan:
         derived_texts: Share of those drawn that are derived from captions instead.
         pictures: Pictures to encode.
         feature_bytes: Size of their hidden states on the disk, in all views.
+        free_bytes: What is free on the disk of the run.
         encoding_seconds: How long encoding takes if none are cached.
         steps: Optimiser steps until the run ends.
         step_seconds: How long a step takes.
@@ -69,6 +71,7 @@ class Plan:
     derived_texts: float
     pictures: int
     feature_bytes: int
+    free_bytes: int
     encoding_seconds: float
     steps: int
     step_seconds: float
@@ -108,6 +111,7 @@ def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
         schedule.derived_texts,
         few.images,
         few.bytes * few.images * recipe.views,
+        shutil.disk_usage(next(p for p in [run, *run.absolute().parents] if p.exists())).free,
         few.seconds * few.images * recipe.views / trainer.team.size,
         steps,
         plain,
@@ -127,13 +131,20 @@ def _timed(trainer: Trainer, step: int) -> float:
 
 def _until_the_end(recipe: Recipe, plain: float, judged: float) -> tuple[int, float]:
     """Steps and seconds until the run ends, by steps or by time, whichever is first."""
-    schedule = recipe.schedule
-    progress = Progress()
-    while progress.share(schedule) < 1:
-        judges = progress.share(schedule) >= schedule.critic_from
-        progress.step += 1
-        progress.seconds += judged if judges else plain
-    return progress.step, progress.seconds
+    schedule, judges_from = recipe.schedule, min(recipe.schedule.critic_from, 1.0)
+    limit = 60 * schedule.minutes or math.inf
+    until = judges_from * limit if judges_from else 0.0
+    first = _steps_within(until, plain, math.ceil(judges_from * schedule.steps))
+    spent = first * plain
+    rest = _steps_within(limit - spent, judged, schedule.steps - first)
+    return first + rest, spent + rest * judged
+
+
+def _steps_within(seconds: float, each: float, most: int) -> int:
+    """How many steps begin in so many seconds, if each takes `each`."""
+    if seconds <= 0:
+        return 0
+    return min(most, math.ceil(seconds / each)) if each and seconds < math.inf else most
 
 
 def _source(recipe: Recipe, source: Source, items: Sequence[Learnable], steps: int) -> SourcePlan:

@@ -28,8 +28,7 @@ def problems(recipe: Recipe) -> Iterator[str]:
     elif not any(source.share for source in recipe.sources):
         yield "the share of every source is 0"
     yield from _of_schedule(recipe.schedule, recipe.continues)
-    if recipe.schedule.derived_texts and not any(source.derived for source in recipe.sources):
-        yield "derived_texts needs a source with derived questions"
+    yield from _of_texts(recipe)
     yield from _below_one(recipe.lora, "rank", "alpha")
     if recipe.lora.dropout >= 1:
         yield "dropout in [lora] must be below 1"
@@ -42,6 +41,7 @@ def problems(recipe: Recipe) -> Iterator[str]:
     for sample in recipe.samples:
         yield from _below_one(sample, "pictures")
         yield from _split(sample)
+    yield from _of_stages(recipe.schedule)
 
 
 def _of_schedule(schedule: Schedule, continues: bool) -> Iterator[str]:
@@ -51,12 +51,29 @@ def _of_schedule(schedule: Schedule, continues: bool) -> Iterator[str]:
     for name in ("last_rate", "derived_texts", "start_share"):
         if getattr(schedule, name) > 1:
             yield f"{name} must be at most 1"
-    if schedule.derived_texts and not schedule.texts:
-        yield "derived_texts is a share of texts, of which there are none"
     if schedule.start_share and not continues:
         yield "start_share is for a run that continues"
     if not schedule.clip:
         yield "clip must be more than 0"
+    if schedule.average_from > 1:
+        yield "average_from must be at most 1, which is for never"
+
+
+def _of_texts(recipe: Recipe) -> Iterator[str]:
+    schedule = recipe.schedule
+    if schedule.derived_texts and not schedule.texts:
+        yield "derived_texts is a share of texts, of which there are none"
+    if schedule.derived_texts and not any(source.derived for source in recipe.sources):
+        yield "derived_texts needs a source with derived questions"
+    if schedule.texts and not (recipe.text_only or schedule.derived_texts):
+        yield "texts without a picture need a file of them, text_only, or derived_texts"
+
+
+def _of_stages(schedule: Schedule) -> Iterator[str]:
+    if schedule.warmup_steps > schedule.steps:
+        yield f"warmup_steps = {schedule.warmup_steps} is more than all steps"
+    if schedule.mapper_steps >= schedule.steps:
+        yield f"mapper_steps = {schedule.mapper_steps} leaves LoRA no step"
 
 
 def _split(part: Source | Samples) -> Iterator[str]:

@@ -26,9 +26,11 @@ def plan_lines(plan: Plan) -> Iterator[str]:
             plan.derived_texts
         )
         yield f"source      {plan.texts:,} questions without a picture{derived}"
+    short = plan.feature_bytes > plan.free_bytes
+    room = f"; only {plan.free_bytes / 1e9:.2f} GB are free there" if short else ""
     yield (
         f"features    {plan.pictures:,} pictures: {plan.feature_bytes / 1e9:.2f} GB, encoded in "
-        f"{duration(plan.encoding_seconds)} if they are not there yet"
+        f"{duration(plan.encoding_seconds)} if they are not there yet{room}"
     )
     each = f"{plan.step_seconds:.2f} s each" if plan.step_seconds else ""
     judged = f"{plan.critic_seconds:.2f} s where captions are judged" if plan.critic_seconds else ""

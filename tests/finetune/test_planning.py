@@ -12,8 +12,9 @@ from tiny_data import recipe_table, write_profile, write_recipe, write_rows
 from bot.cli.main import main
 from bot.cli.plan_talk import duration, plan_lines
 from data.prepare import Wish, prepare_flickr, prepare_shapes, prepare_vqa
-from finetune.planning import plan
-from finetune.recipe import RECIPES_FOLDER, load_recipe
+from finetune.planning import _until_the_end, plan
+from finetune.progress import Progress
+from finetune.recipe import RECIPES_FOLDER, Schedule, load_recipe
 from finetune.train import Trainer
 
 SPLITS = {f"{number}.jpg": "val" if number > 8 else "train" for number in range(12)}
@@ -113,6 +114,28 @@ def test_time_ends_a_planned_run_too(tmp_path: Path, hub: Path, data: Path) -> N
     assert 0.6 <= found.seconds <= 0.6 + longest
 
 
+@pytest.mark.parametrize("steps", [1, 7, 100, 1000])
+@pytest.mark.parametrize("minutes", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("critic_from", [0.0, 0.001, 0.35, 1.0])
+@pytest.mark.parametrize(("plain", "judged"), [(0.75, 2.5), (2.5, 0.75)])
+def test_the_end_is_where_counting_step_by_step_would_come_to(
+    steps: int, minutes: float, critic_from: float, plain: float, judged: float
+) -> None:
+    schedule = Schedule(steps, minutes, critic_from=critic_from)
+    recipe = replace(load_recipe("tiny"), schedule=schedule)
+    progress = Progress()
+    while progress.share(schedule) < 1:
+        judges = progress.share(schedule) >= critic_from
+        progress.step += 1
+        progress.seconds += judged if judges else plain
+    assert _until_the_end(recipe, plain, judged) == (
+        progress.step,
+        pytest.approx(progress.seconds),
+    )
+    endless = replace(recipe, schedule=replace(schedule, steps=10**11, minutes=0.0))
+    assert _until_the_end(endless, plain, judged)[0] == 10**11
+
+
 def test_a_dry_run_says_it_all(
     tmp_path: Path, hub: Path, data: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,3 +168,7 @@ def test_times_and_several_processes_in_words(tmp_path: Path, hub: Path, data: P
     assert "without a picture" not in said
     said = "\n".join(plan_lines(replace(found, texts=9, derived_texts=0.3)))
     assert "9 questions without a picture; 30 % of those drawn are derived" in said
+    assert "are free there" not in said
+    full = replace(found, feature_bytes=3 * 10**9, free_bytes=2 * 10**9)
+    assert "3.00 GB, encoded in" in (said := "\n".join(plan_lines(full)))
+    assert "; only 2.00 GB are free there" in said

@@ -34,6 +34,19 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
     "no pictures": ({"schedule": {"steps": 1, "pictures": 0}}, "pictures must be at least 1"),
     "never saving": ({"schedule": {"steps": 1, "checkpoint_steps": 0}}, "checkpoint_steps must"),
     "no clip": ({"schedule": {"steps": 1, "clip": 0}}, "clip must be more than 0"),
+    "warming up for ever": ({"schedule": {"steps": 9, "warmup_steps": 10}}, "more than all steps"),
+    "LoRA never learns": (
+        {"schedule": {"steps": 9, "warmup_steps": 1, "mapper_steps": 9}},
+        "mapper_steps = 9 leaves LoRA no step",
+    ),
+    "averaging after the end": (
+        {"schedule": {"steps": 9, "average_from": 3.0}},
+        "average_from must be at most 1",
+    ),
+    "texts from nowhere": (
+        {"text_only": "", "schedule": {"steps": 200, "texts": 5}},
+        "texts without a picture need a file of them",
+    ),
     "more derived texts than texts": (
         {"schedule": {"steps": 1, "derived_texts": 1.5}},
         "derived_texts must be at most 1",
