@@ -60,6 +60,7 @@ class Plan:
             of this process.
         device: What it was measured on.
         processes: How many processes shared the work.
+        warnings: What `glimpse data` found wrong with what is learnt from.
     """
 
     mapper: int
@@ -80,6 +81,7 @@ class Plan:
     memory: int
     device: str
     processes: int
+    warnings: tuple[str, ...]
 
 
 def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
@@ -120,6 +122,7 @@ def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
         _memory(trainer.team.device),
         str(trainer.team.device),
         trainer.team.size,
+        trainer.warnings,
     )
 
 

@@ -38,6 +38,7 @@ from finetune.samples import SamplePictures
 from finetune.saving import save_result
 from finetune.sights import open_sight
 from finetune.team import Team
+from finetune.wholeness import check_pictures, warnings_of
 from finetune.words import CrossFittedWords, WordExamples, fit_words
 from model.adapter import adapter_state, load_base, read_card
 from model.profile import load_profile
@@ -62,6 +63,7 @@ class Trainer:
     Attributes:
         progress: Where the run stands.
         stopped_by: The signal that ended the run, if one did.
+        warnings: What `glimpse data` found wrong with what the run learns from.
 
     Raises:
         RecipeError, DataError, ProfileError, WeightsError: One plain sentence each.
@@ -83,6 +85,8 @@ class Trainer:
         self.vlm = load_base(self.profile)
         bfloat16 = computes_bfloat16(recipe, self.team.device)
         self.mixture = Mixture(recipe, root, self.vlm.tokens, self.vlm.target)
+        check_pictures(self.mixture.images, root)
+        self.warnings = warnings_of(recipe, root)
         encoder = Encoder(self.vlm.tower, self.profile.tower, bfloat16)
         self._samples = SamplePictures(recipe, root, encoder)
         device, blocks = self.team.device, recipe.tower_blocks

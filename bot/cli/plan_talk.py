@@ -21,6 +21,8 @@ def plan_lines(plan: Plan) -> Iterator[str]:
             f"source      {source.name}: {source.pictures:,} pictures with {source.captions:,} "
             f"captions and {source.questions:,} questions, each seen {source.epochs:.1f} times"
         )
+    for warning in plan.warnings:
+        yield f"warning     {warning}"
     if plan.texts:
         derived = f"; {100 * plan.derived_texts:.0f} % of those drawn are derived" * bool(
             plan.derived_texts

@@ -76,6 +76,8 @@ def train(
         from finetune.train import Trainer, TrainingError
     with talk() as (report, encoding):
         trainer = Trainer(chosen, data, run, features, report, encoding)
+        for warning in trainer.warnings if trainer.team.leads else ():
+            click.echo(f"Warning: {warning}", err=True)
         try:
             folder = trainer.train(resume=resume)
         except TrainingError as error:

@@ -90,6 +90,19 @@ class Manifest:
         _part(self.folder / MANIFEST).replace(self.folder / MANIFEST)
 
 
+def remarks(folder: Path) -> tuple[str, ...]:
+    """What was warned of when a dataset was prepared; nothing if nobody prepared this folder.
+
+    Raises:
+        DataError: The preparation was interrupted.
+    """
+    values = _load(folder / MANIFEST)
+    if not values and _load(_part(folder / MANIFEST)).get("made_by") == MADE_BY:
+        raise DataError(f"The dataset in {folder} is not whole; run glimpse data again.")
+    found = values.get("warnings") if values.get("made_by") == MADE_BY else None
+    return tuple(str(warning) for warning in found) if isinstance(found, list) else ()
+
+
 class Sink:
     """JSON lines on their way to `path`, in `path.part` until they are published."""
 

@@ -37,6 +37,7 @@ class FakeTrainer:
     error: ClassVar[Exception | None] = None
     leads: ClassVar[bool] = True
     stopped_by: ClassVar[int | None] = None
+    warnings: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         self.team = SimpleNamespace(leads=self.leads)

@@ -1,15 +1,20 @@
 """What is missing or wrong beside a recipe's own values: one plain sentence before training."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tiny_data import recipe_table, write_data, write_rows
+from tiny_data import recipe_table, write_data, write_profile, write_recipe, write_rows
 from training import make_trainer
 
+from bot.cli.plan_talk import plan_lines
+from data.prepare import Wish, prepare_rows
 from data.records import DataError
-from finetune.recipe import RecipeError
+from finetune.planning import plan
+from finetune.recipe import RecipeError, load_recipe
+from finetune.train import Trainer
 from model.profile import ProfileError
 from model.wheels import WeightsError
 
@@ -30,6 +35,37 @@ def test_a_missing_or_broken_picture(tmp_path: Path, hub: Path, own: Path, name:
     (own / name).write_bytes(b"\x89PNG\r\n\x1a\nnot a picture")
     with pytest.raises(DataError, match=r"training picture .*\.png is missing or cannot be read"):
         make_trainer(tmp_path / "run", hub, own, changes=changes)
+
+
+def test_missing_pictures_are_counted_before_anything_is_computed(
+    tmp_path: Path, hub: Path, own: Path
+) -> None:
+    for number in (3, 5):
+        (own / f"images/train_{number}.png").unlink()
+    changes = {"schedule": recipe_table()["schedule"], "crops": True}
+    with pytest.raises(
+        DataError, match=r"^2 of 9 training pictures are missing, such as .*_3\.png"
+    ):
+        make_trainer(tmp_path / "run", hub, own, changes=changes)
+
+
+def test_what_preparing_warned_of_is_told_again(tmp_path: Path, hub: Path, own: Path) -> None:
+    write_profile(tmp_path, hub)
+    rows = [tmp_path / "rows.jsonl"]
+    write_rows(rows[0], [{"image": f"{n}.png", "captions": ["A red wall, a big brown dog"]} for n in range(3)])
+    for number in range(2):
+        shutil.copy(own / "images/train_0.png", tmp_path / f"{number}.png")
+    prepare_rows(Wish(own / "mine"), rows, [tmp_path])
+    source = {"name": "mine", "files": ["mine/rows.jsonl"], "images": "mine/images", "captions": 1}
+    table = recipe_table() | {"sources": [source], "samples": [], "text_only": ""}
+    table["schedule"]["texts"] = 0
+    recipe = load_recipe(write_recipe(tmp_path, table))
+    warning = f"{own / 'mine'}: Pictures without a file: 1 (2.png)."
+    assert Trainer(recipe, own, tmp_path / "run").warnings == (warning,)
+    assert f"warning     {warning}" in [*plan_lines(plan(recipe, own, tmp_path / "run"))]
+    (own / "mine/dataset.json").rename(own / "mine/dataset.json.part")
+    with pytest.raises(DataError, match=r"mine is not whole; run glimpse data again\.$"):
+        Trainer(recipe, own, tmp_path / "run")
 
 
 def test_a_missing_or_broken_dataset_file(tmp_path: Path, hub: Path, own: Path) -> None:
@@ -70,8 +106,8 @@ def test_features_of_another_tower_are_refused(tmp_path: Path, hub: Path, data: 
 def test_encoding_is_told_and_done_once(tmp_path: Path, hub: Path, data: Path) -> None:
     threads = torch.get_num_threads()
     trainer = make_trainer(tmp_path, hub, data)
-    views = sorted(path.name for path in (tmp_path / "features").iterdir())
-    assert views == ["index.json", "view0-00000.npy", "view1-00000.npy"]
+    views = sorted(path.name for path in (tmp_path / "features").glob("view*.npy"))
+    assert views == ["view0-00000.npy", "view1-00000.npy"]
     before = (tmp_path / "features/view0-00000.npy").stat().st_mtime_ns
     make_trainer(tmp_path, hub, data)
     assert (tmp_path / "features/view0-00000.npy").stat().st_mtime_ns == before
