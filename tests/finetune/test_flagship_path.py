@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from official_files import answered, asked, coco_name, karpathy, pictures, vqa_files
 from tiny_data import recipe_table, write_profile, write_recipe
 
 from bot.cli.main import main
+from finetune.recipe import RECIPES_FOLDER
 
 
 @pytest.mark.timeout(300)
@@ -44,3 +47,47 @@ def test_a_hub_model_is_trained_and_then_answers(
     assert answer["profile"] == "tiny"
     assert isinstance(answer["answer"], str)
     assert 0 <= answer["confidence"] <= 1
+
+
+def official(root: Path) -> Path:
+    """VQA v2 and Flickr30k as their makers publish them, through `glimpse data`."""
+    options = []
+    for part, ids in (("train2014", range(6)), ("val2014", range(6, 9))):
+        pictures(root / part, [coco_name(part, number) for number in ids])
+        files = vqa_files(root, part, [asked(n, 0) for n in ids], [answered(n, 0) for n in ids])
+        options += [f"--questions={files[0]}", f"--annotations={files[1]}"]
+        options += [f"--images={root / part}"]
+    assert main(["data", "vqav2", *options, f"--to={root / 'data/vqav2'}"]) == 0
+    splits = {f"{n}.jpg": "val" if n > 7 else "train" for n in range(10)}
+    images, captions = pictures(root / "flickr", [*splits]), karpathy(root / "f30k.json", splits)
+    command = ["data", "flickr30k", f"--images={images}", f"--captions={captions}"]
+    assert main([*command, f"--to={root / 'data/flickr30k'}"]) == 0
+    return root / "data"
+
+
+@pytest.mark.timeout(300)
+def test_from_the_official_files_to_figures_by_the_shipped_recipe(
+    tmp_path: Path, hub: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = official(tmp_path)
+    assert "Expected 443,757 questions in the split 'train', found 6." in capfd.readouterr().err
+    write_profile(tmp_path, hub, mapper={"kind": "mlp", "hidden_size": 24, "shuffle": 2})
+    shipped = tomllib.loads((RECIPES_FOLDER / "flagship.toml").read_text(encoding="utf-8"))
+    small = {"steps": 6, "mapper_steps": 2, "warmup_steps": 1, "pictures": 4, "checkpoint_steps": 3}
+    table = shipped | {"profile": "tiny.toml", "compiled": False}
+    recipe = write_recipe(tmp_path, table | {"schedule": shipped["schedule"] | small})
+    run = tmp_path / "run"
+    assert main(["train", str(recipe), "--data", str(data), "--run", str(run)]) == 0
+    said = capfd.readouterr()
+    assert f"Warning: {data / 'vqav2'}: Expected 443,757 questions" in said.err
+    assert "What is 0? → " in said.err
+    profile = str(run / "profile.toml")
+    picture = str(tmp_path / "val2014" / coco_name("val2014", 7))
+    assert main(["ask", picture, "What is 0?", "--json", "--profile", profile]) == 0
+    assert json.loads(capfd.readouterr().out)["profile"] == "recipe"
+    for rows, figure in (("vqav2/vqa.jsonl", "accuracy"), ("flickr30k/captions.jsonl", "CIDEr-D")):
+        page = tmp_path / "page.html"
+        measured = ["eval", profile, str(data / rows), "--split", "val", "--report", str(page)]
+        assert main(measured) == 0
+        assert figure in capfd.readouterr().out
+        assert figure in page.read_text(encoding="utf-8")
