@@ -4,15 +4,19 @@
 
 Platt scaling (Platt 1999) of the log-probability: for answers against being right, for captions
 against the share of content words that people also used. The error printed is cross-validated.
+`glimpse eval --calibrate` does the same on any dataset.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
+import shutil
 import tomllib
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 import torch
@@ -28,6 +32,25 @@ from model.int8 import quantise
 from model.profile import load_profile
 
 IDENTITY = Calibration()
+LEAST = math.log(1e-9)  # nats: what is less likely still would pull at the curve for nothing
+_NEAREST = 1e-16  # to a confidence of 1, where a float's digits end
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Platt scaling of answers, or of captions.
+
+    Attributes:
+        slope: Of the log-probability in nats.
+        offset: Added to it.
+        error: Calibration error of two-fold cross-validation, 0..1.
+        count: How many answers or captions it was fitted on.
+    """
+
+    slope: float
+    offset: float
+    error: float
+    count: int
 
 
 def main() -> None:
@@ -51,20 +74,11 @@ def main() -> None:
     shares = [
         metrics.grounded_share(a.text, q.golds) for a, q in zip(described, captions, strict=True)
     ]
-    answer = fit(answered, right)
-    caption = fit(described, shares)
-    calibration = Calibration(*answer, *caption)
-    path = profile.adapter_folder / "adapter.toml"
-    card = tomllib.loads(path.read_text(encoding="utf-8"))
-    card["calibration"] = {
-        **{key: round(value, 4) for key, value in asdict(calibration).items()},
-        "answer_error": round(cross_validated_error(answered, right), 4),
-        "caption_error": round(cross_validated_error(described, shares), 4),
-        "answers": len(answered),
-        "captions": len(described),
+    fitted = {
+        "answer": calibrate([logprob(a.confidence) for a in answered], right),
+        "caption": calibrate([logprob(a.confidence) for a in described], shares),
     }
-    path.write_text(tomli_w.dumps(card), encoding="utf-8")
-    print(tomli_w.dumps(card["calibration"]))
+    print(tomli_w.dumps(save_calibration(profile.adapter_folder, fitted)))
 
 
 def run(engine: Engine, asked: Sequence[Asked]) -> list[Answer]:
@@ -77,9 +91,29 @@ def run(engine: Engine, asked: Sequence[Asked]) -> list[Answer]:
     return answers
 
 
-def fit(answers: Sequence[Answer], targets: Sequence[float]) -> tuple[float, float]:
+def logprob(confidence: float, slope: float = 1.0, offset: float = 0.0) -> float:
+    """The log-probability in nats, from `LEAST` to 0, that a calibration made a confidence of.
+
+    Args:
+        confidence: sigmoid(slope x log-probability + offset), 0..1.
+        slope: Of the calibration; not 0.
+        offset: Likewise.
+    """
+    inside = min(max(confidence, math.ulp(0.0)), 1 - _NEAREST)
+    value = (math.log(inside) - math.log1p(-inside) - offset) / slope
+    return min(max(value, LEAST), 0.0)
+
+
+def calibrate(logprobs: Sequence[float], targets: Sequence[float]) -> Fitted:
+    """Platt scaling of log-probabilities (nats) against targets (0..1), with its error."""
+    slope, offset = fit(logprobs, targets)
+    return Fitted(slope, offset, cross_validated_error(logprobs, targets), len(logprobs))
+
+
+def fit(logprobs: Sequence[float], targets: Sequence[float]) -> tuple[float, float]:
     """Slope and offset that make sigmoid(slope x log-probability + offset) match the targets."""
-    inputs, wanted = _logprobs(answers), torch.tensor(targets, dtype=torch.float64)
+    inputs = torch.tensor(logprobs, dtype=torch.float64)
+    wanted = torch.tensor(targets, dtype=torch.float64)
     weights = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")
 
@@ -94,23 +128,45 @@ def fit(answers: Sequence[Answer], targets: Sequence[float]) -> tuple[float, flo
     return slope, offset
 
 
-def cross_validated_error(answers: Sequence[Answer], targets: Sequence[float]) -> float:
+def cross_validated_error(logprobs: Sequence[float], targets: Sequence[float]) -> float:
     """Calibration error (0..1) of each half under a fit on the other half."""
-    halves = [range(0, len(answers), 2), range(1, len(answers), 2)]
-    confidences = [0.0] * len(answers)
+    halves = [range(0, len(logprobs), 2), range(1, len(logprobs), 2)]
+    confidences = [0.0] * len(logprobs)
     for mine, other in (halves, halves[::-1]):
-        slope, offset = fit([answers[i] for i in other], [targets[i] for i in other])
-        logprobs = _logprobs([answers[i] for i in mine])
-        for i, confidence in zip(
-            mine, torch.sigmoid(slope * logprobs + offset).tolist(), strict=True
-        ):
-            confidences[i] = confidence
+        found = Calibration(*fit([logprobs[i] for i in other], [targets[i] for i in other]))
+        for i in mine:
+            confidences[i] = found.confidence(logprobs[i], caption=False)
     return metrics.calibration_error(confidences, targets)
 
 
-def _logprobs(answers: Sequence[Answer]) -> Tensor:
-    """Undo the identity calibration: confidence = sigmoid(log-probability)."""
-    return torch.logit(torch.tensor([a.confidence for a in answers], dtype=torch.float64), eps=1e-9)
+def save_calibration(folder: Path, fitted: Mapping[str, Fitted]) -> dict[str, Any]:
+    """Write what was fitted into adapter.toml, whole or not at all; everything else stays.
+
+    Args:
+        folder: The adapter's.
+        fitted: By "answer" and "caption", or one of them; the other one stays as it is.
+
+    Returns:
+        The section [calibration] as it is now.
+    """
+    path = folder / "adapter.toml"
+    card = tomllib.loads(path.read_text(encoding="utf-8"))
+    section: dict[str, Any] = card.setdefault("calibration", {})
+    for kind, found in fitted.items():
+        section |= {
+            f"{kind}_slope": round(found.slope, 4),
+            f"{kind}_offset": round(found.offset, 4),
+            f"{kind}_error": round(found.error, 4),
+            f"{kind}s": found.count,
+        }
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(tomli_w.dumps(card), encoding="utf-8")
+        shutil.copymode(path, part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return section
 
 
 if __name__ == "__main__":

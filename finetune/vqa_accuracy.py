@@ -1,6 +1,8 @@
 """VQA accuracy as the official evaluation computes it, its quirks included.
 
-Antol et al. 2015 (arXiv 1505.00468), and vqaEval.py of github.com/GT-Vision-Lab/VQA.
+Antol et al. 2015 (arXiv 1505.00468). It follows the evaluation code of VQA v2, vqaEval.py of
+github.com/GT-Vision-Lab/VQA, which normalises the model's answer and people's only if people
+disagree; older versions of that file normalised the model's answer always.
 """
 
 from __future__ import annotations

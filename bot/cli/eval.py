@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from bot.cli.desk import Desk, busy, standard
-from bot.cli.eval_talk import counting, show
+from bot.cli.eval_talk import counting, show, tell_calibrated, tell_repeated
 from bot.cli.failing import Failure
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ _folder = click.Path(file_okay=False, path_type=Path)
 @click.option("--json", "json_file", type=_file, help="Write all figures to this file.")
 @click.option("--log", type=_file, help="A training run's log.jsonl, for a curve in the report.")
 @click.option("--clip", metavar="FOLDER_OR_ID", help="A CLIP on this machine, for CLIPScore.")
+@click.option(
+    "--calibrate",
+    is_flag=True,
+    help="Then fit the adapter's confidence to this dataset, and keep that in its adapter.toml.",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, help="Of the intervals. [default: 0]")
 @standard
 @click.pass_obj
@@ -53,6 +58,7 @@ def evaluate(
     json_file: Path | None,
     log: Path | None,
     clip: str | None,
+    calibrate: bool,
     seed: int,
 ) -> None:
     """Ask PROFILE everything that DATASET asks, and compare with what people said.
@@ -67,6 +73,9 @@ def evaluate(
         from finetune.evaluation.report import read_losses, render
     losses = read_losses(log) if log else []
     asked = read_dataset(dataset, images or dataset.parent / "images", split, limit)
+    tell_repeated(asked)
+    if calibrate:
+        _check_calibrates(profile, asked)
     page = _measure(desk, profile, asked, clip, seed)
     page = replace(page, dataset=dataset.name, losses=losses)
     if json_file:
@@ -79,6 +88,8 @@ def evaluate(
     click.echo(page.about)
     if report:
         click.echo(f"The report is in {report}.")
+    if calibrate:
+        _calibrate(profile, page)
 
 
 def _measure(desk: Desk, profile: str, asked: Dataset, clip: str | None, seed: int) -> Page:
@@ -102,6 +113,26 @@ def _measure(desk: Desk, profile: str, asked: Dataset, clip: str | None, seed: i
         f"in {seconds:.0f} s; 95 % intervals by the bootstrap over pictures, seed {seed}."
     )
     return Page(name, about, figures, scored)
+
+
+def _check_calibrates(profile: str, asked: Dataset) -> None:
+    """Refuse now what could not be done when everything has been asked."""
+    with busy("Starting"):
+        from finetune.evaluation.calibrating import check_adapter, check_dataset
+        from model.profile import load_profile
+    check_dataset(asked)
+    check_adapter(load_profile(profile))
+
+
+def _calibrate(profile: str, page: Page) -> None:
+    """Fit the confidences to the scores that the page shows, and say what that changes."""
+    from finetune.evaluation.calibrating import recalibrate
+    from model.profile import load_profile
+
+    chosen = load_profile(profile)
+    with busy("Calibrating"):
+        changes = recalibrate(chosen, page.replies)
+    tell_calibrated(changes, chosen.adapter_folder)
 
 
 def _clip_score(source: str) -> Callable[[Sequence[Item], Sequence[str]], list[float]]:

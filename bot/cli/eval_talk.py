@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from finetune.evaluation.calibrating import Change
     from finetune.evaluation.captions import CaptionFigures
+    from finetune.evaluation.dataset import Dataset
     from finetune.evaluation.figures import Accuracy, Figures, QuestionFigures
-    from finetune.evaluation.intervals import Estimate
 
 _EVERY = 10  # percent between plain lines
 
@@ -53,32 +56,58 @@ def show(figures: Figures) -> None:
             print(f"calibration error of {name}: {reliability.error:.3f}")
 
 
+def tell_repeated(dataset: Dataset) -> None:
+    """Warn of rows that ask again what another row asked."""
+    if dataset.repeated:
+        rows = f"{dataset.repeated:,} row{'s repeat' if dataset.repeated > 1 else ' repeats'}"
+        sentence = (
+            f"{rows} the question_id and picture of an earlier one; each question counts once."
+        )
+        print(f"Warning: {sentence}", file=sys.stderr)
+
+
+def tell_calibrated(changes: Mapping[str, Change], folder: Path) -> None:
+    """Say in one line what a new calibration changes, and where it is."""
+    said = (
+        f"{change.count:,} {kind}s, calibration error {change.before:.3f} before and "
+        f"{change.after:.3f} now"
+        for kind, change in changes.items()
+    )
+    print(f"Calibrated on {'; '.join(said)} (two-fold cross-validated), in {folder}.")
+
+
 def _show_questions(figures: QuestionFigures) -> None:
     """Accuracies, overall and by answer type."""
-    named = {"all": figures.overall, **figures.answer_types}
+    named = [("all", figures.overall), *figures.answer_types.items()]
     head = ("questions", "count", "accuracy", "95 %", "shuffled", "grey", "common", "best")
-    _print_table("VQA accuracy", head, [_row(*pair) for pair in named.items()])
+    _print_table("VQA accuracy", head, [_row(*pair) for pair in named])
     print("shuffled, grey: with another picture, a grey one; common: the commonest answer;")
     print("best: the best answer for each question text, an upper bound for who sees nothing")
 
 
 def _row(name: str, accuracy: Accuracy) -> list[str]:
-    model, others = accuracy.model, (accuracy.shuffled, accuracy.blank, accuracy.majority)
-    values = [_value(each) for each in (*others, accuracy.per_question)]
-    return [name, str(accuracy.count), _value(model), _ends(model), *values]
+    from finetune.evaluation.intervals import written
+
+    count, others = accuracy.count, (accuracy.shuffled, accuracy.blank, accuracy.majority)
+    values = [written(each, count)[0] for each in (*others, accuracy.per_question)]
+    return [name, str(count), *written(accuracy.model, count), *values]
 
 
 def _show_captions(figures: CaptionFigures) -> None:
+    from finetune.evaluation.captions import WORDS_NOTE
+    from finetune.evaluation.intervals import written
+
     rows = [
-        ["CIDEr-D", _value(figures.cider), _ends(figures.cider)],
-        ["… of shuffled pictures", _value(figures.shuffled_cider), _ends(figures.shuffled_cider)],
+        ["CIDEr-D", *written(figures.cider, figures.count)],
+        ["… of shuffled pictures", *written(figures.shuffled_cider, figures.count)],
         ["BLEU-4", f"{figures.bleu4:.1f}", ""],
-        ["ROUGE-L", _value(figures.rouge_l), _ends(figures.rouge_l)],
+        ["ROUGE-L", *written(figures.rouge_l, figures.count)],
         ["different captions, %", f"{figures.distinct:.1f}", ""],
     ]
     if figures.clip_score:
-        rows.append(["CLIPScore", _value(figures.clip_score), _ends(figures.clip_score)])
+        rows.append(["CLIPScore", *written(figures.clip_score, figures.count)])
     _print_table(f"Captions of {figures.count} pictures", ("score", "value", "95 %"), rows)
+    print(textwrap.fill(WORDS_NOTE, 80))
 
 
 def _print_table(title: str, head: tuple[str, ...], rows: list[list[str]]) -> None:
@@ -93,11 +122,3 @@ def _print_table(title: str, head: tuple[str, ...], rows: list[list[str]]) -> No
     for row in rows:
         table.add_row(*map(Text, row))  # Text: names come from the dataset, markup and all
     Console(highlight=False).print(table)
-
-
-def _value(estimate: Estimate | None) -> str:
-    return f"{estimate.value:.1f}" if estimate else "–"  # noqa: RUF001
-
-
-def _ends(estimate: Estimate | None) -> str:
-    return f"{estimate.low:.1f}–{estimate.high:.1f}" if estimate else ""  # noqa: RUF001

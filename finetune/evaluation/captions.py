@@ -14,6 +14,11 @@ from finetune.evaluation.dataset import Item
 from finetune.evaluation.intervals import Estimate, bootstrap
 from finetune.metrics import words
 
+WORDS_NOTE = (
+    "Captions are split into words by a pattern of this project, not by Stanford's PTB tokenizer, "
+    "so that these scores differ somewhat from published ones."
+)
+
 
 @dataclass(frozen=True)
 class CaptionFigures:
@@ -38,21 +43,31 @@ class CaptionFigures:
     clip_score: Estimate | None
 
 
+def cider_of_each(items: Sequence[Item], captions: Sequence[str]) -> list[float]:
+    """CIDEr-D of each picture's caption, times 100; the rarer an n-gram is, the more it weighs."""
+    return [100 * score for score in _cider(_references(items), _tokens(captions))]
+
+
 def caption_figures(
-    items: Sequence[Item], captions: Sequence[str], seed: int, clip_scores: Sequence[float] | None
+    items: Sequence[Item],
+    captions: Sequence[str],
+    ciders: Sequence[float],
+    seed: int,
+    clip_scores: Sequence[float] | None,
 ) -> CaptionFigures:
     """Score one caption for each picture.
 
     Args:
         items: The pictures with their references.
         captions: What the model said of each.
+        ciders: What `cider_of_each` gives for them.
         seed: Of the bootstrap.
         clip_scores: CLIPScore of each, 0..2.5, or None.
     """
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.rouge.rouge import Rouge
 
-    made, gold = _tokens(captions), {i: _joined(item.golds) for i, item in enumerate(items)}
+    made, gold = _tokens(captions), _references(items)
     with contextlib.redirect_stdout(io.StringIO()):  # Bleu prints its lengths
         bleu = Bleu(4).compute_score(gold, made)[0][3]
     places = range(len(items))
@@ -63,7 +78,7 @@ def caption_figures(
     wrong = wrong_pictures(items)
     return CaptionFigures(
         len(items),
-        estimate(_cider(gold, made)),
+        bootstrap(ciders, places, seed),
         estimate(_cider(gold, _tokens([captions[i] for i in wrong]))) if wrong else None,
         100 * float(bleu),
         estimate(Rouge().compute_score(gold, made)[1]),
@@ -76,11 +91,14 @@ _Texts = dict[int, list[str]]
 
 
 def _cider(gold: _Texts, made: _Texts) -> Sequence[float]:
-    """CIDEr-D of each picture; the rarer an n-gram is in `gold`, the more it weighs."""
     from pycocoevalcap.cider.cider import Cider
 
     scores: Sequence[float] = np.asarray(Cider().compute_score(gold, made)[1]).tolist()
     return scores
+
+
+def _references(items: Sequence[Item]) -> _Texts:
+    return {i: _joined(item.golds) for i, item in enumerate(items)}
 
 
 def _tokens(captions: Sequence[str]) -> _Texts:

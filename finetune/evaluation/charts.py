@@ -78,7 +78,7 @@ def reliability_chart(title: str, up: str, reliability: Reliability) -> Html:
     bars = []
     for part in reliability.bins:
         (left, top), (right, floor) = plot.at(part.low, part.accuracy), plot.at(part.high, 0)
-        said = f"{part.count} answers, confidence {part.confidence:.2f}, right {part.accuracy:.2f}"
+        said = f"{part.count}, confidence {part.confidence:.2f}, {up} {part.accuracy:.2f}"
         bars.append(
             element(
                 "rect", element("title", said), class_="bar", x=left + 1, y=top,

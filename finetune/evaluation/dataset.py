@@ -35,10 +35,18 @@ class Item:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Captions (one a picture, however many rows it has) and questions, in the file's order."""
+    """Captions (one a picture, however many rows it has) and questions, in the file's order.
+
+    Attributes:
+        captions: What to describe.
+        questions: What to answer, each once.
+        repeated: How many rows had the id and the picture of an earlier question: they are left
+            out.
+    """
 
     captions: tuple[Item, ...]
     questions: tuple[Item, ...]
+    repeated: int = 0
 
 
 def read_dataset(
@@ -58,6 +66,8 @@ def read_dataset(
     """
     references: dict[Path, list[str]] = {}
     questions: list[Item] = []
+    seen: set[tuple[str | int, Path]] = set()
+    repeated = 0
     for number, values in enumerate(read_rows(path), 1):
         if split is not None and not _belongs(values, split):
             continue
@@ -65,13 +75,16 @@ def read_dataset(
         image = images / row.text("image")
         if "captions" in row:
             references.setdefault(image, []).extend(filter(words, row.texts("captions")))
+        elif (key := (row.text("question_id") if "question_id" in row else number, image)) in seen:
+            repeated += 1
         elif question := _question(row, image):
             questions.append(question)
+            seen.add(key)
     captions = [Item(image, None, tuple(texts)) for image, texts in references.items() if texts]
     if not captions and not questions:
         where = f" of the split {split!r}" if split is not None else ""
         raise DataError(f"{path} has no rows{where} to evaluate.")
-    dataset = Dataset(tuple(captions[:limit]), tuple(questions[:limit]))
+    dataset = Dataset(tuple(captions[:limit]), tuple(questions[:limit]), repeated)
     _check_images([item.image for item in (*dataset.captions, *dataset.questions)], images)
     return dataset
 

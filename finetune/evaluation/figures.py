@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from finetune import metrics
 from finetune.evaluation.asking import Replies, Reply
-from finetune.evaluation.captions import CaptionFigures, caption_figures
+from finetune.evaluation.captions import CaptionFigures, caption_figures, cider_of_each
 from finetune.evaluation.dataset import Dataset, Item
 from finetune.evaluation.intervals import Estimate, bootstrap
 from finetune.vqa_accuracy import normalise, vqa_accuracy
 
 BINS = 10
+MOST_TYPES = 20  # of questions that are shown one by one
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,20 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class QuestionFigures:
-    """Accuracy of all questions and of each type, the commonest type first, and calibration."""
+    """Accuracies and calibration.
+
+    Attributes:
+        overall: Of all questions.
+        answer_types: Of each type of answer, the commonest first.
+        question_types: Of each type of question, the commonest first.
+        rare_types: Of all questions whose type is not among the `MOST_TYPES` commonest; or None.
+        reliability: Of the confidences.
+    """
 
     overall: Accuracy
     answer_types: dict[str, Accuracy]
     question_types: dict[str, Accuracy]
+    rare_types: Accuracy | None
     reliability: Reliability
 
 
@@ -90,11 +100,21 @@ class Figures:
 
 @dataclass(frozen=True)
 class Scored:
-    """A reply and how right it is, 0..1: VQA accuracy, or the share of words people also used."""
+    """A reply and how good it is.
+
+    Attributes:
+        item: What was asked.
+        reply: What the model said.
+        score: What its confidence foretells, 0..1: VQA accuracy, or for a caption the share of
+            content words that people also used, which is 1 for many a wrong caption, too.
+        cider: CIDEr-D of a caption, times 100. None for an answer, and for the only caption of a
+            dataset, where no word is rare.
+    """
 
     item: Item
     reply: Reply
     score: float
+    cider: float | None = None
 
 
 def figures_of(
@@ -111,9 +131,12 @@ def figures_of(
         seed: Of the bootstrap.
         clip_score: Gives the CLIPScore of each caption, if one is wanted.
     """
+    texts = _texts(replies.captions)
+    ciders = cider_of_each(dataset.captions, texts) if texts else []
+    rare = len(ciders) > 1  # of one picture every word is as common as can be
     told = [
-        Scored(item, reply, metrics.grounded_share(reply.text, item.golds))
-        for item, reply in zip(dataset.captions, replies.captions, strict=True)
+        Scored(item, reply, metrics.grounded_share(reply.text, item.golds), cider if rare else None)
+        for item, reply, cider in zip(dataset.captions, replies.captions, ciders, strict=True)
     ]
     said = [
         Scored(item, reply, vqa_accuracy(reply.text, item.golds))
@@ -121,9 +144,8 @@ def figures_of(
     ]
     captions = None
     if told:
-        texts = [scored.reply.text for scored in told]
         scores = clip_score(dataset.captions, texts) if clip_score else None
-        captions = caption_figures(dataset.captions, texts, seed, scores)
+        captions = caption_figures(dataset.captions, texts, ciders, seed, scores)
     questions = _question_figures(said, replies, seed) if said else None
     return Figures(captions, questions, _reliability(told) if told else None), told + said
 
@@ -138,10 +160,14 @@ def _question_figures(said: Sequence[Scored], replies: Replies, seed: int) -> Qu
         _best_per_question(items),
         seed,
     )
+    question_types = columns.by_type([item.question_type for item in items])
+    common = {*[*question_types][:MOST_TYPES]}
+    rare = [i for i, item in enumerate(items) if item.question_type not in common]
     return QuestionFigures(
         columns.accuracy(range(len(items))),
         columns.by_type([item.answer_type for item in items]),
-        columns.by_type([item.question_type for item in items]),
+        question_types,
+        columns.accuracy(rare) if rare else None,
         _reliability(said),
     )
 

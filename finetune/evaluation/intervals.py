@@ -9,6 +9,8 @@ import numpy as np
 
 RESAMPLES = 1000
 LEVEL = 95.0  # percent
+FEWEST = 10  # scores: of fewer, the bootstrap says hardly anything
+DASH = "–"  # noqa: RUF001
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,19 @@ class Estimate:
     def times(self, factor: float) -> Estimate:
         """The same figure in another unit."""
         return Estimate(self.value * factor, self.low * factor, self.high * factor)
+
+
+def written(estimate: Estimate | None, count: int) -> tuple[str, str]:
+    """A figure and its interval as tables show them: ("31.4", "28.0–35.1").
+
+    Args:
+        estimate: None, where nothing was measured, is a dash.
+        count: Of how many scores it is the mean; the interval of fewer than `FEWEST` is a dash.
+    """  # noqa: RUF002
+    if estimate is None:
+        return DASH, DASH
+    ends = f"{estimate.low:.1f}{DASH}{estimate.high:.1f}" if count >= FEWEST else DASH
+    return f"{estimate.value:.1f}", ends
 
 
 def bootstrap(scores: Sequence[float], groups: Sequence[Hashable], seed: int) -> Estimate:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image
-
 from data.records import DataError, Row, read_rows
-from finetune.evaluation.asking import open_image
+from finetune.evaluation import cards
+from finetune.evaluation.captions import WORDS_NOTE, CaptionFigures
 from finetune.evaluation.charts import curve_chart, reliability_chart
-from finetune.evaluation.figures import Accuracy, Figures, QuestionFigures, Scored
-from finetune.evaluation.intervals import Estimate
+from finetune.evaluation.figures import MOST_TYPES, Accuracy, Figures, QuestionFigures, Scored
+from finetune.evaluation.intervals import FEWEST, Estimate, written
 from finetune.evaluation.markup import Html, element, joined
 from finetune.evaluation.page_style import STYLE
 
-THUMBNAIL = 160  # pixels of its longest side
-SHOWN = 24  # pictures in the grid
-WORST = 12
-WRONG = {True: 1 / 3, False: 0.0}  # the highest score of a mistake, for captions and for answers
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 Points = Sequence[tuple[float, float]]
 _ACCURACY_HEAD = (
@@ -90,57 +83,72 @@ def _sections(page: Page) -> list[Html]:
     if figures.questions:
         parts += _questions(figures.questions)
     if figures.captions:
-        parts += _captions(figures)
+        parts += _captions(figures.captions)
     if charts := _charts(page):
         parts += [element("h2", "Calibration and training"), charts]
-    wrong = _worst(page.replies)
-    if wrong:
-        about = "Wrong, and the surest of it: for captions, few words that people also used."
-        parts += [element("h2", "Worst mistakes"), element("p", about), _pictures(wrong)]
-    parts += [element("h2", "What it says"), _pictures(_sample(page.replies))]
+    parts += _mistakes(page.replies)
+    parts += [element("h2", "What it says"), cards.pictures(cards.sample(page.replies))]
+    return parts
+
+
+def _mistakes(replies: Sequence[Scored]) -> list[Html]:
+    """Answers and captions apart: their confidences do not mean the same."""
+    answers, captions = cards.worst_answers(replies), cards.worst_captions(replies)
+    parts = [element("h2", "Worst mistakes")] if answers or captions else []
+    if answers:
+        about = "Answers that nobody gave, the surest first."
+        parts += [element("p", about), cards.pictures(answers)]
+    if captions:
+        about = f"Captions with a CIDEr-D below {cards.POOR:.0f}, the surest first."
+        parts += [element("p", about), cards.pictures(captions)]
     return parts
 
 
 def _questions(figures: QuestionFigures) -> list[Html]:
-    overall = {"all": figures.overall, **figures.answer_types}
+    overall = [("all", figures.overall), *figures.answer_types.items()]
+    types = [*figures.question_types.items()]
+    shown = types[:MOST_TYPES]
+    if figures.rare_types:
+        shown.append((f"{len(types) - MOST_TYPES} other types", figures.rare_types))
     about = (
         "VQA accuracy in percent with its 95 % bootstrap interval, beside those who cannot see "
         "the picture: the model with another picture or with a grey one, the commonest answer, "
-        "and the best answer for each question text (the last two know the right answers)."
+        "and the best answer for each question text (the last two know the right answers). "
+        f"Fewer than {FEWEST} questions get no interval."
     )
     return [
         element("h2", "Questions"),
         element("p", about),
-        _table(_ACCURACY_HEAD, [_accuracy_row(*pair) for pair in overall.items()]),
+        _table(_ACCURACY_HEAD, [_accuracy_row(*pair) for pair in overall]),
         element("h2", "By question type"),
-        _table(_ACCURACY_HEAD, [_accuracy_row(*pair) for pair in figures.question_types.items()]),
+        _table(_ACCURACY_HEAD, [_accuracy_row(*pair) for pair in shown]),
     ]
 
 
 def _accuracy_row(name: str, accuracy: Accuracy) -> list[str]:
-    cells = [accuracy.model, accuracy.shuffled, accuracy.blank, accuracy.majority]
-    return [name, f"{accuracy.count:,}", *map(_estimate, [*cells, accuracy.per_question])]
+    count, cells = accuracy.count, [accuracy.model, accuracy.shuffled, accuracy.blank]
+    cells += [accuracy.majority, accuracy.per_question]
+    return [name, f"{count:,}", *(_estimate(cell, count) for cell in cells)]
 
 
-def _captions(figures: Figures) -> list[Html]:
-    captions = figures.captions
-    if captions is None:
-        return []
-    rows: list[list[str]] = [["CIDEr-D", _estimate(captions.cider)]]
+def _captions(captions: CaptionFigures) -> list[Html]:
+    count = captions.count
+    rows: list[list[str]] = [["CIDEr-D", _estimate(captions.cider, count)]]
     if captions.shuffled_cider:
-        rows.append(["CIDEr-D, shuffled pictures", _estimate(captions.shuffled_cider)])
+        rows.append(["CIDEr-D, shuffled pictures", _estimate(captions.shuffled_cider, count)])
     rows += [
         ["BLEU-4", f"{captions.bleu4:.1f}"],
-        ["ROUGE-L", _estimate(captions.rouge_l)],
+        ["ROUGE-L", _estimate(captions.rouge_l, count)],
         ["different captions, %", f"{captions.distinct:.1f}"],
     ]
     if captions.clip_score:
-        rows.append(["CLIPScore", _estimate(captions.clip_score)])
-    about = f"One caption for each of {captions.count:,} pictures; scores times 100."
+        rows.append(["CLIPScore", _estimate(captions.clip_score, count)])
+    about = f"One caption for each of {count:,} pictures; scores times 100."
     return [
         element("h2", "Captions"),
         element("p", about),
         _table(("score", "value"), rows),
+        element("p", WORDS_NOTE),
     ]
 
 
@@ -151,11 +159,11 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:
     return element("div", table, class_="wide")
 
 
-def _estimate(estimate: Estimate | None) -> Html:
+def _estimate(estimate: Estimate | None, count: int) -> Html:
+    value, ends = written(estimate, count)
     if estimate is None:
-        return joined("–")  # noqa: RUF001
-    ends = f"{estimate.low:.1f}–{estimate.high:.1f}"  # noqa: RUF001
-    return joined(f"{estimate.value:.1f} ", element("span", ends, class_="interval"))
+        return joined(value)
+    return joined(f"{value} ", element("span", ends, class_="interval"))
 
 
 def _charts(page: Page) -> Html | None:
@@ -178,48 +186,3 @@ def _charts(page: Page) -> Html | None:
 
 def _figure(chart: Html, caption: str) -> Html:
     return element("figure", chart, element("figcaption", caption))
-
-
-def _worst(replies: Sequence[Scored]) -> list[Scored]:
-    """The surest mistakes."""
-    wrong = [r for r in replies if r.score <= WRONG[r.item.question is None]]
-    return sorted(wrong, key=lambda r: -r.reply.confidence)[:WORST]
-
-
-def _sample(replies: Sequence[Scored]) -> list[Scored]:
-    """Replies from all over the dataset."""
-    count = min(SHOWN, len(replies))
-    return [replies[i * len(replies) // count] for i in range(count)]
-
-
-def _pictures(replies: Sequence[Scored]) -> Html:
-    return element("div", *map(_picture, replies), class_="pictures")
-
-
-def _picture(scored: Scored) -> Html:
-    item, reply = scored.item, scored.reply
-    caption = item.question is None
-    kind = "right" if scored.score >= 0.5 else "partly" if scored.score > 0 else "wrong"
-    golds = list(dict.fromkeys(item.golds))
-    gold = golds[0] if caption else ", ".join(sorted(golds, key=item.golds.count, reverse=True))
-    share = "words in common" if caption else "right"
-    return element(
-        "figure",
-        element("img", src=_thumbnail(item.image), alt=item.image.name, title=item.image.name),
-        element("div", item.question or "Caption", class_="question"),
-        element("div", reply.text or "(nothing)", class_=f"answer {kind}"),
-        element(
-            "figcaption",
-            element("div", f"people: {gold}"),
-            f"{100 * reply.confidence:.0f} % sure, {100 * scored.score:.0f} % {share}",
-        ),
-    )
-
-
-def _thumbnail(path: Path) -> str:
-    """A data URL of a small JPEG."""
-    image = open_image(path).image.copy()
-    image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")

@@ -23,7 +23,7 @@ def rows(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Path:
         image = {"image": f"{colour}.png", "split": "val"}
         found.append({**image, "question": "What colour?", "answers": [colour] * 9 + ["pink"]})
         found.append({**image, "captions": [f"A {colour} square [bold]", "a square thing"]})
-    found[0]["question_type"] = "[red]what"
+    found[0] |= {"question_type": "[red]what", "question_id": 1}
     path = bench.folder / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in found), encoding="utf-8")
     monkeypatch.setattr(asking, "blank_picture", lambda: picture("black"))  # the stand-in knows it
@@ -37,7 +37,8 @@ def test_figures_go_to_the_terminal_to_json_and_to_a_page(bench: Bench, rows: Pa
     )
     assert (outcome.status, bench.loaded[0][0]) == (0, "fake")
     (line,) = [line for line in outcome.out.splitlines() if line.split()[:2] == ["all", "3"]]
-    assert line.split()[2:6] == ["100.0", "100.0–100.0", "0.0", "0.0"]  # noqa: RUF001
+    assert line.split()[2:6] == ["100.0", "–", "0.0", "0.0"]  # noqa: RUF001
+    assert "not by Stanford's PTB tokenizer" in " ".join(outcome.out.split())
     assert f"The report is in {page}." in outcome.out
     assert outcome.err.endswith("Asking: 100 %\n")
     told = json.loads(figures.read_text(encoding="utf-8"))
@@ -49,6 +50,18 @@ def test_figures_go_to_the_terminal_to_json_and_to_a_page(bench: Bench, rows: Pa
     assert bench.engine.closed
 
 
+def test_repeated_questions_count_once_and_a_warning_says_so(bench: Bench, rows: Path) -> None:
+    first = rows.read_text(encoding="utf-8").splitlines(keepends=True)[0]
+    with rows.open("a", encoding="utf-8") as file:
+        file.write(first)
+    outcome = bench.run("eval", "fake", str(rows))
+    assert outcome.err.startswith(
+        "Warning: 1 row repeats the question_id and picture of an earlier one; "
+        "each question counts once.\n"
+    )
+    assert "3 captions and 3 questions" in outcome.out
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -56,6 +69,7 @@ def test_figures_go_to_the_terminal_to_json_and_to_a_page(bench: Bench, rows: Pa
         (["--images", "/nowhere"], "There is no folder /nowhere of pictures; name it"),
         (["--report", "/nowhere/r.html"], "There is no folder /nowhere to write r.html in."),
         (["--log", "/nowhere.jsonl"], "The dataset file /nowhere.jsonl is missing."),
+        (["--calibrate"], "at least 100 questions or 100 captions; here there are 3 and 3."),
         (["--clip", "/nowhere"], "There is no CLIP '/nowhere' on this machine"),
     ],
 )

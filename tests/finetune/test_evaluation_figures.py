@@ -10,12 +10,13 @@ from PIL import Image
 from tiny_data import write_rows
 
 from data.records import DataError
+from finetune.cider import CiderD
 from finetune.evaluation.asking import Replies, Reply
-from finetune.evaluation.captions import caption_figures
+from finetune.evaluation.captions import caption_figures, cider_of_each
 from finetune.evaluation.dataset import Dataset, Item, read_dataset
 from finetune.evaluation.figures import figures_of
 from finetune.evaluation.intervals import Estimate, bootstrap
-from finetune.metrics import score_captions
+from finetune.metrics import score_captions, words
 
 CAT, DOG, COW = Path("cat.jpg"), Path("dog.jpg"), Path("cow.jpg")
 
@@ -81,7 +82,10 @@ def test_captions_are_scored_as_elsewhere_in_the_project() -> None:
     golds = [("A red cat sleeps on a mat", "a cat lies"), ("Two dogs run over the green grass",)]
     items = [Item(CAT, None, golds[0]), Item(DOG, None, golds[1])]
     made = ["a red cat sleeps on a sofa", "two dogs run over the grass"]
-    found = caption_figures(items, made, 0, [0.5, 0.7])
+    ciders = cider_of_each(items, made)
+    scorer = CiderD({str(i): [words(text) for text in texts] for i, texts in enumerate(golds)})
+    assert ciders == pytest.approx([100 * scorer(words(t), str(i)) for i, t in enumerate(made)])
+    found = caption_figures(items, made, ciders, 0, [0.5, 0.7])
     known = score_captions(made, golds)
     assert found.cider.value == pytest.approx(known.cider)
     assert (found.bleu4, found.distinct) == (pytest.approx(known.bleu4), known.distinct)
@@ -118,6 +122,7 @@ def test_rows_of_every_shape_are_read(tmp_path: Path) -> None:
         ("Is the cat red?", ("no",), "yes/no", "is the"),
     ]
     assert len(read_dataset(path, tmp_path, "val", limit=1).questions) == 1
+    assert found.repeated == 0
     for wrong, sentence in [
         ({"split": None}, "1 of 3 pictures are missing in .*, such as gone.png"),
         ({"split": "test"}, "no rows of the split 'test' to evaluate"),
@@ -126,3 +131,19 @@ def test_rows_of_every_shape_are_read(tmp_path: Path) -> None:
     ]:
         with pytest.raises(DataError, match=sentence):
             read_dataset(**{"path": path, "images": tmp_path, "split": "val"} | wrong)
+
+
+def test_a_question_counts_once_however_often_its_id_comes(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (4, 4)).save(tmp_path / name)
+    ids = [("a.png", 7), ("a.png", 8), ("a.png", "7"), ("b.png", 7), ("a.png", 7), ("a.png", None)]
+    rows = [
+        {"image": image, "question": f"Is it {n}?", "answer": "no", "question_id": number}
+        for n, (image, number) in enumerate([*ids, ("a.png", None)])
+    ]
+    path = tmp_path / "rows.jsonl"
+    write_rows(path, rows)
+    found = read_dataset(path, tmp_path, limit=4)
+    asked = [f"Is it {n}?" for n in (0, 1, 3, 5)]
+    assert ([q.question for q in found.questions], found.repeated) == (asked, 2)
+    assert len(read_dataset(path, tmp_path).questions) == 5

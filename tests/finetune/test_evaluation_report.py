@@ -52,13 +52,17 @@ def page(tmp_path: Path) -> Page:
     images = [tmp_path / f"{name}.png" for name in ("a", "<img onerror=x>")]
     for image in images:
         Image.new("RGB", (640, 200), "red").save(image)
-    captions = tuple(Item(image, None, (EVIL, "a red wall")) for image in images)
+    captions = (
+        Item(images[0], None, (EVIL, "a red wall")),
+        Item(images[1], None, ("a dog runs on the grass", "the brown dog is on a lawn")),
+    )
     questions = (
         Item(images[0], f"Is it {EVIL}?", ("yes",), "yes/no", EVIL),
         Item(images[1], "What is it?", (EVIL,), EVIL, "what is"),
     )
     said = (Reply(EVIL, 0.95), Reply(EVIL, 0.4))
-    replies = Replies((Reply("a red wall", 0.7), Reply("", 0.6)), said, said, said)
+    told = (Reply("a red wall", 0.7), Reply("on the lawn is a", 0.6))
+    replies = Replies(told, said, said, said)
     figures, scored = figures_of(Dataset(captions, questions), replies, seed=0)
     return Page(EVIL, EVIL, figures, scored, EVIL, [(20, 2.5), (40, 1.25)])
 
@@ -73,7 +77,7 @@ def test_the_page_is_whole_and_needs_nothing_else(page: Page) -> None:
     assert "url(" not in text
     assert "@import" not in text
     sources = [value or "" for name, value in attributes if name == "src"]
-    assert len(sources) == 2 + 4  # mistakes and all replies
+    assert len(sources) == 1 + 4  # a mistake and all replies
     for source in sources:
         kind, content = source.split(",")
         assert kind == "data:image/jpeg;base64"
@@ -82,17 +86,65 @@ def test_the_page_is_whole_and_needs_nothing_else(page: Page) -> None:
     assert "width=device-width, initial-scale=1" in text
     assert "prefers-color-scheme: dark" in text
     shown = " ".join(reader.texts)
-    for expected in (EVIL, "95 % sure, 0 % right", "calibration error", "1.250 at the end"):
+    for expected in (
+        EVIL,
+        "95 % sure, 0 % right",
+        "calibration error",
+        "Stanford's PTB tokenizer",
+        "1.250 at the end",
+    ):
         assert expected in shown
 
 
 def test_the_surest_mistake_comes_first(page: Page) -> None:
     text = render(page)
     worst = text[text.index("Worst mistakes") : text.index("What it says")]
-    assert re.findall(r"(\d+) % sure", worst) == ["95", "60"]
+    assert re.findall(r"(\d+) % sure", worst) == ["95"]
+    surer = [replace(r, score=0, reply=Reply("x", 0.99)) for r in page.replies[-1:]]
+    worst = render(replace(page, replies=[*page.replies, *surer]))
+    assert re.findall(r"(\d+) % sure", worst[worst.index("Worst mistakes") :])[:2] == ["99", "95"]
     right = replace(page, replies=[r for r in page.replies if r.score == 1], losses=())
     assert "Worst mistakes" not in render(right)
     assert "Training loss" not in render(right)
+
+
+def test_a_caption_is_judged_by_its_own_cider(page: Page) -> None:
+    good, fluent = [r for r in page.replies if r.item.question is None]
+    assert (fluent.score, fluent.item.golds[0]) == (1, "a dog runs on the grass")  # words in common
+    assert good.cider is not None
+    assert good.cider > 100
+    poor = replace(fluent, cider=9.4)
+    surer = replace(poor, reply=Reply("a big cat", 0.8))
+    text = render(replace(page, replies=[good, poor, surer]))
+    worst, sample = text[text.index("Worst mistakes") :].split("What it says")
+    assert re.findall(r"(\d+) % sure, CIDEr-D (\d+)", worst) == [("80", "9"), ("60", "9")]
+    assert f"70 % sure, CIDEr-D {good.cider:.0f}" in sample
+    assert "words in common" not in text
+    classes = [given.get("class") for tag, given in Reader(text).elements if tag == "div"]
+    assert classes.count("answer") == 2 + 3  # and no colour
+    assert not {"answer right", "answer partly", "answer wrong"} & {*classes}
+    lone = [replace(poor, cider=None)]  # of a dataset's only caption
+    assert "Worst mistakes" not in render(replace(page, replies=lone))
+
+
+def test_rare_question_types_share_a_row_and_few_questions_get_no_interval(page: Page) -> None:
+    image = page.replies[0].item.image
+    kinds = ["what is"] * 10 + ["other types"] * 2 + [f"type {n:02}" for n in range(25)]
+    items = tuple(Item(image, f"{n}?", ("yes",), "all", kind) for n, kind in enumerate(kinds))
+    said = tuple(Reply("yes" if n % 2 else "no", 0.5) for n in range(len(items)))
+    figures, scored = figures_of(Dataset((), items), Replies((), said, None, said), seed=0)
+    assert figures.questions is not None
+    assert len(figures.questions.question_types) == 27  # the JSON file tells all
+    text = render(replace(page, figures=figures, replies=scored))
+    cells = [re.sub("<[^>]*>", "", cell) for cell in re.findall(r"<td>(.*?)</td>", text)]
+    rows = {cells[i]: cells[i + 1 : i + 3] for i in range(0, len(cells), 7)}
+    assert [*rows][:3] == ["all", "what is", "other types"]  # here a type of answer is called all
+    assert [*rows][-2:] == ["type 17", "7 other types"]
+    assert len(cells) == 7 * (2 + 20 + 1)
+    assert rows["what is"][1].startswith("50.0 ")
+    assert re.fullmatch(r"50\.0 \d+\.\d–\d+\.\d", rows["what is"][1])  # noqa: RUF001
+    assert rows["other types"] == ["2", "50.0 –"]  # noqa: RUF001
+    assert rows["7 other types"][0] == "7"
 
 
 @pytest.mark.parametrize(
