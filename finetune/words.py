@@ -8,6 +8,7 @@ then.
 from __future__ import annotations
 
 import copy
+import math
 import re
 import zlib
 from collections import Counter
@@ -25,7 +26,7 @@ from finetune.metrics import EMPTY_WORDS
 from finetune.mixture import Visit
 from model.vlm import PrefixVLM
 
-EPOCHS = 12
+EPOCHS, UPDATES = 12, 100  # at least, for few pictures take more epochs
 BATCH = 128
 RATE = 1e-3
 WEIGHT_DECAY = 0.05
@@ -225,9 +226,10 @@ def _fit_anew(detector: nn.Sequential, states: Tensor, targets: Tensor) -> None:
         last.bias.copy_(torch.logit(targets.mean(dim=0), eps=1e-4))
     detector.requires_grad_(True)
     optimiser = torch.optim.AdamW(detector.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY)
-    for epoch in range(EPOCHS):
+    epochs = max(EPOCHS, math.ceil(UPDATES / math.ceil(len(targets) / BATCH)))
+    for epoch in range(epochs):
         for group in optimiser.param_groups:
-            group["lr"] = RATE * (1 - epoch / EPOCHS)
+            group["lr"] = RATE * (1 - epoch / epochs)
         for rows in torch.randperm(len(targets)).split(BATCH):  # type: ignore[no-untyped-call]
             views = torch.randint(0, len(states), (len(rows),))
             inputs = F.dropout((states[views, rows] - mean) / spread, INPUT_DROPOUT)

@@ -213,7 +213,7 @@ def jsonl(
 @click.option(
     "--pictures",
     type=click.IntRange(10, 100_000),
-    default=150,
+    default=300,
     show_default=True,
     help="How many to draw.",
 )

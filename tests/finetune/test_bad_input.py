@@ -52,7 +52,10 @@ def test_missing_pictures_are_counted_before_anything_is_computed(
 def test_what_preparing_warned_of_is_told_again(tmp_path: Path, hub: Path, own: Path) -> None:
     write_profile(tmp_path, hub)
     rows = [tmp_path / "rows.jsonl"]
-    write_rows(rows[0], [{"image": f"{n}.png", "captions": ["A red wall, a big brown dog"]} for n in range(3)])
+    write_rows(
+        rows[0],
+        [{"image": f"{n}.png", "captions": ["A red wall, a big brown dog"]} for n in range(3)],
+    )
     for number in range(2):
         shutil.copy(own / "images/train_0.png", tmp_path / f"{number}.png")
     prepare_rows(Wish(own / "mine"), rows, [tmp_path])
