@@ -22,7 +22,7 @@ from model.profile import load_profile
 
 CHOSEN = (
     "as it is", "resampler, 17 queries", "LoRA on attention", "no word tags",
-    "random crops", "random crops, two blocks of the tower", "no averaging",
+    "random crops, two blocks of the tower", "no averaging",
 )  # fmt: skip
 
 

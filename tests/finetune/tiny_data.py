@@ -67,7 +67,9 @@ def recipe_table(speaking: str = "gpt-neox", **schedule: Any) -> dict[str, Any]:
         "text_only": "texts.jsonl",
         "seed": 5,
         "schedule": {
-            "steps": 8, "pictures": 4, "texts": 2, "mapper_steps": 2, "warmup_steps": 2,
+            "steps": 8, "pictures": 4, "texts": 2,
+            "mapper_steps": min(2, schedule.get("steps", 8) - 1),
+            "warmup_steps": min(2, schedule.get("steps", 8)),
             "checkpoint_steps": 4, "average_from": 0.5, "mapper_rate": 0.01, "lora_rate": 0.01,
             **schedule,
         },
