@@ -30,7 +30,7 @@ _folder = click.Path(file_okay=False, path_type=Path)
     short_help="Measure a profile on a dataset.",
 )
 @click.argument("profile")
-@click.argument("dataset", type=_file)
+@click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("--images", type=_folder, help="Folder of the pictures. [default: images]")
 @click.option("--split", metavar="NAME", help="Only rows of this split.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first captions and questions.")
@@ -64,14 +64,16 @@ def evaluate(
     """Ask PROFILE everything that DATASET asks, and compare with what people said.
 
     DATASET holds JSON lines: an image with captions, or with a question and its answer or answers.
+    It is their file, or the folder that `glimpse data` made.
     """
     for path in filter(None, (report, json_file)):
         if not path.absolute().parent.is_dir():
             raise Failure(f"There is no folder {path.absolute().parent} to write {path.name} in.")
     with busy("Starting"):
-        from finetune.evaluation.dataset import read_dataset
+        from finetune.evaluation.dataset import read_dataset, rows_of
         from finetune.evaluation.report import read_losses, render
     losses = read_losses(log) if log else []
+    dataset = rows_of(dataset)
     asked = read_dataset(dataset, images or dataset.parent / "images", split, limit)
     tell_repeated(asked)
     if calibrate:

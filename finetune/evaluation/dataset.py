@@ -49,6 +49,21 @@ class Dataset:
     repeated: int = 0
 
 
+def rows_of(path: Path) -> Path:
+    """The JSON lines file of a dataset: itself, or the only one in its folder.
+
+    Raises:
+        DataError: The folder has none, or several.
+    """
+    if not path.is_dir():
+        return path
+    found = sorted(path.glob("*.jsonl"))
+    if len(found) != 1:
+        names = ", ".join(file.name for file in found) or "none"
+        raise DataError(f"{path} should hold one file of JSON lines, but holds {names}; name one.")
+    return found[0]
+
+
 def read_dataset(
     path: Path, images: Path, split: str | None = None, limit: int | None = None
 ) -> Dataset:

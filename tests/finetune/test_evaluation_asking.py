@@ -10,7 +10,7 @@ from tiny_models import tiny_profile, tiny_vlm
 from data.images import read_picture
 from data.records import DataError
 from finetune.evaluation.asking import ask, ask_dataset, blank_picture
-from finetune.evaluation.dataset import read_dataset
+from finetune.evaluation.dataset import read_dataset, rows_of
 from finetune.evaluation.figures import figures_of
 from model.engine import Engine, EngineBusy, EngineLimits
 
@@ -55,6 +55,18 @@ def test_everything_is_asked_about_the_right_picture_though_the_engine_is_busy(
     assert figures.questions is not None
     assert (figures.captions.count, figures.questions.overall.count, len(scored)) == (2, 12, 14)
     engine.close()
+
+
+def test_a_folder_stands_for_its_only_file(data: Path, tmp_path: Path) -> None:
+    assert rows_of(data / "vqa.jsonl") == data / "vqa.jsonl"
+    with pytest.raises(
+        DataError, match=r"holds captions\.jsonl, texts\.jsonl, vqa\.jsonl; name one"
+    ):
+        rows_of(data)
+    with pytest.raises(DataError, match="holds none; name one"):
+        rows_of(tmp_path)
+    (tmp_path / "rows.jsonl").touch()
+    assert rows_of(tmp_path) == tmp_path / "rows.jsonl"
 
 
 def test_a_picture_that_is_none_is_named(hub: Path, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_from_the_official_files_to_figures_by_the_shipped_recipe(
     picture = str(tmp_path / "val2014" / coco_name("val2014", 7))
     assert main(["ask", picture, "What is 0?", "--json", "--profile", profile]) == 0
     assert json.loads(capfd.readouterr().out)["profile"] == "recipe"
-    for rows, figure in (("vqav2/vqa.jsonl", "accuracy"), ("flickr30k/captions.jsonl", "CIDEr-D")):
+    for rows, figure in (("vqav2", "accuracy"), ("flickr30k/captions.jsonl", "CIDEr-D")):
         page = tmp_path / "page.html"
         measured = ["eval", profile, str(data / rows), "--split", "val", "--report", str(page)]
         assert main(measured) == 0
