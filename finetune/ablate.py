@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from model.decoding import greedy
 from model.profile import DecodingConfig, load_profile
 from model.progress import step
 from model.prompts import prompt_for
-from model.vlm import PrefixCache, PrefixVLM
+from model.vlm import PrefixVLM
 
 BATCH = 16
 Hidden = dict[Path, Tensor]
@@ -192,10 +192,10 @@ def _measure(
 ) -> dict[str, float]:
     """The figures of a finding, by name."""
     hidden = _hidden(vlm, [*captions, *questions])
-    told, answered = (_losses(vlm, each, hidden) for each in (captions, questions))
-    described = _write(vlm, captions, hidden, decoding.caption_tokens)
-    guided = _write(vlm, questions, hidden, decoding.answer_tokens, decoding)
-    unguided = _write(vlm, questions, hidden, decoding.answer_tokens)
+    told, (described,) = _replies(vlm, captions, hidden, decoding.caption_tokens, [None])
+    answered, (guided, unguided) = _replies(
+        vlm, questions, hidden, decoding.answer_tokens, [decoding, None]
+    )
     golds = [asked.golds[0] for asked in questions]
     return {
         "caption_loss": sum(told) / sum(len(vlm.target(asked.golds[0])) for asked in captions),
@@ -219,40 +219,25 @@ def _hidden(vlm: PrefixVLM, asked: Sequence[Asked]) -> Hidden:
     return found
 
 
-def _parts(
-    vlm: PrefixVLM, asked: Sequence[Asked], hidden: Hidden
-) -> Iterator[tuple[Sequence[Asked], list[PrefixCache]]]:
-    """A batch at a time, with its pictures' prefixes."""
-    for start in range(0, len(asked), BATCH):
-        part = asked[start : start + BATCH]
-        yield part, vlm.prefill(vlm.mapper(torch.stack([hidden[a.image] for a in part])))
-
-
-def _losses(vlm: PrefixVLM, asked: Sequence[Asked], hidden: Hidden) -> list[float]:
-    """Nats of the first gold text of each."""
-    losses: list[float] = []
-    for part, caches in _parts(vlm, asked, hidden):
-        scores = vlm.score(
-            caches, [prompt_for(a.question) for a in part], [a.golds[0] for a in part]
-        )
-        losses.extend(-score for score in scores)
-    return losses
-
-
-def _write(
+def _replies(
     vlm: PrefixVLM,
     asked: Sequence[Asked],
     hidden: Hidden,
     most: int,
-    guided: DecodingConfig | None = None,
-) -> list[str]:
-    """What the model writes greedily, with the guidance scales of `guided` or without guidance."""
-    said: list[str] = []
-    for part, caches in _parts(vlm, asked, hidden):
-        scales = [guided.scale_of(a.question or "") for a in part] if guided else []
+    guidances: Sequence[DecodingConfig | None],
+) -> tuple[list[float], list[list[str]]]:
+    """Nats of the first gold text of each; and what is written greedily, with each guidance."""
+    losses: list[float] = []
+    written: list[list[str]] = [[] for _ in guidances]
+    for start in range(0, len(asked), BATCH):
+        part = asked[start : start + BATCH]
+        caches = vlm.prefill(vlm.mapper(torch.stack([hidden[a.image] for a in part])))
         prompts = [prompt_for(a.question) for a in part]
-        said.extend(found.text for found in greedy(vlm, caches, prompts, most, scales))
-    return said
+        losses.extend(-score for score in vlm.score(caches, prompts, [a.golds[0] for a in part]))
+        for texts, guidance in zip(written, guidances, strict=True):
+            scales = [guidance.scale_of(a.question or "") for a in part] if guidance else []
+            texts.extend(found.text for found in greedy(vlm, caches, prompts, most, scales))
+    return losses, written
 
 
 if __name__ == "__main__":

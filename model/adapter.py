@@ -103,7 +103,7 @@ def load_trained(profile: Profile) -> tuple[PrefixVLM, Calibration]:
     """
     folder = profile.adapter_folder
     card = read_card(folder, profile)
-    calibration = _calibration(card, folder)
+    calibration = calibration_of(card, folder)
     vlm = load_base(profile)
     try:
         vlm.mapper.load_state_dict(_mapper_state(folder))
@@ -283,7 +283,8 @@ def _halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k: v.detach().to(torch.float16).contiguous() for k, v in state.items()}
 
 
-def _calibration(card: dict[str, Any], folder: Path) -> Calibration:
+def calibration_of(card: dict[str, Any], folder: Path) -> Calibration:
+    """The calibration in what `read_card` gave; raises AdapterError if it is damaged."""
     try:
         stored = dict(card.get("calibration", {}))
         values = {f.name: float(stored[f.name]) for f in fields(Calibration) if f.name in stored}

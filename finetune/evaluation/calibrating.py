@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from data.records import DataError
 from finetune import metrics
 from finetune.calibrate import calibrate, logprob, save_calibration
 from finetune.evaluation.dataset import Dataset
 from finetune.evaluation.figures import Scored
-from model.adapter import AdapterError, Calibration, read_card
+from model.adapter import AdapterError, calibration_of, read_card
 from model.profile import Profile
 
 FEWEST = 100  # answers, or captions, that a curve is fitted to
@@ -76,10 +76,7 @@ def recalibrate(profile: Profile, replies: Sequence[Scored]) -> dict[str, Change
         OSError: adapter.toml cannot be written.
     """
     folder = profile.adapter_folder
-    stored = read_card(folder, profile).get("calibration", {})
-    present = Calibration(
-        **{f.name: stored[f.name] for f in fields(Calibration) if f.name in stored}
-    )
+    present = calibration_of(read_card(folder, profile), folder)
     curves = {
         "answer": (present.answer_slope, present.answer_offset),
         "caption": (present.caption_slope, present.caption_offset),
