@@ -77,6 +77,18 @@ def load_base(profile: Profile) -> PrefixVLM:
     language = load_network("The language model", folder, AutoModelForCausalLM)
     tokenizer = load_tokenizer(folder)
     language.eval().requires_grad_(False)
+    vlm = with_tower(profile, language, tokenizer)
+    vlm.mapper.fit_scale(language.get_input_embeddings().weight)
+    return vlm
+
+
+def with_tower(profile: Profile, language: Any, tokenizer: Any) -> PrefixVLM:
+    """A language model behind the base tower of a profile and a fresh mapper.
+
+    Raises:
+        WeightsError: The tower's weights cannot be had; one plain sentence.
+        ProfileError: The profile asks for what its parts cannot give.
+    """
     tower = load_tower(profile.tower)
     tower.colours = profile.mapper.colours
     head = tower.classifier()
@@ -89,7 +101,6 @@ def load_base(profile: Profile) -> PrefixVLM:
     )
     if mapper.tags is not None and head is not None:
         mapper.tags.set_classifier(*head)
-    mapper.fit_scale(language.get_input_embeddings().weight)
     return PrefixVLM(tower, mapper, language, tokenizer)
 
 
@@ -106,13 +117,18 @@ def load_trained(profile: Profile) -> tuple[PrefixVLM, Calibration]:
     calibration = calibration_of(card, folder)
     vlm = load_base(profile)
     try:
-        vlm.mapper.load_state_dict(_mapper_state(folder))
-        set_tuned(vlm.tower, read_tuned(folder))
+        set_mapper_and_tower(vlm, folder)
         vlm.language = _merged(vlm.language, folder / "lora")
     except Exception as error:  # whatever a parser of files trips over
-        raise _unusable(folder) from error
+        raise unusable(folder) from error
     vlm.eval().requires_grad_(False)
     return vlm, calibration
+
+
+def set_mapper_and_tower(vlm: PrefixVLM, folder: Path) -> None:
+    """Give a model an adapter's mapper and what it tuned of the tower; both may be damaged."""
+    vlm.mapper.load_state_dict(_mapper_state(folder))
+    set_tuned(vlm.tower, read_tuned(folder))
 
 
 def adapter_state(profile: Profile) -> dict[str, Tensor]:
@@ -127,7 +143,7 @@ def adapter_state(profile: Profile) -> dict[str, Tensor]:
         lora = load_file(folder / "lora/adapter_model.safetensors")
         parts = {"mapper": _mapper_state(folder), "lora": lora, "tower": read_tuned(folder)}
     except Exception as error:  # whatever a parser of files trips over
-        raise _unusable(folder) from error
+        raise unusable(folder) from error
     return {f"{part}.{k}": v.float() for part, state in parts.items() for k, v in state.items()}
 
 
@@ -225,7 +241,8 @@ def _mapper_state(folder: Path) -> dict[str, Tensor]:
     return state
 
 
-def _unusable(folder: Path) -> AdapterError:
+def unusable(folder: Path) -> AdapterError:
+    """What to say of an adapter whose files cannot be read; the cause goes into the log."""
     log.exception("cannot load the adapter in %s", folder)
     return AdapterError(
         f"The adapter in {folder} is damaged or made for another model; "

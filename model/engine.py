@@ -25,9 +25,9 @@ from PIL import Image
 
 from model.adapter import Calibration, load_trained
 from model.decoding import Decoded, beam, greedy
-from model.int8 import quantise
 from model.profile import Profile, load_profile
 from model.prompts import prompt_for
+from model.quantised import load_quantised
 from model.requests import Answer, EngineBusy, EngineClosed, EngineLimits, Picture, Request
 from model.vision import EfficientNetLiteTower
 from model.vlm import PrefixCache, PrefixVLM
@@ -45,6 +45,10 @@ class Engine:
         vlm: The loaded model.
         calibration: Turns log-probabilities into confidences.
         limits: What the engine takes on.
+
+    Attributes:
+        prefix_hits: Requests whose picture was encoded before.
+        prefix_misses: Requests whose picture was not.
     """
 
     def __init__(
@@ -59,7 +63,8 @@ class Engine:
         self._encoded: OrderedDict[str, PrefixCache] = OrderedDict()
         self._queue: queue.SimpleQueue[Request | None] = queue.SimpleQueue()  # None: the end
         self._closing, self._encoding = threading.Lock(), threading.Lock()
-        self._closed = False
+        self._closed = self._refusing = False
+        self.prefix_hits = self.prefix_misses = 0
         self._workers = [
             threading.Thread(target=self._work, name=f"glimpse-engine-{number}", daemon=True)
             for number in range(limits.workers)
@@ -86,7 +91,7 @@ class Engine:
         """
         request = Request(picture, question, rank)
         with self._closing:
-            if self._closed:
+            if self._closed or self._refusing:
                 raise EngineClosed("The engine was shut down.")
             if self._queue.qsize() >= self._limits.queue:
                 raise EngineBusy("Too many questions are waiting.")
@@ -100,6 +105,26 @@ class Engine:
     def caption(self, picture: Picture) -> Answer:
         """Describe a picture in one sentence; waits for it."""
         return self.submit(picture, None).result()
+
+    def refuse_waiting(self) -> int:
+        """Refuse what nobody has begun to compute, and all later requests; tells how many.
+
+        Whoever has to end soon calls this, so that everybody is told in time.
+        """
+        with self._closing:
+            self._refusing = True
+        refused = 0
+        while True:
+            try:
+                request = self._queue.get_nowait()
+            except queue.Empty:
+                return refused
+            if request is None:  # the end, which the workers wait for
+                self._queue.put(None)
+                return refused
+            if request.future.set_running_or_notify_cancel():
+                request.future.set_exception(EngineClosed("The engine is shutting down."))
+                refused += 1
 
     def close(self) -> None:
         """Finish what is queued and stop; later requests are refused.
@@ -182,6 +207,8 @@ class Engine:
         """Prefix caches of the pictures; only those that are not kept are computed."""
         new = {p.digest: p for p in pictures if p.digest not in self._encoded}
         fresh: dict[str, PrefixCache] = {}
+        self.prefix_misses += len(new)
+        self.prefix_hits += len(pictures) - len(new)
         if new:
             prefix = self._vlm.encode([picture.image for picture in new.values()])
             fresh = dict(zip(new, self._vlm.prefill(prefix), strict=True))
@@ -237,11 +264,9 @@ def load_engine(
     workers = min(threads, MOST_WORKERS)
     torch.set_num_threads(threads // workers)
     chosen = load_profile(profile)
-    vlm, calibration = load_trained(chosen)
+    vlm, calibration = load_quantised(chosen) if int8 else load_trained(chosen)
     if isinstance(vlm.tower, EfficientNetLiteTower):
         vlm.tower.fold_batch_norm()
-    if int8:
-        quantise(vlm.language)
     engine = Engine(chosen, vlm, calibration, replace(limits, workers=workers))
     try:
         _warm_up(engine)

