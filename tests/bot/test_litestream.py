@@ -17,7 +17,7 @@ from test_log import opened, record, rows
 from bot.log import Erased
 from bot.log.reading import examine
 
-SETTINGS = Path(__file__).parents[2] / "docs/litestream.yml"
+SETTINGS = Path(__file__).parents[2] / "deploy/litestream.yml"
 BINARY = Path(sys.executable).with_name("litestream")
 NUMBERS = "SELECT number FROM exchanges ORDER BY id"
 
