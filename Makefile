@@ -14,22 +14,25 @@ LOCK := requirements.lock
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH := $(shell sed -n 's/^torch==//p' $(LOCK))
+# `make run` needs the runtime only; tests, checks and notebooks need three times as much.
+RUNTIME := $(VENV)/.runtime
 READY := $(VENV)/.ready
 
-.PHONY: help setup run test check notebooks lock
+.PHONY: help setup run test test-image check notebooks lock
 
 help:
-	@echo "make setup       install Glimpse into $(VENV)"
-	@echo "make run         open the chat page on this computer"
+	@echo "make run         install Glimpse into $(VENV), and open the chat page on this computer"
+	@echo "make setup       install what tests, training and notebooks need, too"
 	@echo "make test        run all tests"
+	@echo "make test-image  build the container with podman, and run it for real"
 	@echo "make check       look for mistakes without running anything"
 	@echo "make notebooks   run the notebooks into runs/notebooks"
 	@echo "make lock        write the installed versions to $(LOCK)"
 
 setup: $(READY)
-	@echo "Glimpse is installed in $(VENV): make run opens the chat page."
+	@echo "Glimpse is installed in $(VENV), with all that tests need: make run opens the chat page."
 
-$(READY): pyproject.toml $(LOCK)
+$(RUNTIME): pyproject.toml $(LOCK)
 	@test -n "$(PYTHON)" || { echo "Glimpse needs Python 3.11 or newer: please install it, or" \
 		"name it with: make setup PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || { echo "Python could not" \
@@ -42,15 +45,23 @@ ifeq ($(shell uname -s),Linux)
 else
 	@$(PIP) install -qq --no-deps "torch==$(TORCH)"
 endif
-	@echo "Installing the rest, which takes a minute..."
+	@echo "Installing the rest..."
+	@$(PIP) install -qq --constraint $(LOCK) --no-build-isolation --editable .
+	@touch $@
+
+$(READY): $(RUNTIME)
+	@echo "Installing what tests, training and notebooks need, which takes a minute..."
 	@$(PIP) install -qq --constraint $(LOCK) --no-build-isolation --editable ".[dev,train,notebooks]"
 	@touch $@
 
-run: $(READY)
+run: $(RUNTIME)
 	@$(BIN)/glimpse web $(ARGS)
 
 test: $(READY)
 	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(ARGS)
+
+test-image: $(READY)
+	@tests/image/run.sh $(ARGS)
 
 check: $(READY)
 	@$(BIN)/ruff check .
