@@ -18,7 +18,7 @@ from bot.languages import Languages
 from bot.limits import Limits
 from bot.looking import Cause, Looker, Trouble, crashed
 from bot.memory import Album, Conversation, Gone, Memory
-from bot.messages import AnswersPictures, Exchange, Incoming, Notify, Reply
+from bot.messages import AnswersPictures, Exchange, Incoming, Measures, Notify, Reply
 from bot.personal import Personal
 from bot.speaking import Speaker, error
 from bot.texts import Texts
@@ -42,6 +42,7 @@ class Assistant:
         sureness: Confidence below which it says that it is not sure.
         patience: Seconds to wait for the engine before asking the person to try again.
         diary: Keeps what was asked and answered.
+        measures: Counts answers and their seconds.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Assistant:
         sureness: Sureness = Sureness(),  # noqa: B008 (frozen)
         patience: float = 120.0,
         diary: Diary | None = None,
+        measures: Measures | None = None,
     ) -> None:
         self._looker = Looker(engine, open_picture, patience=patience)
         # An empty memory is false, so "or" would not do.
@@ -64,7 +66,7 @@ class Assistant:
         self._access = access
         self._sureness = sureness
         self._turns = Turns()
-        self._diary = diary or Diary()
+        self._diary, self._measures = diary or Diary(), measures
         self._languages = Languages(self._diary.language, self._diary.choose_language)
         self._personal = Personal(
             self._diary, self._languages, self.forget_person,
@@ -83,24 +85,33 @@ class Assistant:
         start = time.perf_counter()
         reply = await self._handle(incoming, notify)
         if reply:
-            self._diary.note(incoming, reply, time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            self._diary.note(incoming, reply, seconds)
+            if self._measures:
+                self._measures.answered(incoming, reply, seconds)
         return reply
 
     async def _handle(self, incoming: Incoming, notify: Notify | None) -> Reply | None:
         who = Conversation(incoming.platform, incoming.chat, incoming.user)
         texts = self.texts(who.platform, who.user, incoming.language)
         if not self.allows(who.platform, who.user, who.chat):
-            return error(texts.not_allowed) if incoming.addressed else None
+            return error(texts.not_allowed, outcome="not_allowed") if incoming.addressed else None
         try:
             async with self._turns.of(who):
                 return await self._turn(who, incoming, notify)
         except TooManyWaitingError:
-            return error(texts.too_many_waiting) if incoming.addressed else None
+            refused = error(texts.too_many_waiting, outcome="too_many")
+            return refused if incoming.addressed else None
         except Exception as cause:
             trouble = crashed(cause)
             said = self._speaker(texts).line(trouble)
             outcome = trouble.cause.value
             return error(said, trouble.reference, outcome) if incoming.addressed else None
+
+    def turned_away(self, platform: str, outcome: str) -> None:
+        """Count what a platform refused by itself, before there was a message to handle."""
+        if self._measures:
+            self._measures.answered(Incoming(platform, "", ""), error("", outcome=outcome), 0.0)
 
     def texts(self, platform: str, user: str, language: str = "") -> Texts:
         """What is said to a person whose device speaks `language`, for who says more to them."""

@@ -19,7 +19,7 @@ PATIENCE = 3.0  # seconds that somebody waits until the log has done what they w
 _WANTED = frozenset(kind.value for kind in UNANSWERABLE) | {"crashed", "busy", "closing"}
 # These are no exchanges; and after erasing everything, that this was wished is not kept.
 _UNKEPT = frozenset(
-    {"forgotten", "settings", "rated", "corrected", "privacy", "not_allowed", "refused"}
+    {"forgotten", "settings", "rated", "corrected", "privacy", "not_allowed", "too_many", "refused"}
 )
 
 _log = logging.getLogger(__name__)

@@ -216,5 +216,6 @@ def _trouble(error: BaseException) -> Trouble:
 def crashed(error: BaseException) -> Trouble:
     """Log an unexpected error under a short reference that the person is told."""
     reference = secrets.token_hex(3)
-    _log.error("Could not answer; reference %s", reference, exc_info=error)
+    told = {"reference": reference}
+    _log.error("Could not answer; reference %s", reference, exc_info=error, extra=told)
     return Trouble(Cause.CRASHED, reference=reference)

@@ -148,6 +148,14 @@ class Rating:
     correction: str = ""
 
 
+class Measures(Protocol):
+    """Counts answers; never waits, never fails."""
+
+    def answered(self, incoming: Incoming, reply: Reply, seconds: float) -> None:
+        """A message was answered, `seconds` after it came with its pictures fetched."""
+        ...
+
+
 class ModelAnswer(Protocol):
     """The part of `model.engine.Answer` that the assistant reads."""
 

@@ -17,7 +17,7 @@ from typing import Any
 
 PREFIX = "GLIMPSE_"
 CONFIG = PREFIX + "CONFIG"
-_PATHS = frozenset({"cache", "wheels", "log"})
+_PATHS = frozenset({"cache", "shipped_cache", "wheels", "log"})
 
 
 class SettingsError(ValueError):
@@ -56,6 +56,12 @@ class Settings:
         picture_key: Encrypts pictures of people who allow that they are kept, a secret; "" keeps
             nobody's.
         log_days: How long exchanges are kept.
+        log_format: Of what the process prints for its operator: "text" or "json".
+        health_host: Name or address that health and metrics are served on.
+        health_port: Their port; 0 serves none.
+        discord_shards: Connections to Discord that share its servers; 0 for as many as it
+            recommends.
+        shipped_cache: Folder of weights that is only read, and looked in before the cache.
     """
 
     profile: str = "starter"
@@ -83,10 +89,15 @@ class Settings:
     log_key: str = field(default="", repr=False)
     picture_key: str = field(default="", repr=False)
     log_days: int = 30
+    log_format: str = "text"
+    health_host: str = "127.0.0.1"
+    health_port: int = 0
+    discord_shards: int = 0
+    shipped_cache: str = ""
 
     def environment(self) -> dict[str, str]:
         """The variables that `model.weights` reads, where they are set."""
-        named = {"CACHE": self.cache, "WHEELS": self.wheels}
+        named = {"CACHE": self.cache, "WHEELS": self.wheels, "SHIPPED_CACHE": self.shipped_cache}
         return {PREFIX + name: value for name, value in named.items() if value}
 
 
@@ -98,6 +109,8 @@ _RANGES = {
     "per_minute": (1, 10_000),
     "per_day": (1, 1_000_000),
     "log_days": (1, 36_500),
+    "health_port": (0, 65_535),
+    "discord_shards": (0, 10_000),
 }
 _PEOPLE = frozenset({"allowed_users", "allowed_chats", "admins"})
 _NAMED = re.compile(r"(telegram|discord):-?\d+")
@@ -106,6 +119,7 @@ _SHAPES = {
         r"https://[^/?#@\s]+(/[^?#\s]*)?",
         "an address like https://b.example/x",
     ),
+    "log_format": ("text|json", '"text" or "json"'),
     "telegram_webhook_secret": (r"[\w-]{1,256}", "at most 256 letters, digits, - and _"),
 }
 _SPELLINGS = {

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bot.cleaning import clean
 from bot.cli.failing import Failure
-from bot.intents import MAX_CHARACTERS, UNANSWERABLE, read_intent
 from bot.messages import AnswersPictures, Attachment, Incoming, Reply
-from bot.texts import ENGLISH
 from data.images import Picture
 
 
@@ -18,6 +15,10 @@ def wanted(question: str) -> str | None:
     Raises:
         Failure: It cannot be answered from a picture; says why.
     """
+    # Every command is slower to start if these are imported with it.
+    from bot.intents import MAX_CHARACTERS, UNANSWERABLE, read_intent
+    from bot.texts import ENGLISH
+
     intent = read_intent(as_command(question), attached=True)
     if intent.kind in UNANSWERABLE:
         template: str = getattr(ENGLISH, intent.kind.value)
@@ -27,6 +28,8 @@ def wanted(question: str) -> str | None:
 
 def as_command(question: str) -> str:
     """The message that asks this, whatever the question looks like."""
+    from bot.cleaning import clean
+
     return f"/ask {clean(question)}"
 
 

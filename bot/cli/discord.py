@@ -10,12 +10,13 @@ import click
 from bot.cli.desk import Desk, profile_option, standard
 from bot.cli.run import serve_bots
 from bot.messages import ModelAnswer
-from bot.settings import SettingsError
+from bot.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from bot.assistant import Assistant
+    from bot.health import Health
     from bot.running import Part
     from data.images import Picture
 
@@ -43,7 +44,13 @@ def discord(context: click.Context, desk: Desk, profile: str | None, sync: bool)
         asyncio.run(_sync(token))
         return
     verbose = context.get_parameter_source("verbose") is click.core.ParameterSource.COMMANDLINE
-    serve_bots(desk, profile, lambda assistant: _parts(token, assistant, verbose))
+    settings = desk.settings
+    serve_bots(
+        desk,
+        profile,
+        ["discord"],
+        lambda assistant, health: parts(settings, assistant, health, invite=verbose),
+    )
 
 
 async def _sync(token: str) -> None:
@@ -55,11 +62,18 @@ async def _sync(token: str) -> None:
     click.echo(f"Invite the bot: {synced.invitation}")
 
 
-def _parts(token: str, assistant: Assistant, verbose: bool) -> Iterator[Part]:
+def parts(
+    settings: Settings, assistant: Assistant, health: Health, *, invite: bool = False
+) -> Iterator[Part]:
+    """The bot on Discord, not started yet; nothing if it has no token."""
+    if not (token := settings.discord_token):
+        return
     from bot.discord.serving import build, serve
+    from bot.running import reporting
 
-    client = build(assistant)
-    yield lambda stopped: serve(client, token, stopped, invite=verbose)
+    connection = health.connection("discord")
+    client = build(assistant, connection, settings.discord_shards)
+    yield reporting(lambda stopped: serve(client, token, stopped, invite=invite), connection)
 
 
 class _NoModel:

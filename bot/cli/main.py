@@ -25,11 +25,13 @@ from bot.cli.discord import discord
 from bot.cli.eval import evaluate
 from bot.cli.failing import Failure, explain
 from bot.cli.fetch import fetch
+from bot.cli.health import health
 from bot.cli.log import log
 from bot.cli.run import run
 from bot.cli.telegram import telegram
 from bot.cli.train import train
 from bot.cli.web import web
+from bot.settings import Settings, SettingsError
 
 _log = logging.getLogger(__name__)
 INTERRUPTED = 128 + signal.SIGINT
@@ -41,7 +43,14 @@ PIPE_CLOSED = 141  # 128 + SIGPIPE, which not every system has
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: glimpse ask photo.jpg 'What colour is the dog?'",
 )
-@click.version_option(package_name="glimpse", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=lambda context, _option, chosen: _tell_version(context) if chosen else None,
+    help="Show the version, the commit and the adapter, and exit.",
+)
 def glimpse() -> None:
     """Ask questions about your photos; everything runs on this computer."""
 
@@ -61,8 +70,20 @@ for command in (
     log,
     bench,
     fetch,
+    health,
 ):
     glimpse.add_command(command)
+
+
+def _tell_version(context: click.Context) -> NoReturn:
+    from bot.version import build_info
+
+    try:
+        profile = context.ensure_object(Desk).settings.profile
+    except SettingsError:  # bad settings must not hide what runs
+        profile = Settings.profile
+    click.echo(f"glimpse {build_info(profile)}")
+    context.exit()
 
 
 def main(arguments: Sequence[str] | None = None, desk: Desk | None = None) -> int:
@@ -78,7 +99,16 @@ def main(arguments: Sequence[str] | None = None, desk: Desk | None = None) -> in
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if desk is None:
         quiet.silence()
-        desk = Desk()
+        return _run(arguments, Desk())
+    try:
+        return _run(arguments, desk)
+    finally:
+        quiet.unhook()  # whoever calls it goes on
+
+
+def _run(arguments: Sequence[str], desk: Desk) -> int:
+    """Run a command, and turn whatever goes wrong into a status."""
+    quiet.choose(desk.log_format)
     status = 0
     try:
         with _terminable(), glimpse.make_context("glimpse", list(arguments), obj=desk) as context:
@@ -106,16 +136,16 @@ def _misused(error: click.ClickException) -> int:
         return error.exit_code
     path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
     hint = f" (see {path} --help)" if path else ""
-    print(f"{error.format_message().rstrip('.')}{hint}.", file=sys.stderr)
+    quiet.say(f"{error.format_message().rstrip('.')}{hint}.", logging.ERROR)
     return error.exit_code
 
 
 def _failed(error: Exception, desk: Desk) -> int:
-    if desk.debug:
+    if desk.debug and not quiet.is_json():
         raise error
     if not isinstance(error, Failure) or error.__cause__:
         _log.error("The cause:", exc_info=error)
-    print(explain(error), file=sys.stderr)
+    quiet.say(explain(error), logging.ERROR)
     return error.status if isinstance(error, Failure) else 1
 
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
 from bot.cli import quiet
-from bot.cli.desk import Desk, profile_option, standard
-from bot.cli.keeping import kept
+from bot.cli.desk import Desk, LoadedEngine, profile_option, standard
+from bot.cli.keeping import check_log, kept
 from bot.settings import Settings
 
 if TYPE_CHECKING:
     from bot.assistant import Assistant
+    from bot.health import Health
+    from bot.metrics import Metrics
     from bot.running import Part
+
+    Parts = Callable[[Assistant, Health], Iterable[Part]]
 
 
 @click.command(epilog="Example: glimpse run", short_help="Answer everywhere at once.")
@@ -33,57 +38,107 @@ def run(desk: Desk, web: bool, profile: str | None) -> None:
         from bot.web.server import listen
 
         listen(settings.host, settings.port).close()  # found taken before the model is loaded
-    serve_bots(desk, profile, lambda assistant: _parts(settings, assistant, web))
+    set_up = {
+        "telegram": settings.telegram_token, "discord": settings.discord_token, "web": web
+    }  # fmt: skip
+    names = [name for name, given in set_up.items() if given]
+    serve_bots(
+        desk, profile, names, lambda assistant, health: _parts(settings, assistant, health, web)
+    )
 
 
-def serve_bots(
-    desk: Desk, profile: str | None, parts: Callable[[Assistant], Iterable[Part]]
-) -> None:
+def serve_bots(desk: Desk, profile: str | None, names: Iterable[str], parts: Parts) -> None:
     """Load the model and run platforms with it until Ctrl-C or SIGTERM.
+
+    Health is served all the time, from before the model is loaded, if it has a port.
 
     Args:
         desk: Settings and the engine.
         profile: Which model; the settings' one if None.
+        names: Of the platforms, which are not ready until they tell so.
         parts: What to run around an assistant.
     """
     import asyncio
 
-    click.echo("Loading the model, which takes a few seconds...", err=True)
-    with desk.engine(profile) as engine, kept(desk.settings, engine) as diary:
-        quiet.speak(logging.WARNING)  # from here on, an operator's log
-        assistant = desk.assistant(engine, diary)
-        asyncio.run(_until_signalled(assistant, parts(assistant)))
+    from bot.health import Health
+    from bot.metrics import Metrics
+    from bot.version import build_info
+
+    settings = desk.settings
+    chosen = profile or settings.profile
+    check_log(settings)
+    health = Health(names)
+    metrics = Metrics(health, build_info(chosen), chosen)
+    with _health_served(settings, health, metrics):
+        quiet.say("Loading the model, which takes a few seconds...")
+        with desk.engine(profile) as engine:
+            quiet.speak(logging.WARNING)  # from here on, an operator's log
+            metrics.engine = engine
+            with kept(settings, engine, health) as diary:
+                assistant = desk.assistant(engine, diary, metrics)
+                running = parts(assistant, health)
+                health.loaded()
+                asyncio.run(
+                    _until_signalled(assistant, engine, running, health, bool(settings.health_port))
+                )
 
 
-async def _until_signalled(assistant: Assistant, parts: Iterable[Part]) -> None:
+def _health_served(
+    settings: Settings, health: Health, metrics: Metrics
+) -> AbstractContextManager[object]:
+    """Serves health, if that is set up."""
+    if not settings.health_port:
+        return nullcontext()
+    from bot.health_server import check_port, serving
+
+    check_port(settings.health_host, settings.health_port)
+    return serving(health, metrics, settings.health_host, settings.health_port)
+
+
+async def _until_signalled(
+    assistant: Assistant, engine: LoadedEngine, parts: Iterable[Part], health: Health, stays: bool
+) -> None:
     """Run platforms, and keep the assistant tidy, until Ctrl-C or SIGTERM."""
     import asyncio
 
-    from bot.running import run_together, tidy_until
+    from bot.health import keep_beating
+    from bot.running import refuse_late, run_together, tidy_until
 
     stopped = asyncio.Event()
+
+    def stop() -> None:
+        health.stopping()
+        stopped.set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    await run_together([*parts, lambda event: tidy_until(assistant.tidy, event)], stopped)
+        loop.add_signal_handler(number, stop)
+    around = [keep_beating(health), refuse_late(engine.refuse_waiting, stopped)]
+    tasks = [asyncio.ensure_future(each) for each in around]
+    try:
+        tidying: Part = lambda event: tidy_until(assistant.tidy, event)  # noqa: E731
+        await run_together([*parts], stopped, beside=[tidying], stays=stays)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _parts(settings: Settings, assistant: Assistant, web: bool) -> Iterator[Part]:
+def _parts(settings: Settings, assistant: Assistant, health: Health, web: bool) -> Iterator[Part]:
     """What is set up, not started yet."""
-    from bot.cli import telegram  # which imports this module
+    from bot.cli import discord, telegram  # which import this module
 
-    yield from telegram.parts(settings, assistant)
-    if settings.discord_token:
-        from bot.discord import serving as discord
-
-        client = discord.build(assistant)
-        yield lambda stopped: discord.serve(client, settings.discord_token, stopped)
+    yield from telegram.parts(settings, assistant, health)
+    yield from discord.parts(settings, assistant, health)
     if web:
+        from bot.running import reporting
         from bot.web import WebSettings, create_app
         from bot.web.server import serve_until
 
         chosen = WebSettings(
             host=settings.host, port=settings.port, allowed_hosts=settings.allowed_hosts
         )
-        app = create_app(assistant, settings=chosen)
-        yield lambda stopped: serve_until(app, chosen, stopped)
+        page, app = health.connection("web"), create_app(assistant, settings=chosen)
+        yield reporting(
+            lambda stopped: serve_until(app, chosen, stopped, listening=page.connected), page
+        )

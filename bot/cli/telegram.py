@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bot.cli import quiet
 from bot.cli.desk import Desk, profile_option, standard
 from bot.cli.run import serve_bots
 from bot.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from bot.assistant import Assistant
+    from bot.health import Health
     from bot.running import Part
     from bot.telegram.webhook import Webhook
 
@@ -28,19 +30,23 @@ def telegram(desk: Desk, profile: str | None) -> None:
         raise SettingsError(
             "Set GLIMPSE_TELEGRAM_TOKEN to your bot's token; BotFather on Telegram gives you one."
         )
-    serve_bots(desk, profile, lambda assistant: parts(settings, assistant))
+    serve_bots(
+        desk, profile, ["telegram"], lambda assistant, health: parts(settings, assistant, health)
+    )
 
 
-def parts(settings: Settings, assistant: Assistant) -> Iterator[Part]:
+def parts(settings: Settings, assistant: Assistant, health: Health) -> Iterator[Part]:
     """The bot on Telegram, not started yet; nothing if it has no token."""
     if not settings.telegram_token:
         return
+    from bot.running import reporting
     from bot.telegram.client import build
-    from bot.telegram.serving import serve
+    from bot.telegram.serving import BROUGHT, POLLED, serve
 
-    application = build(settings.telegram_token, settings.telegram_base_url)
     webhook = _webhook(settings)
-    yield lambda stopped: serve(application, assistant, stopped, webhook)
+    connection = health.connection("telegram", BROUGHT if webhook else POLLED)
+    application = build(settings.telegram_token, settings.telegram_base_url, connection)
+    yield reporting(lambda stopped: serve(application, assistant, stopped, webhook), connection)
 
 
 def _webhook(settings: Settings) -> Webhook | None:
@@ -49,5 +55,6 @@ def _webhook(settings: Settings) -> Webhook | None:
     from bot.telegram.webhook import Webhook, secret_from
 
     secret = settings.telegram_webhook_secret or secret_from(settings.telegram_token)
+    quiet.hide(secret)
     host, port = settings.telegram_webhook_host, settings.telegram_webhook_port
     return Webhook(settings.telegram_webhook_url, host, port, secret)

@@ -8,7 +8,7 @@ import click
 
 from bot.cli import quiet
 from bot.cli.desk import Desk, profile_option, standard
-from bot.cli.keeping import kept
+from bot.cli.keeping import check_log, kept
 
 
 @click.command(
@@ -36,13 +36,15 @@ def web(desk: Desk, host: str | None, port: int | None, profile: str | None) -> 
         allowed_hosts=settings.allowed_hosts,
     )
     listen(chosen.host, chosen.port).close()  # found taken before the model is loaded
-    click.echo("Loading the model, which takes a few seconds...", err=True)
-    with desk.engine(profile) as engine, kept(settings, engine) as diary:
-        from bot.assistant import Assistant
-        from bot.web import create_app
-
+    check_log(settings)
+    quiet.say("Loading the model, which takes a few seconds...")
+    with desk.engine(profile) as engine:
         quiet.speak(logging.WARNING)  # from here on, an operator's log
-        assistant = Assistant(engine, diary=diary)
-        app = create_app(assistant, settings=chosen)
-        seconds = chosen.shutdown_seconds
-        serve(app, chosen.host, chosen.port, shutdown_seconds=seconds, tidy=assistant.tidy)
+        with kept(settings, engine) as diary:
+            from bot.assistant import Assistant
+            from bot.web import create_app
+
+            assistant = Assistant(engine, diary=diary)
+            app = create_app(assistant, settings=chosen)
+            seconds = chosen.shutdown_seconds
+            serve(app, chosen.host, chosen.port, shutdown_seconds=seconds, tidy=assistant.tidy)

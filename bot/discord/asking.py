@@ -84,7 +84,12 @@ class Asker:
             async with self.turns.of(person.whose):
                 return await work()
         except TooManyWaitingError:
-            return Answer(self.texts(person).too_many_waiting, error=True)
+            return self.overwhelmed(person)
+
+    def overwhelmed(self, person: Person) -> Answer:
+        """What somebody is told who asks too much at once."""
+        self._assistant.turned_away(PLATFORM, "too_many")
+        return Answer(self.texts(person).too_many_waiting, error=True)
 
     async def ask(self, ask: Ask, notify: Notify | None = None) -> Answer:
         """Fetch the pictures and answer.
@@ -96,6 +101,7 @@ class Asker:
         channel, user = ask.person.whose
         texts = self.texts(ask.person)
         if not self._assistant.allows(PLATFORM, user, channel):
+            self._assistant.turned_away(PLATFORM, "not_allowed")
             return Answer(texts.not_allowed, error=True)
         start = time.perf_counter()
         own, about = await fetch_all(ask.own, texts), await fetch_all(ask.about, texts)
@@ -106,6 +112,7 @@ class Asker:
             shown = await asyncio.to_thread(_shown, ask, own, about)
             self.subjects.show(ask.person.whose, shown)
         elif remarks:
+            self._assistant.turned_away(PLATFORM, "not_fetched")
             return Answer("\n".join(remarks), error=True)
         words = ask.pressed.again(ask.words, shown) if ask.pressed and shown else ask.words
         pictures, others = tuple(own.pictures), tuple(about.pictures)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import secrets
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
+import aiohttp
 import discord
 
 from bot.discord.answers import Answer
 from bot.discord.files import TROUBLES
 
 View = discord.ui.View
+T = TypeVar("T")
+WAITS = (1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between attempts when a connection broke
 
 _log = logging.getLogger(__name__)
 
@@ -89,13 +94,16 @@ class Replies(Voice):
     async def _send(self, text: str, view: View | None) -> int:
         # The question may be deleted by now.
         reference = self._asked.to_reference(fail_if_not_exists=False)
-        sent = await self._asked.channel.send(
-            text, reference=reference, suppress_embeds=True, **_optional(view)
+        nonce = secrets.randbits(63)  # by which Discord knows what it has taken already
+        sent = await _insist(
+            lambda: self._asked.channel.send(
+                text, reference=reference, suppress_embeds=True, nonce=nonce, **_optional(view)
+            )
         )
         return sent.id
 
     async def _edit(self, message: int, text: str, view: View | None) -> None:
-        await self._sent(message).edit(content=text, view=view)
+        await _insist(lambda: self._sent(message).edit(content=text, view=view))
 
     async def _delete(self, message: int) -> None:
         await self._sent(message).delete()
@@ -159,6 +167,23 @@ async def confirm(interaction: discord.Interaction[Any], **how: bool) -> bool:
         _log.warning("Could not take a command (%s)", type(error).__name__)
         return False
     return True
+
+
+async def _insist(call: Callable[[], Awaitable[T]]) -> T:
+    """Try again when the connection broke; for what does no harm if it was done already.
+
+    Raises:
+        aiohttp.ClientConnectionError: It breaks for half a minute.
+        discord.DiscordException: Discord refuses.
+    """
+    for wait in WAITS:
+        try:
+            return await call()
+        except (aiohttp.ClientConnectionError, ConnectionError) as error:
+            said = "The connection to Discord broke (%s); trying again in %.0f s"
+            _log.warning(said, type(error).__name__, wait)
+            await asyncio.sleep(wait)
+    return await call()
 
 
 @asynccontextmanager

@@ -16,8 +16,10 @@ from bot.discord.button import ActionButton
 from bot.discord.commands import add_commands
 from bot.discord.languages import Translator
 from bot.discord.talking import Talk
+from bot.health import Connection
+from bot.running import CannotGoOn
 
-FINISHING = 15.0  # seconds that answers under way have when the bot is stopped
+FINISHING = 17.0  # seconds that answers under way have when the bot is stopped
 RETRY = 5.0  # seconds between attempts to start without a network
 SCOPES = ("bot", "applications.commands")
 PERMISSIONS = discord.Permissions(
@@ -30,11 +32,12 @@ PERMISSIONS = discord.Permissions(
 _TALKATIVE = ("discord.http", "discord.webhook.async", "discord.state", "discord.ui.view")
 _ID = re.compile(r"https?://\S+|\d{15,}")
 _AWAY = (aiohttp.ClientError, OSError, discord.DiscordServerError)
+AWAY = "Discord cannot be reached; look after the network."
 
 _log = logging.getLogger(__name__)
 
 
-class CannotTalk(RuntimeError):  # noqa: N818
+class CannotTalk(CannotGoOn):
     """`str(error)` is one plain sentence: why Discord will not have the bot, and what to do."""
 
 
@@ -45,17 +48,25 @@ class Synced(NamedTuple):
     invitation: str
 
 
-class DiscordBot(discord.Client):
+class DiscordBot(discord.AutoShardedClient):
     """Hands on what happens on Discord.
 
     Args:
         assistant: Answers.
+        connection: Is told whether Discord answers.
+        shards: Connections that share its servers; 0 for as many as Discord recommends, which is
+            one until a bot is in some two thousand servers.
     """
 
-    def __init__(self, assistant: Assistant) -> None:
+    def __init__(
+        self, assistant: Assistant, connection: Connection | None = None, shards: int = 0
+    ) -> None:
+        self.connection = connection or Connection()
         # Without the privileged intent: what mentions the bot comes with its content anyway.
         super().__init__(
-            intents=discord.Intents.default(), allowed_mentions=discord.AllowedMentions.none()
+            intents=discord.Intents.default(),
+            allowed_mentions=discord.AllowedMentions.none(),
+            shard_count=shards or None,
         )
         self.talk = Talk(self, assistant)
         self.tree = app_commands.CommandTree(
@@ -72,6 +83,26 @@ class DiscordBot(discord.Client):
         self.add_dynamic_items(ActionButton)
         await self.tree.set_translator(Translator())
 
+    async def on_socket_event_type(self, _kind: str) -> None:
+        """Note that Discord says something."""
+        self.connection.heard()
+
+    async def on_ready(self) -> None:
+        """Note that all shards stand."""
+        self.connection.connected()
+
+    async def on_shard_ready(self, shard: int) -> None:
+        """Note that a shard stands, maybe again."""
+        self.connection.connected(shard)
+
+    async def on_shard_resumed(self, shard: int) -> None:
+        """Note that a shard stands again."""
+        self.connection.connected(shard)
+
+    async def on_shard_disconnect(self, shard: int) -> None:
+        """Note that a shard is lost."""
+        self.connection.lost(AWAY, shard)
+
     async def on_message(self, message: discord.Message) -> None:
         """Hand on a new message."""
         await self.talk.on_message(message)
@@ -86,18 +117,22 @@ class DiscordBot(discord.Client):
         return _invitation(self)
 
 
-def build(assistant: Assistant) -> DiscordBot:
+def build(
+    assistant: Assistant, connection: Connection | None = None, shards: int = 0
+) -> DiscordBot:
     """The bot; its commands are not told to Discord before `sync`.
 
     Args:
         assistant: Answers.
+        connection: Is told whether Discord answers.
+        shards: Connections that share its servers; 0 for as many as Discord recommends.
     """
     # Requests and events hold people's messages, and what opens their interactions.
     logging.getLogger("discord").setLevel(logging.WARNING)
     for name in _TALKATIVE:
         logging.getLogger(name).addFilter(_without_ids)
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # it has no voice
-    return DiscordBot(assistant)
+    return DiscordBot(assistant, connection, shards)
 
 
 def _without_ids(record: logging.LogRecord) -> bool:
@@ -194,6 +229,7 @@ async def _login(client: DiscordBot, token: str) -> None:
             raise _unknown_token() from None
         except _AWAY as error:
             _log.warning("Discord cannot be reached (%s); trying again", type(error).__name__)
+            client.connection.lost(AWAY)
             await _reset(client)
             await asyncio.sleep(RETRY)
         else:

@@ -81,8 +81,7 @@ class Talk:
                     await self._take(message, me, person, edited)
             except TooManyWaitingError:
                 if not edited:
-                    answer = Answer(self._asker.texts(person).too_many_waiting, error=True)
-                    await self._say(Replies(message), person, answer)
+                    await self._say(Replies(message), person, self._asker.overwhelmed(person))
 
     async def on_command(
         self,

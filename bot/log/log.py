@@ -47,8 +47,28 @@ class Log:
 
     @property
     def trouble(self) -> str:
-        """Why nothing can be written at the moment, or ""."""
+        """Why nothing can be written at the moment, in the words of what failed, or ""."""
         return self._writer.trouble
+
+    @property
+    def reason(self) -> str:
+        """The same in one or two plain sentences, which name no path."""
+        return self._writer.reason
+
+    @property
+    def written(self) -> bool:
+        """Whether the database was written at least once."""
+        return self._writer.written
+
+    @property
+    def waiting(self) -> int:
+        """How many things are not written yet."""
+        return self._writer.waiting
+
+    @property
+    def failures(self) -> int:
+        """How many things were never written."""
+        return self._writer.failures
 
     def record(self, record: Record) -> Future[None]:
         """Keep a message and its reply; the future is done when that is committed.

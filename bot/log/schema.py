@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -126,6 +127,22 @@ def open_to_write(path: Path) -> Database:
         db.close()
         raise
     return db
+
+
+def refuse_newer(path: Path) -> None:
+    """See that no newer Glimpse made the log, without changing it; one that is not there is fine.
+
+    Raises:
+        LogError: One did; one plain sentence.
+    """
+    with contextlib.suppress(OSError, sqlite3.Error):  # the writer says what is wrong with it
+        if not path.is_file():
+            return
+        db = Database(_connected(path, "?mode=ro"))
+        try:
+            _refuse_newer(db)
+        finally:
+            db.close()
 
 
 def open_to_read(path: Path) -> Database:

@@ -20,6 +20,7 @@ from sqlite_utils import Database
 from bot.log.damage import is_database, put_aside, remove_aside
 from bot.log.schema import LogError, open_to_write
 from bot.log.store import Store
+from bot.log.trouble import why
 
 ROOM = 20_000  # things to write that are held while the database cannot be written
 BATCH = 500  # written in one transaction
@@ -53,21 +54,30 @@ class Writer:
         days: How long exchanges are kept.
 
     Attributes:
-        trouble: Why nothing can be written at the moment, or "".
+        trouble: Why nothing can be written at the moment, in the words of what failed, or "".
+        reason: The same in a sentence of ours, which names no path.
+        failures: How many things were given up.
+        written: Whether something was committed at least once.
     """
 
     def __init__(self, path: Path, store: Callable[[Database], Store], days: float) -> None:
-        self.path, self.days, self.trouble = path, days, ""
+        self.path, self.days, self.trouble, self.reason = path, days, "", ""
+        self.failures, self.written = 0, False
         self._store_in = store
         self._queue: queue.Queue[_Task | None] = queue.Queue(ROOM)
         self._store: Store | None = None
         self._db: Database | None = None
-        self._lost = self._at_hand = 0
+        self._lost = self._at_hand = self._given_up = 0
         self._purges_at = self._settles_at = 0.0  # of the monotonic clock
         self._purged = False  # its index has still to be tidied
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="glimpse-log", daemon=True)
         self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many things are not written yet, near enough."""
+        return self._queue.qsize() + self._at_hand
 
     def close(self) -> None:
         """Write what is left, as far as that is possible at once, and stop."""
@@ -76,7 +86,8 @@ class Writer:
             self._queue.put_nowait(None)
         self._thread.join(CLOSING)
         if self._thread.is_alive():
-            _log.error("%d things were not logged", self._queue.qsize() + self._at_hand)
+            self.failures += self.waiting
+            _log.error("%d things were not logged", self.waiting)
 
     def put(self, write: Callable[[Store], Any]) -> Future[Any]:
         """Write something; the future is done, with what that gives, when it is committed."""
@@ -86,6 +97,7 @@ class Writer:
             self._queue.put_nowait(task)
         except queue.Full:
             self._lost += 1
+            self.failures += 1
             task.done.set_exception(LogError("The log has no room."))
         return task.done
 
@@ -95,6 +107,8 @@ class Writer:
         while (tasks := self._next()) is not None:
             self._write_all(tasks)
             del tasks  # which may hold pictures, while waiting for the next
+        if self._given_up:
+            _log.error("%d things were not logged. %s", self._given_up, self.reason)
         if self._db is not None:
             self._db.close()
 
@@ -143,11 +157,11 @@ class Writer:
                     continue
                 self._complain(error)
                 if self._closing.wait(RETRIES[min(attempt, len(RETRIES) - 1)]) and attempt > 2:
-                    self._give_up(tasks, error)
+                    self._give_up(tasks)
                     return
                 attempt += 1
                 continue
-            self._at_hand = 0
+            self._at_hand, self.written = 0, True
             self._recovered()
             for task, result in zip(tasks, results, strict=True):
                 if isinstance(result, Exception):
@@ -190,6 +204,7 @@ class Writer:
             return self._spoilt(error)
 
     def _spoilt(self, error: Exception) -> Exception:
+        self.failures += 1
         _log.error("Something could not be logged", exc_info=error)
         return error
 
@@ -221,19 +236,22 @@ class Writer:
         return True
 
     def _complain(self, error: Exception) -> None:
+        reason = why(self.path, error)
         if not self.trouble:
-            _log.error("The log cannot be written (%s); exchanges are held until it can", error)
-        self.trouble = str(error)
+            _log.error("%s Exchanges are held until then.", reason)
+        self.trouble, self.reason = str(error) or type(error).__name__, reason
 
     def _recovered(self) -> None:
         if self.trouble:
             _log.warning("The log can be written again")
-        self.trouble = ""
+        self.trouble = self.reason = ""
         if self._lost:
             _log.error("%d things were not logged, for there was no room", self._lost)
             self._lost = 0
 
-    def _give_up(self, tasks: list[_Task], error: Exception) -> None:
-        _log.error("%d things were not logged (%s)", len(tasks) + self._queue.qsize(), error)
+    def _give_up(self, tasks: list[_Task]) -> None:
+        """At the end; how many were given up in all is said once."""
+        self.failures += len(tasks)
+        self._at_hand, self._given_up = 0, self._given_up + len(tasks)
         for task in tasks:
             task.done.set_exception(LogError("The log cannot be written."))

@@ -25,11 +25,13 @@ async def fetch(bot: Bot, source: Source, patience: float = PATIENCE) -> Attachm
         raise FetchError(too_big=True)
     for attempt in range(ATTEMPTS):
         try:
+            # The library's own patience is much shorter.
             async with asyncio.timeout(patience):
-                file = await bot.get_file(source.file_id)
+                file = await bot.get_file(source.file_id, read_timeout=patience)
                 if (file.file_size or 0) > LARGEST:
                     raise FetchError(too_big=True)
-                return Attachment(bytes(await file.download_as_bytearray()), source.name)
+                content = await file.download_as_bytearray(read_timeout=patience)
+                return Attachment(bytes(content), source.name)
         except (TimeoutError, NetworkError) as error:
             if isinstance(error, BadRequest):  # a NetworkError by name only
                 raise FetchError("too big" in str(error).lower()) from error

@@ -12,20 +12,25 @@ from telegram.error import BadRequest, Conflict, InvalidToken, NetworkError, Tel
 from telegram.ext import ContextTypes, TypeHandler
 
 from bot.assistant import Assistant
-from bot.telegram.client import App, build
+from bot.health import Connection
+from bot.running import CannotGoOn
+from bot.telegram.client import AWAY, OTHER, App, build
 from bot.telegram.menu import tell_commands
 from bot.telegram.talking import Talk
 from bot.telegram.webhook import Webhook
 
-FINISHING = 15.0  # seconds that answers under way have when the bot is stopped
+FINISHING = 17.0  # seconds that answers under way have when the bot is stopped
 RETRY = 5.0  # seconds between attempts to start without a network
 LOOK_AFTER = 600.0  # seconds between looks whether the token is still known
+LOOK_AGAIN = 30.0  # after one that failed
+POLLED = 90.0  # seconds without a word after which the connection counts as lost
+BROUGHT = 1500.0  # the same with a webhook, whose bot may wait long for somebody to write
 KINDS = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY]
 
 _log = logging.getLogger(__name__)
 
 
-class CannotTalk(RuntimeError):  # noqa: N818
+class CannotTalk(CannotGoOn):
     """`str(error)` is one plain sentence: why Telegram will not have the bot, and what to do."""
 
 
@@ -49,6 +54,8 @@ async def serve(
     talk = Talk(application.bot, assistant)
 
     async def on_update(update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
+        if webhook:  # else asking for updates tells it
+            application.bot.connection.connected()
         await talk.on_update(update)
 
     application.add_handler(TypeHandler(Update, on_update))
@@ -74,7 +81,7 @@ async def _take_updates(application: App, stopped: asyncio.Event, webhook: Webho
     rejected = application.bot.rejected
     beginning = asyncio.ensure_future(_begin(application, stopped, webhook))
     ends = [asyncio.ensure_future(event.wait()) for event in (stopped, rejected)]
-    looking = asyncio.ensure_future(_look_after_token(application))
+    looking = asyncio.ensure_future(_look_after_token(application, webhook))
     try:
         await asyncio.wait({beginning, *ends}, return_when=asyncio.FIRST_COMPLETED)
         if beginning.done():
@@ -104,8 +111,10 @@ async def _begin(application: App, stopped: asyncio.Event, webhook: Webhook | No
             return
         webhook.check()
         # The library would repeat even what Telegram refuses, without a word.
-        if await _reached(lambda: webhook.agree(application.bot, KINDS), stopped):
+        agree, connection = webhook.agree, application.bot.connection
+        if await _reached(lambda: agree(application.bot, KINDS), stopped, connection):
             await webhook.start(updater, KINDS)
+            application.bot.connection.connected()
     except InvalidToken:
         raise _unknown_token() from None
     except BadRequest as error:
@@ -120,12 +129,21 @@ async def _begin(application: App, stopped: asyncio.Event, webhook: Webhook | No
         ) from error
 
 
-async def _look_after_token(application: App) -> None:
+async def _look_after_token(application: App, webhook: Webhook | None) -> None:
     """Ask now and then, because a webhook does not tell when the token is taken back."""
+    pause, connection = LOOK_AFTER, application.bot.connection
     while True:
-        await asyncio.sleep(LOOK_AFTER)
-        with contextlib.suppress(TelegramError):
+        await asyncio.sleep(pause)
+        try:
             await application.bot.get_me()
+        except TelegramError:
+            pause = LOOK_AGAIN
+            if webhook:
+                connection.lost(AWAY)
+        else:
+            pause = LOOK_AFTER
+            if webhook:
+                connection.connected()
 
 
 async def _finish(application: App, talk: Talk) -> None:
@@ -159,13 +177,15 @@ async def introduce(token: str, base_url: str = "") -> str:
 async def _initialise(application: App, stopped: asyncio.Event) -> None:
     """Introduce the bot."""
     try:
-        await _reached(application.initialize, stopped)
+        await _reached(application.initialize, stopped, application.bot.connection)
     except InvalidToken:
         await application.bot.request.shutdown()  # it counts as never started
         raise _unknown_token() from None  # its text holds the token
 
 
-async def _reached(call: Callable[[], Awaitable[object]], stopped: asyncio.Event) -> bool:
+async def _reached(
+    call: Callable[[], Awaitable[object]], stopped: asyncio.Event, connection: Connection
+) -> bool:
     """Call as often as it takes without a network; false if `stopped` is set before.
 
     Raises:
@@ -178,6 +198,7 @@ async def _reached(call: Callable[[], Awaitable[object]], stopped: asyncio.Event
             if isinstance(error, BadRequest):  # a NetworkError by name only
                 raise
             _log.warning("Telegram cannot be reached (%s); trying again", type(error).__name__)
+            connection.lost(AWAY)
             try:
                 async with asyncio.timeout(RETRY):
                     await stopped.wait()
@@ -197,7 +218,7 @@ def _unknown_token() -> CannotTalk:
 def _on_polling_error(error: TelegramError) -> None:
     """It goes on by itself; say why it stands still."""
     if isinstance(error, Conflict):
-        _log.error("Another program answers for this bot; stop it, for only one can.")
+        _log.error(OTHER)
     else:
         _log.warning("Telegram cannot be reached (%s); trying again", type(error).__name__)
 

@@ -138,6 +138,7 @@ class Talk:
                     return
                 answer = await say(self._bot, asked, reply, notice.said)
         except TooManyWaitingError:
+            self._assistant.turned_away(PLATFORM, "too_many")
             reply = Reply(self._texts(ask).too_many_waiting, error=True)
             if not self._repeats(ask, reply):
                 await say(self._bot, asked, reply)
@@ -157,6 +158,7 @@ class Talk:
 
     async def _reply(self, ask: Ask, notify: Notify) -> Reply | None:
         if not self._assistant.allows(PLATFORM, ask.who, ask.where):
+            self._assistant.turned_away(PLATFORM, "not_allowed")
             return Reply(self._texts(ask).not_allowed, error=True)
         async with typing(self._bot, ask.asked):
             start, texts = asyncio.get_running_loop().time(), self._texts(ask)
@@ -168,6 +170,7 @@ class Talk:
                 self._unasked.pop(ask.where, None)
                 self._subjects.show(ask.whose, ask.messages if own.pictures else about, shown)
             elif remarks:
+                self._assistant.turned_away(PLATFORM, "not_fetched")
                 return Reply("\n".join(remarks), error=True)
             elif not (ask.subject or ask.words.lower().startswith("/forget")):
                 await self._catch_up(ask)

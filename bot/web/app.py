@@ -120,7 +120,11 @@ class _Chat:
             reply = await self._assistant.handle(incoming)
         except Exception:
             reference = secrets.token_hex(4)
-            logger.exception("The assistant failed on a web message (reference %s)", reference)
+            logger.exception(
+                "The assistant failed on a web message (reference %s)",
+                reference,
+                extra={"reference": reference},
+            )
             return _answer(Reply(CRASHED, error=True, reference=reference), status=500)
         return _answer(reply or Reply(NOTHING_TO_SAY))
 

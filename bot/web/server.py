@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from bot.running import CannotGoOn
 from bot.web.guard import is_loopback
 from bot.web.settings import WebSettings
 
 TIDYING = 600  # ticks of uvicorn, ten a second
 
 
-class CannotServe(RuntimeError):  # noqa: N818
+class CannotServe(CannotGoOn):
     """`str(error)` is one plain sentence: why the address cannot be used and what to do."""
 
 
@@ -54,20 +55,28 @@ def serve(
             quiet.removeFilter(_not_a_cancellation)
 
 
-async def serve_until(app: ASGIApp, settings: WebSettings, stopped: asyncio.Event) -> None:
+async def serve_until(
+    app: ASGIApp,
+    settings: WebSettings,
+    stopped: asyncio.Event,
+    listening: Callable[[], None] = lambda: None,
+) -> None:
     """Serve an app beside others in one event loop; messages under way are finished.
 
     Args:
         app: What `create_app` gave.
         settings: Where to listen, and how long messages under way may take to finish.
         stopped: Ends it.
+        listening: Called once it answers.
 
     Raises:
         CannotServe: The port is taken, or the address is not this computer's.
     """
     with listen(settings.host, settings.port) as listener:
         line = opening_line(settings.host, listener.getsockname()[1])
-        server = Server(app, line, settings.shutdown_seconds, heeds_signals=False)
+        server = Server(
+            app, line, settings.shutdown_seconds, heeds_signals=False, listening=listening
+        )
 
         async def stop() -> None:
             await stopped.wait()
@@ -146,6 +155,7 @@ class Server(uvicorn.Server):
         *,
         heeds_signals: bool = True,
         tidy: Callable[[], None] = lambda: None,
+        listening: Callable[[], None] = lambda: None,
     ) -> None:
         config = uvicorn.Config(
             app,
@@ -157,12 +167,14 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=shutdown_seconds,
         )
         super().__init__(config)
-        self._line, self._heeds_signals, self._tidy = line, heeds_signals, tidy
+        self._line, self._heeds_signals = line, heeds_signals
+        self._tidy, self._listening = tidy, listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
         await super().startup(sockets=sockets)
         print(self._line, flush=True)
+        self._listening()
 
     async def on_tick(self, counter: int) -> bool:
         """Tidy every `TIDYING` tenths of a second; tells whether to stop."""

@@ -25,6 +25,9 @@ from bot.cli.desk import Desk
 class CliEngine(StandIn):
     profile: Any = field(default_factory=lambda: SimpleNamespace(name="fake"))
 
+    def refuse_waiting(self) -> int:
+        return 0
+
     def close(self) -> None:
         self.closed = True
 

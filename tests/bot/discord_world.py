@@ -105,7 +105,7 @@ def photo(colour: str) -> tuple[str, bytes]:
 
 def new_bot(engine: StandIn | None = None, **how: Any) -> DiscordBot:
     how = {"limits": Limits(LimitSettings(default=UNLIMITED)), "open_picture": open_photo} | how
-    return build(Assistant(engine or StandIn(), **how))
+    return build(Assistant(engine or StandIn(), **how), shards=1)  # simcord recommends none
 
 
 @asynccontextmanager

@@ -11,8 +11,10 @@ from engine_stand_in import StandIn, open_photo
 from fake_discord import TOKEN, FakeDiscord
 
 from bot.assistant import Assistant
+from bot.benchmarks.fake_discord import DROP, TAKE_AND_DROP
 from bot.discord import serving
 from bot.discord.serving import CannotTalk, DiscordBot, Synced, build, serve, sync
+from bot.health import Connection
 
 
 def bot(engine: StandIn | None = None) -> DiscordBot:
@@ -67,6 +69,25 @@ async def test_a_busy_discord_gets_the_answer_a_little_later(
     assert "429" in warned.getMessage()
     assert "channels" not in warned.getMessage()
     assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
+
+
+@pytest.mark.parametrize("trouble", [DROP, TAKE_AND_DROP])
+async def test_an_answer_whose_connection_broke_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, trouble: int
+) -> None:
+    stopped = asyncio.Event()
+    monkeypatch.setattr("bot.discord.sending.WAITS", (0.01,))
+    async with FakeDiscord().running(monkeypatch) as api:
+        api.troubles = [trouble]
+        task = asyncio.ensure_future(serve(bot(), TOKEN, stopped))
+        await api.dm("What colour is it?", b"blue")
+        await api.until(lambda: api.said)
+        await api.dm("Is it blue?")
+        await api.until(lambda: len(api.said) == 2)
+        stopped.set()
+        await asyncio.wait_for(task, 20)
+    assert api.said == ["Blue.", "Blue."]
+    assert [each.levelname for each in caplog.records] == ["WARNING"]
 
 
 @pytest.mark.parametrize(
@@ -177,3 +198,58 @@ def test_the_command_line_serves(bench: Bench, monkeypatch: pytest.MonkeyPatch, 
     assert outcome.err.endswith("Discord does not know this token.\n")
     assert TOKEN not in outcome.err
     assert bench.engine.closed
+
+
+# --- shards ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shards begin their sessions without the seconds that Discord wants between them."""
+
+    async def before_identify(*_: object, **__: object) -> None:
+        return
+
+    monkeypatch.setattr(DiscordBot, "before_identify_hook", before_identify)
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize(("recommended", "chosen", "wanted"), [(1, 0, 1), (3, 0, 3), (3, 2, 2)])
+async def test_it_has_as_many_shards_as_discord_recommends_or_as_are_set(
+    monkeypatch: pytest.MonkeyPatch, recommended: int, chosen: int, wanted: int
+) -> None:
+    stopped, connection = asyncio.Event(), Connection()
+    async with FakeDiscord().running(monkeypatch) as api:
+        api.shards = recommended
+        assistant = Assistant(StandIn(), open_picture=open_photo)
+        client = build(assistant, connection, chosen)
+        task = asyncio.ensure_future(serve(client, TOKEN, stopped))
+        await api.until(lambda: client.is_ready() and connection.check().ok)
+        assert sorted(api.identified) == [(number, wanted) for number in range(wanted)]
+        await api.dm("What colour is it?", b"blue")
+        await api.until(lambda: api.said == ["Blue."])
+        stopped.set()
+        await asyncio.wait_for(task, 20)
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_lost_shard_is_told_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped, connection = asyncio.Event(), Connection()
+    async with FakeDiscord().running(monkeypatch) as api:
+        api.shards = 2
+        client = build(Assistant(StandIn(), open_picture=open_photo), connection)
+        task = asyncio.ensure_future(serve(client, TOKEN, stopped))
+        await api.until(lambda: client.is_ready() and connection.check().ok)
+        reasons: list[str] = []
+        lost = connection.lost
+        monkeypatch.setattr(
+            connection, "lost", lambda why, part=-1: (reasons.append(why), lost(why, part))
+        )
+        await api.close_shard(1, 4000)
+        await api.until(lambda: connection.reconnects == 1, seconds=30)
+        assert connection.check().ok
+        assert set(reasons) == {"Discord cannot be reached; look after the network."}
+        await api.dm("What colour is it?", b"red")  # the other shard went on
+        await api.until(lambda: api.said == ["Red."])
+        stopped.set()
+        await asyncio.wait_for(task, 20)

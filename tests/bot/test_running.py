@@ -21,9 +21,10 @@ from bot.assistant import Assistant
 from bot.cli.checks import _discord, _telegram
 from bot.cli.run import _parts
 from bot.discord import serving as discord
+from bot.health import Health
 from bot.memory import Memory
 from bot.messages import Incoming
-from bot.running import run_together, tidy_until
+from bot.running import CannotGoOn, run_together, tidy_until
 from bot.settings import Settings
 from bot.telegram.serving import CannotTalk
 
@@ -45,7 +46,7 @@ async def test_one_engine_answers_on_all_platforms_until_told_to_stop(
             port=port, telegram_token=TELEGRAM_TOKEN, telegram_base_url=telegram.url,
             discord_token=DISCORD_TOKEN,
         )  # fmt: skip
-        parts = list(_parts(settings, assistant, web=True))
+        parts = list(_parts(settings, assistant, Health(), web=True))
         assert len(parts) == 3
         task = asyncio.ensure_future(run_together(parts, stopped))
         telegram.photo(b"red", "What colour is it?")
@@ -60,15 +61,83 @@ async def test_one_engine_answers_on_all_platforms_until_told_to_stop(
             await task
 
 
-async def test_a_bad_token_ends_all_with_its_sentence() -> None:
-    async with FakeTelegram().running() as telegram:
+async def test_a_bad_token_is_said_once_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stopped, health, port = asyncio.Event(), Health(), free_port()
+    assistant = Assistant(StandIn(), open_picture=open_photo)
+    async with FakeTelegram().running() as telegram, FakeDiscord().running(monkeypatch):
         settings = Settings(
-            port=free_port(), telegram_token="1:wrong", telegram_base_url=telegram.url
-        )
-        parts = list(_parts(settings, Assistant(StandIn()), web=True))
+            port=port, telegram_token=TELEGRAM_TOKEN, telegram_base_url=telegram.url,
+            discord_token="wrong",
+        )  # fmt: skip
+        parts = list(_parts(settings, assistant, health, web=True))
+        task = asyncio.ensure_future(run_together(parts, stopped))
+        await telegram.until(lambda: "does not know" in health.checks()["discord"].detail)
+        telegram.photo(b"red", "What colour is it?")
+        assert await telegram.answers(1) == ["Red."]
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
+        checks = health.checks()
+        assert {name: checks[name].ok for name in ("telegram", "discord", "web")} == {
+            "telegram": True, "discord": False, "web": True,
+        }  # fmt: skip
+        assert not task.done()
+        stopped.set()
         async with asyncio.timeout(20):
-            with pytest.raises(CannotTalk, match="does not know this token"):
-                await run_together(parts, asyncio.Event())
+            await task
+    said = [each.getMessage() for each in caplog.records if each.name == "bot.running"]
+    assert len(said) == 1
+    assert said[0].startswith("Discord does not know this token; copy GLIMPSE_DISCORD_TOKEN")
+
+
+@pytest.mark.parametrize("stays", [False, True])
+async def test_if_all_are_refused_it_ends_or_waits_to_be_stopped(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, stays: bool
+) -> None:
+    stopped, health = asyncio.Event(), Health()
+    async with FakeTelegram().running() as telegram, FakeDiscord().running(monkeypatch):
+        settings = Settings(
+            telegram_token="1:wrong", telegram_base_url=telegram.url, discord_token="wrong"
+        )
+        parts = list(_parts(settings, Assistant(StandIn()), health, web=False))
+        task = asyncio.ensure_future(run_together(parts, stopped, stays=stays))
+        async with asyncio.timeout(20):
+            if stays:
+                await telegram.until(lambda: len(refused(health)) == 2)
+                asked = len(telegram.calls)
+                await telegram.settle(0.1)
+                assert (task.done(), len(telegram.calls)) == (False, asked)
+                stopped.set()
+                await task
+            else:
+                with pytest.raises(CannotGoOn, match="does not know this token"):
+                    await task
+    said = [each for each in caplog.records if each.name == "bot.running"]
+    assert len(said) == (2 if stays else 1)  # the other one is the process's last sentence
+    assert len(refused(health)) == 2
+
+
+def refused(health: Health) -> list[str]:
+    return [name for name, check in health.checks().items() if "does not know" in check.detail]
+
+
+async def test_what_nobody_foresaw_ends_everything() -> None:
+    ended = []
+
+    async def waits(stopped: asyncio.Event) -> None:
+        await stopped.wait()
+        ended.append(True)
+
+    async def fails(_stopped: asyncio.Event) -> None:
+        raise ZeroDivisionError
+
+    async def is_refused(_stopped: asyncio.Event) -> None:
+        raise CannotGoOn("No.")
+
+    with pytest.raises(ZeroDivisionError):
+        await run_together([is_refused, waits, fails], asyncio.Event(), stays=True)
+    assert ended == [True]
 
 
 async def test_cancelling_ends_every_part() -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
 import pytest
 from engine_stand_in import Said, StandIn
 from fake_telegram import GROUP, TOKEN, FakeTelegram, telegram
+from telegram.request import HTTPXRequest
 
 from bot.assistant import Assistant
 from bot.telegram.client import build
+from bot.telegram.files import fetch
+from bot.telegram.reading import Source
 from bot.telegram.serving import serve
 from bot.texts import ENGLISH
 from data.images import open_picture
@@ -72,6 +76,19 @@ async def test_a_document_that_calls_itself_a_picture_is_refused_kindly() -> Non
         assert "picture" in said
         assert "cat.jpg" not in said
         assert api.buttons == []
+
+
+async def test_a_slow_file_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    hasty = partial(HTTPXRequest, read_timeout=0.2)  # as the library is by default, but for less
+    monkeypatch.setattr("bot.telegram.client.HTTPXRequest", hasty)
+    async with FakeTelegram().running() as api:
+        api.files["photo"] = b"red"
+        api.faults["file"].append((200, {}, 0.4))
+        async with build(TOKEN, api.url).bot as bot:
+            assert (await fetch(bot, Source("photo"))).content == b"red"
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("said", ["*a* [x](y) &lt;b&gt; #1", "\u202eabc\u202c שלום", "a_b `c` ~d~"])

@@ -64,6 +64,31 @@ async def test_updates_are_taken_from_who_knows_the_secret_only(
         assert not api.of("deleteWebhook")
 
 
+async def test_an_update_that_cannot_be_read_is_told_without_its_words(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hook, odd = webhook(""), {"message_id": 1, "text": "my wombat"}
+    async with telegram(webhook=hook) as api, httpx.AsyncClient() as client:
+        await api.until(lambda: api.of("setWebhook"))
+        taken = await _posted(client, hook, {"update_id": 1, "message": odd})
+        assert taken.status_code == 400
+    said = [each for each in caplog.records if each.getMessage() == "An update cannot be read"]
+    assert len(said) == 1
+    assert "wombat" not in caplog.text
+
+
+async def _posted(client: httpx.AsyncClient, hook: Webhook, update: object) -> httpx.Response:
+    """What the webhook answers, once it listens."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return await client.post(
+                    f"http://127.0.0.1:{hook.port}", json=update, headers={HEADER: SECRET}
+                )
+            except httpx.ConnectError:
+                await asyncio.sleep(0.01)
+
+
 async def test_polling_takes_the_webhook_back() -> None:
     async with telegram() as api:
         await api.until(lambda: api.of("deleteWebhook"))

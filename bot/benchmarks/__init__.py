@@ -1,0 +1,1 @@
+"""Measurements of the whole bot, from outside: fake platforms, people on them, and a judge."""

@@ -1,0 +1,265 @@
+"""A small Discord over loopback: enough of its gateway and its API to run the bot for real."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import PurePath
+from typing import Any, NamedTuple, TypeVar
+
+from aiohttp import web
+
+from bot.benchmarks import discord_shapes as shapes
+from bot.benchmarks.discord_shapes import ANN, APPLICATION, ME, Json
+from bot.benchmarks.fake_gateway import KEPT, FakeGateway
+
+TOKEN = "secret-token"
+DROP, TAKE_AND_DROP = 0, -1  # instead of a status: the connection ends without an answer
+V = TypeVar("V")
+
+
+class File(NamedTuple):
+    """What somebody attaches: its name, its kind as Discord tells it, and what is in it."""
+
+    name: str
+    kind: str
+    content: bytes
+
+
+class FakeDiscord(FakeGateway):
+    """Keeps what the bot says, and tells it what people do.
+
+    Attributes:
+        said: Texts of the bot's messages.
+        told: The commands it told.
+        troubles: Statuses with which messages are not taken, one after the other; or
+            `DROP`, or `TAKE_AND_DROP` of one that is taken. Answers to interactions know neither.
+        wait: Seconds that a 429 tells the bot to wait.
+        file_troubles: Statuses with which files are handed out, and after how many seconds.
+        on_said: Told of each message that the bot said or changed: what it answers (the id of a
+            message or the token of an interaction), and the message as it is then.
+        on_withdrawn: Told of each answer to an interaction that was taken back.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+        self.told: list[Json] = []
+        self.troubles: list[int] = []
+        self.wait = 0.05
+        self.file_troubles: list[tuple[int, float]] = []
+        self.on_said: Callable[[str, Json], None] = lambda *_: None
+        self.on_withdrawn: Callable[[str], None] = lambda _: None
+        self._files: OrderedDict[str, File] = OrderedDict()
+        self._number = 1000
+        self._messages: OrderedDict[str, tuple[str, Json]] = OrderedDict()
+        self._by_nonce: OrderedDict[str, Json] = OrderedDict()
+        self._interactions: OrderedDict[str, Json] = OrderedDict()
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Serve on loopback, on a free port."""
+        app = web.Application()
+        app.router.add_get("/gateway", self.on_connection)
+        app.router.add_get("/files/{name}", self._on_file)
+        app.router.add_route("*", "/api/{path:.*}", self._on_request)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        try:
+            yield
+        finally:
+            await runner.cleanup()
+
+    # --- people ------------------------------------------------------------------------------
+
+    async def dm(self, text: str, picture: bytes = b"") -> None:
+        """ANN writes to the bot in private."""
+        await self.write(ANN, text, [File("photo.png", "image/png", picture)] if picture else [])
+
+    async def write(
+        self, person: Json, text: str, files: Sequence[File] = (), where: str = "",
+        replaces: Json | None = None,
+    ) -> Json:  # fmt: skip
+        """A person writes or edits a message, in private if no channel is named; returns it."""
+        await asyncio.wait_for(self._ready.wait(), 90)
+        where = where or shapes.private_channel(person)
+        number = replaces["id"] if replaces else self._next()
+        shown = [self._attach(each) for each in files]
+        message = shapes.message(number, where, person, text, attachments=shown)
+        if replaces:
+            message["edited_timestamp"] = message["timestamp"]
+            message["timestamp"] = replaces["timestamp"]
+        _put(self._messages, number, ("", message))
+        await self.tell("MESSAGE_UPDATE" if replaces else "MESSAGE_CREATE", message)
+        return message
+
+    async def command(
+        self, person: Json, name: str, where: str = "", file: File | None = None,
+        question: str = "",
+    ) -> str:  # fmt: skip
+        """A person uses a slash command; returns the token that the answer will carry."""
+        where = where or shapes.private_channel(person)
+        options = [{"name": "question", "type": 3, "value": question}] if question else []
+        shown = self._attach(file) if file else None
+        return await self._interact(
+            shapes.command(self._next(), person, where, name, options=options, file=shown)
+        )
+
+    async def press(self, person: Json, answer: Json, custom_id: str) -> str:
+        """A person presses a button; returns the token that the answer will carry."""
+        return await self._interact(shapes.press(self._next(), person, answer, custom_id))
+
+    async def until(self, condition: Callable[[], Any], seconds: float = 10) -> None:
+        """Wait until a condition holds."""
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+    async def _interact(self, interaction: Json) -> str:
+        await asyncio.wait_for(self._ready.wait(), 90)
+        token: str = interaction["token"]
+        _put(self._interactions, token, interaction)
+        await self.tell("INTERACTION_CREATE", interaction)
+        return token
+
+    def _next(self) -> str:
+        self._number += 1
+        return str(self._number)
+
+    def _attach(self, file: File) -> Json:
+        number = self._next()
+        name = number + PurePath(file.name).suffix
+        _put(self._files, name, file)
+        size, url = len(file.content), f"{self.url}/files/{name}"
+        return shapes.attachment(number, file.name, size, file.kind, url)
+
+    # --- the bot -----------------------------------------------------------------------------
+
+    async def _on_file(self, request: web.Request) -> web.StreamResponse:
+        file = self._files[request.match_info["name"]]
+        if self.file_troubles:
+            status, seconds = self.file_troubles.pop(0)
+            await asyncio.sleep(seconds)
+            if status != 200:
+                return web.Response(status=status)
+        return web.Response(body=file.content)
+
+    async def _on_request(self, request: web.Request) -> web.StreamResponse:
+        path = request.match_info["path"]
+        # Who knows the token of an interaction or a webhook needs no other.
+        if path.startswith(("interactions/", "webhooks/")):
+            return await self._on_interaction(request, path)
+        if request.headers.get("Authorization") != f"Bot {TOKEN}":
+            return _json({"message": "401: Unauthorized", "code": 0}, status=401)
+        if path in (known := self._about_the_bot()):
+            return _json(known[path])
+        if path == f"applications/{ME['id']}/commands":
+            return await self._on_commands(request)
+        found = re.fullmatch(r"channels/(\d+)(?:/(messages|typing)(?:/(\d+))?)?", path)
+        assert found, path
+        where, what, number = found.groups()
+        if what == "messages":
+            return await self._on_message(request, where, number)
+        return web.Response(status=204) if what else _json(shapes.channel(where))
+
+    def _about_the_bot(self) -> dict[str, Json]:
+        limit = {"total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 16}
+        return {
+            "users/@me": ME,
+            "oauth2/applications/@me": APPLICATION,
+            "gateway/bot": {
+                "url": self.gateway,
+                "shards": self.shards,
+                "session_start_limit": limit,
+            },
+        }
+
+    async def _on_commands(self, request: web.Request) -> web.StreamResponse:
+        self.told = await request.json()
+        ours = {"application_id": ME["id"], "version": "1"}
+        return _json([{"description": "", **each, "id": str(number), **ours}
+                      for number, each in enumerate(self.told)])  # fmt: skip
+
+    async def _on_message(
+        self, request: web.Request, where: str, number: str | None
+    ) -> web.StreamResponse:
+        if request.method == "GET" and number:
+            known = self._messages.get(number)
+            return _json(known[1]) if known else _json({"message": "gone", "code": 10008}, 404)
+        if request.method == "DELETE":
+            return web.Response(status=204)
+        if self.troubles and (number or self.troubles[0] != TAKE_AND_DROP):
+            return self._trouble(request)
+        sent = await request.json()
+        made = self._change(number, sent) if number else self._say_once(where, sent)
+        return self._trouble(request) if self.troubles else _json(made)
+
+    async def _on_interaction(self, request: web.Request, path: str) -> web.StreamResponse:
+        kind, _, token, *rest = path.split("/")
+        interaction = self._interactions.get(token)
+        if interaction is None:
+            return _json({"message": "Unknown Webhook", "code": 10015}, 404)
+        if kind == "interactions":
+            return _json(shapes.answer_to_callback(interaction))
+        if request.method == "DELETE":
+            self.on_withdrawn(token)
+            return web.Response(status=204)
+        if self.troubles and self.troubles[0] > DROP:
+            return self._trouble(request)
+        sent = await request.json()
+        if request.method == "PATCH":
+            pressed = interaction.get("message", {}).get("id", "")
+            return _json(self._change(rest[1] if rest[1] != "@original" else pressed, sent))
+        return _json(self._say(interaction["channel_id"], token, sent))
+
+    def _say_once(self, where: str, sent: Json) -> Json:
+        """Take a message that has no nonce, or a new one."""
+        nonce = str(sent.get("nonce"))
+        if not (sent.get("enforce_nonce") and nonce in self._by_nonce):
+            about = (sent.get("message_reference") or {}).get("message_id", "")
+            _put(self._by_nonce, nonce, self._say(where, str(about), sent))
+        return self._by_nonce[nonce]
+
+    def _say(self, where: str, about: str, sent: Json) -> Json:
+        shown = {"components": sent.get("components") or [], "flags": sent.get("flags") or 0}
+        message = shapes.message(self._next(), where, ME, sent.get("content") or "", **shown)
+        _put(self._messages, message["id"], (about, message))
+        self.said.append(message["content"])
+        self.on_said(about, message)
+        return message
+
+    def _change(self, number: str, sent: Json) -> Json:
+        about, message = self._messages[number]
+        message |= {key: sent[key] or [] for key in ("content", "components") if key in sent}
+        self.on_said(about, message)
+        return message
+
+    def _trouble(self, request: web.Request) -> web.StreamResponse:
+        status = self.troubles.pop(0)
+        if status <= DROP:
+            assert request.transport is not None
+            request.transport.abort()
+        trouble = {"message": "no", "retry_after": self.wait, "global": False}
+        headers = {"Via": "1.1 google"}  # only then discord.py believes it
+        return _json(trouble, max(status, 400), headers)
+
+
+def _put(kept: OrderedDict[str, V], name: str, value: V) -> None:
+    """Keep a value for as long as it is one of the newest."""
+    kept[name] = value
+    while len(kept) > KEPT:
+        kept.popitem(last=False)
+
+
+def _json(payload: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    # With a charset, discord.py would not take it for JSON.
+    body = json.dumps(payload).encode()
+    kind = "application/json"
+    return web.Response(body=body, status=status, content_type=kind, headers=headers)

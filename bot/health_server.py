@@ -1,0 +1,120 @@
+"""Health and metrics over HTTP, from a thread of its own: it answers even if the bots cannot.
+
+`GET /healthz` tells whether the process lives, `GET /readyz` whether it can answer people, and
+`GET /metrics` is for Prometheus.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bot.health import Health
+from bot.metrics import Metrics
+from bot.web.server import CannotServe, listen
+
+CONNECTIONS = 32  # at the same time; more are refused
+HEADERS = 8192  # bytes of a request's head
+IDLE = 5  # seconds that a connection may wait for its next request
+ENDING = 2  # seconds that answers under way have at the end
+
+_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
+
+def check_port(host: str, port: int) -> None:
+    """See whether the port can be listened on, before anything that takes time.
+
+    Raises:
+        CannotServe: It cannot.
+    """
+    try:
+        listen(host, port).close()
+    except CannotServe as error:  # its advice is about the chat page's port
+        raise CannotServe(
+            f"Health cannot be served on {host}, port {port}; set GLIMPSE_HEALTH_PORT to a free "
+            "port, and GLIMPSE_HEALTH_HOST to an address of this computer."
+        ) from error
+
+
+@contextlib.contextmanager
+def serving(health: Health, metrics: Metrics, host: str, port: int) -> Iterator[int]:
+    """Answer for as long as the context lasts; gives the port.
+
+    Args:
+        health: The state of the process.
+        metrics: What is measured.
+        host: Name or address to listen on.
+        port: Its port; 0 takes any free one.
+
+    Raises:
+        CannotServe: The address cannot be used.
+    """
+    with listen(host, port) as listener:
+        server = _Server(create_app(health, metrics))
+        thread = threading.Thread(
+            target=server.run, args=([listener],), name="glimpse-health", daemon=True
+        )
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join(ENDING + 1)
+
+
+def create_app(health: Health, metrics: Metrics) -> Starlette:
+    """The three addresses as an ASGI app."""
+
+    async def healthz(_request: Request) -> Response:
+        if health.alive:
+            return JSONResponse({"status": "ok"}, headers=_HEADERS)
+        return JSONResponse({"status": "stuck"}, status_code=503, headers=_HEADERS)
+
+    async def readyz(_request: Request) -> Response:
+        checks = {name: asdict(check) for name, check in health.checks().items()}
+        ready = health.ready
+        body = {"ready": ready, "checks": checks}
+        return JSONResponse(body, status_code=200 if ready else 503, headers=_HEADERS)
+
+    async def measured(request: Request) -> Response:
+        content, kind = metrics.exposition(request.headers.get("accept", ""))
+        return Response(content, headers={**_HEADERS, "content-type": kind})
+
+    routes = {"/healthz": healthz, "/readyz": readyz, "/metrics": measured}
+    return Starlette(routes=[Route(path, answer) for path, answer in routes.items()])
+
+
+class _Server(uvicorn.Server):
+    """Heeds no signal: those are for the bots."""
+
+    def __init__(self, app: Starlette) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="asyncio",
+                http="h11",  # which limits a request's head
+                h11_max_incomplete_event_size=HEADERS,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                limit_concurrency=CONNECTIONS,
+                timeout_keep_alive=IDLE,
+                timeout_graceful_shutdown=ENDING,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone, wherever it runs."""
+        yield

@@ -1,0 +1,211 @@
+"""What is measured, for Prometheus; docs/operations.md explains every metric.
+
+No label holds anything of a person: all of them come from short, fixed lists.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)  # fmt: skip
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from bot.health import Health
+from bot.intents import Kind
+from bot.messages import Incoming, Reply
+
+PLATFORMS = frozenset({"telegram", "discord", "web", "cli"})
+KINDS = frozenset({"caption", "question"})
+OUTCOMES = frozenset(
+    {
+        *(kind.value for kind in Kind),
+        "answered", "said", "refused", "busy", "closing", "crashed", "not_allowed", "too_many",
+        "limit_minute", "limit_day", "no_picture", "picture_gone", "not_fetched",
+    }
+)  # fmt: skip
+# Seconds. An encoded picture is found in milliseconds; nobody waits longer than two minutes.
+BUCKETS = (
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0,
+    20.0, 30.0, 60.0, 120.0,
+)  # fmt: skip
+
+
+class Build(Protocol):
+    """The part of `bot.version.BuildInfo` that is told."""
+
+    @property
+    def version(self) -> str:
+        """Of the package."""
+        ...
+
+    @property
+    def commit(self) -> str:
+        """What it was made from."""
+        ...
+
+    @property
+    def adapter(self) -> str:
+        """Names the trained weights."""
+        ...
+
+
+class Queue(Protocol):
+    """An engine, which may count what its cache was asked for (`prefix_hits`, `prefix_misses`)."""
+
+    @property
+    def waiting(self) -> int:
+        """How many questions are queued."""
+        ...
+
+
+class Metrics:
+    """Counts answers and their seconds, and reads everything else when it is asked for.
+
+    Args:
+        health: The state of the process.
+        build: What runs.
+        profile: Which model, as it was chosen: a name, or the path of a TOML file.
+
+    Attributes:
+        engine: Answers; None before it is loaded.
+    """
+
+    def __init__(self, health: Health, build: Build, profile: str) -> None:
+        self.engine: Queue | None = None
+        self._health, self._build = health, build
+        self._profile = Path(profile).stem
+        self._registry = CollectorRegistry()
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they double every series
+        self._answers = Counter(
+            "glimpse_answers", "Answers to messages.", ("platform", "kind", "outcome"),
+            registry=self._registry,
+        )  # fmt: skip
+        self._stages = Histogram(
+            "glimpse_stage_seconds", "What answers about pictures took.", ("platform", "stage"),
+            buckets=BUCKETS, registry=self._registry,
+        )  # fmt: skip
+        ProcessCollector(registry=self._registry)
+        self._registry.register(_State(self))
+
+    def answered(self, incoming: Incoming, reply: Reply, seconds: float) -> None:
+        """Count an answer.
+
+        Args:
+            incoming: The message.
+            reply: Its answer.
+            seconds: From the message, with its pictures fetched, to the answer.
+        """
+        platform = _known(incoming.platform, PLATFORMS)
+        kind = _known(reply.exchanges[0].kind, KINDS) if reply.exchanges else "message"
+        outcome = _known(reply.outcome.partition(":")[0], OUTCOMES)
+        self._answers.labels(platform, kind, outcome).inc()
+        if incoming.fetching and (incoming.pictures or incoming.reply_pictures):
+            self._observe(platform, "download", incoming.fetching)
+        for exchange in reply.exchanges:
+            self._observe(platform, "wait", exchange.waiting)
+            self._observe(platform, "encode", exchange.encoding)
+            self._observe(platform, "decode", exchange.decoding)
+        if reply.exchanges:
+            self._observe(platform, "whole", seconds + incoming.fetching)
+
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """Everything that is measured, and its content type, for the `Accept` header of who asks.
+
+        The text of Prometheus by default.
+        """
+        encode, kind = choose_encoder(accept)
+        return encode(self._registry), kind
+
+    def _observe(self, platform: str, stage: str, seconds: float) -> None:
+        self._stages.labels(platform, stage).observe(seconds)
+
+    # -- read at the moment ----------------------------------------------------------------
+
+    def families(self) -> Iterator[Metric]:
+        """What is not counted here but read where it is."""
+        health, engine = self._health, self.engine
+        build = GaugeMetricFamily(
+            "glimpse_build_info", "What runs; always 1.",
+            labels=("version", "commit", "adapter", "profile"),
+        )  # fmt: skip
+        told = self._build
+        build.add_metric((told.version, told.commit, told.adapter, self._profile), 1)
+        yield build
+        yield _gauge("glimpse_ready", "Whether all checks of /readyz are passed.", health.ready)
+        yield _gauge("glimpse_threads", "Threads of the process.", _threads())
+        waiting = engine.waiting if engine else 0
+        yield _gauge("glimpse_queue_length", "Questions that wait for the model.", waiting)
+        cache = CounterMetricFamily(
+            "glimpse_prefix_cache_requests", "Pictures that were encoded already, or not.",
+            labels=("result",),
+        )  # fmt: skip
+        cache.add_metric(("hit",), getattr(engine, "prefix_hits", 0))
+        cache.add_metric(("miss",), getattr(engine, "prefix_misses", 0))
+        yield cache
+        yield from self._platforms()
+        yield from self._log()
+
+    def _platforms(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily(
+            "glimpse_platform_connected", "Whether a platform is connected.", labels=("platform",)
+        )
+        heard = GaugeMetricFamily(
+            "glimpse_platform_heard_timestamp_seconds", "When it was last heard from, since 1970.",
+            labels=("platform",),
+        )  # fmt: skip
+        again = CounterMetricFamily(
+            "glimpse_reconnects", "Connections that came back.", labels=("platform",)
+        )
+        for name, connection in self._health.connections.items():
+            up.add_metric((name,), float(connection.check().ok))
+            heard.add_metric((name,), connection.heard_at)
+            again.add_metric((name,), connection.reconnects)
+        yield from (up, heard, again)
+
+    def _log(self) -> Iterator[Metric]:
+        log = self._health.log
+        length = log.waiting if log else 0
+        yield _gauge("glimpse_log_queue_length", "Things that are not in the log yet.", length)
+        failures = CounterMetricFamily("glimpse_log_failures", "Things that were never logged.")
+        failures.add_metric((), log.failures if log else 0)
+        yield failures
+        writable = self._health.checks()["log"].ok
+        yield _gauge("glimpse_log_writable", "Whether the log can be written, or is off.", writable)
+
+
+class _State(Collector):
+    """Lets the registry ask for what is read at the moment."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics.families()
+
+
+def _gauge(name: str, said: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, said, value=float(value))
+
+
+def _known(value: str, known: frozenset[str]) -> str:
+    """Keep labels to a fixed list: each new value would be one more series for ever."""
+    return value if value in known else "other"
+
+
+def _threads() -> int:
+    """All threads where Linux tells, PyTorch's among them; else those of Python."""
+    try:
+        return sum(1 for _ in Path("/proc/self/task").iterdir())
+    except OSError:
+        return threading.active_count()
