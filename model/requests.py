@@ -60,14 +60,14 @@ class EngineLimits:
         batch: Most computed together.
         workers: Threads that compute side by side.
         pictures: Most encoded pictures kept for follow-up questions.
-        bytes: Most memory that they take (about 1 MB each with the starter, 15 with ViT-B/16).
+        bytes: Most memory that they take (2.3 MB each with the starter, 15 with ViT-B/16).
     """
 
     queue: int = 64
     batch: int = 16
     workers: int = 1
-    pictures: int = 128
-    bytes: int = 512_000_000
+    pictures: int = 64
+    bytes: int = 256_000_000
 
 
 @dataclass

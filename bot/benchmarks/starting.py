@@ -34,9 +34,8 @@ main(["run", *sys.argv[3:]])
 _KEPT = {"CACHE", "SHIPPED_CACHE", "WHEELS", "THREADS", "INT8"}
 _SAID = ("is on Telegram", "is on Discord", "Glimpse is ready")
 _RECORD = re.compile(r"^\S+ \S+ (?P<level>[A-Z]+) (?P<name>[\w.]+): (?P<words>.*)")
-# The libraries show where they were when a platform failed: discord.py when it broke a connection
-# off, python-telegram-bot when it said something else than JSON.
-_USUAL = ("Attempting a reconnect", "Can not load invalid JSON data")
+# discord.py shows where it was when a connection was broken off.
+_USUAL = ("Attempting a reconnect",)
 _LONGEST = 1500  # characters of an error that are shown
 
 

@@ -14,6 +14,8 @@ from bot.cli.desk import Desk, busy, data_option, prepare_base, profile_option, 
 if TYPE_CHECKING:
     from finetune.race import Pace, Round
 
+PAUSE = 20.0  # seconds; twenty people then keep two cores busy half of the time
+
 
 @click.group(
     epilog="Example: glimpse bench train starter --data ~/datasets",
@@ -77,8 +79,7 @@ def chat(
     from bot.crowd import crowd, different_photos
     from bot.memory import Memory
 
-    samples = photos or sorted((Path(__file__).parents[2] / "data/samples").glob("*.jpg"))
-    shown = different_photos(samples, people)
+    shown = different_photos(photos or _samples(), people)
     with desk.engine(profile) as engine, busy("Talking"):
         assistant = Assistant(engine, memory=Memory(conversations=people))
         found = asyncio.run(crowd(assistant, shown, rounds))
@@ -119,6 +120,61 @@ def log_(_desk: Desk, *, exchanges: int) -> None:
         f"stats    {found.stats:.2f} s\n"
         f"erase    {found.forgetting:.2f} s for one person, {found.purging:.2f} s for a day"
     )
+
+
+@bench.command(
+    epilog="Example: glimpse bench soak --minutes 60",
+    short_help="Let many people use the bot for long, while things go wrong.",
+)
+@click.argument("photos", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--minutes", type=click.FloatRange(0.2, 1440), default=60.0, help="How long. [default: 60]"
+)
+@click.option("--people", type=click.IntRange(1, 200), default=20, help="How many. [default: 20]")
+@click.option(
+    "--pause",
+    type=click.FloatRange(0.1, 600),
+    default=PAUSE,
+    help=f"Seconds that each waits after an answer, in the middle. [default: {PAUSE:g}]",
+)
+@click.option("--seed", type=int, default=0, help="Of what is chosen by chance. [default: 0]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@profile_option
+@standard
+@click.pass_obj
+def soak(
+    desk: Desk, photos: tuple[Path, ...], *, minutes: float, people: int, pause: float, seed: int,
+    as_json: bool, profile: str | None,
+) -> None:  # fmt: skip
+    """See whether anybody is forgotten, or memory grows, when many people use the bot for long.
+
+    It is started as `glimpse run`, with small servers in place of Telegram and Discord. People
+    write there and on the chat page; photos are parts of PHOTOS, or of Glimpse's own samples, in
+    every format, bad files among them; the platforms fail now and then. In the end the bot is
+    stopped while everybody waits. Exit status 1 means that something was not as it should be.
+    """
+    import asyncio
+    import json
+
+    from bot.benchmarks import table
+    from bot.benchmarks.soak import Plan
+    from bot.benchmarks.soak import soak as run
+    from bot.benchmarks.starting import CannotStart
+
+    chosen = profile or desk.settings.profile
+    prepare_base(chosen)
+    plan = Plan(photos or _samples(), minutes, people, pause, seed, chosen)
+    try:
+        found = asyncio.run(run(plan, lambda said: click.echo(said, err=True)))
+    except CannotStart as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(json.dumps(table.as_json(plan, found)) if as_json else table.as_text(plan, found))
+    if not found.passed:
+        raise SystemExit(1)
+
+
+def _samples() -> list[Path]:
+    return sorted((Path(__file__).parents[2] / "data/samples").glob("*.jpg"))
 
 
 def _lines(rounds: Sequence[Round], middle: Round) -> Iterator[str]:

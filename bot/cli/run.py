@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.cli import quiet
+from bot.cli.allocator import be_frugal
 from bot.cli.desk import Desk, LoadedEngine, profile_option, standard
 from bot.cli.keeping import check_log, kept
 from bot.settings import Settings
@@ -66,6 +67,7 @@ def serve_bots(desk: Desk, profile: str | None, names: Iterable[str], parts: Par
 
     settings = desk.settings
     chosen = profile or settings.profile
+    be_frugal()
     check_log(settings)
     health = Health(names)
     metrics = Metrics(health, build_info(chosen), chosen)

@@ -21,7 +21,7 @@ AWAY = "Telegram cannot be reached; look after the network."
 OTHER = "Another program answers for this bot; stop it, for only one can."
 # Loggers of the library that show updates which it cannot read.
 _UPDATER = "telegram.ext.Updater"
-_SHOWING = ("telegram.Bot", "telegram.ext.ExtBot", _UPDATER)
+_SHOWING = ("telegram.Bot", "telegram.ext.ExtBot", _UPDATER, "telegram.request.BaseRequest")
 
 _log = logging.getLogger(__name__)
 App = Application[Any, Any, Any, Any, Any, Any]
@@ -148,6 +148,12 @@ def build(token: str, base_url: str = "", connection: Connection | None = None) 
 
 def _without_content(record: logging.LogRecord) -> bool:
     """Take an update, with somebody's words, out of what the library says of one it cannot read."""
+    if "invalid JSON" in str(record.msg):  # maybe the half of an answer
+        record.msg, record.args, record.exc_info = (
+            "Telegram said something else than JSON",
+            (),
+            None,
+        )
     if "Received data was" not in str(record.msg):
         return True
     record.msg, record.args, record.exc_info = "An update cannot be read", (), None

@@ -110,3 +110,15 @@ async def test_longest_texts_are_taken() -> None:
         api.message((longest * 4 + "What color is it?")[-4096:])
         assert len(await api.answers(2)) == 2
         assert not any(call["text"] == "" for _, call in api.of("sendMessage"))
+
+
+def test_what_telegram_did_not_say_in_json_is_not_in_the_operators_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    build(TOKEN)
+    words = '{"ok": true, "result": [{"message": {"text": "my secret'
+    logging.getLogger("telegram.request.BaseRequest").exception(
+        'Can not load invalid JSON data: "%s"', words
+    )
+    assert "secret" not in caplog.text
+    assert "Telegram did not answer in JSON" in caplog.text

@@ -7,6 +7,7 @@ different ones the test of memory sends (1000 for the release).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import os
@@ -107,7 +108,11 @@ async def running(
         yield Container(name, process, time.monotonic())
     finally:
         if process.returncode is None:
-            await asyncio.to_thread(podman, "rm", "--force", name, check=False)
+            await asyncio.to_thread(podman, "rm", "--force", "--time", "0", name, check=False)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(process.communicate(), 20)
+        if process.returncode is None:
+            process.kill()
             await process.communicate()
 
 
@@ -222,7 +227,8 @@ async def test_a_hundred_photos_that_wait_when_it_is_told_to_stop_all_get_a_word
     assert code == 0  # not killed
     assert not [line for line in log if "not finished" in line["message"]]
     # What it did not take is still Telegram's to give to whoever comes next.
-    async with api_of(api), running(api, "--volume", f"{volume}:/data"):
+    async with api_of(api), running(api, "--volume", f"{volume}:/data") as next_one:
+        await next_one.ready()
         await api.until(lambda: len(told_by(api)) == 100, seconds=300)
 
 

@@ -1,0 +1,482 @@
+"""`glimpse bench soak`: its judge misses nothing, its photos are what they say, and it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_bench import Bench
+from engine_stand_in import Clock, StandIn
+from fake_discord import TOKEN, FakeDiscord
+from fake_telegram import GROUP, telegram
+from PIL import Image
+
+from bot.assistant import Assistant
+from bot.benchmarks import resources
+from bot.benchmarks.fake_telegram import DROP, RESET
+from bot.benchmarks.faults import Fault, Faults, of_discord, of_page, of_telegram
+from bot.benchmarks.judge import Expect, Ledger, Outcome, Sent, Tally, outcome_of, tally
+from bot.benchmarks.mouths import DiscordEar, DiscordMouth, Mouth, TelegramEar, TelegramMouth
+from bot.benchmarks.page import PageMouth
+from bot.benchmarks.photos import BAD, GOOD, Photos
+from bot.benchmarks.resources import Check, Sample
+from bot.benchmarks.soak import PLATFORMS, Plan, Result
+from bot.benchmarks.starting import records
+from bot.discord.serving import build, serve
+from bot.limits import UNLIMITED, Limits, LimitSettings
+from bot.texts import ENGLISH
+from bot.web import create_app
+from bot.web.server import Server, listen
+from data.images import ImageRefused, Picture, open_picture
+
+SAMPLES = sorted((Path(__file__).parents[2] / "data/samples").glob("*.jpg"))
+
+
+# --- messages --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ledger(clock: Clock) -> Ledger:
+    return Ledger(clock)
+
+
+def judged(ledger: Ledger) -> Tally:
+    return tally(ledger, "telegram")
+
+
+def test_who_got_an_answer_once_is_content(ledger: Ledger, clock: Clock) -> None:
+    for key in range(3):
+        ledger.send("telegram", "photo", key)
+        clock.advance(key)
+        ledger.hear("telegram", key, "A cat on a table.")
+    ledger.send("telegram", "mutter", "silence", Expect.SILENCE)
+    found = judged(ledger)
+    assert found.faultless
+    assert found.outcomes == {Outcome.ANSWERED: 3, Outcome.SILENT: 1}
+    assert (found.wait(0.5), found.wait(1.0)) == (1, 2)
+
+
+@pytest.mark.parametrize("late", [0, 61])
+def test_a_message_without_an_answer_in_time_is_lost(
+    ledger: Ledger, clock: Clock, late: float
+) -> None:
+    ledger.send("telegram", "photo", 1)
+    ledger.hear("telegram", 1, "A cat.")
+    ledger.send("telegram", "question", 2)
+    clock.advance(late)
+    if late:
+        ledger.hear("telegram", 2, "Yes.")
+    found = judged(ledger)
+    assert found.lost == {"question": 1}
+    assert not found.faultless
+
+
+def test_an_outage_gives_twice_the_time_on_its_own_platform(ledger: Ledger, clock: Clock) -> None:
+    for platform in ("telegram", "discord"):
+        ledger.send(platform, "photo", 1)
+    clock.advance(10)
+    ledger.outage("telegram", 5)
+    clock.advance(51)
+    for platform in ("telegram", "discord"):
+        ledger.hear(platform, 1, "A cat.")
+    assert judged(ledger).faultless
+    assert tally(ledger, "discord").lost == {"photo": 1}
+
+
+def test_an_answer_too_many_is_found_whatever_it_answers(ledger: Ledger) -> None:
+    ledger.send("telegram", "photo", 1)
+    for _ in range(2):
+        ledger.hear("telegram", 1, "A cat.")
+    ledger.send("telegram", "mutter", 2, Expect.SILENCE)
+    ledger.hear("telegram", 2, "A cat.")
+    ledger.hear("telegram", 3, "A cat.")
+    found = judged(ledger)
+    assert found.doubled == {"photo": 1, "mutter": 1, "unasked": 1}
+    assert not found.faultless
+
+
+def test_an_edited_question_is_owed_a_second_answer_under_the_same_key(ledger: Ledger) -> None:
+    ledger.send("telegram", "question", 1)
+    ledger.hear("telegram", 1, "Red.")
+    ledger.send("telegram", "edit", 1)
+    assert judged(ledger).lost == {"edit": 1}
+    ledger.hear("telegram", 1, "Blue.")
+    assert judged(ledger).faultless
+
+
+def test_a_crash_is_no_answer_and_words_about_the_queue_are_none_either(ledger: Ledger) -> None:
+    for key in (1, 2):
+        ledger.send("telegram", "photo", key)
+        ledger.hear("telegram", key, ENGLISH.queued.format(number=14))
+    ledger.hear("telegram", 1, ENGLISH.crashed.format(reference="a1b2c3"))
+    found = judged(ledger)
+    assert (found.crashed, found.lost) == (1, {"photo": 1})
+    assert ledger.notices == 2
+
+
+def test_a_refused_photo_an_answered_bad_file_and_apologies_without_a_fault_are_wrong(
+    ledger: Ledger,
+) -> None:
+    ledger.send("telegram", "photo", 1)
+    ledger.hear("telegram", 1, "This JPEG picture is cut short, as if ... Please send it again.")
+    ledger.send("telegram", "bad file", 2, Expect.REFUSAL)
+    ledger.hear("telegram", 2, "A cat.")
+    for key in (3, 4):
+        ledger.send("telegram", "photo", key)
+        ledger.hear("telegram", key, ENGLISH.fetch_failed)
+    found = judged(ledger)
+    assert found.wrong == {"photo": 1, "bad file": 1}
+    assert found.unexcused == 2
+    ledger.outage("telegram", 1, excuse=True)
+    assert judged(ledger).unexcused == 1
+
+
+def test_what_stays_with_the_platform_is_not_lost(ledger: Ledger) -> None:
+    ledger.send("telegram", "photo", 1)
+    ledger.leave("telegram", [1])
+    assert judged(ledger).outcomes == {Outcome.LEFT: 1}
+    assert judged(ledger).faultless
+
+
+def test_a_list_with_one_answer_is_an_answer() -> None:
+    cut = "This JPEG picture is cut short, as if the upload stopped halfway. Please send it again."
+    assert outcome_of(f"1. A cat.\n2. {cut}") is Outcome.ANSWERED
+    assert outcome_of(f"1. {cut}\n2. {cut}") is Outcome.REFUSED
+    assert outcome_of(ENGLISH.closing) is Outcome.APOLOGISED
+    assert outcome_of(ENGLISH.hello) is Outcome.ANSWERED
+
+
+# --- memory, files, threads ------------------------------------------------------------------
+
+
+def taken(minutes: int = 60, **growth: float) -> list[Sample]:
+    """A sample a second of a bot that takes so much more of something with each hour."""
+    made = []
+    for second in range(minutes * 60):
+        hours, wave = second / 3600, second % 7
+        resident = 900_000_000 * (1 + growth.get("resident", 0) * hours) + wave * 1_000_000
+        files = 30 + wave + growth.get("files", 0) * hours
+        threads = 12 + wave % 3 + growth.get("threads", 0) * hours
+        made.append(Sample(float(second), int(resident), int(files), int(threads), 3))
+    return made
+
+
+def checks(samples: list[Sample]) -> dict[str, bool | None]:
+    end = samples[-1].at
+    found = resources.judge(samples, min(180, end / 10), end, short=end < 20 * 60)
+    judged = ("resident memory", "open files", "threads")
+    return {check.name: check.ok for check in found if check.name in judged}
+
+
+@pytest.mark.parametrize(
+    ("what", "growth"), [("resident", 0.08), ("files", 60), ("threads", 20), ("", 0)]
+)
+def test_what_grows_is_found(what: str, growth: float) -> None:
+    names = {"resident": "resident memory", "files": "open files", "threads": "threads"}
+    found = checks(taken(**{what: growth}) if what else taken())
+    assert [name for name, ok in found.items() if not ok] == ([names[what]] if what else [])
+
+
+def test_in_a_short_run_memory_that_grows_is_neither_passed_nor_failed() -> None:
+    assert checks(taken(2, resident=9)) == {
+        "resident memory": None, "open files": True, "threads": True
+    }  # fmt: skip
+
+
+def test_a_process_is_looked_at_with_its_children(tmp_path: Path) -> None:
+    import os
+    import subprocess
+
+    alone = resources.look(os.getpid())
+    child = subprocess.Popen(["sleep", "60"])
+    try:
+        both = resources.look(os.getpid())
+    finally:
+        child.kill()
+        child.wait()
+    assert alone is not None
+    assert both is not None
+    assert both.processes == alone.processes + 1
+    assert both.resident > 1_000_000
+    assert resources.look(child.pid) is None
+
+
+# --- photos ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def photos() -> Photos:
+    return Photos(SAMPLES, seed=1)
+
+
+@pytest.mark.parametrize("format", GOOD)
+def test_photos_can_be_opened_and_no_two_are_alike(photos: Photos, format: str) -> None:
+    made = [photos.good(format) for _ in range(3)]
+    opened = [open_picture(each.content) for each in made]
+    called = {"heic": "HEIF", "dot": "PNG"}.get(format, format.split(maxsplit=1)[0].upper())
+    assert {each.format for each in opened} == {called}
+    if format != "dot":
+        assert len({each.digest for each in opened}) == 3
+        assert all(each.width > each.height for each in opened)  # a turned one was turned back
+
+
+@pytest.mark.parametrize(
+    ("format", "reason"),
+    [
+        ("cut short", "truncated"), ("empty", "empty"), ("text", "not-a-picture"),
+        ("ribbon", "too-narrow"), ("page", "not-a-picture"), ("bomb", "too-many-pixels"),
+    ],
+)  # fmt: skip
+def test_bad_files_are_refused_for_what_they_are(photos: Photos, format: str, reason: str) -> None:
+    assert format in BAD
+    with pytest.raises(ImageRefused) as caught:
+        open_picture(photos.bad(format).content)
+    assert caught.value.reason == reason
+    assert outcome_of(str(caught.value)) is Outcome.REFUSED
+
+
+# --- platforms -------------------------------------------------------------------------------
+
+
+async def heard(sent: Sent | None) -> Sent:
+    assert sent is not None
+    await asyncio.wait_for(sent.done.wait(), 20)
+    return sent
+
+
+async def converse(mouth: Mouth, photos: Photos) -> None:
+    """Everything that a person does, one after the other."""
+    await heard(await mouth.say("photo", "", [photos.good("png")]))
+    await heard(await mouth.say("album", "", [photos.good("webp"), photos.good("jpeg")]))
+    await heard(await mouth.say("question", "What colour is it?"))
+    await heard(await mouth.edit("Is it big?"))
+    for action in ("/retry", "/caption", "/rate good"):
+        await heard(await mouth.press(action))
+    await mouth.mutter("Lunch?")
+    await heard(await mouth.say("bad file", "", [photos.bad("text")], Expect.REFUSAL))
+    await heard(await mouth.say("/forget", "/forget"))
+
+
+def open_as_red(content: bytes) -> Picture:
+    """Refuse what is no picture; the engine's stand-in can see colours only."""
+    return replace(open_picture(content), image=Image.new("RGB", (8, 6), "red"))
+
+
+@pytest.mark.parametrize("group", [None, GROUP])
+async def test_what_is_said_on_telegram_is_matched_with_its_answer(
+    photos: Photos, group: int | None
+) -> None:
+    ledger = Ledger()
+    async with telegram(open_picture=open_as_red) as api:
+        ear, more = TelegramEar(api, ledger), {"ledger": ledger, "draw": random.Random(0)}
+        await converse(TelegramMouth(api, ear, 7, group, **more), photos)
+    found = judged(ledger)
+    assert found.faultless, found
+    assert found.outcomes[Outcome.ANSWERED] == 8
+    assert found.outcomes[Outcome.REFUSED] == 1
+    assert found.outcomes[Outcome.SILENT] == (group is not None)
+
+
+async def test_an_answer_that_telegram_refuses_is_missed(photos: Photos) -> None:
+    ledger = Ledger()
+    async with telegram(open_picture=open_as_red) as api:
+        ear, more = TelegramEar(api, ledger), {"ledger": ledger, "draw": random.Random(0)}
+        mouth = TelegramMouth(api, ear, 7, **more)
+        api.faults["sendMessage"].append((400, {"description": "Bad Request: no"}, 0))
+        await mouth.say("photo", "", [photos.good("png")])
+        await api.until(lambda: not api.faults["sendMessage"])
+        await heard(await mouth.say("question", "What colour is it?"))
+    assert judged(ledger).lost == {"photo": 1}
+
+
+@pytest.mark.parametrize("how", [DROP, RESET])
+async def test_a_connection_that_telegram_cuts_off_costs_no_update(how: int) -> None:
+    async with telegram() as api:
+        api.faults["getUpdates"].append((how, {}, 0))
+        api.message("hello")
+        assert await api.answers(1) == [ENGLISH.hello]
+
+
+@asynccontextmanager
+async def discord(patch: pytest.MonkeyPatch) -> AsyncIterator[FakeDiscord]:
+    stopped, limits = asyncio.Event(), Limits(LimitSettings(default=UNLIMITED))
+    api = FakeDiscord()
+    api.with_server = True
+    async with api.running(patch):
+        client = build(Assistant(StandIn(), limits=limits, open_picture=open_as_red))
+        task = asyncio.ensure_future(serve(client, TOKEN, stopped))
+        try:
+            yield api
+        finally:
+            stopped.set()
+            await asyncio.wait_for(task, 20)
+
+
+@pytest.mark.parametrize("in_group", [False, True])
+async def test_what_is_said_on_discord_is_matched_with_its_answer(
+    monkeypatch: pytest.MonkeyPatch, photos: Photos, in_group: bool
+) -> None:
+    ledger = Ledger()
+    async with discord(monkeypatch) as api:
+        ear = DiscordEar(api, ledger)
+        for seed in (1, 2):  # by a message, by a command
+            more: dict[str, Any] = {"ledger": ledger, "draw": random.Random(seed)}
+            await converse(DiscordMouth(api, ear, 3, in_group=in_group, **more), photos)
+    found = tally(ledger, "discord")
+    assert found.faultless, found
+    assert found.outcomes[Outcome.ANSWERED] == 16
+    assert found.outcomes[Outcome.REFUSED] == 2
+    assert found.outcomes[Outcome.SILENT] == 2 * in_group
+
+
+@pytest.mark.parametrize("how", ["closed", "asked to", "invalid"])
+async def test_what_is_said_while_discord_is_away_is_answered_once(
+    monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    async with discord(monkeypatch) as api:
+        await api.dm("hello")
+        await api.until(lambda: len(api.said) == 1)
+        if how == "closed":
+            await api.close(4000)
+        elif how == "asked to":
+            await api.ask_to_reconnect()
+        else:
+            await api.invalidate()
+        await api.dm("thank you")
+        await api.until(lambda: len(api.said) == 2)
+        assert api.resumed == (how != "invalid")
+        await api.dm("goodbye")
+        await api.until(lambda: len(api.said) == 3)
+        assert api.said == [ENGLISH.hello, ENGLISH.thanks, ENGLISH.goodbye]
+
+
+# --- faults ----------------------------------------------------------------------------------
+
+
+async def bear(mouth: Mouth, faults: list[Fault], photos: Photos) -> Tally:
+    """Send a photo under each fault, and judge what came of it."""
+    happening = Faults(faults, mouth.ledger, random.Random(0))
+    for fault in faults:
+        await happening.let_happen(fault)
+        await heard(await mouth.say(fault.name, "", [photos.good("jpeg")]))
+    assert happening.happened.total() == len(faults)
+    return tally(mouth.ledger, mouth.platform)
+
+
+async def test_every_fault_of_telegram_is_borne(
+    monkeypatch: pytest.MonkeyPatch, photos: Photos
+) -> None:
+    monkeypatch.setattr("bot.benchmarks.faults.SLOW_FILE", 0.1)
+    monkeypatch.setattr("bot.benchmarks.faults.WAIT", 0)
+    monkeypatch.setattr("bot.telegram.sending.WAITS", (0.01, 0.01))
+    ledger = Ledger()
+    async with telegram(open_picture=open_as_red) as api:
+        mouth = TelegramMouth(
+            api, TelegramEar(api, ledger), 7, ledger=ledger, draw=random.Random(0)
+        )
+        found = await bear(mouth, of_telegram(api), photos)
+        assert not any(faults for method, faults in api.faults.items() if method != "file")
+    assert found.faultless, found
+
+
+async def test_every_fault_of_discord_is_borne(
+    monkeypatch: pytest.MonkeyPatch, photos: Photos
+) -> None:
+    monkeypatch.setattr("bot.benchmarks.faults.SLOW_FILE", 0.1)
+    monkeypatch.setattr("bot.benchmarks.faults.DEAF", 0.1)
+    monkeypatch.setattr("bot.discord.sending.WAITS", (0.01, 0.01))
+    ledger = Ledger()
+    async with discord(monkeypatch) as api:
+        mouth = DiscordMouth(api, DiscordEar(api, ledger), 3, ledger=ledger, draw=random.Random(0))
+        found = await bear(mouth, of_discord(api), photos)
+        assert api.troubles == []
+        await api.until(lambda: not api.deaf)
+    assert found.faultless, found
+
+
+async def test_every_fault_of_the_page_is_borne(
+    monkeypatch: pytest.MonkeyPatch, photos: Photos
+) -> None:
+    monkeypatch.setattr("bot.benchmarks.page.SLOW", 0.2)
+    ledger, app = Ledger(), create_app(Assistant(StandIn(), open_picture=open_as_red))
+    with listen("127.0.0.1", 0) as listener:
+        server = Server(app, "ready", shutdown_seconds=1, heeds_signals=False)
+        task = asyncio.ensure_future(server.serve([listener]))
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        mouth = PageMouth(address, ledger=ledger, draw=random.Random(0))
+        found = await bear(mouth, of_page([mouth], photos, random.Random(0)), photos)
+        await mouth.close()
+        server.should_exit = True
+        await task
+    assert found.faultless, found
+    assert found.wait(1.0) >= 0.1  # one took its time
+
+
+# --- all of it -------------------------------------------------------------------------------
+
+
+def test_a_traceback_counts_unless_discord_shows_where_it_was_cut_off() -> None:
+    when, trace = (
+        "2026-01-01 00:00:00,000",
+        "\nTraceback (most recent call last):\n  File\nValueError",
+    )
+    usual = f"{when} ERROR discord.client: Attempting a reconnect in 1.02s{trace}\n{trace}\n"
+    assert records(usual) == ({"ERROR discord.client: Attempting a reconnect in #.#s": 1}, [])
+    counted, errors = records(f"Loading...\n{usual}{when} ERROR bot.looking: Could not{trace}\n")
+    assert errors == [f"{when} ERROR bot.looking: Could not{trace}"]
+    assert counted.total() == 2
+
+
+def result(**lost: int) -> Result:
+    empty = Tally(Counter(), Counter(), Counter(), Counter(), 0, [])
+    tallies = dict.fromkeys(PLATFORMS, empty)
+    tallies["page"] = Tally(
+        Counter({Outcome.ANSWERED: 3}), Counter(lost), Counter(), Counter(), 0, [0.5, 1.0, 2.0]
+    )
+    at = [Sample(1.0, 2, 3, 4, 5)]
+    good = [Check("stopped", True, "with status 0 after 1.0 s"), Check("memory", None, "short")]
+    return Result(tallies, good, Counter(), Counter(), at, 60.0, None)
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_one_lost_message_makes_the_command_fail(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    plans = []
+
+    async def run(plan: Plan, _tell: object) -> Result:
+        plans.append(plan)
+        return result(**({"photo": lost} if lost else {}))
+
+    monkeypatch.setattr("bot.benchmarks.soak.soak", run)
+    monkeypatch.setattr("bot.cli.bench.prepare_base", lambda _profile: None)
+    done = Bench(tmp_path, capsys).run("bench", "soak", "--minutes", "2", "--json")
+    assert done.status == lost
+    assert json.loads(done.out)["platforms"]["page"]["lost"] == lost
+    assert json.loads(done.out)["passed"] is (not lost)
+    assert plans[0].minutes == 2
+    assert (plans[0].samples, plans[0].profile) == (SAMPLES, "starter")
+
+
+def test_a_bot_that_does_not_start_is_said_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.cli.bench.prepare_base", lambda _profile: None)
+    done = Bench(tmp_path, capsys).run("bench", "soak", "--profile", "no-such-model")
+    assert done.status == 1
+    assert "The bot does not start. It said: " in done.err
+    assert "no-such-model" in done.err
+    assert "Traceback" not in done.err
