@@ -121,4 +121,4 @@ def test_what_telegram_did_not_say_in_json_is_not_in_the_operators_log(
         'Can not load invalid JSON data: "%s"', words
     )
     assert "secret" not in caplog.text
-    assert "Telegram did not answer in JSON" in caplog.text
+    assert "Telegram said something else than JSON" in caplog.text
