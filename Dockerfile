@@ -2,7 +2,8 @@
 # Glimpse with the starter's weights inside: it starts with no network but the chat platforms'.
 #
 #   docker build --build-arg COMMIT=$(git rev-parse --short HEAD) --tag glimpse .
-#   docker run --read-only --cap-drop ALL --security-opt no-new-privileges --tmpfs /tmp \
+#   docker run --restart unless-stopped --stop-timeout 30 --memory 1600m \
+#     --read-only --cap-drop ALL --security-opt no-new-privileges --tmpfs /tmp \
 #     --volume glimpse-data:/data --env GLIMPSE_TELEGRAM_TOKEN=… glimpse
 #
 # deploy/README.md does the rest. To pin the base to the byte, name it by its digest:

@@ -268,6 +268,10 @@ def make_firewall(client: Client, name: str, https: bool) -> BoundFirewall:
     firewall = client.firewalls.get_by_name(name)
     if firewall is None:
         return client.firewalls.create(name=name, rules=rules, labels=LABELS).firewall
+    if (firewall.labels or {}).get("app") != LABELS["app"]:
+        raise click.ClickException(
+            f"There is a firewall {name} already, not of this script; choose another --name."
+        )
     for action in firewall.set_rules(rules):
         action.wait_until_finished()
     return firewall

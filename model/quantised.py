@@ -60,18 +60,13 @@ def load_quantised(profile: Profile) -> tuple[PrefixVLM, Calibration]:
     folder = profile.adapter_folder
     card = read_card(folder, profile)
     key = _key(card, folder / "lora")
-    if key and (kept := _kept(key)):
-        try:
-            return _load(kept, profile), calibration_of(card, folder)
-        except (OSError, ValueError, KeyError, AttributeError, SafetensorError):
-            log.warning("the quantised model %s cannot be read; merging anew", key, exc_info=True)
-            shutil.rmtree(kept, ignore_errors=True)  # it looked whole
+    if vlm := _from_cache(key, profile):
+        return vlm, calibration_of(card, folder)
     vlm, calibration = load_trained(profile)
     large = sum(p.numel() for p in vlm.language.parameters()) >= WORTH_KEEPING
     _pack(vlm.language)
-    if key and large and (kept := _keep(key, vlm)):
-        del vlm  # before it is loaded once more
-        return _load(kept, profile), calibration
+    if key and large and _keep(key, vlm):
+        vlm = _from_cache(key, profile) or vlm  # mapped, and so shared with other processes
     return vlm, calibration
 
 
@@ -109,8 +104,30 @@ def _kept(key: str) -> Path | None:
     return next((place for place in places if is_whole(place, key)), None)
 
 
-def _keep(key: str, vlm: PrefixVLM) -> Path | None:
-    """Write a model into the cache; None if that cannot be written, which costs only time."""
+def _from_cache(key: str, profile: Profile) -> PrefixVLM | None:
+    """The model that is kept under a key; None if there is none, or it cannot be read."""
+    place = _kept(key) if key else None
+    if place is None:
+        return None
+    try:
+        language, tokenizer = _load(place)
+    except Exception:  # whatever a parser of files trips over
+        log.warning("the quantised model in %s is damaged; merging anew", place, exc_info=True)
+        shutil.rmtree(place, ignore_errors=True)  # it looked whole
+        return None
+    vlm = with_tower(profile, language, tokenizer)
+    folder = profile.adapter_folder
+    try:
+        set_mapper_and_tower(vlm, folder)
+    except Exception as error:  # likewise
+        raise unusable(folder) from error
+    with contextlib.suppress(OSError):  # of a shipped cache
+        os.utime(place)
+    return vlm.eval().requires_grad_(False)
+
+
+def _keep(key: str, vlm: PrefixVLM) -> bool:
+    """Write a model into the cache; false if that cannot be done, which costs only time."""
     place = _place(cache_folder(), key)
     scratch = place.parent / f"{TEMPORARY}{uuid.uuid4().hex}"
     try:
@@ -123,12 +140,13 @@ def _keep(key: str, vlm: PrefixVLM) -> Path | None:
                 seal(scratch, {"sha256": key})
                 shutil.rmtree(place, ignore_errors=True)  # damaged
                 scratch.replace(place)
-            _make_room(place)
-    except (OSError, SafetensorError) as error:  # the latter for a full disk, too
+            with contextlib.suppress(OSError):
+                _make_room(place)
+    except (OSError, RuntimeError, SafetensorError) as error:  # the last for a full disk, too
         log.warning("the quantised model cannot be kept: %s", error)
         shutil.rmtree(scratch, ignore_errors=True)
-        return None
-    return place
+        return False
+    return True
 
 
 def _make_room(place: Path) -> None:
@@ -165,8 +183,12 @@ def _write(vlm: PrefixVLM, out: Path) -> None:
     vlm.tokenizer.save_pretrained(out)
 
 
-def _load(place: Path, profile: Profile) -> PrefixVLM:
-    """Load what `_write` wrote, and what belongs to it; raises ValueError if it does not fit."""
+def _load(place: Path) -> tuple[Any, Any]:
+    """The language model and tokenizer that `_write` wrote.
+
+    Raises:
+        Exception: The files are damaged, or of another network.
+    """
     from transformers import AutoConfig, AutoModelForCausalLM
 
     stored = load_file(place / WEIGHTS)  # mapped: pages come when they are read
@@ -182,17 +204,7 @@ def _load(place: Path, profile: Profile) -> PrefixVLM:
         raise ValueError("The stored weights are not those of this network.")
     for name, tensor in stored.items():
         _set(language, name, tensor)
-    language.eval().requires_grad_(False)
-    vlm = with_tower(profile, language, load_tokenizer(str(place)))
-    folder = profile.adapter_folder
-    try:
-        set_mapper_and_tower(vlm, folder)
-    except Exception as error:  # whatever a parser of files trips over
-        raise unusable(folder) from error
-    vlm.eval().requires_grad_(False)
-    with contextlib.suppress(OSError):  # of a shipped cache
-        os.utime(place)
-    return vlm
+    return language.eval().requires_grad_(False), load_tokenizer(str(place))
 
 
 def _set(network: nn.Module, name: str, tensor: Tensor) -> None:

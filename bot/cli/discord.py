@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from bot.running import Part
     from data.images import Picture
 
+SILENCE = 150.0  # seconds; it acknowledges a heartbeat about every 41
+
 
 @click.command(epilog="Example: glimpse discord", short_help="Answer on Discord.")
 @click.option("--sync", is_flag=True, help="Only tell Discord the bot's commands; once is enough.")
@@ -71,7 +73,7 @@ def parts(
     from bot.discord.serving import build, serve
     from bot.running import reporting
 
-    connection = health.connection("discord")
+    connection = health.connection("discord", SILENCE)
     client = build(assistant, connection, settings.discord_shards)
     yield reporting(lambda stopped: serve(client, token, stopped, invite=invite), connection)
 

@@ -122,11 +122,11 @@ def safe_text(error: BaseException) -> str:
 
 def _message(record: logging.LogRecord) -> str:
     """The message in one line, in which no exception tells more than its kind."""
-    args = record.args
+    args, ours = record.args, record.name.split(".")[0] in _OURS
     if isinstance(args, tuple):
-        args = tuple(_mute(each) for each in args)
+        args = tuple(_mute(each, ours) for each in args)
     elif isinstance(args, dict):
-        args = {key: _mute(value) for key, value in args.items()}
+        args = {key: _mute(value, ours) for key, value in args.items()}
     try:
         said = str(record.msg) if not isinstance(record.msg, BaseException) else _kind(record.msg)
         message = said % args if args else said
@@ -141,9 +141,20 @@ def _message(record: logging.LogRecord) -> str:
     return _CONTROLS.sub(" ", message).strip()
 
 
-def _mute(value: object) -> object:
+class _Kind:
+    """Stands for an object by its kind."""
+
+    def __init__(self, value: object) -> None:
+        self._name = type(value).__name__
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+def _mute(value: object, ours: bool) -> object:
+    """What may be told of an argument: of a library's objects, which may be people, the kind."""
     if not isinstance(value, BaseException):
-        return value
+        return value if ours or isinstance(value, str | int | float) else _Kind(value)
     return ": ".join(filter(None, (_kind(value), safe_text(value))))
 
 

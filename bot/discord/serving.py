@@ -67,6 +67,7 @@ class DiscordBot(discord.AutoShardedClient):
             intents=discord.Intents.default(),
             allowed_mentions=discord.AllowedMentions.none(),
             shard_count=shards or None,
+            enable_debug_events=True,  # for what follows
         )
         self.talk = Talk(self, assistant)
         self.tree = app_commands.CommandTree(
@@ -83,8 +84,8 @@ class DiscordBot(discord.AutoShardedClient):
         self.add_dynamic_items(ActionButton)
         await self.tree.set_translator(Translator())
 
-    async def on_socket_event_type(self, _kind: str) -> None:
-        """Note that Discord says something."""
+    async def on_socket_raw_receive(self, _message: str | bytes) -> None:
+        """Note that Discord says something, if it is only that it got a heartbeat."""
         self.connection.heard()
 
     async def on_ready(self) -> None:

@@ -151,5 +151,12 @@ go_back() {
     put_log "$2" || return 1
   fi
   start_image "$IMAGE:previous" || return 1
+  # Else the next "docker compose up" would start the image that was pulled, and did not work.
+  pulled=$(setting GLIMPSE_IMAGE)
+  case $pulled in
+    "") ;;
+    *@sha256:*) say "GLIMPSE_IMAGE in .env still names the image that did not work: change it." ;;
+    *) docker tag "$IMAGE:previous" "$pulled" || return 1 ;;
+  esac
   wait_ready
 }

@@ -18,7 +18,10 @@ if sys.argv[1] == "frugal":
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
 
+together = threading.Barrier(6)
+
 def work():
+    together.wait()
     for size in (1 << 21, 1 << 23, 1 << 24):
         held = []
         for _ in range(4):
@@ -28,7 +31,7 @@ def work():
         for block in held:
             libc.free(block)
 
-threads = [threading.Thread(target=work) for _ in range(3)]
+threads = [threading.Thread(target=work) for _ in range(6)]
 for thread in threads:
     thread.start()
 for thread in threads:
@@ -43,4 +46,5 @@ def test_what_threads_free_goes_back_to_the_system() -> None:
         command = [sys.executable, "-c", PROGRAM, how]
         return int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
 
-    assert resident("frugal") < resident("wasteful") - 10_000  # kilobytes
+    # Without, it is often twice to five times as much, but not each time.
+    assert max(resident("frugal") for _ in range(3)) < 50_000  # kilobytes

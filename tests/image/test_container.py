@@ -31,6 +31,7 @@ PHOTOS = int(os.environ.get("PHOTOS", "60"))
 ROOT = Path(__file__).parents[2]
 CAT = (ROOT / "data/samples/cat.jpg").read_bytes()
 BOT = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]["bot"]
+MEMORY = BOT["mem_limit"].removeprefix("${BOT_MEMORY:-").rstrip("}")
 GRACE = BOT["stop_grace_period"].removesuffix("s")
 
 pytestmark = [
@@ -50,7 +51,7 @@ def podman(*arguments: str, check: bool = True) -> str:
 def hardening() -> list[str]:
     """What the compose file says of the bot, as podman's flags."""
     assert BOT["read_only"] is True
-    flags = ["--read-only", "--memory", BOT["mem_limit"], "--pids-limit", str(BOT["pids_limit"])]
+    flags = ["--read-only", "--memory", MEMORY, "--pids-limit", str(BOT["pids_limit"])]
     for name, values in (("cap-drop", BOT["cap_drop"]), ("tmpfs", BOT["tmpfs"]),
                          ("security-opt", BOT["security_opt"])):  # fmt: skip
         flags += [part for value in values for part in (f"--{name}", value.removesuffix(":true"))]
@@ -382,7 +383,7 @@ async def test_memory_is_bounded_over_many_different_photos(volume: str) -> None
         peak = int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1000  # type: ignore[index]
         print(
             f"\n{PHOTOS} photos in {time.monotonic() - start:.0f} s; peak {peak:.0f} MB of its "
-            f"{BOT['mem_limit']}; now",
+            f"{MEMORY}; now",
             re.search(r"VmRSS:\s+(\d+ kB)", status)[1],  # type: ignore[index]
         )
         code, _, _ = await bot.stop()

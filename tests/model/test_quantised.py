@@ -79,7 +79,7 @@ def test_other_lora_or_another_base_is_another_model(
     assert len(folders(cache)) == 2
 
 
-@pytest.mark.parametrize("damage", ["cut", "manifest", "other", "garbage"])
+@pytest.mark.parametrize("damage", ["cut", "manifest", "other", "garbage", "tokenizer"])
 def test_a_damaged_one_is_made_anew(
     hub: Path, tmp_path: Path, cache: Path, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -92,6 +92,9 @@ def test_a_damaged_one_is_made_anew(
         weights.write_bytes(weights.read_bytes()[:-10])
     elif damage == "manifest":
         (folder / "manifest.json").write_text("{}")
+    elif damage == "tokenizer":
+        tokenizer = folder / "tokenizer.json"
+        tokenizer.write_bytes(b"{" * tokenizer.stat().st_size)
     elif damage == "other":  # whole, but of another network
         other, _ = load_quantised(trained(hub, tmp_path, "gpt-neox", "b"))
         size = weights.stat().st_size
