@@ -104,13 +104,15 @@ def read_pictures(
     """
     records: dict[Path, PictureRecord] = {}
     for file in files:
-        for row in _rows(file, where):
+        for row in rows_of(file, where):
             name = row.text("image")
             if not name.startswith(prefix):
                 continue
             record = records.setdefault(images / name, PictureRecord(images / name))
             if "captions" in row:
-                record.captions.extend(row.texts("captions"))
+                # A row of statements only has no caption to learn.
+                if row.values["captions"] or "statements" not in row:
+                    record.captions.extend(row.texts("captions"))
             elif question := question_of(row):
                 record.questions.append(question)
     return [record for _, record in sorted(records.items())]
@@ -122,7 +124,7 @@ def read_questions(path: Path) -> list[QuestionRecord]:
     Raises:
         DataError: The file is missing, or a row is not what it should be.
     """
-    return [question for row in _rows(path) if (question := question_of(row))]
+    return [question for row in rows_of(path) if (question := question_of(row))]
 
 
 def read_rows(path: Path, where: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
@@ -131,10 +133,15 @@ def read_rows(path: Path, where: Mapping[str, Any] | None = None) -> Iterator[di
     Raises:
         DataError: The file is missing or damaged, or a line is no JSON object.
     """
-    return (row.values for row in _rows(path, where))
+    return (row.values for row in rows_of(path, where))
 
 
-def _rows(path: Path, where: Mapping[str, Any] | None = None) -> Iterator[Row]:
+def rows_of(path: Path, where: Mapping[str, Any] | None = None) -> Iterator[Row]:
+    """Rows of a JSON lines file (plain or .gz) whose values equal those in `where`.
+
+    Raises:
+        DataError: The file is missing or damaged, or a line is no JSON object.
+    """
     if not path.is_file():
         raise DataError(f"The dataset file {path} is missing.")
     opener: Any = gzip.open if path.suffix == ".gz" else open
