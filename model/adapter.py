@@ -1,6 +1,6 @@
 """Adapters: what training adds to the base weights, as a folder.
 
-prefix.safetensors   the mapper, float16
+prefix.safetensors   the mapper, int8 and float16 (`model.storage`)
 lora/                LoRA in peft's own format
 adapter.toml         base weights, mapper, prompt version, training data, metrics, calibration
 README.md            the model card
@@ -27,6 +27,7 @@ from model.hub import load_network, load_tokenizer, quiet, weights_sha256
 from model.prefix import Mapper
 from model.profile import STARTER_WHEEL, MapperConfig, Profile
 from model.prompts import PROMPT_VERSION
+from model.storage import pack, unpack
 from model.tuning import FILE as TUNED
 from model.tuning import read_tuned, set_tuned
 from model.vision import load_tower
@@ -35,7 +36,7 @@ from model.weights import LANGUAGE_MODEL, TOWER, starter_language_model
 
 log = logging.getLogger(__name__)
 # Facts of the base that an adapter does not work without; older adapters lack some of them.
-_DECISIVE = frozenset({"tower_kind", "layer", "tower_sha256", "language_sha256"})
+_DECISIVE = frozenset({"tower_kind", "layer", "detail_layer", "tower_sha256", "language_sha256"})
 
 
 class AdapterError(RuntimeError):
@@ -98,6 +99,7 @@ def with_tower(profile: Profile, language: Any, tokenizer: Any) -> PrefixVLM:
         tower.grid,
         int(language.config.hidden_size),
         classes=0 if head is None else len(head[1]),
+        detail=(tower.detail_size, tower.detail_side),
     )
     if mapper.tags is not None and head is not None:
         mapper.tags.set_classifier(*head)
@@ -121,8 +123,22 @@ def load_trained(profile: Profile) -> tuple[PrefixVLM, Calibration]:
         vlm.language = _merged(vlm.language, folder / "lora")
     except Exception as error:  # whatever a parser of files trips over
         raise unusable(folder) from error
+    vlm.object_names = object_names_of(card, profile, folder)
     vlm.eval().requires_grad_(False)
     return vlm, calibration
+
+
+def object_names_of(card: dict[str, Any], profile: Profile, folder: Path) -> tuple[str, ...]:
+    """Names of the classes that the object head knows, in what `read_card` gave.
+
+    Raises:
+        AdapterError: They are not as many as the profile says.
+    """
+    names = card.get("objects", {}).get("names", [])
+    wanted = profile.mapper.object_classes if profile.mapper.objects else 0
+    if len(names) != wanted or not all(isinstance(name, str) for name in names):
+        raise AdapterError(f"The names of objects in adapter.toml in {folder} are damaged.")
+    return tuple(names)
 
 
 def set_mapper_and_tower(vlm: PrefixVLM, folder: Path) -> None:
@@ -183,6 +199,7 @@ def base_facts(profile: Profile) -> dict[str, Any]:
         "tower_kind": profile.tower.kind,
         "image_size": profile.tower.image_size,
         "layer": profile.tower.layer,
+        "detail_layer": profile.tower.detail_layer,
         "mapper": asdict(profile.mapper),
     }
     parts = {"tower": TOWER, "language": LANGUAGE_MODEL}
@@ -218,7 +235,7 @@ def save_adapter(  # noqa: PLR0917
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
-        save_file(_halved(mapper), part / "prefix.safetensors")
+        save_file(pack(mapper), part / "prefix.safetensors")
         if tower:
             save_file(_halved(tower), part / TUNED)
         base = base_facts(profile)
@@ -235,7 +252,7 @@ def save_adapter(  # noqa: PLR0917
 
 
 def _mapper_state(folder: Path) -> dict[str, Tensor]:
-    state = {k: v.float() for k, v in load_file(folder / "prefix.safetensors").items()}
+    state = unpack(load_file(folder / "prefix.safetensors"))
     if not all(value.isfinite().all() for value in state.values()):
         raise ValueError("The mapper's weights are not all numbers.")
     return state

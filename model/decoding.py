@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from model.evidence import Evidence
 from model.vlm import Batch, PrefixCache, PrefixVLM, stack
 
 
@@ -102,6 +103,7 @@ def greedy(  # noqa: PLR0917
     max_tokens: int,
     guidance_scales: Sequence[float] = (),
     ranks: Sequence[int] | None = None,
+    evidence: Sequence[Evidence] = (),
 ) -> list[Decoded]:
     """The most probable token at each step, for each picture and its prompt.
 
@@ -114,6 +116,7 @@ def greedy(  # noqa: PLR0917
         ranks: How many first tokens are more probable than the one that each text starts with, 0
             for none. Texts that start differently differ more than the best of a beam do (Wang and
             Zhou, arXiv 2402.10200). One of a rank above 0 is never empty.
+        evidence: What the picture's objects say of the answer, one for each prompt.
     """
     first = [*ranks] if ranks else []
 
@@ -127,7 +130,7 @@ def greedy(  # noqa: PLR0917
         best = others.topk(int(wanted.max()) + 1).indices  # (B, k)
         return best.gather(1, wanted[:, None])[:, 0]
 
-    return _write(vlm, caches, prompts, max_tokens, choose, guidance_scales)
+    return _write(vlm, caches, prompts, max_tokens, choose, guidance_scales, evidence)
 
 
 @torch.inference_mode()
@@ -152,6 +155,7 @@ def _write(  # noqa: PLR0917
     max_tokens: int,
     choose: Callable[[Tensor], Tensor],
     guidance_scales: Sequence[float] = (),
+    evidence: Sequence[Evidence] = (),
 ) -> list[Decoded]:
     """Write texts token by token; `choose` picks them (B) by their log-probabilities (B, V)."""
     batch = vlm.batch([vlm.tokens(prompt) for prompt in prompts], caches[0].positions)
@@ -161,6 +165,9 @@ def _write(  # noqa: PLR0917
     totals = [0.0] * len(prompts)
     open_rows = list(range(len(prompts)))  # which prompt each row of the reader belongs to
     for step in range(max_tokens):
+        if evidence:
+            texts = [written[prompt] for prompt in open_rows]
+            logprobs = _weighed(logprobs, texts, [evidence[prompt] for prompt in open_rows])
         tokens = choose(logprobs)
         best = logprobs.gather(1, tokens[:, None])[:, 0]
         chosen = tokens.tolist()
@@ -187,6 +194,7 @@ def beam(  # noqa: PLR0917
     width: int,
     length_penalty: float = 1.0,
     guidance_scales: Sequence[float] = (),
+    evidence: Sequence[Evidence] = (),
 ) -> list[Decoded]:
     """Beam search: the best of `width` texts by log-probability / length ** length_penalty."""
     batch = vlm.batch([vlm.tokens(prompt) for prompt in prompts], caches[0].positions)
@@ -199,9 +207,11 @@ def beam(  # noqa: PLR0917
         tokens: list[int] = []
         start = 0
         for index, search in enumerate(searches):
-            chosen = (
-                search.advance(logprobs[start : start + counts[index]]) if counts[index] else []
-            )
+            mine = logprobs[start : start + counts[index]]
+            if evidence and counts[index]:
+                texts = [text for text, _ in search.live]
+                mine = _weighed(mine, texts, [evidence[index]] * len(texts))
+            chosen = search.advance(mine) if counts[index] else []
             rows.extend(start + row for row, _ in chosen)
             tokens.extend(token for _, token in chosen)
             start += counts[index]
@@ -211,6 +221,19 @@ def beam(  # noqa: PLR0917
         reader.keep(torch.tensor(rows, device=vlm.device))
         logprobs = reader.feed(torch.tensor(tokens, device=vlm.device))
     return [_decoded(vlm, *search.best()) for search in searches]
+
+
+def _weighed(
+    logprobs: Tensor, texts: Sequence[Sequence[int]], evidence: Sequence[Evidence]
+) -> Tensor:
+    """Log-probabilities (rows, V) of what follows texts, with what is known of their ends added."""
+    for row, (text, known) in enumerate(zip(texts, evidence, strict=True)):
+        ends = {path[-1]: more for path, more in known.items() if path[:-1] == tuple(text)}
+        if ends:
+            logprobs = logprobs.clone()
+            logprobs[row, list(ends)] += logprobs.new_tensor(list(ends.values()))
+            logprobs[row] = torch.log_softmax(logprobs[row], dim=-1)
+    return logprobs
 
 
 class _Search:

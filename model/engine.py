@@ -25,6 +25,7 @@ from PIL import Image
 
 from model.adapter import Calibration, load_trained
 from model.decoding import Decoded, beam, greedy
+from model.evidence import evidence_for
 from model.profile import Profile, load_profile
 from model.prompts import prompt_for
 from model.quantised import load_quantised
@@ -199,6 +200,7 @@ class Engine:
                 now - request.asked,
                 encoded - start,
                 now - encoded,
+                caches[i].sight.objects,
             )
             for i, request in enumerate(requests)
         ]
@@ -210,8 +212,12 @@ class Engine:
         self.prefix_misses += len(new)
         self.prefix_hits += len(pictures) - len(new)
         if new:
-            prefix = self._vlm.encode([picture.image for picture in new.values()])
-            fresh = dict(zip(new, self._vlm.prefill(prefix), strict=True))
+            prefix, sights = self._vlm.look([picture.image for picture in new.values()])
+            caches = self._vlm.prefill(prefix)
+            fresh = {
+                digest: replace(cache, sight=sight)
+                for digest, cache, sight in zip(new, caches, sights, strict=True)
+            }
         caches = [fresh.get(p.digest) or self._encoded[p.digest] for p in pictures]
         for picture, cache in zip(pictures, caches, strict=True):
             self._encoded[picture.digest] = cache
@@ -232,9 +238,13 @@ class Engine:
         else:
             most, width = decoding.caption_tokens, decoding.caption_beams
             penalty, scales = decoding.length_penalty, []
+        evidence = [
+            evidence_for(self._vlm, cache.sight, request.question, decoding)
+            for cache, request in zip(caches, requests, strict=True)
+        ]
         if width == 1 or ranks[0]:
-            return greedy(self._vlm, caches, prompts, most, scales, ranks)
-        return beam(self._vlm, caches, prompts, most, width, penalty, scales)
+            return greedy(self._vlm, caches, prompts, most, scales, ranks, evidence)
+        return beam(self._vlm, caches, prompts, most, width, penalty, scales, evidence)
 
     def _confidence(self, decoded: Decoded, question: str | None) -> float:
         caption = question is None

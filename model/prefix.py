@@ -15,10 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.objects import ObjectFacts, ObjectHead
 from model.profile import MapperConfig, ProfileError
 
 WORD_FEATURES = 512  # between the two layers of the word detector
 COLOUR_FEATURES = 128  # likewise of what reads colours
+PLACE_FEATURES = 64  # likewise of what reads an object's place
+MOST_COUNTED = 6  # objects of a class; more are many
 
 
 class Mapper(nn.Module):
@@ -30,11 +33,18 @@ class Mapper(nn.Module):
 
     positions: int
 
-    def __init__(
-        self, config: MapperConfig, hidden_size: int, grid: int, width: int, classes: int = 0
+    def __init__(  # noqa: PLR0917
+        self,
+        config: MapperConfig,
+        hidden_size: int,
+        grid: int,
+        width: int,
+        classes: int = 0,
+        detail: tuple[int, int] = (0, 1),
     ) -> None:
         super().__init__()
         self.config, self.hidden_size = config, hidden_size
+        self.detail_channels = detail[0] * detail[1] ** 2
         self.dropout = nn.Dropout(config.dropout)
         self.body: nn.Module
         if config.kind == "resampler":
@@ -50,21 +60,34 @@ class Mapper(nn.Module):
             image_positions = 1 + (grid // config.shuffle) ** 2
         _check_tags(config, grid, classes)
         self.tags = ClassTags(config, grid, hidden_size, classes, width) if config.tags else None
-        self.positions = image_positions + (self.tags.positions if self.tags else 0) + config.words
+        tags = (self.tags.positions if self.tags else 0) + config.words + config.objects
+        self.positions = image_positions + tags
         self.norm = nn.LayerNorm(width)
         self.places = nn.Parameter(torch.randn(self.positions, width) * 0.02)
         self.scale = nn.Parameter(torch.tensor(0.1))
         self.words = WordTags(config, hidden_size, width) if config.words else None
         self.colours = PatchColours(config, grid, width) if config.colours else None
+        self.objects: ObjectTags | None = None
+        if config.objects:
+            self.objects = ObjectTags(config, ObjectHead(config, hidden_size, grid, *detail), width)
 
-    def forward(self, hidden: Tensor, words: Tensor | None = None) -> Tensor:
+    def parts(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What a tower gives, (B, 1 + G², D + 3c² + r²E) → states, colours, detail states."""
+        fine = hidden.shape[-1] - self.detail_channels
+        size = self.hidden_size
+        return hidden[..., :size], hidden[..., size:fine], hidden[..., fine:]
+
+    def forward(
+        self, hidden: Tensor, words: Tensor | None = None, objects: ObjectFacts | None = None
+    ) -> Tensor:
         """Hidden states (B, 1 + G², D) → prefix (B, P, C).
 
         Args:
-            hidden: Hidden states; with colours, (B, 1 + G², D + 3c²).
+            hidden: What the tower gives, (B, 1 + G², D + 3c² + r²E).
             words: Logits (B, V) of caption words, if not those of the mapper's own detector.
+            objects: What is known of objects, if not what the mapper's own head tells.
         """
-        hidden, colours = hidden[..., : self.hidden_size], hidden[..., self.hidden_size :]
+        hidden, colours, detail = self.parts(hidden)
         prefix = self.body(self.dropout(hidden))  # (B, P - T, C)
         if self.colours is not None:
             prefix = prefix + self.colours(colours)
@@ -73,7 +96,25 @@ class Mapper(nn.Module):
             prefix = torch.cat([prefix, self.tags(hidden)], dim=1)
         if self.words is not None:
             prefix = torch.cat([prefix, self.words(hidden, words)], dim=1)
+        if self.objects is not None:
+            facts = objects or self.objects.head.facts(self.objects.head(hidden, detail))
+            prefix = torch.cat([prefix, self.objects(facts)], dim=1)
         return cast(Tensor, prefix + self.places)
+
+    def tags_alone(self, words: Tensor, objects: ObjectFacts) -> Tensor:
+        """A prefix (B, P, C) of word and object tags only; other positions hold just their place.
+
+        Args:
+            words: Logits of caption words (B, V).
+            objects: What is known of objects.
+        """
+        tags = []
+        if self.words is not None:
+            tags.append(self.words(None, words))
+        if self.objects is not None:
+            tags.append(self.objects(objects))
+        named = torch.cat(tags, dim=1)
+        return self.places + F.pad(named, (0, 0, self.positions - named.shape[1], 0))
 
     def fit_scale(self, embeddings: Tensor) -> None:
         """Start at the root mean square of the language model's token embeddings (V, C)."""
@@ -211,11 +252,44 @@ class WordTags(nn.Module):
         self.names = nn.Embedding(config.vocabulary, width)
         self.certainty = nn.Parameter(torch.zeros(width))
 
-    def forward(self, hidden: Tensor, logits: Tensor | None = None) -> Tensor:
+    def forward(self, hidden: Tensor | None, logits: Tensor | None = None) -> Tensor:
         """Hidden states (B, 1 + G², D), or logits → embeddings of the likeliest words (B, k, C)."""
-        logits = self.detector(hidden[:, 0]) if logits is None else logits
+        if logits is None:
+            assert hidden is not None
+            logits = self.detector(hidden[:, 0])
         probabilities, found = logits.float().sigmoid().topk(self.count)
         return cast(Tensor, self.names(found) + probabilities[..., None] * self.certainty)
+
+
+class ObjectTags(nn.Module):
+    """Positions that name the most probable objects, with their place and how many there are.
+
+    As with word tags, each name starts as the mean token embedding of its class. What a place and
+    a count add starts at nothing, and is nothing where they are unknown.
+    """
+
+    def __init__(self, config: MapperConfig, head: ObjectHead, width: int) -> None:
+        super().__init__()
+        self.count, self.head = config.objects, head
+        self.names = nn.Embedding(config.object_classes, width)
+        self.certainty = nn.Parameter(torch.zeros(width))
+        self.counts = nn.Parameter(torch.zeros(MOST_COUNTED, width))
+        last = nn.Linear(PLACE_FEATURES, width, bias=False)
+        nn.init.zeros_(last.weight)
+        self.place = nn.Sequential(nn.Linear(5, PLACE_FEATURES), nn.GELU(), last)
+
+    def forward(self, facts: ObjectFacts) -> Tensor:
+        """Facts of B pictures → embeddings of the most probable objects (B, k, C)."""
+        probabilities, found = facts.probabilities.topk(self.count)  # (B, k)
+        counts = facts.counts.gather(1, found).long().clamp(max=MOST_COUNTED)
+        many = F.pad(self.counts, (0, 0, 1, 0))[counts]  # (B, k, C), 0 where it is unknown
+        corners = facts.corners.gather(1, found[..., None].expand(-1, -1, 4))
+        size = corners[..., 2:] - corners[..., :2]
+        middle = (corners[..., 2:] + corners[..., :2]) / 2
+        area = size.prod(-1, keepdim=True).clamp(min=0).sqrt()
+        place = self.place(torch.cat([middle * 2 - 1, size, area], dim=-1)) * (area > 0)
+        named = self.names(found) + probabilities[..., None] * self.certainty
+        return cast(Tensor, named + many + place)
 
 
 def _check_tags(config: MapperConfig, grid: int, classes: int) -> None:
@@ -227,6 +301,8 @@ def _check_tags(config: MapperConfig, grid: int, classes: int) -> None:
         )
     if config.words > config.vocabulary:
         raise ProfileError("words in [mapper] are more than its vocabulary.")
+    if config.objects > config.object_classes or config.object_boxes > config.object_classes:
+        raise ProfileError("objects or object_boxes in [mapper] are more than its object_classes.")
     if config.quarter_tags and grid < 2:
         raise ProfileError("quarter_tags in [mapper] need a tower with a grid of at least 2.")
 

@@ -31,12 +31,15 @@ class TowerConfig:
         source: A hub id, a folder in the hub's format, or "starter-wheel".
         image_size: Side of the square that pictures are resized to, in pixels.
         layer: Which layer's hidden states are used, counted as Python indexes them (-1: the last).
+        detail_layer: A lower layer whose hidden states the object head reads as well, counted like
+            `layer` (of EfficientNet-Lite: its block, from 0); 0 for none. Its grid may be finer.
     """
 
     kind: str
     source: str
     image_size: int
     layer: int = -1
+    detail_layer: int = 0
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,10 @@ class MapperConfig:
         quarter_tags: Likewise for each quarter of the picture.
         words: Number of positions that name the most probable caption words; 0 for none.
         vocabulary: How many caption words are known.
+        objects: Number of positions that name the most probable objects, each with its place and
+            count; 0 for none, and then there is no object head.
+        object_classes: How many classes of objects are known; those with boxes come first.
+        object_boxes: How many of them have boxes; the others (sky, grass) are only there or not.
         colours: Side of the square of mean colours of each patch that the mapper reads beside its
             hidden state; 0 for none; "mlp" only.
         dropout: Dropout on the mapper's input while training.
@@ -68,6 +75,9 @@ class MapperConfig:
     quarter_tags: int = 0
     words: int = 0
     vocabulary: int = 800
+    objects: int = 0
+    object_classes: int = 128
+    object_boxes: int = 80
     colours: int = 0
     dropout: float = 0.0
 
@@ -96,6 +106,9 @@ class DecodingConfig:
             questions without pictures as well, and a new calibration.
         polar_guidance_scale: Likewise, of questions for yes or no that take for granted what they
             are about (`model.asking`).
+        presence_weight: How much the object head's score counts in an answer to "is there a dog?",
+            beside what the language model expects (`model.evidence`); 0 for not at all.
+        count_weight: Likewise of the objects found, in an answer to "how many dogs are there?".
     """
 
     answer_tokens: int = 12
@@ -105,6 +118,8 @@ class DecodingConfig:
     length_penalty: float = 1.0
     guidance_scale: float = 1.0
     polar_guidance_scale: float = 1.0
+    presence_weight: float = 0.0
+    count_weight: float = 0.0
 
     def scale_of(self, question: str) -> float:
         """The guidance scale of the answer to a question."""
@@ -147,6 +162,7 @@ _CHOICES = {
     ("tower", "kind"): ("efficientnet-lite", "clip", "vit", "dinov2"),
     ("mapper", "kind"): ("mlp", "resampler"),
 }
+_MAY_BE_NEGATIVE = ("layer", "detail_layer", "length_penalty")
 _AT_LEAST_ONE = {
     "tower": ("image_size",),
     "mapper": ("hidden_size", "shuffle", "queries", "layers"),
@@ -231,7 +247,11 @@ def build(kind: type[T], values: dict[str, Any], where: str) -> T:
             raise ProfileError(f"{key} = {value!r} in {where} should be of type {wanted.__name__}.")
         if isinstance(value, float) and not math.isfinite(value):
             raise ProfileError(f"{key} = {value!r} in {where} is not a number to work with.")
-        if type(value) in (int, float) and value < 0 and key not in ("layer", "length_penalty"):
+        if (
+            type(value) in (int, float)
+            and value < 0
+            and key not in ("layer", "detail_layer", "length_penalty")
+        ):
             raise ProfileError(f"{key} = {value!r} in {where} must not be negative.")
         checked[key] = value
     return kind(**checked)

@@ -28,6 +28,7 @@ from model.adapter import (
     Calibration,
     calibration_of,
     load_trained,
+    object_names_of,
     read_card,
     set_mapper_and_tower,
     unusable,
@@ -61,12 +62,15 @@ def load_quantised(profile: Profile) -> tuple[PrefixVLM, Calibration]:
     card = read_card(folder, profile)
     key = _key(card, folder / "lora")
     if vlm := _from_cache(key, profile):
+        vlm.object_names = object_names_of(card, profile, folder)
         return vlm, calibration_of(card, folder)
     vlm, calibration = load_trained(profile)
     large = sum(p.numel() for p in vlm.language.parameters()) >= WORTH_KEEPING
     _pack(vlm.language)
     if key and large and _keep(key, vlm):
+        names = vlm.object_names
         vlm = _from_cache(key, profile) or vlm  # mapped, and so shared with other processes
+        vlm.object_names = names
     return vlm, calibration
 
 

@@ -33,6 +33,21 @@ class Picture(Protocol):
 
 
 @dataclass(frozen=True)
+class SeenObject:
+    """An object that the model sees in a picture.
+
+    Attributes:
+        name: What it is: "dog", "traffic light".
+        score: How surely such an object is there, 0..1.
+        box: Its left, top, right and bottom edge, in shares of the picture's width and height.
+    """
+
+    name: str
+    score: float
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
 class Answer:
     """What the model says.
 
@@ -42,6 +57,7 @@ class Answer:
         seconds: From asking to answering, waiting included.
         encoding: Of those, for the pictures answered together; 0 if all were encoded before.
         decoding: For their texts.
+        objects: What the model sees in the picture, the surest first.
     """
 
     text: str
@@ -49,6 +65,7 @@ class Answer:
     seconds: float
     encoding: float = 0.0
     decoding: float = 0.0
+    objects: tuple[SeenObject, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -39,12 +39,17 @@ class VisionTower(nn.Module):
         grid: Patches along one side; the tower gives 1 + grid x grid hidden states.
         colours: Side c of the square of mean colours that is appended to each hidden state as 3c²
             channels: the last layer of a classifier hardly knows them any more.
+        detail_size: Width E of a hidden state of the detail layer; 0 if there is none.
+        detail_side: Side r of the square of its states that lie in one patch; they are appended to
+            each hidden state as r²E channels, after the colours.
     """
 
     image_size: int
     hidden_size: int
     grid: int
     colours = 0
+    detail_size = 0
+    detail_side = 1
     has_class_token = True
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
@@ -62,15 +67,22 @@ class VisionTower(nn.Module):
         return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Pixels (B, 3, S, S) of 0..255 → hidden states (B, 1 + grid², D + 3c²)."""
+        """Pixels (B, 3, S, S) of 0..255 → hidden states (B, 1 + grid², D + 3c² + r²E)."""
         mean, std = cast(Tensor, self.mean), cast(Tensor, self.std)
-        hidden = self.hidden_states((pixels.to(std) - mean) / std)
-        if not self.colours:
-            return hidden
-        return torch.cat([hidden, patch_colours(pixels, self.grid, self.colours).to(hidden)], -1)
+        hidden, detail = self.hidden_states((pixels.to(std) - mean) / std)
+        parts = [hidden]
+        if self.colours:
+            parts.append(patch_colours(pixels, self.grid, self.colours).to(hidden))
+        if detail is not None:
+            parts.append(detail.to(hidden))
+        return torch.cat(parts, -1) if len(parts) > 1 else hidden
 
-    def hidden_states(self, pixels: Tensor) -> Tensor:
-        """Normalised pixels (B, 3, S, S) → hidden states (B, 1 + grid², D)."""
+    def hidden_states(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Normalised pixels (B, 3, S, S) → hidden states, and those of the detail layer.
+
+        The former are (B, 1 + grid², D), the latter (B, 1 + grid², r²E), or None if there is no
+        such layer.
+        """
         raise NotImplementedError
 
     def blocks(self) -> Sequence[nn.Module]:
@@ -82,7 +94,7 @@ class VisionTower(nn.Module):
         return hidden if self.has_class_token else hidden[:, 1:]
 
     def complete(self, stored: Tensor) -> Tensor:
-        """What `compact` stored → hidden states (B, 1 + grid², D)."""
+        """What `compact` stored → hidden states (B, 1 + grid², …)."""
         if self.has_class_token:
             return stored
         return with_mean(stored)
@@ -97,24 +109,53 @@ class EfficientNetLiteTower(VisionTower):
 
     has_class_token = False
 
-    def __init__(self, variant: str, image_size: int) -> None:
+    def __init__(self, variant: str, image_size: int, detail_layer: int = 0) -> None:
         from efficientnet_lite_pytorch import EfficientNet
 
         super().__init__(LITE_MEAN, LITE_STD)
         self.net: Any = EfficientNet.from_name(variant)
         self.image_size, self.hidden_size = image_size, self.net._fc.in_features
         self.grid = self._size_after_convolutions(image_size)
+        blocks = len(self.net._blocks)
+        if not -blocks <= detail_layer < blocks:
+            raise ProfileError(
+                f"detail_layer = {detail_layer} in [tower], but the tower has only {blocks} blocks."
+            )
+        self.detail_layer = detail_layer % blocks
+        if self.detail_layer:
+            self.detail_size, self.detail_side = self._detail()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def hidden_states(self, pixels: Tensor) -> Tensor:
-        """Normalised pixels (B, 3, S, S) → hidden states (B, 1 + grid², D)."""
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
-        features = self.net.extract_features(pixels)  # (B, D, grid, grid)
-        return self.complete(features.flatten(2).transpose(1, 2))
+    def hidden_states(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Normalised pixels (B, 3, S, S) → hidden states, see `VisionTower.hidden_states`."""
+        net, detail = self.net, None
+        states = net._swish(net._bn0(net._conv_stem(_channels_last(pixels))))
+        for number, block in enumerate(net._blocks):
+            states = block(states)
+            if number == self.detail_layer and number:
+                folded = F.pixel_unshuffle(states, self.detail_side)  # (B, Er², grid, grid)
+                detail = self.complete(folded.flatten(2).transpose(1, 2))
+        states = net._swish(net._bn1(net._conv_head(states)))  # (B, D, grid, grid)
+        return self.complete(states.flatten(2).transpose(1, 2)), detail
 
     def blocks(self) -> Sequence[nn.Module]:
         """The network's blocks, and what widens their states at the end."""
         return [*self.net._blocks, nn.ModuleList([self.net._conv_head, self.net._bn1])]
+
+    @torch.no_grad()
+    def _detail(self) -> tuple[int, int]:
+        """Width of the detail layer's states, and how many lie side by side in one patch."""
+        self.eval()
+        states = self.net._conv_stem(torch.zeros(1, 3, self.image_size, self.image_size))
+        for block in self.net._blocks[: self.detail_layer + 1]:
+            states = block(states)
+        side, rest = divmod(states.shape[-1], self.grid)
+        if rest:
+            raise ProfileError(
+                f"The detail layer's grid of {states.shape[-1]} does not fold into one of "
+                f"{self.grid}; choose another image_size or detail_layer in [tower]."
+            )
+        return int(states.shape[1]), side
 
     def _size_after_convolutions(self, size: int) -> int:
         """Side of the feature map; the paddings are those of the network's own image size."""
@@ -151,20 +192,24 @@ class TransformerTower(VisionTower):
         self.layer = config.layer
         self.image_size, self.hidden_size = config.image_size, int(net.config.hidden_size)
         self.grid = config.image_size // int(net.config.patch_size)
-        if not -net.config.num_hidden_layers - 1 <= config.layer <= net.config.num_hidden_layers:
-            raise ProfileError(
-                f"layer = {config.layer} in [tower], but the tower has only "
-                f"{net.config.num_hidden_layers} layers."
-            )
+        count = int(net.config.num_hidden_layers)
+        for key, layer in (("layer", config.layer), ("detail_layer", config.detail_layer)):
+            if not -count - 1 <= layer <= count:
+                raise ProfileError(
+                    f"{key} = {layer} in [tower], but the tower has only {count} layers."
+                )
+        self.detail_layer = config.detail_layer % (count + 1)
+        self.detail_size = self.hidden_size if self.detail_layer else 0
 
-    def hidden_states(self, pixels: Tensor) -> Tensor:
-        """Normalised pixels (B, 3, S, S) → hidden states (B, 1 + grid², D)."""
+    def hidden_states(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Normalised pixels (B, 3, S, S) → hidden states, see `VisionTower.hidden_states`."""
         config = self.net.config
         # DINOv2 fits its learned places to the picture by itself; the others want to be asked.
         resized = self.image_size != config.image_size and config.model_type != "dinov2"
         extra = {"interpolate_pos_encoding": True} if resized else {}
         output = self.net(pixel_values=pixels, output_hidden_states=True, **extra)
-        return cast(Tensor, output.hidden_states[self.layer])  # (B, 1 + grid², D)
+        states = output.hidden_states  # of each layer (B, 1 + grid², D)
+        return states[self.layer], states[self.detail_layer] if self.detail_layer else None
 
     def blocks(self) -> Sequence[nn.Module]:
         """The layers up to the one whose hidden states are used."""
@@ -172,6 +217,10 @@ class TransformerTower(VisionTower):
         lists = (part for part in self.net.modules() if isinstance(part, nn.ModuleList))
         layers = next(each for each in lists if len(each) == count)
         return list(layers)[: range(count + 1)[self.layer]]
+
+
+def _channels_last(pixels: Tensor) -> Tensor:
+    return pixels.contiguous(memory_format=torch.channels_last)
 
 
 def with_mean(states: Tensor) -> Tensor:
@@ -207,7 +256,7 @@ def _starter(config: TowerConfig) -> VisionTower:
 
     if config.kind != "efficientnet-lite":
         raise ProfileError("The starter's wheel holds a tower of kind 'efficientnet-lite' only.")
-    tower = EfficientNetLiteTower("efficientnet-lite2", config.image_size)
+    tower = EfficientNetLiteTower("efficientnet-lite2", config.image_size, config.detail_layer)
     tower.net.load_state_dict(load_file(starter_tower()))
     return tower
 

@@ -20,16 +20,39 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
+from model.objects import find_boxes, told
 from model.prefix import Mapper
 from model.prompts import target_text
+from model.requests import SeenObject
 from model.vision import VisionTower
 
 
 @dataclass(frozen=True)
+class Sight:
+    """What the object head sees in one picture.
+
+    Attributes:
+        objects: To be told, the surest first.
+        probabilities: Whether an object of each class is there, 0..1 (K).
+        counts: How many of each class have a box (K).
+    """
+
+    objects: tuple[SeenObject, ...] = ()
+    probabilities: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class PrefixCache:
-    """Keys and values (heads, P, head size) of one picture's prefix, a pair for each layer."""
+    """What one picture is to the language model.
+
+    Attributes:
+        layers: Keys and values (heads, P, head size) of its prefix, a pair for each layer.
+        sight: What the object head sees in it.
+    """
 
     layers: tuple[tuple[Tensor, Tensor], ...]
+    sight: Sight = Sight()
 
     @property
     def positions(self) -> int:
@@ -58,7 +81,13 @@ class Batch:
 
 
 class PrefixVLM(nn.Module):
-    """Vision tower + mapper + causal language model (any `AutoModelForCausalLM`)."""
+    """Vision tower + mapper + causal language model (any `AutoModelForCausalLM`).
+
+    Attributes:
+        object_names: Of the classes that the object head knows, if there is one.
+    """
+
+    object_names: tuple[str, ...] = ()
 
     def __init__(self, tower: VisionTower, mapper: Mapper, language: Any, tokenizer: Any) -> None:
         super().__init__()
@@ -84,8 +113,27 @@ class PrefixVLM(nn.Module):
 
     def encode(self, images: Sequence[Image.Image]) -> Tensor:
         """RGB pictures → prefix (B, P, C)."""
-        prefix: Tensor = self.mapper(self.tower(self.tower.preprocess(images)))
-        return prefix
+        return self.look(images)[0]
+
+    def look(self, images: Sequence[Image.Image]) -> tuple[Tensor, list[Sight]]:
+        """RGB pictures → prefix (B, P, C), and what the object head sees in each."""
+        hidden = self.tower(self.tower.preprocess(images))
+        tags = self.mapper.objects
+        if tags is None:
+            return self.mapper(hidden), [Sight()] * len(images)
+        states, _, detail = self.mapper.parts(hidden)
+        maps = tags.head(states, detail)
+        boxes = find_boxes(maps, tags.head.boxed)
+        facts = tags.head.facts(maps, boxes)
+        seen = zip(
+            told(boxes, facts.probabilities, self.object_names),
+            facts.probabilities.tolist(),
+            facts.counts.long().tolist(),
+            strict=True,
+        )
+        return self.mapper(hidden, objects=facts), [
+            Sight(objects, tuple(there), tuple(many)) for objects, there, many in seen
+        ]
 
     def tokens(self, text: str) -> list[int]:
         """Token ids of a text, without any special tokens, not even those that it spells out."""

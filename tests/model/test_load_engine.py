@@ -103,13 +103,13 @@ def test_cores_become_workers_of_few_threads(
     path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, threads: int
 ) -> None:
     engine, used = load_engine(str(path), threads=cores), list[int]()
-    encode = engine._vlm.encode
+    encode = engine._vlm.look
 
     def counted(images: Any) -> Any:
         used.append(torch.get_num_threads())
         return encode(images)
 
-    monkeypatch.setattr(engine._vlm, "encode", counted)
+    monkeypatch.setattr(engine._vlm, "look", counted)
     engine.caption(photo(1))
     engine.close()
     assert used == [threads]

@@ -71,20 +71,25 @@ def tower(patch: int) -> TransformerTower:
     return TransformerTower(filled(network), replace(config, source=source), CLIP_MEAN, CLIP_STD)
 
 
-@pytest.mark.parametrize(("patch", "positions", "millions"), [(32, 50, 87.5), (16, 197, 85.8)])
+@pytest.mark.parametrize(("patch", "states", "millions"), [(32, 50, 87.5), (16, 197, 85.8)])
 def test_clip_gives_pythia_a_prefix_of_the_right_size(
-    pythia: Any, patch: int, positions: int, millions: float
+    pythia: Any, patch: int, states: int, millions: float
 ) -> None:
     profile, clip = load_profile("clip-pythia"), tower(patch)
     assert sum(p.numel() for p in clip.parameters()) / 1e6 == pytest.approx(millions, abs=0.1)
-    mapper = Mapper(profile.mapper, clip.hidden_size, clip.grid, pythia.config.hidden_size).eval()
+    detail = (clip.detail_size, clip.detail_side)
+    width = pythia.config.hidden_size
+    mapper = Mapper(profile.mapper, clip.hidden_size, clip.grid, width, detail=detail).eval()
     mapper.fit_scale(pythia.get_input_embeddings().weight)
     with torch.inference_mode():
         hidden = clip(clip.preprocess([picture(1)]))
         prefix = mapper(hidden)
         logits = pythia(inputs_embeds=prefix[:, :8], logits_to_keep=1).logits
-    assert mapper.positions == positions
-    assert hidden.shape == prefix.shape == (1, positions, 768)
+    assert hidden.shape == (1, states, 768 + 768)  # of the last layer, and of the eighth
+    assert mapper.positions == states + 8  # objects
+    assert prefix.shape == (1, mapper.positions, 768)
+    assert mapper.objects is not None
+    assert mapper.objects.head.grid**2 == states - 1
     assert prefix.isfinite().all()
     assert prefix.std() > 0.005
     assert logits.shape == (1, 1, 50304)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from model.engine import Answer, Engine
 from model.profile import Profile
-from model.vlm import PrefixVLM
+from model.vlm import PrefixVLM, Sight
 
 
 class Watched(Engine):
@@ -25,13 +25,13 @@ class Watched(Engine):
         self.gate.set()
         self.computed: list[int] = []  # requests of each computation
         self.encoded: list[int] = []  # pictures of each encoding
-        encode = vlm.encode
+        look = vlm.look
 
-        def counted(images: Sequence[Image.Image]) -> Tensor:
+        def counted(images: Sequence[Image.Image]) -> tuple[Tensor, list[Sight]]:
             self.encoded.append(len(images))
-            return encode(images)
+            return look(images)
 
-        vlm.encode = counted  # type: ignore[method-assign]
+        vlm.look = counted  # type: ignore[method-assign]
         super().__init__(profile, vlm, **options)
 
     def _compute(self, requests: Any) -> list[Answer]:
