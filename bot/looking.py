@@ -158,7 +158,7 @@ class Looker:
                 if isinstance(result, BaseException):
                     found[place] = _trouble(result)
                 else:
-                    found[place] = _exchange(result, question, pictures[place])
+                    found[place] = _exchange(result, question, pictures[place], place)
         return found
 
     async def _results(
@@ -186,7 +186,7 @@ def _result_so_far(answer: asyncio.Future[ModelAnswer]) -> ModelAnswer | BaseExc
     return answer.exception() or answer.result()
 
 
-def _exchange(answer: ModelAnswer, question: str | None, picture: Picture) -> Exchange:
+def _exchange(answer: ModelAnswer, question: str | None, picture: Picture, place: int) -> Exchange:
     return Exchange(
         kind="caption" if question is None else "question",
         question=question,
@@ -201,6 +201,8 @@ def _exchange(answer: ModelAnswer, question: str | None, picture: Picture) -> Ex
         encoding=answer.encoding,
         decoding=answer.decoding,
         picture=picture,
+        place=place,
+        objects=answer.objects,
     )
 
 

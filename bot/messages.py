@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from data.images import Picture
+from model.requests import SeenObject
 
 Notify = Callable[[str], Awaitable[None]]  # tells a person something before their answer comes
 
@@ -83,6 +84,8 @@ class Exchange:
         encoding: Seconds for the picture.
         decoding: Seconds for the words.
         picture: Itself, for who allows that it is kept.
+        place: Of the picture among those sent with it, from 0.
+        objects: What the model sees in the picture, the surest first; the log does not keep it.
     """
 
     kind: str
@@ -98,6 +101,8 @@ class Exchange:
     encoding: float = 0.0
     decoding: float = 0.0
     picture: Picture | None = field(default=None, repr=False, compare=False)
+    place: int = 0
+    objects: tuple[SeenObject, ...] = ()
 
     def without_picture(self) -> Exchange:
         """The same without the picture itself, which is not everybody's, and takes much memory."""
@@ -182,6 +187,11 @@ class ModelAnswer(Protocol):
     @property
     def decoding(self) -> float:
         """For the words."""
+        ...
+
+    @property
+    def objects(self) -> tuple[SeenObject, ...]:
+        """What the model sees in the picture, the surest first; none if it has no such head."""
         ...
 
 

@@ -9,10 +9,11 @@ import click
 from bot.cli.asking import as_command, look, wanted
 from bot.cli.desk import Desk, profile_option, standard
 from bot.messages import Reply
+from bot.seen import as_rows
 
 
 @click.command(
-    epilog="Example: glimpse ask photo.jpg 'What colour is the dog?'",
+    epilog="Example: glimpse ask photo.jpg 'What colour is the dog?' --json",
     short_help="Answer a question about a photo.",
 )
 @click.argument("image")
@@ -24,7 +25,10 @@ from bot.messages import Reply
 def ask(desk: Desk, image: str, question: str, as_json: bool, profile: str | None) -> None:
     """Answer QUESTION about the photo in the file IMAGE.
 
-    With --json: {"answer", "confidence" (0 to 1), "profile", "seconds"}.
+    \b
+    With --json: {"answer", "confidence" (0 to 1), "profile", "seconds", "objects"}.
+    Objects, the surest first: {"name": "dog", "score": 0.93, "box": [0.1, 0.2, 0.5, 0.9]},
+    where a box is left, top, right, bottom in shares of the photo.
     """
     wanted(question)  # refused before anything slow happens
     answer_about(desk, image, as_command(question), profile, key="answer" if as_json else "")
@@ -48,5 +52,6 @@ def _as_json(reply: Reply, key: str, profile: str) -> str:
             "confidence": exchange.confidence,
             "profile": profile,
             "seconds": exchange.seconds,
+            "objects": as_rows(exchange.objects),
         }
     )

@@ -19,19 +19,25 @@ Count = Callable[[int, bool], None]  # takes the bytes of a line, and whether it
 
 
 @click.command(
-    epilog="Example: glimpse batch < requests.jsonl > answers.jsonl",
+    epilog="Example: glimpse batch --objects < requests.jsonl > answers.jsonl",
     short_help="Answer many requests, as JSON lines.",
 )
+@click.option("--objects", is_flag=True, help="List the objects seen in each photo as well.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="CPU cores. [default: all]")
 @profile_option
 @standard
 @click.pass_obj
-def batch(desk: Desk, threads: int | None, profile: str | None) -> None:
+def batch(desk: Desk, objects: bool, threads: int | None, profile: str | None) -> None:
     """Read requests from standard input, and write one line for each, in order, as it is ready.
 
     \b
     In:  {"id": anything, "image": path, "question": text, or null for a caption}
     Out: {"id", "answer", "confidence", "seconds"}, or {"id", "error"}
+
+    \b
+    With --objects each answer has "objects", too: [{"name": "dog", "score": 0.93,
+    "box": [0.1, 0.2, 0.5, 0.9]}], the surest first; a box is left, top, right, bottom
+    in shares of the photo.
 
     Exit status: 0 if every line was answered, 1 if some were not, 2 for bad usage.
     """
@@ -42,7 +48,7 @@ def batch(desk: Desk, threads: int | None, profile: str | None) -> None:
         from bot.cli.batch_run import Batch
         from data.images import read_picture
 
-        answers = Batch(engine, read_picture).answers(read_lines(source))
+        answers = Batch(engine, read_picture, objects=objects).answers(read_lines(source))
         with closing(answers) as rows, meter(source) as count:
             for row in rows:
                 sink.write(encode(row.values))

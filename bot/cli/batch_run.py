@@ -18,6 +18,7 @@ from bot.cli.batch_lines import BadLineError, Request, parse
 from bot.cli.failing import Failure, known
 from bot.cli.shelf import Shelf
 from bot.messages import AnswersPictures, ModelAnswer
+from bot.seen import as_rows
 from data.images import Picture
 from model.engine import EngineBusy
 
@@ -55,12 +56,19 @@ class Batch:
         engine: Answers; while it is busy, this waits.
         open_picture: Opens a picture file.
         ahead: Lines under way at once, so that the engine can compute several together.
+        objects: Whether to list the objects seen.
     """
 
     def __init__(
-        self, engine: AnswersPictures, open_picture: Callable[[str], Picture], *, ahead: int = 64
+        self,
+        engine: AnswersPictures,
+        open_picture: Callable[[str], Picture],
+        *,
+        ahead: int = 64,
+        objects: bool = False,
     ) -> None:
         self._engine = engine
+        self._objects = objects
         self._shelf = Shelf(open_picture)
         self._jobs: queue.Queue[_Job | BaseException | None] = queue.Queue(ahead)
         self._decoders = ThreadPoolExecutor(_DECODERS, "glimpse-decode")
@@ -127,6 +135,8 @@ class Batch:
             "confidence": answer.confidence,
             "seconds": answer.seconds,
         }
+        if self._objects:
+            values["objects"] = as_rows(answer.objects)
         return Row(values, job.size)
 
     def _put(self, job: _Job | BaseException | None) -> None:

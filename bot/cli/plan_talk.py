@@ -34,6 +34,11 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         f"features    {plan.pictures:,} pictures: {plan.feature_bytes / 1e9:.2f} GB, encoded in "
         f"{duration(plan.encoding_seconds)} if they are not there yet{room}"
     )
+    if plan.boxed:
+        yield (
+            f"objects     the head is fitted to {plan.boxed:,} pictures in "
+            f"{duration(plan.boxed_seconds)}, before the first step"
+        )
     each = f"{plan.step_seconds:.2f} s each" if plan.step_seconds else ""
     judged = f"{plan.critic_seconds:.2f} s where captions are judged" if plan.critic_seconds else ""
     yield f"steps       {plan.steps:,}; {', '.join(part for part in (each, judged) if part)}"

@@ -1,8 +1,12 @@
 """The web chat as an ASGI app: routes, and answers in JSON.
 
 `POST /api/messages` takes multipart/form-data with `text` and any number of `pictures`, and
-answers `{"reply", "buttons": [{"label", "action"}], "error", "reference"}`; so does every
-refusal, with its HTTP status. `DELETE /api/conversation` forgets.
+answers `{"reply", "buttons": [{"label", "action"}], "error", "reference", "pictures"}`; so does
+every refusal, with its HTTP status. `DELETE /api/conversation` forgets.
+
+Pictures are those that the reply is about: `{"place", "digest", "objects", "names"}`. The place
+counts from 0 among the pictures sent together, which the digest (SHA-256 of the file) tells from
+others later on; objects are as `bot.seen.as_rows` has them, and names say the same in words.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bot.messages import Incoming, Reply
+from bot.seen import as_rows, in_words
 from bot.web.gate import Gate
 from bot.web.guard import HEADERS, Guard
 from bot.web.pages import Pages
@@ -163,6 +168,15 @@ def _answer(reply: Reply, status: int = 200) -> JSONResponse:
         "buttons": [asdict(button) for button in reply.buttons],
         "error": reply.error,
         "reference": reply.reference,
+        "pictures": [
+            {
+                "place": exchange.place,
+                "digest": exchange.digest,
+                "objects": as_rows(exchange.objects),
+                "names": in_words(exchange.objects),
+            }
+            for exchange in reply.exchanges
+        ],
     }
     headers = {"cache-control": "no-store"}
     if status == 503:

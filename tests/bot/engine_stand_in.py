@@ -12,6 +12,7 @@ from PIL import Image
 from bot.messages import Attachment, ModelAnswer
 from data.images import ImageRefused, Picture
 from model.engine import EngineBusy, EngineClosed
+from model.requests import SeenObject
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Said:
     seconds: float = 0.01
     encoding: float = 0.0
     decoding: float = 0.0
+    objects: tuple[SeenObject, ...] = ()
 
 
 def picture(colour: str, size: tuple[int, int] = (8, 6)) -> Picture:

@@ -13,6 +13,7 @@ from engine_stand_in import Said
 
 from bot.assistant import Assistant
 from bot.messages import Attachment, Incoming
+from model.requests import SeenObject
 
 
 def test_an_answer_is_a_sentence_and_the_engine_is_closed(bench: Bench) -> None:
@@ -32,11 +33,26 @@ def test_a_caption_is_a_sentence_without_an_invitation(bench: Bench) -> None:
 def test_json_is_the_models_own_words_and_nothing_else(bench: Bench) -> None:
     bench.engine.answer = lambda picture, question: Said("two “dogs”", 0.25, 1.5)
     answer = bench.run("ask", bench.photo("red"), "How many?", "--json")
-    said = {"confidence": 0.25, "profile": "fake", "seconds": 1.5}
+    said = {"confidence": 0.25, "profile": "fake", "seconds": 1.5, "objects": []}
     assert answer.out.count("\n") == 1
     assert json.loads(answer.out) == {"answer": "two “dogs”", **said}
     caption = bench.run("caption", "--json", bench.photo("red"))
     assert json.loads(caption.out) == {"caption": "two “dogs”", **said}
+
+
+def test_json_lists_the_objects_seen_and_sentences_do_not(bench: Bench) -> None:
+    objects = (
+        SeenObject("dog", 0.93456, (0.1, 0.20049, 0.5, 0.9)),
+        SeenObject("frisbee", 0.5, (0.0, 0.0, 1 / 3, 1.0)),
+    )
+    bench.engine.answer = lambda picture, question: Said("yes", objects=objects)
+    red = bench.photo("red")
+    for command in (("ask", red, "Is there a dog?"), ("caption", red)):
+        assert json.loads(bench.run(*command, "--json").out)["objects"] == [
+            {"name": "dog", "score": 0.935, "box": [0.1, 0.2, 0.5, 0.9]},
+            {"name": "frisbee", "score": 0.5, "box": [0.0, 0.0, 0.333, 1.0]},
+        ]
+        assert bench.run(*command).out == "Yes.\n"
 
 
 def test_doubt_is_told(bench: Bench) -> None:

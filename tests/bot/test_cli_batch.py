@@ -23,6 +23,7 @@ from bot.cli.desk import Desk
 from bot.cli.shelf import Shelf
 from bot.messages import ModelAnswer
 from data.images import ImageRefused, Picture, read_picture
+from model.requests import SeenObject
 
 
 def lines(*rows: object) -> bytes:
@@ -47,6 +48,18 @@ def test_answers_and_captions_in_the_agreed_form(bench: Bench) -> None:
         {"id": None, "answer": "to None", "confidence": 0.5, "seconds": 0.25},
     ]
     assert bench.engine.closed
+
+
+def test_objects_are_listed_on_request_only(bench: Bench) -> None:
+    seen = SeenObject("dog", 0.93456, (0.1, 0.2, 0.5, 0.9))
+    bench.engine.answer = lambda _picture, question: Said("a", objects=() if question else (seen,))
+    red = bench.photo("red")
+    given = lines({"image": red}, {"image": red, "question": "Why?"}, {"image": "missing.png"})
+    plain, listed = (bench.run("batch", *flags, stdin=given).rows for flags in ((), ("--objects",)))
+    assert [set(row) for row in plain] == [{"id", *FIELDS}, {"id", *FIELDS}, {"id", "error"}]
+    assert [row.get("objects") for row in listed] == [
+        [{"name": "dog", "score": 0.935, "box": [0.1, 0.2, 0.5, 0.9]}], [], None,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("id", [None, 0, -1.5, True, "ü\ud800\n", ["a", {"b": []}], 10**40])

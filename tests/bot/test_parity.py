@@ -132,6 +132,12 @@ TABLE: dict[str, tuple[str, str, str, str]] = {
         "",
         "bot/test_cli_batch.py::test_answers_and_captions_in_the_agreed_form",
     ),
+    "the objects it sees, with their places": (
+        "",
+        "",
+        "e2e/test_web_page.py::test_what_is_seen_is_shown_over_the_photo_on_request",
+        "bot/test_cli_ask.py::test_json_lists_the_objects_seen_and_sentences_do_not",
+    ),
 }
 
 

@@ -9,12 +9,17 @@ import random
 
 import httpx
 import pytest
+from engine_stand_in import Said, StandIn, open_photo, picture
 from web_client import HERE, SMALL, Echo, client, form
 
+from bot.assistant import Assistant
 from bot.messages import Incoming, Reply
+from bot.seen import in_words
 from bot.web import WebSettings, create_app
 from bot.web.gate import BUSY
 from bot.web.sessions import CHAT, PERSON
+from data.images import Picture
+from model.requests import SeenObject
 
 
 async def test_a_person_keeps_their_session_and_their_picture() -> None:
@@ -37,12 +42,61 @@ async def test_a_person_keeps_their_session_and_their_picture() -> None:
         "buttons": [{"label": "Describe", "action": "/c", "name": ""}],
         "error": False,
         "reference": "",
+        "pictures": [],
     }
     chat, person = page.cookies[CHAT], page.cookies[PERSON]
     assert {(m.platform, m.chat, m.user) for m in echo.heard} == {("web", chat, person)}
     assert len(chat) == len(person) == 32
     assert chat != person
     assert echo.heard[0].pictures[0].name == "secret-0.jpg"
+
+
+async def test_the_page_is_told_what_is_seen_in_which_picture() -> None:
+    def see(picture: Picture, _question: str | None) -> Said:
+        red = picture.image.getpixel((0, 0)) == (255, 0, 0)
+        return Said("a wall", objects=SEEN if red else ())
+
+    assistant = Assistant(StandIn(see), open_picture=open_photo)
+    async with client(assistant) as web:
+        first = await web.post("/api/messages", **form("", b"blue", b"bad", b"red"))
+        later = await web.post("/api/messages", **form("What is in picture 3?"))
+        talk = await web.post("/api/messages", **form("thanks"))
+    digest = {colour: picture(colour).digest for colour in ("blue", "red")}
+    red = {
+        "place": 2, "digest": digest["red"], "names": "dog, 2 people",
+        "objects": [
+            {"name": "dog", "score": 0.935, "box": [0.1, 0.2, 0.5, 0.9]},
+            {"name": "person", "score": 0.5, "box": [0.0, 0.0, 0.1, 1.0]},
+            {"name": "person", "score": 0.4, "box": [0.5, 0.0, 0.6, 1.0]},
+        ],
+    }  # fmt: skip
+    blue = {"place": 0, "digest": digest["blue"], "names": "", "objects": []}
+    assert first.json()["pictures"] == [blue, red]
+    assert later.json()["pictures"] == [red]
+    assert talk.json()["pictures"] == []
+
+
+SEEN = (
+    SeenObject("dog", 0.9346, (0.1, 0.2, 0.5, 0.9)),
+    SeenObject("person", 0.5, (0.0, 0.0, 0.1, 1.0)),
+    SeenObject("person", 0.4, (0.5, 0.0, 0.6, 1.0)),
+)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ("", ""),
+        ("dog", "dog"),
+        ("skis,skis,person,person,person", "2 skis, 3 people"),
+        ("bus,scissors,bus,scissors", "2 buses, 2 scissors"),
+        ("wine glass,wine glass,sheep,sheep,knife,knife", "2 wine glasses, 2 sheep, 2 knives"),
+    ],
+)
+def test_objects_in_words(names: str, words: str) -> None:
+    nowhere = (0.0, 0.0, 1.0, 1.0)
+    objects = [SeenObject(name, 0.5, nowhere) for name in names.split(",") if name]
+    assert in_words(objects) == words
 
 
 async def test_the_cookie_is_secure_over_https_and_made_up_ids_are_replaced() -> None:

@@ -19,6 +19,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from bot.messages import ModelAnswer
 from data.images import Picture
 from model.engine import EngineBusy
+from model.requests import SeenObject
 
 BROWSER = Path("/usr/bin/chromium")
 DRIVER = Path("/usr/bin/chromedriver")
@@ -58,6 +59,7 @@ class FakeEngine:
     profile: Any = None
     waiting: int = 0
     ranks: list[int] = field(default_factory=list)
+    objects: tuple[SeenObject, ...] = ()
 
     def submit(self, picture: Picture, question: str | None, rank: int = 0) -> Future[ModelAnswer]:
         if self.busy:
@@ -67,8 +69,9 @@ class FakeEngine:
         colour = "red" if red > blue else "blue"
         text = f"a {colour} wall" if question is None else colour
         answer = SimpleNamespace(
-            text=text, confidence=0.9, seconds=0.01, encoding=0.0, decoding=0.0
-        )
+            text=text, confidence=0.9, seconds=0.01, encoding=0.0, decoding=0.0,
+            objects=self.objects,
+        )  # fmt: skip
         future: Future[Any] = Future()
         threading.Timer(self.seconds, future.set_result, [answer]).start()
         return future

@@ -72,7 +72,7 @@ def test_every_door_gives_the_same_answer(trained: Path) -> None:
     finally:
         engine.close()
     assert reply is not None
-    assert set(asked) == {"answer", "confidence", "profile", "seconds"}
+    assert set(asked) == {"answer", "confidence", "profile", "seconds", "objects"}
     assert asked["profile"] == "tiny"
     assert 0 <= asked["confidence"] <= 1
     assert asked["answer"] == library.text == reply.exchanges[0].answer

@@ -16,6 +16,7 @@ from selenium.webdriver.common.keys import Keys
 from bot.assistant import Assistant
 from bot.web import create_app
 from bot.web.server import Server, listen
+from model.requests import SeenObject
 
 pytestmark = [
     pytest.mark.browser,
@@ -61,7 +62,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
 
 @pytest.fixture
 def page(browser: webdriver.Chrome, address: str, engine: FakeEngine) -> Iterator[Page]:
-    engine.busy, engine.seconds = False, 0.0
+    engine.busy, engine.seconds, engine.objects = False, 0.0, ()
     page = Page(browser)
     page.screen(1280, 800)
     browser.delete_all_cookies()
@@ -302,3 +303,132 @@ def test_the_dark_is_dark(page: Page) -> None:
     light = brightness()
     page.screen(1280, 800, dark=True)
     assert brightness() < 120 < 600 < light
+
+
+SEEN = (
+    SeenObject("person", 0.93, (0.1, 0.2, 0.5, 0.9)),
+    SeenObject("person", 0.61, (0.6, 0.05, 1.0, 0.9)),
+    SeenObject("cup", 0.4, (0.2, 0.5, 0.3, 0.6)),
+)
+# Where the boxes are, in shares of the photo as it is shown; and what they are called.
+BOXES = """
+    return [...document.querySelectorAll('.photo')].map((frame) => {
+        const shown = frame.firstChild.getBoundingClientRect();
+        return [...frame.querySelectorAll('.object')].map((item) => {
+            const box = item.getBoundingClientRect();
+            return [item.title, (box.left - shown.left) / shown.width,
+                (box.top - shown.top) / shown.height, (box.right - shown.left) / shown.width,
+                (box.bottom - shown.top) / shown.height];});});"""
+
+# Where things are, from the photo on: it may have been scrolled into sight.
+LAYOUT = """
+    const {x: left, y: top} = document.querySelector('.photo').getBoundingClientRect();
+    return [...document.querySelectorAll('.photo, .theirs p, .see, .chip')].map((one) => {
+        const {x, y, width, height} = one.getBoundingClientRect();
+        return [one.className, x - left, y - top, width, height];});"""
+
+
+def boxes(page: Page) -> list[dict[str, list[float]]]:
+    """For each photo, the edges of the boxes over it by their titles."""
+    return [{title: edges for title, *edges in frame} for frame in page.run(BOXES)]
+
+
+def test_what_is_seen_is_shown_over_the_photo_on_request(
+    page: Page, engine: FakeEngine, photos: dict[str, str]
+) -> None:
+    engine.objects = SEEN
+    page.add(photos["red.jpg"])
+    page.type(Keys.ENTER)
+    page.answers(1)
+    names = page.find(".names")
+    assert page.texts(".see") == ["Show what I see"]
+    assert not names.is_displayed()
+    assert boxes(page) == [{}]
+    before = page.run(LAYOUT)
+    page.find(".see").send_keys(Keys.SPACE)
+    assert page.texts(".see") == ["Hide what I see"]
+    assert page.focused() == "see"
+    assert names.text.replace("\N{NO-BREAK SPACE}", " ") == "2 people, cup"
+    assert page.run(LAYOUT) == before  # nothing has moved
+    for width, dark in ((1280, False), (390, True)):
+        page.screen(width, 800, dark=dark)
+        (drawn,) = boxes(page)
+        for seen in SEEN:
+            title = f"{seen.name}, {100 * seen.score:.0f} %"
+            assert drawn[title] == pytest.approx(seen.box, abs=0.01)
+    assert page.texts(".object .name")  # words over the photo
+    assert page.find(".objects").accessible_name == "Objects in the photo"
+    page.find(".see").click()
+    assert boxes(page) == [{}]
+    assert not names.is_displayed()
+
+
+def test_a_later_answer_takes_over_what_is_shown(
+    page: Page, engine: FakeEngine, photos: dict[str, str]
+) -> None:
+    engine.objects = SEEN
+    page.add(photos["red.jpg"])
+    page.type(Keys.ENTER)
+    page.answers(1)
+    page.find(".see").click()
+    engine.objects = SEEN[:1]
+    page.type("What colour is it?", Keys.ENTER)
+    page.answers(2)
+    assert page.texts(".see") == ["Hide what I see"]  # the only one, under the new answer
+    assert [len(frame) for frame in boxes(page)] == [1]
+    page.add(photos["blue.png"])
+    engine.objects = ()
+    page.type(Keys.ENTER)
+    page.answers(3)
+    assert [len(frame) for frame in boxes(page)] == [1, 0]
+    assert len(page.texts(".see")) == 1  # nothing was seen in the new photo
+    page.find("#new-chat").click()
+    page.until(lambda: page.find("#welcome").is_displayed())
+    page.add(photos["red.jpg"])
+    engine.objects = SEEN
+    page.type(Keys.ENTER)
+    page.answers(1)
+    assert boxes(page) == [{}]  # a new chat shows nothing by itself
+
+
+def test_boxes_follow_photos_that_are_cropped_or_cannot_be_shown(
+    page: Page, engine: FakeEngine, photos: dict[str, str]
+) -> None:
+    engine.objects = SEEN
+    page.add(photos["red.jpg"], photos["scan.tiff"])
+    page.until(lambda: page.texts("#tray .tile"))
+    page.type(Keys.ENTER)
+    page.answers(1)
+    page.find(".see").click()
+    wide, unseen = boxes(page)
+    assert unseen == {}  # a tile has nothing to draw on
+    # The middle square of a photo of 3 : 2 is shown.
+    assert wide["person, 93 %"] == pytest.approx((0.0, 0.2, 0.5, 0.9), abs=0.02)
+    assert wide["person, 61 %"] == pytest.approx((0.65, 0.05, 1.0, 0.9), abs=0.02)
+    lines = page.find(".names").text.replace("\N{NO-BREAK SPACE}", " ").splitlines()
+    assert lines == ["1. 2 people, cup", "2. 2 people, cup"]
+
+
+def test_boxes_are_never_drawn_over_another_photo(
+    page: Page, engine: FakeEngine, photos: dict[str, str]
+) -> None:
+    engine.objects = SEEN
+    page.add(photos["red.jpg"])
+    page.type(Keys.ENTER)
+    page.answers(1)
+    page.run("""
+        const body = new FormData();  // as another tab of the same browser would
+        body.append("text", "");
+        const canvas = new OffscreenCanvas(40, 40);
+        canvas.getContext("2d").fillRect(0, 0, 40, 40);
+        canvas.convertToBlob().then((blob) => {
+            body.append("pictures", blob, "other.png");
+            return fetch("/api/messages", {method: "POST", body});
+        }).then(() => { document.body.dataset.sent = "yes"; });""")
+    page.until(lambda: page.find("body").get_attribute("data-sent"))
+    page.type("What colour is it?", Keys.ENTER)
+    page.answers(2)
+    newest = page.driver.find_elements(By.CSS_SELECTOR, ".see")[-1]
+    newest.click()
+    assert page.texts(".names")[-1].endswith("cup")
+    assert boxes(page) == [{}]

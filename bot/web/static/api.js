@@ -5,7 +5,7 @@ const UNREACHABLE = "Glimpse cannot be reached. Check that it is still running, 
 const TOO_SLOW = "That took too long. Please try again.";
 
 function failure(text) {
-  return { text, buttons: [], error: true, reference: "" };
+  return { text, buttons: [], error: true, reference: "", pictures: [] };
 }
 
 /** Sends a message. Resolves to null if `controller` was told to give it up. */
@@ -27,6 +27,7 @@ export async function send(text, files, controller) {
       buttons: answer.buttons,
       error: answer.error,
       reference: answer.reference,
+      pictures: answer.pictures,
     };
   } catch {
     if (controller.signal.aborted && !late) return null;

@@ -3,6 +3,7 @@
 import { forget, send } from "./api.js";
 import { element } from "./dom.js";
 import { Log, describeAll } from "./log.js";
+import { Objects } from "./objects.js";
 import { Tray } from "./photos.js";
 
 const byId = (id) => document.getElementById(id);
@@ -18,6 +19,7 @@ const isRating = (action) => action.startsWith("/rate ");
 const EXAMPLES = ["What colour is it?", "How many people are there?", "Is it outdoors?"];
 
 const log = new Log(byId("log"), byId("scroller"));
+const objects = new Objects(() => log.stay());
 const tray = new Tray(byId("tray"), {
   most: Number(limits.pictures),
   bytes: Number(limits.pictureBytes),
@@ -93,7 +95,7 @@ function retry(message) {
 }
 
 function show(reply, message) {
-  log.addReply(reply.text);
+  log.addReply(reply.text, objects.add(reply.pictures, message.drawn));
   if (message.drawn.length) frames = message.drawn;
   if (isCaption(message)) describeAll(frames, reply.text);
 }
@@ -140,6 +142,7 @@ async function newChat() {
   frames = [];
   question.value = "";
   log.clear();
+  objects.clear();
   grow();
   refresh();
   settle();

@@ -60,11 +60,13 @@ export class Log {
     };
   }
 
-  addReply(text) {
+  /** Adds an answer; `seeing` is a row about the objects seen, or null. */
+  addReply(text, seeing) {
     const message = this.#message("theirs", "Glimpse: ");
     const [answer, ...remarks] = text.split("\n\n");
     for (const line of answer.split("\n")) message.append(element("p", "", line));
     for (const remark of remarks) message.append(element("p", "remark", remark));
+    if (seeing) message.append(seeing);
     this.#add(message);
   }
 
@@ -114,6 +116,11 @@ export class Log {
   clear() {
     this.log.replaceChildren();
     this.#busy(false);
+  }
+
+  /** Stays where it is, though it gets longer. */
+  stay() {
+    this.pinned = false;
   }
 
   /** A busy log is not read out, so the waiting is said apart from it. */

@@ -1,0 +1,37 @@
+"""The objects that the model sees, for programs (JSON) and in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from model.requests import SeenObject
+
+DIGITS = 3  # of scores and shares: a thousandth of a picture is a pixel or less
+# What the words of the questions do not know, or not in this sense.
+_PLURALS = {"skis": "skis", "scissors": "scissors", "broccoli": "broccoli", "mouse": "mice"}
+
+
+def as_rows(objects: Iterable[SeenObject]) -> list[dict[str, Any]]:
+    """What JSON says of objects: `{"name", "score", "box": [left, top, right, bottom]}` each."""
+    return [
+        {
+            "name": seen.name,
+            "score": round(seen.score, DIGITS),
+            "box": [round(edge, DIGITS) for edge in seen.box],
+        }
+        for seen in objects
+    ]
+
+
+def in_words(objects: Iterable[SeenObject]) -> str:
+    """Name objects, the surest first, those of a kind together: "dog, 2 people, frisbee"."""
+    # Every command is slower to start if this is imported with it.
+    from data.questions.nouns import plural
+
+    counts = Counter(seen.name for seen in objects)  # in the order in which they came
+    return ", ".join(
+        name if count == 1 else f"{count} {_PLURALS.get(name) or plural(name)}"
+        for name, count in counts.items()
+    )
