@@ -96,7 +96,7 @@ def shortened(recipe: Recipe, steps: int, pictures: int) -> Recipe:
     """The recipe as a short run by cross-entropy on cached hidden states."""
     schedule = replace(
         recipe.schedule, steps=steps, pictures=pictures, minutes=0.0, critic_from=1.0,
-        mapper_steps=steps // 10, warmup_steps=steps // 10, checkpoint_steps=steps,
+        mapper_steps=steps // 10, warmup_steps=steps // 10, checkpoint_steps=steps, implied=0,
     )  # fmt: skip
     return replace(
         recipe, schedule=schedule, samples=(), views=1, crops=False, cross_fit=False,

@@ -32,6 +32,7 @@ class Encoder:
         self.tower, self.bfloat16 = tower, bfloat16
         self.fingerprint = f"{config.kind}/{config.source}/{config.image_size}/{config.layer}"
         self.fingerprint += f"/colours-{tower.colours}" if tower.colours else ""
+        self.fingerprint += f"/detail-{config.detail_layer}" if config.detail_layer else ""
 
     @torch.inference_mode()
     def __call__(self, pictures: Sequence[Image.Image]) -> NDArray[np.float16]:
@@ -68,7 +69,7 @@ def open_features(
         DataError: A picture is missing or unreadable, or the cache is of another tower.
     """
     if team.leads:
-        with _threads(team.size * torch.get_num_threads()):
+        with all_threads(team):
             build_store(
                 folder, root, images, encoder,
                 fingerprint=encoder.fingerprint, views=views, progress=progress,
@@ -78,10 +79,10 @@ def open_features(
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Compute with this many threads: the others' cores are idle while they wait."""
+def all_threads(team: Team) -> Iterator[None]:
+    """Compute with the threads of the whole team: the others' cores are idle while they wait."""
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    torch.set_num_threads(team.size * before)
     try:
         yield
     finally:

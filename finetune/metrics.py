@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from finetune.vqa_words import DIGITS
+
 _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
 EMPTY_WORDS = frozenset(
     [
@@ -109,6 +111,49 @@ def exact(answer: str, gold: str) -> bool:
 def accuracy(answers: Sequence[str], golds: Sequence[str]) -> float:
     """Share of exact answers, 0..100."""
     return 100 * sum(map(exact, answers, golds)) / max(1, len(golds))
+
+
+def balanced_accuracy(answers: Sequence[str], golds: Sequence[str]) -> float:
+    """Mean over the gold answers' kinds of the accuracy on each, 0..100.
+
+    Of yes and no it is 50 for whoever always says the same, however many of each there are.
+    """
+    kinds = sorted({" ".join(_plain(gold)) for gold in golds})
+    parts = []
+    for kind in kinds:
+        chosen = [i for i, gold in enumerate(golds) if exact(gold, kind)]
+        parts.append(accuracy([answers[i] for i in chosen], [golds[i] for i in chosen]))
+    return sum(parts) / max(1, len(parts))
+
+
+def number_in(text: str) -> int | None:
+    """The first number in a text, in digits or as a word up to ten; None if there is none."""
+    for word in words(text):
+        digits = DIGITS.get(word, word)
+        if digits.isdigit():
+            return int(digits)
+    return None
+
+
+def count_accuracy(answers: Sequence[str], golds: Sequence[int]) -> float:
+    """Share of answers whose number is the gold one, 0..100."""
+    right = [number_in(text) == gold for text, gold in zip(answers, golds, strict=True)]
+    return 100 * sum(right) / max(1, len(golds))
+
+
+def count_error(answers: Sequence[str], golds: Sequence[int]) -> float:
+    """Mean absolute difference of counts; an answer without a number counts as 0."""
+    away = [abs((number_in(text) or 0) - gold) for text, gold in zip(answers, golds, strict=True)]
+    return sum(away) / max(1, len(golds))
+
+
+def answer_type(question: str, gold: str) -> str:
+    """What VQA calls an answer's type, where the data do not say: yes/no, number or other."""
+    answer = _plain(gold)
+    if answer in (["yes"], ["no"]):
+        return "yes/no"
+    one = len(answer) == 1 and answer != ["none"] and number_in(gold) is not None
+    return "number" if one or words(question)[:2] == ["how", "many"] else "other"
 
 
 def majority_accuracy(golds: Sequence[str]) -> float:

@@ -16,14 +16,24 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from data.objects import read_objects
 from data.questions import QuestionMaker
-from data.records import DataError, QuestionRecord, read_pictures, read_questions
+from data.questions.from_boxes import BoxQuestions
+from data.records import (
+    DataError,
+    QuestionRecord,
+    question_of,
+    read_pictures,
+    read_questions,
+    rows_of,
+)
 from finetune.packing import Group, Segment
-from finetune.recipe import Recipe, Source
+from finetune.recipe import ObjectSources, Recipe, Source
 from model.prompts import CAPTION_PROMPT, question_prompt
 
 Tokens = Callable[[str], list[int]]
 T = TypeVar("T")
+IMPLIED_DROPOUT = 0.2  # of the tags that a text implies
 _POLAR = ("yes", "no")
 _ABSENT = ("no", "none", "nothing", "0", "zero")
 _SIDES = re.compile(r"\b(left|right)\b", re.IGNORECASE)
@@ -40,6 +50,9 @@ class Visit:
         draw: Chooses the picture's view or crop, and the hidden positions; 0..1.
         sided: Whether a text speaks of left or right, so that no mirrored view will do.
         dropout: Share of the prefix positions that are hidden.
+        whole: Whether the picture is seen whole, since a crop may lack what a text is about.
+        implied: Without a picture, a text whose words the tags of the prefix name; all its other
+            positions are hidden then.
     """
 
     image: str | None
@@ -47,6 +60,8 @@ class Visit:
     draw: float = 0.0
     sided: bool = False
     dropout: float = 0.0
+    whole: bool = False
+    implied: str = ""
 
     def kept(self, positions: int) -> Tensor:
         """Which of a prefix's positions are not hidden: bool (P), the same for the same draw."""
@@ -54,8 +69,8 @@ class Visit:
         return torch.rand(positions, generator=chance) >= self.dropout
 
     def view(self, count: int) -> int:
-        """Which of `count` cached views is seen; odd ones are mirrored (data/views.py)."""
-        choices = range(0, count, 2 if self.sided else 1)
+        """Which of `count` cached views is seen; odd ones are mirrored, crops come after two."""
+        choices = range(0, min(count, 2) if self.whole else count, 2 if self.sided else 1)
         return choices[int(self.draw * len(choices))]
 
 
@@ -69,6 +84,7 @@ class Learnable:
         questions: Questions that people asked and answered.
         polar: Questions derived from captions whose answer is yes or no.
         open: The other derived questions.
+        boxes: Questions made from the boxes of objects.
     """
 
     image: str
@@ -76,6 +92,7 @@ class Learnable:
     questions: Sequence[QuestionRecord]
     polar: Sequence[QuestionRecord]
     open: Sequence[QuestionRecord]
+    boxes: Sequence[QuestionRecord] = ()
 
 
 class Mixture:
@@ -93,7 +110,8 @@ class Mixture:
 
     def __init__(self, recipe: Recipe, root: Path, tokens: Tokens, target: Tokens) -> None:
         self.recipe, self._tokens, self._target = recipe, tokens, target
-        self.sources = [(source, read_source(source, root)) for source in recipe.sources]
+        self.sources = [(it, read_source(it, root, recipe.objects)) for it in recipe.sources]
+        self._implied = [(it, read_implied(root / it.file)) for it in recipe.implied]
         self.texts = read_questions(root / recipe.text_only) if recipe.text_only else []
         deriving = [(source.share, items) for source, items in self.sources if source.derived]
         asked = [(share, [i for i in items if i.polar or i.open]) for share, items in deriving]
@@ -139,7 +157,22 @@ class Mixture:
         people = chance.sample(self.texts, min(texts - unseen, len(self.texts)))
         alone = [self._question(record, chance) for record in people]
         alone.extend(self._unseen(chance) for _ in range(unseen))
+        visits.extend(self._imply(chance) for _ in range(self.recipe.schedule.implied))
         return visits + [Visit(None, Group((text,), has_picture=False)) for text in alone]
+
+    def _imply(self, chance: random.Random) -> Visit:
+        """Texts without a picture, behind the tags that their words imply."""
+        shares = [texts.share for texts, _ in self._implied]
+        texts, rows = chance.choices(self._implied, shares)[0]
+        row = chance.choice(rows)
+        if isinstance(row, QuestionRecord):
+            answer = row.answers[0][0]
+            learnt, implied = [self._question(row, chance)], f"{row.question} {answer}"
+        else:
+            said = _some(row, texts.texts, chance)
+            learnt, implied = [self._caption(text) for text in said], " ".join(said)
+        group = Group(fill(learnt, self.recipe.text_tokens), has_picture=True)
+        return Visit(None, group, chance.random(), dropout=IMPLIED_DROPOUT, implied=implied)
 
     def _unseen(self, chance: random.Random) -> Segment:
         """A derived question whose picture is not shown."""
@@ -151,15 +184,18 @@ class Mixture:
     def _visit(self, source: Source, item: Learnable, chance: random.Random) -> Visit:
         captions = _some(item.captions, source.captions, chance)
         people = _some(item.questions, source.questions, chance)
-        asked = [*people, *_derived(item, source.derived, chance)]
-        sided = any(
-            _SIDES.search(text) for text in [*captions, *(record.question for record in asked)]
-        )
+        boxes = _some(item.boxes, source.boxes, chance)
+        asked = [*people, *boxes, *_derived(item, source.derived, chance)]
+        said = [*captions, *(it.question for it in asked)]
+        said += [answer for it in asked for answer, _ in it.answers]
+        sided = any(_SIDES.search(text) for text in said)
         texts = [self._caption(text) for text in captions]
         texts.extend(self._question(record, chance) for record in asked)
         chance.shuffle(texts)
         group = Group(fill(texts, self.recipe.text_tokens), has_picture=True)
-        return Visit(item.image, group, chance.random(), sided, source.prefix_dropout)
+        return Visit(
+            item.image, group, chance.random(), sided, source.prefix_dropout, whole=bool(boxes)
+        )
 
     def _caption(self, caption: str) -> Segment:
         return Segment(tuple(self._tokens(CAPTION_PROMPT)), tuple(self._target(caption)))
@@ -180,7 +216,30 @@ class Mixture:
         return Segment(tuple(prompt), tuple(self._target(answer)), weight)
 
 
-def read_source(source: Source, root: Path) -> list[Learnable]:
+def read_implied(path: Path) -> list[Sequence[str] | QuestionRecord]:
+    """The captions, or the question, of each row of a file without pictures.
+
+    A question whose answer is "no" or "none" is left out: what it names is not there.
+
+    Raises:
+        DataError: The file is missing, damaged or empty.
+    """
+    rows: list[Sequence[str] | QuestionRecord] = []
+    for row in rows_of(path):
+        if "captions" in row:
+            rows.append(row.texts("captions"))
+        elif (question := question_of(row)) and question.answers[0][0] not in _ABSENT:
+            rows.append(question)
+    if not rows:
+        raise DataError(f"The file {path} holds no captions or questions to learn.")
+    return rows
+
+
+def read_source(
+    source: Source,
+    root: Path,
+    objects: ObjectSources = ObjectSources(),  # noqa: B008 - frozen
+) -> list[Learnable]:
     """The pictures of a source that have something to learn, with derived questions if asked for.
 
     Raises:
@@ -191,8 +250,10 @@ def read_source(source: Source, root: Path) -> list[Learnable]:
     records = read_pictures(files, root / source.images, where, source.prefix)
     captions = {str(record.image): record.captions for record in records if record.captions}
     maker = QuestionMaker(captions) if source.derived else None
+    names = [record.image.relative_to(root / source.images).as_posix() for record in records]
+    boxes = _from_boxes(source, root, objects, names)
     items = []
-    for record in records:
+    for record, name in zip(records, names, strict=True):
         derived = maker.questions(str(record.image)) if maker and record.captions else []
         made = [QuestionRecord(d.question, ((d.answer, 1),), d.kind) for d in derived]
         items.append(
@@ -202,12 +263,28 @@ def read_source(source: Source, root: Path) -> list[Learnable]:
                 record.questions if source.questions else (),
                 [q for q in made if q.answers[0][0] in _POLAR],
                 [q for q in made if q.answers[0][0] not in _POLAR],
+                boxes.get(name, ()),
             )
         )
-    items = [item for item in items if item.captions or item.questions or item.polar or item.open]
+    items = [it for it in items if it.captions or it.questions or it.polar or it.open or it.boxes]
     if not items:
         raise DataError(f"The source {source.name!r} of the recipe holds no pictures to learn.")
     return items
+
+
+def _from_boxes(
+    source: Source, root: Path, objects: ObjectSources, names: Sequence[str]
+) -> dict[str, list[QuestionRecord]]:
+    """Questions from boxes about the pictures of a source, by name; none if it asks for none."""
+    if not source.boxes:
+        return {}
+    folder = (root / source.images).parent
+    people = folder / "objects.jsonl"
+    counted = people.is_file() and folder.relative_to(root).as_posix() not in objects.masks
+    known = set(names)
+    seen = read_objects(folder / "detections.jsonl", people if counted else None)
+    maker = BoxQuestions({name: it for name, it in seen.items() if name in known})
+    return {name: maker.questions(name) for name in seen if name in known}
 
 
 def taken_for_granted(questions: Sequence[QuestionRecord]) -> list[str]:

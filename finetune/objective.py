@@ -9,7 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from finetune.adapting import Learner
+from finetune.implied import ImpliedTags
 from finetune.mixture import Visit
+from finetune.objects import CrossFittedObjects
 from finetune.packing import pack
 from finetune.sights import Sight
 from finetune.words import CrossFittedWords
@@ -25,7 +27,14 @@ class Objective:
         sight: Gives hidden states of the pictures.
         words: Gives the words of training pictures, as if those were new; else the mapper's own
             detector does.
+
+    Attributes:
+        objects: Likewise gives objects, if there is an object head.
+        implied: Gives the tags that texts without a picture imply.
     """
+
+    objects: CrossFittedObjects | None = None
+    implied: ImpliedTags | None = None
 
     def __init__(
         self, learner: Learner, sight: Sight, words: CrossFittedWords | None = None
@@ -59,7 +68,7 @@ class Objective:
         return (losses * packed.weights).sum()
 
     def prefix(self, visits: Sequence[Visit]) -> Tensor:
-        """Prefixes (pictures, P, C) of the visits that have a picture.
+        """Prefixes (pictures, P, C) of the visits that have a picture, or tags without one.
 
         While the mapper learns, a position that a visit hides holds its place and no content. It
         must not be 0: a first position of 0 stays so in every layer, where the gradient of the
@@ -67,10 +76,25 @@ class Objective:
         """
         vlm = self.learner.vlm
         seen = [visit for visit in visits if visit.image is not None]
-        hidden = vlm.tower.complete(self.sight(seen).to(vlm.device).float())
-        words = self.words(seen, hidden) if self.words else None
-        prefix: Tensor = vlm.mapper(hidden, words)
-        if vlm.mapper.training:
-            kept = torch.stack([visit.kept(prefix.shape[1]) for visit in seen]).to(vlm.device)
-            prefix = torch.where(kept[..., None], prefix, vlm.mapper.places)
+        told = [visit for visit in visits if visit.implied]
+        prefixes: dict[int, Tensor] = {}
+        if seen:
+            hidden = vlm.tower.complete(self.sight(seen).to(vlm.device).float())
+            words = self.words(seen, hidden) if self.words else None
+            facts = self.objects(seen, hidden) if self.objects else None
+            prefix = self._kept(vlm.mapper(hidden, words, facts), seen)
+            prefixes |= {id(visit): row for visit, row in zip(seen, prefix, strict=True)}
+        if told:
+            assert self.implied is not None
+            prefix = vlm.mapper.tags_alone(*self.implied(told))
+            prefix = self._kept(prefix, told)
+            prefixes |= {id(visit): row for visit, row in zip(told, prefix, strict=True)}
+        return torch.stack([prefixes[id(visit)] for visit in visits if id(visit) in prefixes])
+
+    def _kept(self, prefix: Tensor, visits: Sequence[Visit]) -> Tensor:
+        """Prefixes without the positions that the visits hide while the mapper learns."""
+        mapper = self.learner.vlm.mapper
+        if mapper.training:
+            kept = torch.stack([visit.kept(prefix.shape[1]) for visit in visits])
+            prefix = torch.where(kept.to(prefix.device)[..., None], prefix, mapper.places)
         return prefix.float()

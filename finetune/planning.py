@@ -6,19 +6,24 @@ import math
 import resource
 import shutil
 import sys
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
 from finetune.fewer import FewFeatures
 from finetune.mixture import Learnable
+from finetune.objects import FILE as OBJECTS
+from finetune.objects import Labels, fit_objects
 from finetune.recipe import Recipe, Source
 from finetune.train import Trainer
 
 MEASURED = 2  # steps of each kind that are timed, after one that warms up
+BOXED = 64  # pictures that stand for all where the object head is fitted
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class Plan:
         feature_bytes: Size of their hidden states on the disk, in all views.
         free_bytes: What is free on the disk of the run.
         encoding_seconds: How long encoding takes if none are cached.
+        boxed: Pictures that the object head is fitted to; 0 if it is not.
+        boxed_seconds: How long that takes, before the first step.
         steps: Optimiser steps until the run ends.
         step_seconds: How long a step takes.
         critic_seconds: How long a self-critical step takes; 0 if there are none.
@@ -74,6 +81,8 @@ class Plan:
     feature_bytes: int
     free_bytes: int
     encoding_seconds: float
+    boxed: int
+    boxed_seconds: float
     steps: int
     step_seconds: float
     critic_seconds: float
@@ -91,8 +100,10 @@ def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
         RecipeError, DataError, ProfileError, WeightsError, TrainingError: One plain sentence each.
     """
     few = FewFeatures(recipe, root)
-    trainer = Trainer(recipe, root, run, features=few)
-    trainer.begin()
+    with TemporaryDirectory() as scratch:
+        trainer = Trainer(recipe, root, Path(scratch), features=few)
+        boxed, boxed_seconds = _fit_to_few(trainer)
+        trainer.begin()
     if recipe.compiled:
         trainer.learner.compile()
     schedule = recipe.schedule
@@ -115,6 +126,8 @@ def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
         few.bytes * few.images * recipe.views,
         shutil.disk_usage(next(p for p in [run, *run.absolute().parents] if p.exists())).free,
         few.seconds * few.images * recipe.views / trainer.team.size,
+        boxed,
+        boxed_seconds / trainer.team.size,
         steps,
         plain,
         judged,
@@ -124,6 +137,29 @@ def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
         trainer.team.size,
         trainer.warnings,
     )
+
+
+def _fit_to_few(trainer: Trainer) -> tuple[int, float]:
+    """Fit the object head to a few pictures, so that the trainer finds one when it begins.
+
+    Returns:
+        How many pictures there are to fit it to, and how many seconds that would take.
+    """
+    recipe, store = trainer.recipe, trainer.store
+    if store is None or not recipe.objects.folders:
+        return 0, 0.0
+    classes = trainer.profile.mapper.object_classes
+    labels = Labels.read(recipe.objects, trainer.root, trainer.mixture.images, classes)
+    names = sorted(labels.seen)
+    names = names[:: max(1, len(names) // BOXED)][:BOXED]
+    few = replace(labels, seen={name: labels.seen[name] for name in names})
+    seconds = 0.0
+    for epochs in (1, MEASURED):  # the first time warms up
+        briefly = replace(recipe, objects=replace(recipe.objects, epochs=epochs))
+        start = time.monotonic()
+        fit_objects(trainer.vlm, store, few, briefly, trainer.run / OBJECTS)
+        seconds = (time.monotonic() - start) / epochs / len(names)
+    return len(labels.seen), seconds * recipe.objects.epochs * len(labels.seen)
 
 
 def _timed(trainer: Trainer, step: int) -> float:
@@ -156,7 +192,7 @@ def _source(recipe: Recipe, source: Source, items: Sequence[Learnable], steps: i
         source.name,
         len(items),
         sum(len(item.captions) for item in items),
-        sum(len(item.questions) + len(item.polar) + len(item.open) for item in items),
+        sum(len(it.questions) + len(it.polar) + len(it.open) + len(it.boxes) for it in items),
         steps * recipe.schedule.pictures * share / len(items),
     )
 

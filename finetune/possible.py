@@ -33,8 +33,10 @@ def problems(recipe: Recipe) -> Iterator[str]:
     if recipe.lora.dropout >= 1:
         yield "dropout in [lora] must be below 1"
     for source in recipe.sources:
-        if not source.captions + source.questions + source.derived:
+        if not source.captions + source.questions + source.derived + source.boxes:
             yield f"the source {source.name!r} asks for no captions, questions or derived ones"
+        if source.boxes and not recipe.objects.folders:
+            yield f"boxes of the source {source.name!r} needs folders in [objects]"
         if source.prefix_dropout >= 1:
             yield f"prefix_dropout of the source {source.name!r} must be below 1"
         yield from _split(source)
@@ -42,6 +44,7 @@ def problems(recipe: Recipe) -> Iterator[str]:
         yield from _below_one(sample, "pictures")
         yield from _split(sample)
     yield from _of_stages(recipe.schedule)
+    yield from _of_objects(recipe)
 
 
 def _of_schedule(schedule: Schedule, continues: bool) -> Iterator[str]:
@@ -67,6 +70,22 @@ def _of_texts(recipe: Recipe) -> Iterator[str]:
         yield "derived_texts needs a source with derived questions"
     if schedule.texts and not (recipe.text_only or schedule.derived_texts):
         yield "texts without a picture need a file of them, text_only, or derived_texts"
+
+
+def _of_objects(recipe: Recipe) -> Iterator[str]:
+    folders, masks = recipe.objects.folders, recipe.objects.masks
+    for name, value in (("folders", folders), ("masks", masks)):
+        if value and not _names(value):
+            yield f"{name} in [objects] should be a list of names"
+    if not set(masks) <= set(folders):
+        yield "masks in [objects] should be some of its folders"
+    yield from _below_one(recipe.objects, "epochs")
+    for texts in recipe.implied:
+        yield from _below_one(texts, "texts")
+    if recipe.schedule.implied and not any(texts.share for texts in recipe.implied):
+        yield "implied in [schedule] needs [[implied]] with a share"
+    if recipe.schedule.implied and not (recipe.cross_fit and folders):
+        yield "implied in [schedule] needs cross_fit = true, and folders in [objects]"
 
 
 def _of_stages(schedule: Schedule) -> Iterator[str]:

@@ -37,6 +37,8 @@ class Source:
         prefix: Only pictures whose file name starts with it are taken.
         prefix_dropout: Share of the prefix positions, tags included, that are hidden at a visit,
             so that few pictures are not learnt by heart (PatchDropout, arXiv 2208.07220).
+        boxes: Questions made from the boxes of objects, learnt at one visit; needs [objects]. A
+            picture that is asked some is seen whole, for a crop may lack what they are about.
     """
 
     name: str
@@ -50,6 +52,38 @@ class Source:
     split: str = ""
     prefix: str = ""
     prefix_dropout: float = 0.0
+    boxes: int = 0
+
+
+@dataclass(frozen=True)
+class ObjectSources:
+    """What the object head is fitted to; without folders it is not.
+
+    Attributes:
+        folders: Folders of the data folder that hold `images` and `detections.jsonl`, and perhaps
+            people's `objects.jsonl`.
+        masks: Those whose `objects.jsonl` holds the shares of the picture that classes cover.
+        epochs: How often each picture is seen.
+    """
+
+    folders: tuple[str, ...] = ()
+    masks: tuple[str, ...] = ()
+    epochs: int = 8
+
+
+@dataclass(frozen=True)
+class ImpliedTexts:
+    """Captions or questions without pictures, learnt behind the tags that their words imply.
+
+    Attributes:
+        file: JSON lines of `captions`, or of `question` and `answer`; plain or .gz.
+        share: How much of the schedule's `implied` goes here; shares are relative to each other.
+        texts: Most texts of one row that are learnt at once.
+    """
+
+    file: str
+    share: float = 1.0
+    texts: int = 2
 
 
 @dataclass(frozen=True)
@@ -96,6 +130,7 @@ class Schedule:
             more of people's than the file of `text_only` holds.
         derived_texts: Share of those that are derived from captions, not asked by people, so that
             the language prior knows such questions as well.
+        implied: Rows of `[[implied]]` in one step: texts behind the tags that their words imply.
         mapper_rate: Peak learning rate of the mapper.
         lora_rate: Peak learning rate of LoRA.
         tower_rate: Peak learning rate of the tower's last blocks, if those learn.
@@ -130,6 +165,7 @@ class Schedule:
     accumulate: int = 1
     texts: int = 0
     derived_texts: float = 0.0
+    implied: int = 0
     mapper_rate: float = 1e-3
     lora_rate: float = 4e-4
     tower_rate: float = 1e-5
@@ -159,6 +195,8 @@ class Recipe:
         sources: What to learn from.
         lora: Low-rank adaptation of the language model.
         samples: What to say something about at every checkpoint.
+        objects: What the object head is fitted to.
+        implied: Texts without pictures that are learnt behind the tags that they imply.
         text_only: JSON lines of questions without pictures, for the language prior; "" for none.
         views: Cached views of each picture: itself, mirrored, and random crops of it.
         crops: Encode a new random crop at each visit; views are then cached for word tags only.
@@ -179,6 +217,8 @@ class Recipe:
     sources: tuple[Source, ...]
     lora: Lora = field(default_factory=Lora)
     samples: tuple[Samples, ...] = ()
+    objects: ObjectSources = field(default_factory=ObjectSources)
+    implied: tuple[ImpliedTexts, ...] = ()
     text_only: str = ""
     views: int = 1
     crops: bool = False
@@ -240,6 +280,10 @@ def recipe_from_table(table: dict[str, Any], path: Path) -> Recipe:
         "lora": _section(Lora, values.pop("lora", {}), f"[lora] of {path.name}"),
         "sources": _sections(Source, values.pop("sources", []), f"[[sources]] of {path.name}"),
         "samples": _sections(Samples, values.pop("samples", []), f"[[samples]] of {path.name}"),
+        "objects": _section(ObjectSources, values.pop("objects", {}), f"[objects] of {path.name}"),
+        "implied": _sections(
+            ImpliedTexts, values.pop("implied", []), f"[[implied]] of {path.name}"
+        ),
     }
     plain = build(_Plain, values, path.name)
     beside = path.parent / plain.profile

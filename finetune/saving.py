@@ -14,7 +14,8 @@ from finetune.recipe import Recipe, answering
 from model.adapter import adapter_state, read_card, save_adapter
 from model.profile import Profile, save_profile
 
-_DETECTOR, _NAMES = "mapper.words.detector.", "mapper.words.names.weight"
+_NAMES = "mapper.words.names.weight"
+_FITTED = ("mapper.words.detector.", "mapper.objects.head.")  # apart from what the run learns
 
 
 def save_result(
@@ -42,6 +43,8 @@ def save_result(
     facts: dict[str, Any] = {"training": training}
     if learner.vlm.mapper.words:
         facts["words"] = {"vocabulary": progress.vocabulary}
+    if learner.vlm.mapper.objects:
+        facts["objects"] = {"names": list(learner.vlm.object_names)}
     if recipe.continues:
         before = read_card(profile.adapter_folder, profile)
         training["after"] = before.get("training", {})
@@ -71,10 +74,10 @@ def with_start(
         share: How much these count, 0..1.
         words: What the run's word detector names.
         before: What it named at the start; the names of words are averaged word by word, and the
-            detector is the run's own.
+            detectors of words and objects are the run's own.
     """
     mixed = {
-        key: value if key.startswith(_DETECTOR) or key == _NAMES
+        key: value if key.startswith(_FITTED) or key == _NAMES
         else torch.lerp(value.float(), start[key].to(value.device).float(), share).to(value.dtype)
         for key, value in state.items()
     }  # fmt: skip

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from data.features import FeatureStore
-from data.views import see_crop
+from data.views import see, see_crop
 from finetune.encoding import Encoder
 from finetune.mixture import Visit
 from finetune.recipe import Recipe
@@ -68,7 +68,7 @@ class RandomCrops:
 
     def __init__(self, root: Path, encoder: Encoder) -> None:
         self._root, self._encoder = root, encoder
-        self._seen: dict[tuple[str | None, float, bool], Tensor] = {}
+        self._seen: dict[tuple[str | None, float, bool, bool], Tensor] = {}
 
     def __call__(self, visits: Sequence[Visit]) -> Tensor:
         """Visits → hidden states (visits, states, D).
@@ -76,7 +76,7 @@ class RandomCrops:
         Raises:
             DataError: A picture is missing or cannot be decoded.
         """
-        keys = [(visit.image, visit.draw, visit.sided) for visit in visits]
+        keys = [(visit.image, visit.draw, visit.sided, visit.whole) for visit in visits]
         if not any(key in self._seen for key in keys):  # a new step; else captions are judged
             self._seen.clear()
         new = {key: v for key, v in zip(keys, visits, strict=True) if key not in self._seen}
@@ -113,4 +113,6 @@ class LearningCrops:
 def _crop(root: Path, visit: Visit) -> Image.Image:
     chance = random.Random(f"{visit.image}:{visit.draw}")
     mirrored = chance.random() < 0.5 and not visit.sided
+    if visit.whole:
+        return see(root / str(visit.image), str(visit.image), view=int(mirrored))
     return see_crop(root / str(visit.image), chance, mirrored)

@@ -26,10 +26,13 @@ from finetune.adapting import Average, Learner
 from finetune.board import Board
 from finetune.checkpoint import Checkpoint
 from finetune.critic import Critic
-from finetune.encoding import Encoder, Opens, open_features
+from finetune.encoding import Encoder, Opens, all_threads, open_features
 from finetune.errors import TrainingError
+from finetune.implied import ImpliedTags
 from finetune.mixture import Mixture, Visit
 from finetune.objective import Objective
+from finetune.objects import FILE as OBJECTS
+from finetune.objects import NO_HEAD, Labels, fit_objects, name_objects, open_objects, told_of
 from finetune.optimiser import Optimiser
 from finetune.precision import computes_bfloat16
 from finetune.progress import Progress, Said, StepReport
@@ -47,6 +50,7 @@ __all__ = ["Said", "StepReport", "Trainer", "TrainingError"]
 log = logging.getLogger(__name__)
 AVERAGE_EVERY = 20
 LOG_EVERY = 20
+NO_OBJECTS = "objects in [mapper] need [objects] in the recipe, or an adapter to go on from."
 
 
 class Trainer:
@@ -80,7 +84,7 @@ class Trainer:
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.team = Team.join()
-        self.recipe, self.run, self.report = recipe, run, report
+        self.recipe, self.root, self.run, self.report = recipe, root, run, report
         self.profile = load_profile(recipe.profile)
         self.vlm = load_base(self.profile)
         bfloat16 = computes_bfloat16(recipe, self.team.device)
@@ -96,8 +100,10 @@ class Trainer:
                 open_features, features or run / "features", root,
                 views=recipe.views, team=self.team, progress=encoding,
             )  # fmt: skip
-        tagged = self.vlm.mapper.words is not None
-        images = self.mixture.told if recipe.crops else self.mixture.images
+        mapper = self.vlm.mapper
+        tagged = mapper.words is not None or mapper.objects is not None
+        few = recipe.crops and not recipe.objects.folders
+        images = self.mixture.told if few else self.mixture.images
         self.store = features(images, encoder) if tagged or not recipe.crops else None
         self.objective = Objective(self.learner, open_sight(recipe, root, encoder, self.store))
         self.critic = Critic(self.objective, self.mixture.captions, recipe.schedule)
@@ -119,6 +125,8 @@ class Trainer:
         if resume:
             self.checkpoint.load(*state)
         self.begin(resume)
+        if self.vlm.mapper.objects and not self.vlm.object_names:
+            raise TrainingError(NO_OBJECTS)
         self.run.mkdir(parents=True, exist_ok=True)
         self.learner.train()
         if self.recipe.compiled:
@@ -171,6 +179,9 @@ class Trainer:
         fits = not resumed and (self.recipe.refit_words or not goes_on)
         if goes_on:
             self._go_on()
+        if self.recipe.continues:
+            card = read_card(self.profile.adapter_folder, self.profile)
+            self.vlm.object_names = tuple(card.get("objects", {}).get("names", []))
         if fits or self.recipe.cross_fit:
             told, known = (self.mixture.captions, self.mixture.mentions), self.progress.vocabulary
             examples = WordExamples.of(self.vlm, self.store, *told)
@@ -178,7 +189,44 @@ class Trainer:
                 self.progress.vocabulary = known = fit_words(self.vlm, examples, seed, known)
             if self.recipe.cross_fit:
                 self.objective.words = CrossFittedWords(self.vlm, examples, known, seed)
+        if self.recipe.objects.folders:
+            self._see_objects(resumed)
+        if self.recipe.schedule.implied:
+            self._imply()
         self.team.follow(self._shared())
+
+    def _see_objects(self, resumed: bool) -> None:
+        """Fit the object head, or read what was fitted before."""
+        labels = Labels.read(
+            self.recipe.objects, self.root, self.mixture.images, self.profile.mapper.object_classes
+        )
+        path = self.run / OBJECTS
+        if self.store is None or self.vlm.mapper.objects is None:
+            raise TrainingError(NO_HEAD)
+        if self.team.leads and not path.is_file():
+            with all_threads(self.team):
+                fit_objects(self.vlm, self.store, labels, self.recipe, path)
+        self.team.wait()
+        if self.vlm.object_names != labels.names and not resumed:
+            name_objects(self.vlm, labels.names)
+        self.vlm.object_names = labels.names
+        self.objective.objects = open_objects(self.vlm, path, list(labels.seen))
+
+    def _imply(self) -> None:
+        """Learn what tags the detectors give to pictures of which captions say this or that."""
+        words, objects, store = self.objective.words, self.objective.objects, self.store
+        if words is None or objects is None or store is None:
+            raise TrainingError("implied texts need cross_fit, and an object head in [objects].")
+        captions = self.mixture.captions
+        images = [image for image in sorted(captions) if image in store.rows]
+        logits, facts = told_of(self.vlm, store, images, words, objects)
+        self.objective.implied = ImpliedTags(
+            {image: captions[image] for image in images},
+            logits,
+            facts,
+            self.progress.vocabulary,
+            self.vlm.object_names,
+        )
 
     def _shared(self) -> list[torch.Tensor]:
         """What must be the same in every process, though each has made it by itself."""

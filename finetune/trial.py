@@ -89,7 +89,7 @@ def plainly(main: Callable[[], int]) -> int:
 def _write_profile(run: Path, base: str) -> str:
     """The base's profile with the adapter that the run will write."""
     profile = load_profile(base)
-    mapper = replace(profile.mapper, words=0)  # nothing here has captions to learn them from
+    mapper = replace(profile.mapper, words=0, objects=0)  # nothing here to learn either from
     path = (run / "profile.toml").resolve()
     save_profile(replace(profile, name=run.name, adapter="adapter", mapper=mapper), path)
     return str(path)

@@ -175,9 +175,13 @@ class CrossFittedWords:
     @torch.no_grad()
     def __call__(self, visits: Sequence[Visit], hidden: Tensor) -> Tensor:
         """Hidden states (visits, 1 + G², D) → logits of words (visits, V)."""
-        whole = hidden[:, 0, : self._size]
+        return self.of([str(visit.image) for visit in visits], hidden[:, 0, : self._size])
+
+    @torch.no_grad()
+    def of(self, images: Sequence[str], whole: Tensor) -> Tensor:
+        """Global states (pictures, D), by their pictures' names → logits of words (pictures, V)."""
         logits: Tensor = self._own(whole).float()
-        folds = [self._fold.get(str(visit.image)) for visit in visits]
+        folds = [self._fold.get(image) for image in images]
         for fold, detector in enumerate(self._detectors):
             rows = [row for row, each in enumerate(folds) if each == fold]
             if rows:
@@ -195,7 +199,7 @@ def frequent_words(groups: Sequence[Sequence[Sequence[str]]], size: int) -> list
     """
     shares: dict[str, float] = {}
     for pictures in groups:
-        counts = Counter(word for texts in pictures for word in _content(" ".join(texts)))
+        counts = Counter(word for texts in pictures for word in words_in(" ".join(texts)))
         for word, count in counts.items():
             shares[word] = shares.get(word, 0.0) + count / len(pictures)
     return sorted(shares, key=lambda word: (-shares[word], word))[:size]
@@ -206,7 +210,7 @@ def word_targets(pictures: Sequence[Sequence[str]], vocabulary: Sequence[str]) -
     column = {word: index for index, word in enumerate(vocabulary)}
     targets = torch.zeros(len(pictures), len(vocabulary))
     for row, texts in enumerate(pictures):
-        said = Counter(word for text in texts for word in _content(text))
+        said = Counter(word for text in texts for word in words_in(text))
         for word, count in said.items():
             if word in column:
                 targets[row, column[word]] = SAID_ONCE if count == 1 else 1.0
@@ -260,5 +264,6 @@ def _pooled(vlm: PrefixVLM, store: FeatureStore, images: Sequence[str]) -> Tenso
     return torch.stack(pooled)
 
 
-def _content(text: str) -> set[str]:
+def words_in(text: str) -> set[str]:
+    """The words of a text that name something."""
     return set(_WORD.findall(text.lower())) - EMPTY_WORDS - _POINTLESS

@@ -27,7 +27,9 @@ PEAKS = 48  # cells looked at for boxes in one picture
 OVERLAP = 0.55  # intersection over union from which two boxes of a class are one object
 COUNTED = 0.4  # score from which a box counts
 MOST = 10  # objects told of a picture
+INSIDE = 0.6  # share of a box inside another from which only the surer one is told
 UNLIKELY = -6.0  # logit of a class in a cell, at first
+Corners = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -209,19 +211,28 @@ def told(boxes: Boxes, picture: Tensor, names: Sequence[str]) -> list[tuple[Seen
     """
     seen: list[tuple[SeenObject, ...]] = []
     for row in range(len(picture)):
-        objects = []
-        shown: set[int] = set()
+        objects: list[SeenObject] = []
         of = (part[row].tolist() for part in (boxes.classes, boxes.scores, boxes.corners))
-        for number, score, corners in zip(*of, strict=True):
+        for number, score, (left, top, right, bottom) in zip(*of, strict=True):
             there = float(picture[row, number])
+            if not score or there < 0.5:
+                continue
+            found = SeenObject(names[number], there, (left, top, right, bottom))
+            same = [it.box for it in objects if it.name == found.name]
             # The surest box of what is surely there is told, however faint it is.
-            if score and there >= 0.5 and (score >= COUNTED or number not in shown):
-                shown.add(number)
-                left, top, right, bottom = corners
-                objects.append(SeenObject(names[number], there, (left, top, right, bottom)))
+            if not same or (score >= COUNTED and not any(_shared(found.box, it) for it in same)):
+                objects.append(found)
         objects.sort(key=lambda it: -it.score)
         seen.append(tuple(objects[:MOST]))
     return seen
+
+
+def _shared(one: Corners, other: Corners) -> bool:
+    """Whether most of one box lies in another, or the other way round."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    areas = ((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return width > 0 and height > 0 and width * height > INSIDE * min(areas)
 
 
 def _without_doubles(scores: Tensor, classes: Tensor, corners: Tensor) -> Tensor:

@@ -77,7 +77,7 @@ class EngineLimits:
         batch: Most computed together.
         workers: Threads that compute side by side.
         pictures: Most encoded pictures kept for follow-up questions.
-        bytes: Most memory that they take (2.3 MB each with the starter, 15 with ViT-B/16).
+        bytes: Most memory that they take (2.8 MB each with the starter, 15 with ViT-B/16).
     """
 
     queue: int = 64

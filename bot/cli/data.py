@@ -176,6 +176,25 @@ def vqav2(
 
 
 @data.command(
+    "coco-objects",
+    epilog="Example: glimpse data coco-objects instances_train2014.json instances_val2014.json "
+    "--to ~/datasets/vqav2",
+    short_help="COCO's boxes of objects, beside VQA v2's pictures.",
+)
+@click.argument("instances", type=_file, nargs=-1, required=True)
+@common
+def coco_objects(instances: tuple[Path, ...], *, to: Path, limit: int | None, strict: bool) -> None:
+    """Add people's boxes of objects to a folder that holds pictures of COCO.
+
+    INSTANCES are instances_train2014.json, instances_val2014.json or both, from COCO's archive of
+    annotations. --to names the folder that `glimpse data vqav2` has filled.
+    """
+    from data.prepare import prepare_objects
+
+    _tell(lambda wish: prepare_objects(wish, instances), (to, limit, strict))
+
+
+@data.command(
     "jsonl",
     epilog="Example: glimpse data jsonl --rows mine.jsonl --images photos --to ~/datasets/mine",
     short_help="Your own pictures, as JSON lines.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from data.prepare.tally import Tally
 from data.prepare.writing import (
     Manifest,
     Report,
+    Sink,
     fingerprints,
     locked,
     sentences_for_disk,
@@ -98,16 +99,11 @@ class Job:
             manifest = Manifest.of(wish.target, self.name)
             if manifest.still_true(plan, self.file) and self.folders.linked(wish.target):
                 counts, warnings = manifest.values["counts"], tuple(manifest.values["warnings"])
-                if not (wish.strict and warnings) and self._all_there(wish.target):
+                if not (wish.strict and warnings) and all_there(wish.target, self.file):
                     return Prepared(wish.target, counts, warnings, True)
             self.folders.check_place(wish.target, manifest.ours)
             manifest.check_free(self.file, self.sources)
             return self._write(wish, plan, manifest)
-
-    def _all_there(self, target: Path) -> bool:
-        """Whether every picture that was found then is still a file."""
-        images = {str(row["image"]) for row in read_rows(target / self.file)}
-        return all((target / IMAGES / image).is_file() for image in images)
 
     def _plan(self, wish: Wish) -> dict[str, Any]:
         """Everything that decides the outcome; made before anything is written."""
@@ -126,17 +122,8 @@ class Job:
             with writing(wish.target / self.file) as sink:
                 for row in self._found(tally):
                     sink.write(row)
-                warnings = self._judge(tally, wish)
-                manifest.stage(
-                    {
-                        "plan": plan,
-                        "files": {self.file: sink.digest()},
-                        "counts": tally.counts(),
-                        "expected": tally.expected,
-                        "problems": tally.notes(),
-                        "warnings": warnings,
-                    }
-                )
+                warnings = judged(tally, wish)
+                manifest.stage(outcome(plan, tally, warnings, [sink]))
         except BaseException:
             if not (self.folders.saved and (wish.target / IMAGES).exists()):
                 manifest.abandon()  # else what was fetched serves the next try
@@ -162,17 +149,38 @@ class Job:
                 missing.add(name)
                 tally.note(MISSING, name)
 
-    def _judge(self, tally: Tally, wish: Wish) -> list[str]:
-        """What is to be warned of.
 
-        Raises:
-            DataError: There is nothing, or less than everything and the wish is strict.
-        """
-        problems, totals = tally.problems(), tally.wrong_totals()
-        if not tally.total:
-            causes = [f"{cause[:1].lower()}{cause[1:].rstrip('.')}" for cause in problems]
-            raise DataError("; ".join([f"No {self.unit} could be prepared", *causes]) + ".")
-        serious = problems if wish.limit else [*problems, *totals]
-        if wish.strict and serious:
-            raise DataError(serious[0])
-        return [*problems, *totals]
+def all_there(target: Path, file: str) -> bool:
+    """Whether every picture that rows are about is still a file."""
+    images = {str(row["image"]) for row in read_rows(target / file)}
+    return all((target / IMAGES / image).is_file() for image in images)
+
+
+def judged(tally: Tally, wish: Wish) -> list[str]:
+    """What is to be warned of.
+
+    Raises:
+        DataError: There is nothing, or less than everything and the wish is strict.
+    """
+    problems, totals = tally.problems(), tally.wrong_totals()
+    if not tally.total:
+        causes = [f"{cause[:1].lower()}{cause[1:].rstrip('.')}" for cause in problems]
+        raise DataError("; ".join([f"No {tally.unit} could be prepared", *causes]) + ".")
+    serious = problems if wish.limit else [*problems, *totals]
+    if wish.strict and serious:
+        raise DataError(serious[0])
+    return [*problems, *totals]
+
+
+def outcome(
+    plan: dict[str, Any], tally: Tally, warnings: Sequence[str], sinks: Sequence[Sink]
+) -> dict[str, Any]:
+    """What a manifest says of files that are written, which are brought to the disk."""
+    return {
+        "plan": plan,
+        "files": {sink.path.name: sink.digest() for sink in sinks},
+        "counts": tally.counts(),
+        "expected": tally.expected,
+        "problems": tally.notes(),
+        "warnings": list(warnings),
+    }

@@ -19,32 +19,35 @@ from data.records import DataError
 
 Report = Callable[[str, int, int], None]
 MANIFEST = "dataset.json"
+OBJECTS_MANIFEST = "dataset-objects.json"  # of objects that are added to a dataset
 MADE_BY = "glimpse data"
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """`dataset.json` of a folder; while it is `dataset.json.part`, the folder is not complete.
+    """`dataset.json` of a folder; while it is `dataset.json.part`, the dataset is not complete.
 
     Attributes:
         folder: The dataset's folder.
         values: What the file says; empty if there is none.
         ours: Whether a preparation of the same dataset has filled this folder, or begun to.
+        file: The manifest's own name.
     """
 
     folder: Path
     values: dict[str, Any]
     ours: bool
+    file: str = MANIFEST
 
     @classmethod
-    def of(cls, folder: Path, name: str) -> Manifest:
+    def of(cls, folder: Path, name: str, file: str = MANIFEST) -> Manifest:
         """Read what is there, for a dataset of this name."""
-        values, begun = _load(folder / MANIFEST), _load(_part(folder / MANIFEST))
-        return cls(folder, values, _is_of(values or begun, name))
+        values, begun = _load(folder / file), _load(_part(folder / file))
+        return cls(folder, values, _is_of(values or begun, name), file)
 
-    def still_true(self, plan: dict[str, Any], file: str) -> bool:
-        """Whether the folder is complete, undamaged, and would come out the same.
+    def still_true(self, plan: dict[str, Any], *files: str) -> bool:
+        """Whether these files are complete, undamaged, and would come out the same.
 
         A dataset with problems, such as missing pictures, is looked at anew.
         """
@@ -52,7 +55,8 @@ class Manifest:
         if not (self.ours and same) or self.values.get("problems"):
             return False
         try:
-            return bool(self.values["files"][file] == _digest(self.folder / file))
+            kept = self.values["files"]
+            return all(kept[file] == _digest(self.folder / file) for file in files)
         except (OSError, KeyError, TypeError):
             return False
 
@@ -64,30 +68,33 @@ class Manifest:
         """
         path = self.folder / file
         mine = self.ours and not any(path.resolve() == source.resolve() for source in sources)
-        for taken in (self.folder / MANIFEST, path):
+        for taken in (self._path, path):
             if taken.exists() and not mine:
                 raise DataError(f"{taken} is there already; please name another folder with --to.")
 
     def begin(self, plan: dict[str, Any]) -> None:
         """Say whose folder this is, for the case that we are interrupted."""
-        part = _part(self.folder / MANIFEST)
-        _save(part, {"made_by": MADE_BY, "plan": plan, "complete": False})
+        _save(_part(self._path), {"made_by": MADE_BY, "plan": plan, "complete": False})
 
     def abandon(self) -> None:
         """Leave the folder as it was."""
-        _part(self.folder / MANIFEST).unlink(missing_ok=True)
+        _part(self._path).unlink(missing_ok=True)
 
     def stage(self, values: dict[str, Any]) -> None:
         """Write all but the mark of completeness, which is the file's name."""
-        _save(_part(self.folder / MANIFEST), {"made_by": MADE_BY, **values, "complete": True})
+        _save(_part(self._path), {"made_by": MADE_BY, **values, "complete": True})
 
     def open_up(self) -> None:
         """Take the mark of completeness away, because files are about to be replaced."""
-        (self.folder / MANIFEST).unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
 
     def finish(self) -> None:
         """Set the mark of completeness."""
-        _part(self.folder / MANIFEST).replace(self.folder / MANIFEST)
+        _part(self._path).replace(self._path)
+
+    @property
+    def _path(self) -> Path:
+        return self.folder / self.file
 
 
 def remarks(folder: Path) -> tuple[str, ...]:
@@ -96,11 +103,14 @@ def remarks(folder: Path) -> tuple[str, ...]:
     Raises:
         DataError: The preparation was interrupted.
     """
-    values = _load(folder / MANIFEST)
-    if not values and _load(_part(folder / MANIFEST)).get("made_by") == MADE_BY:
-        raise DataError(f"The dataset in {folder} is not whole; run glimpse data again.")
-    found = values.get("warnings") if values.get("made_by") == MADE_BY else None
-    return tuple(str(warning) for warning in found) if isinstance(found, list) else ()
+    said: list[str] = []
+    for path in (folder / MANIFEST, folder / OBJECTS_MANIFEST):
+        values = _load(path)
+        if not values and _load(_part(path)).get("made_by") == MADE_BY:
+            raise DataError(f"The dataset in {folder} is not whole; run glimpse data again.")
+        found = values.get("warnings") if values.get("made_by") == MADE_BY else None
+        said += [str(warning) for warning in found] if isinstance(found, list) else []
+    return tuple(said)
 
 
 class Sink:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data.prepare.coco_objects import BOXES, PEOPLE
 from data.records import DataError, Row, question_of, read_rows
 from finetune.metrics import words
 from finetune.vqa_accuracy import normalise
@@ -50,14 +51,14 @@ class Dataset:
 
 
 def rows_of(path: Path) -> Path:
-    """The JSON lines file of a dataset: itself, or the only one in its folder.
+    """The JSON lines file of a dataset: itself, or the only one in its folder beside objects.
 
     Raises:
         DataError: The folder has none, or several.
     """
     if not path.is_dir():
         return path
-    found = sorted(path.glob("*.jsonl"))
+    found = sorted(file for file in path.glob("*.jsonl") if file.name not in (BOXES, PEOPLE))
     if len(found) != 1:
         names = ", ".join(file.name for file in found) or "none"
         raise DataError(f"{path} should hold one file of JSON lines, but holds {names}; name one.")

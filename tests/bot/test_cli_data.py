@@ -9,11 +9,20 @@ from pathlib import Path
 
 import pytest
 from cli_bench import Bench
-from official_files import answered, asked, coco_name, karpathy, pictures, vqa_files
+from official_files import (
+    annotation,
+    answered,
+    asked,
+    coco_name,
+    instances_file,
+    karpathy,
+    pictures,
+    vqa_files,
+)
 
 from bot.cli import data_talk
 from finetune.mixture import read_source
-from finetune.recipe import Source, load_recipe
+from finetune.recipe import ObjectSources, Source, load_recipe
 
 SPLITS = {"1.jpg": "train", "2.jpg": "val", "3.jpg": "test"}
 
@@ -55,6 +64,40 @@ def test_questions_and_own_rows_are_prepared(bench: Bench, tmp_path: Path) -> No
     assert (outcome.status, outcome.err) == (0, "")
 
 
+def test_objects_are_added_to_pictures_that_are_asked_about(bench: Bench, tmp_path: Path) -> None:
+    ids, to, options = range(12), tmp_path / "vqav2", []
+    for part, shown in (("train2014", ids), ("val2014", [42])):
+        images = pictures(tmp_path / part, [coco_name(part, number) for number in shown])
+        answers = [answered(number, 0) for number in shown]
+        files = vqa_files(tmp_path, part, [asked(number, 0) for number in shown], answers)
+        options += [f"--questions={files[0]}", f"--annotations={files[1]}", f"--images={images}"]
+    assert bench.run("data", "vqav2", *options, f"--to={to}").status == 0
+    things = [annotation(n, "dog" if n % 2 else "bus", [1, 1, 4, 3]) for n in ids]
+    train = instances_file(tmp_path, "train2014", range(14), things)
+    val = instances_file(tmp_path, "val2014", [42], [annotation(42, "tv", [0, 0, 2, 2])])
+    command = ("data", "coco-objects", str(train), str(val), f"--to={to}")
+    outcome = bench.run(*command)
+    missing = ", ".join(coco_name("train2014", number) for number in (12, 13))
+    assert (outcome.status, outcome.err) == (
+        0, f"Warning: Pictures without a file: 2 ({missing}).\n",
+    )  # fmt: skip
+    assert outcome.out == f"{to} is ready: 12 train, 1 val.\n"
+    source = Source(
+        "vqav2", ("vqav2/vqa.jsonl",), "vqav2/images", boxes=2, split_key="split", split="train",
+    )  # fmt: skip
+    items = read_source(source, tmp_path, ObjectSources(("vqav2",)))
+    assert {item.image for item in items} <= {
+        f"vqav2/images/train2014/{coco_name('train2014', number)}" for number in ids
+    }
+    answers = [(q.question, q.answers[0][0]) for item in items for q in item.boxes]
+    assert {answer for question, answer in answers if "bus" in question} >= {"yes", "no"}
+    outcome = bench.run("data", "coco-objects", str(train), f"--to={tmp_path / 'new'}")
+    assert outcome.status == 1
+    assert outcome.err == (
+        f"There are no pictures in {tmp_path / 'new/images'}; prepare the dataset first.\n"
+    )
+
+
 def test_shapes_are_drawn_for_who_has_nothing(bench: Bench, tmp_path: Path) -> None:
     outcome = bench.run("data", "shapes", f"--to={tmp_path / 'shapes'}", "--pictures=20")
     assert (outcome.status, outcome.err) == (0, "")
@@ -79,6 +122,7 @@ def test_trouble_is_a_sentence_and_bad_usage_a_hint(
         (("vqav2", "--from-hub", "lmms-lab/VQAv2", to), 1, "pip install datasets."),
         (("vqav2", "--from-hub", images, to), 1, "pip install datasets."),
         (("jsonl", images, "--rows=no.jsonl", to), 1, "no.jsonl is missing or cannot be read."),
+        (("coco-objects", to), 2, "Missing argument 'INSTANCES...'"),
     ):
         outcome = bench.run("data", *arguments)
         assert outcome.status == status
@@ -87,7 +131,7 @@ def test_trouble_is_a_sentence_and_bad_usage_a_hint(
     assert not (tmp_path / "to").exists()
 
 
-@pytest.mark.parametrize("name", ["flickr8k", "flickr30k", "vqav2", "jsonl"])
+@pytest.mark.parametrize("name", ["flickr8k", "flickr30k", "vqav2", "coco-objects", "jsonl"])
 def test_every_dataset_has_help_with_an_example(bench: Bench, name: str) -> None:
     outcome = bench.run("data", name, "--help")
     assert outcome.status == 0

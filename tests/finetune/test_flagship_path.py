@@ -9,11 +9,22 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from official_files import answered, asked, coco_name, karpathy, pictures, vqa_files
-from tiny_data import recipe_table, write_profile, write_recipe
+from official_files import (
+    annotation,
+    answered,
+    asked,
+    coco_name,
+    instances_file,
+    karpathy,
+    pictures,
+    vqa_files,
+)
+from tiny_data import recipe_table, seeing, write_profile, write_recipe
 
 from bot.cli.main import main
+from data.objects import COCO_CLASSES
 from finetune.recipe import RECIPES_FOLDER
+from model.profile import load_profile
 
 
 @pytest.mark.timeout(300)
@@ -43,21 +54,26 @@ def test_a_hub_model_is_trained_and_then_answers(
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     answer = json.loads(done.stdout)
-    assert answer.keys() == {"answer", "confidence", "profile", "seconds"}
+    assert answer.keys() == {"answer", "confidence", "profile", "seconds", "objects"}
     assert answer["profile"] == "tiny"
+    assert answer["objects"] == []  # it has no head that sees some
     assert isinstance(answer["answer"], str)
     assert 0 <= answer["confidence"] <= 1
 
 
 def official(root: Path) -> Path:
-    """VQA v2 and Flickr30k as their makers publish them, through `glimpse data`."""
-    options = []
-    for part, ids in (("train2014", range(6)), ("val2014", range(6, 9))):
+    """VQA v2, COCO and Flickr30k as their makers publish them, through `glimpse data`."""
+    options, boxed = [], []
+    for part, ids in (("train2014", range(5, 11)), ("val2014", range(2, 5))):
         pictures(root / part, [coco_name(part, number) for number in ids])
         files = vqa_files(root, part, [asked(n, 0) for n in ids], [answered(n, 0) for n in ids])
         options += [f"--questions={files[0]}", f"--annotations={files[1]}"]
         options += [f"--images={root / part}"]
+        # Pictures of both folds, so that each has a head that has not seen it.
+        things = [annotation(n, "dog" if n % 2 else "bus", [1, 1, 4, 3]) for n in ids]
+        boxed.append(str(instances_file(root, part, ids, things)))
     assert main(["data", "vqav2", *options, f"--to={root / 'data/vqav2'}"]) == 0
+    assert main(["data", "coco-objects", *boxed, f"--to={root / 'data/vqav2'}"]) == 0
     splits = {f"{n}.jpg": "val" if n > 7 else "train" for n in range(10)}
     images, captions = pictures(root / "flickr", [*splits]), karpathy(root / "f30k.json", splits)
     command = ["data", "flickr30k", f"--images={images}", f"--captions={captions}"]
@@ -71,20 +87,28 @@ def test_from_the_official_files_to_figures_by_the_shipped_recipe(
 ) -> None:
     data = official(tmp_path)
     assert "Expected 443,757 questions in the split 'train', found 6." in capfd.readouterr().err
-    write_profile(tmp_path, hub, mapper={"kind": "mlp", "hidden_size": 24, "shuffle": 2})
+    flagship = load_profile("clip-pythia")
+    write_profile(tmp_path, hub, **seeing(hub, objects=flagship.mapper.objects, words=0))
     shipped = tomllib.loads((RECIPES_FOLDER / "flagship.toml").read_text(encoding="utf-8"))
     small = {"steps": 6, "mapper_steps": 2, "warmup_steps": 1, "pictures": 4, "checkpoint_steps": 3}
-    table = shipped | {"profile": "tiny.toml", "compiled": False}
+    objects = shipped["objects"] | {"epochs": 2}
+    table = shipped | {"profile": "tiny.toml", "compiled": False, "objects": objects}
     recipe = write_recipe(tmp_path, table | {"schedule": shipped["schedule"] | small})
     run = tmp_path / "run"
     assert main(["train", str(recipe), "--data", str(data), "--run", str(run)]) == 0
     said = capfd.readouterr()
     assert f"Warning: {data / 'vqav2'}: Expected 443,757 questions" in said.err
     assert "What is 0? → " in said.err
+    card = tomllib.loads((run / "adapter/adapter.toml").read_text(encoding="utf-8"))
+    assert card["objects"]["names"] == list(COCO_CLASSES)
     profile = str(run / "profile.toml")
-    picture = str(tmp_path / "val2014" / coco_name("val2014", 7))
+    trained = load_profile(profile)
+    assert (trained.tower.detail_layer, trained.mapper.objects) == (1, flagship.mapper.objects)
+    picture = str(tmp_path / "val2014" / coco_name("val2014", 3))
     assert main(["ask", picture, "What is 0?", "--json", "--profile", profile]) == 0
-    assert json.loads(capfd.readouterr().out)["profile"] == "recipe"
+    answer = json.loads(capfd.readouterr().out)
+    assert answer["profile"] == "recipe"
+    assert all(each["name"] in COCO_CLASSES for each in answer["objects"])
     for rows, figure in (("vqav2", "accuracy"), ("flickr30k/captions.jsonl", "CIDEr-D")):
         page = tmp_path / "page.html"
         measured = ["eval", profile, str(data / rows), "--split", "val", "--report", str(page)]

@@ -1,16 +1,24 @@
 import random
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_data import recipe_table, write_recipe, write_rows
+from tiny_data import (
+    recipe_table,
+    scene_name,
+    scenes_table,
+    write_recipe,
+    write_rows,
+    write_scenes,
+)
 
 from data.records import DataError, QuestionRecord
 from finetune.mixture import Mixture, Visit, draw_answer, fill, taken_for_granted
 from finetune.packing import Group, Segment
-from finetune.recipe import Recipe, load_recipe
+from finetune.recipe import ImpliedTexts, ObjectSources, Recipe, load_recipe
 
 DERIVED = {"captions": 0, "derived": 4, "share": 1.0}
 
@@ -91,6 +99,107 @@ def test_shares_are_respected(tmp_path: Path, data: Path) -> None:
     pictures = Counter(visit.image for visit in visits)
     assert len(pictures) == 9  # of the training split
     assert min(pictures.values()) > 0.7 * len(visits) / 9
+
+
+def boxed(folder: Path, **source: Any) -> Mixture:
+    """Scenes with questions made from boxes."""
+    write_scenes(folder / "scenes", 60)
+    write_rows(folder / "scenes/alone.jsonl", [{"question": "Is it 1?", "answer": "no"}])
+    made = load_recipe(write_recipe(folder, scenes_table()))
+    sources = (replace(made.sources[0], **source),)
+    made = replace(made, sources=sources, text_tokens=1000)
+    return Mixture(made, folder, words, words)
+
+
+def test_who_is_asked_about_boxes_sees_the_whole_picture(tmp_path: Path) -> None:
+    mixed = boxed(tmp_path)
+    asked = {item.image: item.boxes for _, items in mixed.sources for item in items}
+    assert {record.kind for boxes in asked.values() for record in boxes} >= {"presence", "place"}
+    views: dict[bool, set[int]] = {True: set(), False: set()}
+    for visit in mixed.visits(0, 300, 0)[:300]:
+        questions = [s for s in visit.group.segments if read(s).startswith("Question: ")]
+        assert visit.whole is bool(questions)
+        assert len(questions) == min(2, len(asked[str(visit.image)]))
+        sided = any(re.search(r"\b(left|right)\b", read(s)) for s in visit.group.segments)
+        assert visit.sided is sided
+        if visit.whole:
+            views[sided].add(visit.view(6))
+    assert views == {True: {0}, False: {0, 1}}  # never a crop
+
+
+def test_people_are_believed_about_boxes_but_not_masks(tmp_path: Path) -> None:
+    mixed = boxed(tmp_path)
+    people = [
+        {"image": scene_name(number), "objects": ["toaster"] if number % 2 else ["dog"]}
+        for number in range(60)
+    ]
+    write_rows(tmp_path / "scenes/objects.jsonl", people)
+
+    def toasted(**changes: Any) -> set[str]:
+        made = Mixture(replace(mixed.recipe, **changes), tmp_path, words, words)
+        items = [item for _, items in made.sources for item in items]
+        asked = [(item.image, record) for item in items for record in item.boxes]
+        return {i for i, it in asked if "toaster" in it.question and it.answers[0][0] == "yes"}
+
+    believed = toasted()
+    assert len(believed) > 5
+    assert believed <= {f"scenes/images/{scene_name(number)}" for number in range(1, 60, 2)}
+    assert not toasted(objects=ObjectSources(("scenes",), masks=("scenes",)))
+    assert not toasted(sources=(replace(mixed.recipe.sources[0], boxes=0),))
+
+
+@pytest.mark.parametrize(
+    ("answers", "sided"),
+    [
+        (["left"] * 3, True),
+        (["on it", "on it", "right", "right", "right"], True),
+        (["on it"], False),
+    ],
+)
+def test_an_answer_that_tells_a_side_is_not_mirrored_either(
+    tmp_path: Path, data: Path, answers: list[str], sided: bool
+) -> None:
+    row = {"image": "train_0.png", "question": "Where is it?", "answers": answers}
+    write_rows(tmp_path / "where.jsonl", [row])
+    source = replace(
+        recipe(tmp_path).sources[0], files=(str(tmp_path / "where.jsonl"),), split_key="", split=""
+    )
+    mixed = mixture(tmp_path, data, sources=(source,))
+    assert {visit.sided for visit in mixed.visits(0, 20, 0)} == {sided}
+
+
+def test_texts_without_pictures_come_with_what_implies_their_tags(tmp_path: Path) -> None:
+    mixed = boxed(tmp_path)
+    write_rows(
+        tmp_path / "scenes/more.jsonl",
+        [
+            {"captions": ["A dog runs", "The dog is brown", "It plays"]},
+            {"question": "What is on the grass?", "answer": "cat"},
+            {"question": "Is there a horse?", "answer": "no"},  # tells of no horse
+        ],
+    )
+    texts = ImpliedTexts("scenes/more.jsonl", texts=2)
+    made = Mixture(replace(mixed.recipe, implied=(texts,)), tmp_path, words, words)
+    seen = set()
+    for step in range(20):
+        told = made.visits(step, 2, 1)[2:-1]
+        assert len(told) == 3
+        for visit in told:
+            assert visit.image is None
+            assert visit.group.has_picture  # a prefix, at least
+            learnt = [read(segment) for segment in visit.group.segments]
+            seen.add(len(learnt))
+            if len(learnt) == 1:
+                assert visit.implied == "What is on the grass? cat"
+                assert learnt == ["Question: What is on the grass? Answer:cat"]
+            else:
+                assert all(text.removeprefix("Caption:") in visit.implied for text in learnt)
+    assert seen == {1, 2}
+    again = Mixture(replace(mixed.recipe, implied=(texts,)), tmp_path, words, words)
+    assert again.visits(7, 2, 1) == made.visits(7, 2, 1)
+    write_rows(tmp_path / "scenes/more.jsonl", [{"question": "Is there a horse?", "answer": "no"}])
+    with pytest.raises(DataError, match=r"more\.jsonl holds no captions or questions to learn"):
+        Mixture(replace(mixed.recipe, implied=(texts,)), tmp_path, words, words)
 
 
 def test_what_speaks_of_sides_is_never_mirrored(tmp_path: Path, data: Path) -> None:

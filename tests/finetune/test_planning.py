@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from official_files import answered, asked, coco_name, karpathy, pictures, vqa_files
-from tiny_data import recipe_table, write_profile, write_recipe, write_rows
+from tiny_data import (
+    recipe_table,
+    scenes_table,
+    seeing,
+    write_profile,
+    write_recipe,
+    write_rows,
+    write_scenes,
+)
 
 from bot.cli.main import main
 from bot.cli.plan_talk import duration, plan_lines
+from data.features import FeatureStore
 from data.prepare import Wish, prepare_flickr, prepare_shapes, prepare_vqa
+from finetune import planning, train
+from finetune.objects import Labels
 from finetune.planning import _until_the_end, plan
 from finetune.progress import Progress
 from finetune.recipe import RECIPES_FOLDER, Schedule, load_recipe
 from finetune.train import Trainer
+from model.vlm import PrefixVLM
 
 SPLITS = {f"{number}.jpg": "val" if number > 8 else "train" for number in range(12)}
 
@@ -27,7 +40,7 @@ def prepared(root: Path) -> Path:
         captions = karpathy(root / f"{name}.json", SPLITS)
         prepare_flickr(name, Wish(root / name), images, captions)
     parts = []
-    for part, ids in (("train2014", range(4)), ("val2014", range(4, 8))):
+    for part, ids in (("train2014", range(5, 11)), ("val2014", range(4))):
         folder = pictures(root / part, [coco_name(part, number) for number in ids])
         answers = [answered(number, 0) for number in ids]
         parts.append((folder, vqa_files(root, part, [asked(n, 0) for n in ids], answers)))
@@ -37,6 +50,9 @@ def prepared(root: Path) -> Path:
     )
     prepare_shapes(Wish(root / "shapes"), 10)
     write_loose(root)
+    write_more(root)
+    for folder in ("vqav2", "coco", "flickr8k", "ade20k", "daquar", "imagenet_sample"):
+        write_boxes(root / folder)
     return root
 
 
@@ -64,6 +80,41 @@ def write_loose(root: Path) -> None:
     write_rows(root / "flickr8k/esnli_ve.jsonl", [{**stated, "flickr8k_split": "train"}])
 
 
+def write_more(root: Path) -> None:
+    """What the starter learns beside that."""
+    question = {"question": "What is on the sofa?", "answer": "a dog"}
+    told = {"captions": ["A brown dog lies on a red sofa beside a lamp."]}
+    for folder, name, captions, questions in (
+        ("coco", coco_name("train2014", 1), ("captions_more", "derived_captions"),
+         ("vqa_more", "vsr_more", "cocoqa", "hl_qa")),
+        ("ade20k", "ADE_train_00000001.jpg", ("captions",), ("qa",)),
+        ("imagenet_sample", "n01440764_tench.jpg", (), ("labels",)),
+    ):  # fmt: skip
+        pictures(root / folder / "images", [name])
+        row = {"image": name, "split": "train"}
+        for files, text in ((captions, told), (questions, question)):
+            for file in files:
+                write_rows(root / folder / f"{file}.jsonl", [{**row, **text}])
+    (root / "text_only").mkdir()
+    for file in ("coco_captions", "flickr30k_captions"):
+        write_rows(root / "text_only" / f"{file}.jsonl", [told] * 3)
+    write_rows(root / "text_only/cocoqa.jsonl", [question])
+    masks = [{"image": "ADE_train_00000001.jpg", "objects": {"sky": 0.4, "grass": 0.3}}]
+    write_rows(root / "ade20k/objects.jsonl", masks)
+
+
+def write_boxes(folder: Path) -> None:
+    """A dog on the left or a bus on the right of every picture."""
+    rows, images = [], folder / "images"
+    paths = sorted([*images.glob("*.jpg"), *images.glob("*/*.jpg")])
+    for number, path in enumerate(paths):
+        name, left = ("dog", 0.1) if number % 2 else ("bus", 0.6)
+        box = [name, 0.9, left, 0.2, left + 0.3, 0.8]
+        image = path.relative_to(images).as_posix()
+        rows.append({"image": image, "boxes": [box], "scores": {name: 0.9}})
+    write_rows(folder / "detections.jsonl", rows)
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("path", sorted(RECIPES_FOLDER.glob("*.toml")), ids=lambda path: path.stem)
 def test_every_shipped_recipe_plans_and_starts_on_random_weights(
@@ -72,10 +123,13 @@ def test_every_shipped_recipe_plans_and_starts_on_random_weights(
     shipped = load_recipe(path)
     speaking = "gpt-neox" if "query_key_value" in shipped.lora.targets else "llama"
     root = prepared(tmp_path / "data")
+    classes = 82 if shipped.objects.masks else 80
+    profile = seeing(hub, object_classes=classes) if shipped.objects.folders else {}
     recipe = replace(
         shipped,
-        profile=str(write_profile(tmp_path, hub, speaking)),
+        profile=str(write_profile(tmp_path, hub, speaking, **profile)),
         text_only=shipped.text_only.removesuffix(".gz"),
+        implied=tuple(replace(it, file=it.file.removesuffix(".gz")) for it in shipped.implied),
         compiled=False,
         continues=False,
         schedule=replace(shipped.schedule, steps=4, critic_from=0.5, start_share=0.0),
@@ -84,6 +138,7 @@ def test_every_shipped_recipe_plans_and_starts_on_random_weights(
     assert {source.name for source in found.sources} == {s.name for s in recipe.sources}
     assert all(source.pictures and source.epochs for source in found.sources)
     assert found.critic_seconds > 0
+    assert bool(found.boxed) is bool(found.boxed_seconds) is bool(recipe.objects.folders)
     assert not (tmp_path / "run").exists()
     trainer = Trainer(recipe, root, tmp_path / "run")
     assert (trainer.train() / "prefix.safetensors").is_file()
@@ -103,6 +158,31 @@ def test_a_plan_counts_what_it_would_learn(tmp_path: Path, hub: Path, data: Path
     assert found.critic_seconds == 0
     assert found.seconds == pytest.approx(9 * found.step_seconds)
     assert found.memory > 1e8
+
+
+def test_a_plan_fits_the_object_head_to_a_few_pictures_only(
+    tmp_path: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_scenes(tmp_path / "scenes")
+    write_profile(tmp_path, hub, **seeing(hub))
+    table = scenes_table(implied=0, texts=0) | {"text_only": "", "implied": []}
+    table |= {"objects": {"folders": ["scenes"], "epochs": 50}}
+    fitted: list[tuple[int, int]] = []
+    fit = planning.fit_objects
+
+    def counted(vlm: PrefixVLM, store: FeatureStore, labels: Labels, *rest: Any) -> None:
+        fitted.append((len(labels.seen), rest[0].objects.epochs))
+        fit(vlm, store, labels, *rest)
+
+    monkeypatch.setattr(planning, "fit_objects", counted)
+    monkeypatch.setattr(train, "fit_objects", None)  # or it would be fitted whole
+    monkeypatch.setattr(planning, "BOXED", 8)
+    found = plan(load_recipe(write_recipe(tmp_path, table)), tmp_path, tmp_path / "run")
+    assert fitted == [(8, 1), (8, planning.MEASURED)]
+    assert found.boxed == 24
+    said = "\n".join(plan_lines(replace(found, boxed_seconds=150.0)))
+    assert "the head is fitted to 24 pictures in 2 min, before the first step" in said
+    assert "head" not in "\n".join(plan_lines(replace(found, boxed=0)))
 
 
 def test_time_ends_a_planned_run_too(tmp_path: Path, hub: Path, data: Path) -> None:

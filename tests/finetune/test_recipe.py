@@ -2,9 +2,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_data import recipe_table, write_recipe
+from tiny_data import recipe_table, scenes_table, write_recipe
 
-from finetune.recipe import RECIPES_FOLDER, RecipeError, load_recipe
+from finetune.recipe import (
+    RECIPES_FOLDER,
+    ImpliedTexts,
+    ObjectSources,
+    RecipeError,
+    load_recipe,
+)
 from model.profile import load_profile
 
 
@@ -24,6 +30,8 @@ def test_a_profile_beside_the_recipe_is_found(tmp_path: Path) -> None:
     assert recipe.samples[0].pictures == 2
 
 
+SCHEDULE = recipe_table()["schedule"]
+SEEN = {"cross_fit": True, "objects": {"folders": ["coco"]}}
 IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
     "new words for no old ones": ({"refit_words": True}, "refit_words is for a run that continues"),
     "negative steps": ({"schedule": {"steps": -1}}, "must not be negative"),
@@ -96,11 +104,72 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
         },
         "prefix_dropout of the source 'x' must be below 1",
     ),
+    "boxes from nowhere": (
+        {"sources": [{"name": "x", "files": ["f"], "images": "i", "boxes": 2}]},
+        "boxes of the source 'x' needs folders in [objects]",
+    ),
+    "a folder instead of a list": (
+        {"objects": {"folders": "coco"}},
+        "folders in [objects] should be a list of names",
+    ),
+    "folders without a name": (
+        {"objects": {"folders": ["coco", ""]}},
+        "folders in [objects] should be a list of names",
+    ),
+    "masks of other folders": (
+        {"objects": {"folders": ["coco"], "masks": ["ade20k"]}},
+        "masks in [objects] should be some of its folders",
+    ),
+    "a head that sees nothing": (
+        {"objects": {"folders": ["coco"], "epochs": 0}},
+        "epochs must be at least 1",
+    ),
+    "unknown key of objects": (
+        {"objects": {"folder": ["coco"]}},
+        "Unknown key 'folder' in [objects]",
+    ),
+    "texts that imply nothing": (
+        {"implied": [{"file": "f", "texts": 0}]},
+        "texts must be at least 1",
+    ),
+    "unknown key of implied texts": (
+        {"implied": [{"file": "f", "captions": 2}]},
+        "Unknown key 'captions' in [[implied]]",
+    ),
+    "no file of implied texts": ({"implied": [{"share": 1.0}]}, "'file' is missing in [[implied]]"),
+    "implied texts from nowhere": (
+        {**SEEN, "schedule": {**SCHEDULE, "implied": 4}},
+        "implied in [schedule] needs [[implied]] with a share",
+    ),
+    "implied texts that are never drawn": (
+        {**SEEN, "schedule": {**SCHEDULE, "implied": 4}, "implied": [{"file": "f", "share": 0}]},
+        "implied in [schedule] needs [[implied]] with a share",
+    ),
+    "implied tags by detectors that know the pictures": (
+        {
+            **SEEN,
+            "schedule": {**SCHEDULE, "implied": 4},
+            "implied": [{"file": "f"}],
+            "cross_fit": False,
+        },
+        "implied in [schedule] needs cross_fit = true, and folders in [objects]",
+    ),
+    "implied tags without an object head": (
+        {"cross_fit": True, "schedule": {**SCHEDULE, "implied": 4}, "implied": [{"file": "f"}]},
+        "implied in [schedule] needs cross_fit = true, and folders in [objects]",
+    ),
     "no sample pictures": (
         {"samples": [{"files": ["f"], "images": "i", "pictures": 0}]},
         "pictures must be at least 1",
     ),
 }
+
+
+def test_objects_and_implied_texts_are_read(tmp_path: Path) -> None:
+    recipe = load_recipe(write_recipe(tmp_path, scenes_table()))
+    assert recipe.objects == ObjectSources(("scenes",), (), 1)
+    assert recipe.implied == (ImpliedTexts("scenes/texts.jsonl", 1.0, 2),)
+    assert (recipe.schedule.implied, recipe.sources[0].boxes) == (3, 2)
 
 
 @pytest.mark.parametrize("name", IMPOSSIBLE)

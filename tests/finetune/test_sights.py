@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image, ImageOps
 from tiny_models import tiny_profile
 
 from data.records import DataError
@@ -24,8 +25,10 @@ def crops(hub: Path, data: Path) -> RandomCrops:
     return RandomCrops(data, Encoder(load_base(profile).tower, profile.tower, False))
 
 
-def visit(draw: float, sided: bool = False, image: str = "images/train_1.png") -> Visit:
-    return Visit(image, NOTHING, draw, sided)
+def visit(
+    draw: float, sided: bool = False, image: str = "images/train_1.png", whole: bool = False
+) -> Visit:
+    return Visit(image, NOTHING, draw, sided, whole=whole)
 
 
 def test_each_draw_is_another_crop_and_the_same_draw_the_same(crops: RandomCrops) -> None:
@@ -50,8 +53,6 @@ def test_what_is_drawn_and_then_learnt_is_encoded_once(
 
 
 def test_crops_keep_most_of_a_picture_and_mirror_some(tmp_path: Path) -> None:
-    from PIL import Image
-
     gradient = Image.linear_gradient("L").rotate(90).convert("RGB")  # darker on one side
     gradient.save(tmp_path / "a.png")
     left, right = [], []
@@ -78,6 +79,26 @@ def test_sided_visits_are_never_mirrored(
     assert not any(seen)
     crops([visit(draw / 20) for draw in range(20)])
     assert any(seen)
+
+
+def test_whole_visits_see_all_of_the_picture_or_its_mirror_image(tmp_path: Path, hub: Path) -> None:
+    gradient = Image.linear_gradient("L").rotate(90).convert("RGB")  # darker on one side
+    gradient.save(tmp_path / "a.png")
+    profile = tiny_profile(hub)
+    encoder = Encoder(load_base(profile).tower, profile.tower, False)
+    crops = RandomCrops(tmp_path, encoder)
+    plain, mirrored = torch.from_numpy(encoder([gradient, ImageOps.mirror(gradient)])).float()
+    draws = [draw / 20 for draw in range(20)]
+    seen = crops([visit(draw, image="a.png", whole=True) for draw in draws])
+    found = [torch.equal(states, plain) for states in seen]
+    assert 3 < sum(found) < 17
+    assert all(
+        torch.equal(states, mirrored) for states, it in zip(seen, found, strict=True) if not it
+    )
+    sided = crops([visit(draw, sided=True, image="a.png", whole=True) for draw in draws])
+    assert all(torch.equal(states, plain) for states in sided)
+    cropped = crops([visit(draw, image="a.png") for draw in draws])  # of the same draws
+    assert not any(torch.equal(a, b) for a, b in zip(cropped, seen, strict=True))
 
 
 def test_a_missing_picture_is_one_sentence(crops: RandomCrops) -> None:

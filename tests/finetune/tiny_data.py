@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 from PIL import Image
 
+from data.objects import Box, SeenObjects
+
 COLOURS = {"red": (200, 30, 30), "green": (30, 160, 30), "blue": (30, 30, 200), "white": (240,) * 3}
 PICTURES = 12
+THINGS = {"dog": (220, 40, 40), "cat": (40, 180, 40), "bus": (40, 40, 220)}  # classes of COCO
+SCENE = 32  # pixels along each side
 TARGETS = {"gpt-neox": ["query_key_value", "dense"], "llama": ["q_proj", "v_proj"]}
 
 
@@ -34,6 +39,74 @@ def write_data(folder: Path) -> None:
     write_rows(
         folder / "texts.jsonl", [{"question": f"Is it {n}?", "answer": "no"} for n in range(9)]
     )
+
+
+def scene(number: int) -> tuple[Image.Image, SeenObjects]:
+    """A grey picture with a coloured rectangle in one half or in each, and what these are."""
+    chance = random.Random(number)
+    image = Image.new("RGB", (SCENE, SCENE), (chance.randint(100, 150),) * 3)
+    names, halves = chance.sample(list(THINGS), chance.choice((1, 1, 2))), [0, SCENE // 2]
+    chance.shuffle(halves)
+    boxes = []
+    for name, half in zip(names, halves, strict=False):
+        width, height = chance.randint(9, 15), chance.randint(9, 15)
+        left = half + chance.randint(0, SCENE // 2 - width)
+        top = chance.randint(0, SCENE - height)
+        corners = (left, top, left + width, top + height)
+        image.paste(THINGS[name], corners)
+        boxes.append(Box(name, 0.8, *(corner / SCENE for corner in corners)))
+    return image, SeenObjects(tuple(boxes), dict.fromkeys(names, 0.9), frozenset(names))
+
+
+def scene_name(number: int) -> str:
+    """The file name of a scene, such that both folds of heads have their pictures."""
+    return f"{chr(97 + number % 26)}{number}.png"
+
+
+def write_scenes(folder: Path, count: int = 24) -> None:
+    """Scenes with captions, boxes, what people say is there, and texts without pictures."""
+    (folder / "images").mkdir(parents=True)
+    captions, seen, people, texts = [], [], [], []
+    for number in range(count):
+        image, objects = scene(number)
+        image.save(folder / "images" / scene_name(number))
+        row = {"image": scene_name(number)}
+        boxes = [[b.name, b.score, b.left, b.top, b.right, b.bottom] for b in objects.boxes]
+        seen.append({**row, "boxes": boxes, "scores": objects.scores})
+        names = [box.name for box in objects.boxes]
+        people.append({**row, "objects": names, "counts": dict.fromkeys(names, 1)})
+        told = f"A {' beside a '.join(names)} on grey grass"
+        captions.append({**row, "captions": [told, f"Somebody painted a {names[0]}"]})
+        texts.append({"captions": [f"The {names[0]} waits", told]})
+    texts += [{"question": "What is on the grass?", "answer": name} for name in THINGS]
+    write_rows(folder / "captions.jsonl", captions)
+    write_rows(folder / "detections.jsonl", seen)
+    write_rows(folder / "objects.jsonl", people)
+    write_rows(folder / "texts.jsonl", texts)
+
+
+def seeing(hub: Path, kind: str = "clip", **mapper: Any) -> dict[str, Any]:
+    """Changes of a profile for `write_profile`, by which its mapper has an object head."""
+    sizes = {"objects": 3, "object_classes": 80, "words": 2, "vocabulary": 5}
+    source = {"kind": kind, "source": str(hub / kind), "image_size": SCENE, "detail_layer": 1}
+    shape = {"kind": "mlp", "hidden_size": 24, "shuffle": 2, "dropout": 0.1}
+    return {"tower": source, "mapper": {**shape, **sizes, **mapper}}
+
+
+def scenes_table(**schedule: Any) -> dict[str, Any]:
+    """Changes of `recipe_table` by which scenes are learnt, and texts that imply tags."""
+    table = recipe_table(**{"implied": 3, **schedule})
+    source = {"name": "scenes", "files": ["scenes/captions.jsonl"], "images": "scenes/images"}
+    return {
+        **table,
+        "text_only": "scenes/alone.jsonl",
+        "crops": True,
+        "cross_fit": True,
+        "sources": [{**source, "captions": 1, "boxes": 2}],
+        "samples": [],
+        "objects": {"folders": ["scenes"], "epochs": 1},
+        "implied": [{"file": "scenes/texts.jsonl"}],
+    }
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:

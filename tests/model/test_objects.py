@@ -93,6 +93,12 @@ def test_only_what_is_surely_there_is_told_the_surest_first() -> None:
     assert all(0 <= edge <= 1 for it in seen for edge in it.box)
 
 
+def test_a_box_inside_another_of_its_class_is_not_told_twice() -> None:
+    boxes = find_boxes(maps((0, 4, 4, 0.4, 0.4), (0, 3, 2, 0.1, 0.1), (1, 5, 5, 0.1, 0.1)), BOXED)
+    [seen] = told(boxes, torch.full((1, CLASSES), 0.9), NAMES)
+    assert sorted(it.name for it in seen if it.name != "bus") == ["cat", "dog"]
+
+
 # --- from a tower's states to maps -----------------------------------------------------------
 
 
