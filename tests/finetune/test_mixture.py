@@ -152,7 +152,7 @@ def test_people_are_believed_about_boxes_but_not_masks(tmp_path: Path) -> None:
     ("answers", "sided"),
     [
         (["left"] * 3, True),
-        (["on it", "on it", "right", "right", "right"], True),
+        ([*["on it"] * 4, *["right"] * 3], True),
         (["on it"], False),
     ],
 )
