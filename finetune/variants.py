@@ -18,7 +18,7 @@ class Variant:
         mapper: Values of its profile's [mapper].
         lora: Of [lora].
         schedule: Of [schedule].
-        sources: Of those [[sources]] in which they are not 0.
+        sources: Of those [[sources]] in which none of them is 0.
         recipe: Of the recipe itself.
     """
 
@@ -64,8 +64,8 @@ def changed(recipe: Recipe, name: str, folder: Path) -> Recipe:
     save_profile(replace(profile, name=folder.name, mapper=mapper, adapter="adapter"), path)
     sources = []
     for source in recipe.sources:
-        values = {key: value for key, value in variant.sources.items() if getattr(source, key)}
-        sources.append(replace(source, **values))
+        has_all = all(getattr(source, key) for key in variant.sources)
+        sources.append(replace(source, **variant.sources) if has_all else source)
     return replace(
         recipe,
         profile=str(path),

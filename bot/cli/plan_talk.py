@@ -59,7 +59,7 @@ def duration(seconds: float) -> str:
 
 def _device(plan: Plan) -> str:
     processes = f"{plan.processes} processes on " if plan.processes > 1 else ""
-    return f"{processes}this machine's {'CPU' if plan.device == 'cpu' else plan.device}"
+    return f"{processes}this machine's {'CPU' if plan.device.startswith('cpu') else plan.device}"
 
 
 def _millions(count: int) -> str:

@@ -86,9 +86,15 @@ def test_what_a_text_names_is_likelier_than_in_another_text(implied: ImpliedTags
         assert words.shape == (20, len(WORDS))
     for column, sign in ((0, 1), (4, 1), (1, -1), (3, -1)):
         assert ((one[0] - two[0])[:, column] * sign > 2).all()
-    # "puppy" is no word that is known, but names the class "dog".
     assert (one[1].probabilities[:, DOG] > two[1].probabilities[:, DOG] + 0.5).all()
     assert (two[1].probabilities[:, CAT] > one[1].probabilities[:, CAT] + 0.5).all()
+
+
+def test_names_that_are_no_known_words_imply_their_class(implied: ImpliedTags) -> None:
+    _, facts = implied([implies("Puppies"), implies("Two kittens")])
+    dog, cat = facts.probabilities[:, DOG], facts.probabilities[:, CAT]
+    assert dog[0] > dog[1]
+    assert cat[1] > cat[0]
 
 
 def test_nothing_is_known_of_places_and_numbers(implied: ImpliedTags) -> None:
