@@ -145,14 +145,14 @@ def test_pixels_are_normalised_as_the_library_does(hub: Path, kind: str, process
     images = [picture(1), picture(2, width=90)]
     expected = torch.from_numpy(np.stack(theirs(images)["pixel_values"]))
     tower = load(hub, kind)
-    tower.hidden_states = lambda pixels: pixels  # type: ignore[method-assign]
+    tower.hidden_states = lambda pixels: (pixels, None)  # type: ignore[method-assign]
     torch.testing.assert_close(see(tower, *images), expected.float(), atol=1e-5, rtol=1e-5)
 
 
 def test_dinov2_pixels_have_the_mean_and_spread_of_imagenet(hub: Path) -> None:
     tower = load(hub, "dinov2")
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    tower.hidden_states = lambda pixels: pixels  # type: ignore[method-assign]
+    tower.hidden_states = lambda pixels: (pixels, None)  # type: ignore[method-assign]
     grey = see(tower, Image.new("RGB", (5, 5), (51, 102, 204)))
     expected = (torch.tensor([0.2, 0.4, 0.8]) - mean) / std
     torch.testing.assert_close(grey[0, :, 7, 7], expected)
