@@ -9,8 +9,6 @@ from typing import Any
 from model.requests import SeenObject
 
 DIGITS = 3  # of scores and shares: a thousandth of a picture is a pixel or less
-# What the words of the questions do not know, or not in this sense.
-_PLURALS = {"skis": "skis", "scissors": "scissors", "broccoli": "broccoli", "mouse": "mice"}
 
 
 def as_rows(objects: Iterable[SeenObject]) -> list[dict[str, Any]]:
@@ -28,10 +26,9 @@ def as_rows(objects: Iterable[SeenObject]) -> list[dict[str, Any]]:
 def in_words(objects: Iterable[SeenObject]) -> str:
     """Name objects, the surest first, those of a kind together: "dog, 2 people, frisbee"."""
     # Every command is slower to start if this is imported with it.
-    from data.questions.nouns import plural
+    from data.questions.classes import called
 
     counts = Counter(seen.name for seen in objects)  # in the order in which they came
     return ", ".join(
-        name if count == 1 else f"{count} {_PLURALS.get(name) or plural(name)}"
-        for name, count in counts.items()
+        name if count == 1 else f"{count} {called(name).many}" for name, count in counts.items()
     )

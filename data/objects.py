@@ -25,6 +25,8 @@ COCO_CLASSES = (
     "microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors",
     "teddy bear", "hair drier", "toothbrush",
 )  # fmt: skip
+# In a folder of pictures: what a detector sees, and what people say is there.
+BOXES, PEOPLE = "detections.jsonl", "objects.jsonl"
 SMALLEST_LEFT = 0.4  # the share of a box that has to stay inside a crop
 _KNOWN = frozenset(COCO_CLASSES)
 
@@ -157,6 +159,20 @@ def read_objects(detections: Path, people: Path | None = None) -> dict[str, Seen
         if name in seen:
             seen[name] = replace(seen[name], present=present, counts=counts)
     return seen
+
+
+def read_folder(folder: Path, *, masks: bool = False) -> dict[str, SeenObjects]:
+    """What is known of the objects of a folder's pictures, by their names in it.
+
+    Args:
+        folder: Holds `BOXES`, and perhaps `PEOPLE`.
+        masks: Whether the latter holds shares of the picture, for `read_areas`, and no objects.
+
+    Raises:
+        DataError: A file is missing, or a row is not what it should be.
+    """
+    people = folder / PEOPLE
+    return read_objects(folder / BOXES, people if people.is_file() and not masks else None)
 
 
 def read_areas(path: Path) -> dict[str, Mapping[str, float]]:

@@ -16,7 +16,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from data.objects import read_objects
+from data.objects import read_folder
 from data.questions import QuestionMaker
 from data.questions.from_boxes import BoxQuestions
 from data.records import (
@@ -279,10 +279,8 @@ def _from_boxes(
     if not source.boxes:
         return {}
     folder = (root / source.images).parent
-    people = folder / "objects.jsonl"
-    counted = people.is_file() and folder.relative_to(root).as_posix() not in objects.masks
     known = set(names)
-    seen = read_objects(folder / "detections.jsonl", people if counted else None)
+    seen = read_folder(folder, masks=folder.relative_to(root).as_posix() in objects.masks)
     maker = BoxQuestions({name: it for name, it in seen.items() if name in known})
     return {name: maker.questions(name) for name in seen if name in known}
 

@@ -15,6 +15,7 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from data.features import FeatureStore
-from data.objects import COCO_CLASSES, SeenObjects, read_areas, read_objects
+from data.objects import COCO_CLASSES, PEOPLE, SeenObjects, read_areas, read_folder
+from finetune.adapting import part
+from finetune.calibrate import fit
 from finetune.errors import TrainingError
 from finetune.mixture import Visit
 from finetune.precision import computes_bfloat16
@@ -41,6 +44,7 @@ FOLDS = 2
 BATCH = 32
 RATE, WARM_UP, WEIGHT_DECAY = 2e-3, 100, 0.05
 TRUST = 0.75  # in what people say is there, beside the teacher's score
+FEWEST_ASKED = 20  # pictures that people looked at, for calibration
 COVERED = 0.004  # share of a picture from which stuff is there
 LIFT = 1.3  # of a teacher's score inside its box, where it is sure of the place
 # What ADE20K calls the things that are COCO's too, or that nobody asks about.
@@ -89,13 +93,11 @@ class Labels:
         seen: dict[str, SeenObjects] = {}
         areas: dict[str, Mapping[str, float]] = {}
         for folder in sources.folders:
-            people = root / folder / "objects.jsonl"
             masks = folder in sources.masks
-            counted = people if people.is_file() and not masks else None
-            found = read_objects(root / folder / "detections.jsonl", counted)
+            found = read_folder(root / folder, masks=masks)
             seen |= {f"{folder}/images/{name}": it for name, it in found.items()}
             if masks:
-                covered = read_areas(people)
+                covered = read_areas(root / folder / PEOPLE)
                 areas |= {f"{folder}/images/{name}": it for name, it in covered.items()}
         seen = {name: it for name, it in seen.items() if name in known}
         areas = {name: it for name, it in areas.items() if name in known}
@@ -109,22 +111,26 @@ class Labels:
             )
         return cls(names, seen, areas)
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The number of each class."""
+        return {name: place for place, name in enumerate(self.names)}
+
     def picture(self, image: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Whether each class is in a picture, 0..1 (K), and whether that is known (K)."""
         target, known = np.zeros((2, len(self.names)), np.float32)
-        places = {name: place for place, name in enumerate(self.names)}
         it = self.seen[image]
         known[: len(COCO_CLASSES)] = 1
         for name, score in it.scores.items():
-            target[places[name]] = score
+            target[self.places[name]] = score
         if it.present is not None:
             target[: len(COCO_CLASSES)] *= 1 - TRUST
             for name in it.present:
-                target[places[name]] += TRUST
+                target[self.places[name]] += TRUST
         if image in self.areas:
             known[:] = 1
             for name, share in self.areas[image].items():
-                place = places.get(name, 0)
+                place = self.places.get(name, 0)
                 if place >= len(COCO_CLASSES):
                     target[place] = float(share >= COVERED)
         return target, known
@@ -154,22 +160,15 @@ class CrossFittedObjects:
         """Facts of pictures, by their names and states."""
         assert self._vlm.mapper.objects is not None
         own = self._vlm.mapper.objects.head
-        found: list[ObjectFacts | None] = [None] * len(images)
+        order: list[int] = []
+        parts = []
         folds = [self._fold.get(image, -1) for image in images]
         for fold in set(folds):
             rows = [row for row, each in enumerate(folds) if each == fold]
             head = self._heads[fold] if fold >= 0 else own
-            facts = head.facts(head(states[rows], detail[rows]))
-            for place, row in enumerate(rows):
-                found[row] = ObjectFacts(
-                    facts.probabilities[place], facts.counts[place], facts.corners[place]
-                )
-        kept = [it for it in found if it is not None]
-        return ObjectFacts(
-            torch.stack([it.probabilities for it in kept]),
-            torch.stack([it.counts for it in kept]),
-            torch.stack([it.corners for it in kept]),
-        )
+            parts.append(head.facts(head(states[rows], detail[rows])))
+            order += rows
+        return ObjectFacts.joined(parts)[[order.index(row) for row in range(len(images))]]
 
 
 def fold_of(image: str) -> int:
@@ -192,19 +191,22 @@ def fit_objects(
     if tags.head.boxed != len(COCO_CLASSES):
         raise TrainingError(OTHER_BOXES)
     bfloat16 = computes_bfloat16(recipe, vlm.device)
-    state: dict[str, Tensor] = {}
-    for fold in range(-1, FOLDS):
+    heads = [tags.head, *(copy.deepcopy(tags.head) for _ in range(FOLDS))]
+    for fold, head in enumerate(heads, -1):
         mine = [image for image in images if fold_of(image) != fold]
-        head = tags.head if fold < 0 else copy.deepcopy(tags.head)
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(recipe.seed + fold + 1)
             _fit(vlm, head, store, labels, mine, recipe.objects.epochs, bfloat16)
-        state |= {f"{fold}.{key}": value for key, value in head.state_dict().items()}
-    state |= _calibrated(vlm, state, store, labels, images)
+    _calibrate(vlm, heads, store, labels, images)
+    state = {
+        f"{fold}.{key}": value
+        for fold, head in enumerate(heads, -1)
+        for key, value in head.state_dict().items()
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    save_file({key: value.contiguous() for key, value in state.items()}, part)
-    part.replace(path)
+    unfinished = path.with_suffix(".part")
+    save_file({key: value.contiguous() for key, value in state.items()}, unfinished)
+    unfinished.replace(path)
 
 
 def open_objects(vlm: PrefixVLM, path: Path, images: Sequence[str]) -> CrossFittedObjects:
@@ -219,10 +221,7 @@ def open_objects(vlm: PrefixVLM, path: Path, images: Sequence[str]) -> CrossFitt
     try:
         state = load_file(path)
         for fold, head in enumerate([tags.head, *heads], -1):
-            start = f"{fold}."
-            head.load_state_dict(
-                {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
-            )
+            head.load_state_dict(part(str(fold), state))
     except (RuntimeError, SafetensorError) as error:
         raise TrainingError(
             f"The file {path} is damaged or of another object head; remove it."
@@ -360,7 +359,6 @@ def _targets(  # noqa: PLR0917
     mirrored: bool,
     device: torch.device,
 ) -> _Targets:
-    places = {name: place for place, name in enumerate(labels.names)}
     cells = np.zeros((len(images), boxed, size, size), np.float32)
     edges = np.full((len(images), 4, size, size), 1e-3, np.float32)
     weights = np.zeros((len(images), size, size), np.float32)
@@ -374,7 +372,7 @@ def _targets(  # noqa: PLR0917
             inside = down[:, None] & across[None]
             inside[min(int(y * size), size - 1), min(int(x * size), size - 1)] = True
             score = min(1.0, box.score * LIFT)
-            cell = cells[row, places[box.name]]
+            cell = cells[row, labels.places[box.name]]
             cell[inside] = np.maximum(cell[inside], score)
             ys, xs = np.nonzero(inside)
             away = (
@@ -409,39 +407,30 @@ def _losses(maps: ObjectMaps, target: _Targets) -> Tensor:
     return torch.stack([whole, cells, boxes, middles])
 
 
-def _calibrated(
+def _calibrate(
     vlm: PrefixVLM,
-    state: Mapping[str, Tensor],
+    heads: Sequence[ObjectHead],
     store: FeatureStore,
     labels: Labels,
     images: Sequence[str],
-) -> dict[str, Tensor]:
-    """Platt scaling, to what people say is there, of logits by heads that have not seen it."""
-    from finetune.calibrate import fit
-
+) -> None:
+    """Platt scaling of all heads to what people say is there, by those that have not seen it."""
     asked = [image for image in images if labels.seen[image].present is not None]
-    if len(asked) < 20:
-        return {}
-    tags = vlm.mapper.objects
-    assert tags is not None
-    head = copy.deepcopy(tags.head).eval()
+    if len(asked) < FEWEST_ASKED:
+        return
     logits, truths = [], []
-    for fold in range(FOLDS):
-        start = f"{fold}."
-        head.load_state_dict(
-            {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
-        )
+    for fold, head in enumerate(heads[1:]):
         mine = [image for image in asked if fold_of(image) == fold]
         for at in range(0, len(mine), BATCH):
-            part = mine[at : at + BATCH]
+            some = mine[at : at + BATCH]
             with torch.inference_mode():
-                maps = head(*_inputs(vlm, store, part, mirrored=False))
+                maps = head(*_inputs(vlm, store, some, mirrored=False))
             logits.append(maps.picture[:, : len(COCO_CLASSES)])
-            there = [labels.seen[image].present or () for image in part]
-            truths.extend([[name in it for name in COCO_CLASSES] for it in there])
-    told = torch.cat(logits).flatten().tolist()
-    slope, offset = fit(told, [float(t) for row in truths for t in row])
-    return {f"{fold}.calibration": torch.tensor([slope, offset]) for fold in range(-1, FOLDS)}
+            there = [labels.seen[image].present or () for image in some]
+            truths.extend([float(name in it) for it in there for name in COCO_CLASSES])
+    scale = fit(torch.cat(logits).flatten().tolist(), truths)
+    for head in heads:
+        head.calibration.data.copy_(torch.tensor(scale))
 
 
 @torch.no_grad()
@@ -455,12 +444,8 @@ def told_of(
     """What cross-fitted detectors tell of pictures: logits of words (N, V), facts of objects."""
     logits, facts = [], []
     for at in range(0, len(images), BATCH):
-        part = images[at : at + BATCH]
-        states, detail = _inputs(vlm, store, part, mirrored=False)
-        logits.append(words.of(part, states[:, 0]))
-        facts.append(objects.of(part, states, detail))
-    joined = (
-        torch.cat([getattr(it, name) for it in facts])
-        for name in ("probabilities", "counts", "corners")
-    )
-    return torch.cat(logits), ObjectFacts(*joined)
+        some = images[at : at + BATCH]
+        states, detail = _inputs(vlm, store, some, mirrored=False)
+        logits.append(words.of(some, states[:, 0]))
+        facts.append(objects.of(some, states, detail))
+    return torch.cat(logits), ObjectFacts.joined(facts)

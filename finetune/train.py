@@ -18,6 +18,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
 
@@ -177,11 +178,11 @@ class Trainer:
         """Start at the adapter that the profile names, or at fresh weights, unless resumed."""
         seed, goes_on = self.recipe.seed, self.recipe.continues and not resumed
         fits = not resumed and (self.recipe.refit_words or not goes_on)
-        if goes_on:
-            self._go_on()
         if self.recipe.continues:
             card = read_card(self.profile.adapter_folder, self.profile)
             self.vlm.object_names = tuple(card.get("objects", {}).get("names", []))
+            if goes_on:
+                self._go_on(card)
         if fits or self.recipe.cross_fit:
             told, known = (self.mixture.captions, self.mixture.mentions), self.progress.vocabulary
             examples = WordExamples.of(self.vlm, self.store, *told)
@@ -234,10 +235,9 @@ class Trainer:
         learns = [*self.learner.lora_parameters, *self.learner.tower_parameters]
         return [*self.vlm.mapper.state_dict().values(), *learns, *words]
 
-    def _go_on(self) -> None:
-        """Start at the adapter that the profile names."""
+    def _go_on(self, card: dict[str, Any]) -> None:
+        """Start at the adapter that the profile names, whose card this is."""
         state = adapter_state(self.profile)
-        card = read_card(self.profile.adapter_folder, self.profile)
         self.progress.vocabulary = list(card.get("words", {}).get("vocabulary", []))
         try:
             self.learner.load(state)

@@ -165,7 +165,7 @@ def _write(  # noqa: PLR0917
     totals = [0.0] * len(prompts)
     open_rows = list(range(len(prompts)))  # which prompt each row of the reader belongs to
     for step in range(max_tokens):
-        if evidence:
+        if any(evidence):
             texts = [written[prompt] for prompt in open_rows]
             logprobs = _weighed(logprobs, texts, [evidence[prompt] for prompt in open_rows])
         tokens = choose(logprobs)
@@ -208,7 +208,7 @@ def beam(  # noqa: PLR0917
         start = 0
         for index, search in enumerate(searches):
             mine = logprobs[start : start + counts[index]]
-            if evidence and counts[index]:
+            if counts[index] and any(evidence):
                 texts = [text for text, _ in search.live]
                 mine = _weighed(mine, texts, [evidence[index]] * len(texts))
             chosen = search.advance(mine) if counts[index] else []
@@ -227,10 +227,10 @@ def _weighed(
     logprobs: Tensor, texts: Sequence[Sequence[int]], evidence: Sequence[Evidence]
 ) -> Tensor:
     """Log-probabilities (rows, V) of what follows texts, with what is known of their ends added."""
+    logprobs = logprobs.clone()
     for row, (text, known) in enumerate(zip(texts, evidence, strict=True)):
         ends = {path[-1]: more for path, more in known.items() if path[:-1] == tuple(text)}
         if ends:
-            logprobs = logprobs.clone()
             logprobs[row, list(ends)] += logprobs.new_tensor(list(ends.values()))
             logprobs[row] = torch.log_softmax(logprobs[row], dim=-1)
     return logprobs

@@ -213,10 +213,9 @@ class Engine:
         self.prefix_hits += len(pictures) - len(new)
         if new:
             prefix, sights = self._vlm.look([picture.image for picture in new.values()])
-            caches = self._vlm.prefill(prefix)
             fresh = {
                 digest: replace(cache, sight=sight)
-                for digest, cache, sight in zip(new, caches, sights, strict=True)
+                for digest, cache, sight in zip(new, self._vlm.prefill(prefix), sights, strict=True)
             }
         caches = [fresh.get(p.digest) or self._encoded[p.digest] for p in pictures]
         for picture, cache in zip(pictures, caches, strict=True):

@@ -99,7 +99,8 @@ def evidence_for(
     if not (decoding.presence_weight or decoding.count_weight):
         return {}
     asked = asked_for(question, vlm.object_names)
-    if asked is None:
+    weight = decoding.count_weight if asked and asked.counts else decoding.presence_weight
+    if asked is None or not weight:
         return {}
     there = sight.probabilities[asked.place]
     odds = math.log(max(there, 1e-6)) - math.log(max(1 - there, 1e-6)) + ASKED_FOR
@@ -109,8 +110,8 @@ def evidence_for(
     if asked.counts:
         if asked.place >= vlm.mapper.config.object_boxes:
             return {}
-        return _of_count(vlm, sight.counts[asked.place], odds, asked, decoding.count_weight)
-    return {tuple(vlm.tokens(" yes")): decoding.presence_weight * odds}
+        return _of_count(vlm, sight.counts[asked.place], odds, asked, weight)
+    return {tuple(vlm.tokens(" yes")): weight * odds}
 
 
 def _of_count(vlm: PrefixVLM, boxes: int, odds: float, asked: AskedFor, weight: float) -> Evidence:

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 # Class -> other words for it. Plurals are made; irregular ones are listed.
 _EXACT = {
-    "person": "people persons anyone anybody someone somebody human humans",
-    "bicycle": "bike bikes bicyclist",
+    "person": "persons anyone anybody someone somebody human",
+    "bicycle": "bike bicyclist",
     "motorcycle": "motorbike motor|bike motor|cycle",
     "airplane": "plane jet aeroplane aircraft airliner",
-    "bus": "buses double-decker",
+    "bus": "double-decker",
     "boat": "ship sailboat canoe kayak rowboat",
     "traffic light": "traffic|signal stop|light stoplight",
     "fire hydrant": "hydrant",
-    "stop sign": "",
     "couch": "sofa loveseat",
     "potted plant": "houseplant house|plant",
     "dining table": "table",
-    "tv": "television tv|screen televisions",
+    "tv": "television tv|screen",
     "mouse": "computer|mouse",
     "remote": "remote|control remote|controller",
     "cell phone": "phone cellphone smartphone mobile|phone telephone",
@@ -35,7 +34,6 @@ _EXACT = {
     "cow": "cattle",
     "sheep": "lamb",
     "skis": "ski",
-    "scissors": "",
     "teddy bear": "stuffed|bear teddy",
     "laptop": "laptop|computer",
     "oven": "stove",
@@ -45,9 +43,9 @@ _EXACT = {
 # Class -> words for some of it only: who sees none of the class sees none of these.
 _NARROW = {
     "person": "man men woman women boy girl child children kid baby lady guy player rider skier "
-    "surfer skateboarder snowboarder toddler gentleman girls boys adult pedestrian crowd chef "
-    "policeman cop men's student couple family players",
-    "dog": "puppy puppies",
+    "surfer skateboarder snowboarder toddler gentleman adult pedestrian crowd chef "
+    "policeman cop men's student couple family",
+    "dog": "puppy",
     "cat": "kitten kitty",
     "horse": "pony foal",
     "bird": "duck goose geese seagull pigeon parrot owl swan chicken penguin",

@@ -80,6 +80,20 @@ class ObjectFacts:
     counts: Tensor
     corners: Tensor
 
+    @classmethod
+    def joined(cls, parts: Sequence[ObjectFacts]) -> ObjectFacts:
+        """The facts of all pictures of the parts, one part after the other."""
+        return cls(
+            torch.cat([part.probabilities for part in parts]),
+            torch.cat([part.counts for part in parts]),
+            torch.cat([part.corners for part in parts]),
+        )
+
+    def __getitem__(self, rows: Sequence[int]) -> ObjectFacts:
+        """The facts of some pictures, in this order."""
+        places = list(rows)
+        return ObjectFacts(self.probabilities[places], self.counts[places], self.corners[places])
+
 
 class ObjectHead(nn.Module):
     """Objects from frozen hidden states of a tower.
@@ -193,12 +207,13 @@ def counts_of(boxes: Boxes, classes: int) -> Tensor:
 
 def main_boxes(boxes: Boxes, classes: int) -> Tensor:
     """The corners of the surest box of each class (B, classes, 4); 0 where there is none."""
-    corners = boxes.corners.new_zeros(len(boxes.corners), classes, 4)
-    for place in reversed(range(boxes.classes.shape[1])):  # a surer one comes later, and stays
-        rows = torch.arange(len(corners), device=corners.device)
-        some = boxes.scores[:, place] > 0
-        corners[rows[some], boxes.classes[some, place]] = boxes.corners[some, place]
-    return corners
+    batch, count = boxes.classes.shape
+    places = torch.arange(count, device=boxes.classes.device).expand(batch, -1)
+    places = places.masked_fill(boxes.scores == 0, count)  # doubles come after all others
+    first = places.new_full((batch, classes), count)
+    first = first.scatter_reduce(1, boxes.classes, places, "amin")  # the surest come first
+    corners = F.pad(boxes.corners, (0, 0, 0, 1))  # where there is none
+    return corners.gather(1, first[..., None].expand(-1, -1, 4))
 
 
 def told(boxes: Boxes, picture: Tensor, names: Sequence[str]) -> list[tuple[SeenObject, ...]]:

@@ -61,16 +61,13 @@ def load_quantised(profile: Profile) -> tuple[PrefixVLM, Calibration]:
     folder = profile.adapter_folder
     card = read_card(folder, profile)
     key = _key(card, folder / "lora")
-    if vlm := _from_cache(key, profile):
-        vlm.object_names = object_names_of(card, profile, folder)
+    if vlm := _from_cache(key, profile, card):
         return vlm, calibration_of(card, folder)
     vlm, calibration = load_trained(profile)
     large = sum(p.numel() for p in vlm.language.parameters()) >= WORTH_KEEPING
     _pack(vlm.language)
     if key and large and _keep(key, vlm):
-        names = vlm.object_names
-        vlm = _from_cache(key, profile) or vlm  # mapped, and so shared with other processes
-        vlm.object_names = names
+        vlm = _from_cache(key, profile, card) or vlm  # mapped, and so shared with others
     return vlm, calibration
 
 
@@ -108,7 +105,7 @@ def _kept(key: str) -> Path | None:
     return next((place for place in places if is_whole(place, key)), None)
 
 
-def _from_cache(key: str, profile: Profile) -> PrefixVLM | None:
+def _from_cache(key: str, profile: Profile, card: dict[str, Any]) -> PrefixVLM | None:
     """The model that is kept under a key; None if there is none, or it cannot be read."""
     place = _kept(key) if key else None
     if place is None:
@@ -125,6 +122,7 @@ def _from_cache(key: str, profile: Profile) -> PrefixVLM | None:
         set_mapper_and_tower(vlm, folder)
     except Exception as error:  # likewise
         raise unusable(folder) from error
+    vlm.object_names = object_names_of(card, profile, folder)
     with contextlib.suppress(OSError):  # of a shipped cache
         os.utime(place)
     return vlm.eval().requires_grad_(False)

@@ -115,7 +115,7 @@ class EfficientNetLiteTower(VisionTower):
         super().__init__(LITE_MEAN, LITE_STD)
         self.net: Any = EfficientNet.from_name(variant)
         self.image_size, self.hidden_size = image_size, self.net._fc.in_features
-        self.grid = self._size_after_convolutions(image_size)
+        self.grid = _size_after_convolutions(image_size, [self.net])
         blocks = len(self.net._blocks)
         if not -blocks <= detail_layer < blocks:
             raise ProfileError(
@@ -142,28 +142,17 @@ class EfficientNetLiteTower(VisionTower):
         """The network's blocks, and what widens their states at the end."""
         return [*self.net._blocks, nn.ModuleList([self.net._conv_head, self.net._bn1])]
 
-    @torch.no_grad()
     def _detail(self) -> tuple[int, int]:
         """Width of the detail layer's states, and how many lie side by side in one patch."""
-        self.eval()
-        states = self.net._conv_stem(torch.zeros(1, 3, self.image_size, self.image_size))
-        for block in self.net._blocks[: self.detail_layer + 1]:
-            states = block(states)
-        side, rest = divmod(states.shape[-1], self.grid)
+        below = [self.net._conv_stem, *self.net._blocks[: self.detail_layer + 1]]
+        size = _size_after_convolutions(self.image_size, below)
+        side, rest = divmod(size, self.grid)
         if rest:
             raise ProfileError(
-                f"The detail layer's grid of {states.shape[-1]} does not fold into one of "
+                f"The detail layer's grid of {size} does not fold into one of "
                 f"{self.grid}; choose another image_size or detail_layer in [tower]."
             )
-        return int(states.shape[1]), side
-
-    def _size_after_convolutions(self, size: int) -> int:
-        """Side of the feature map; the paddings are those of the network's own image size."""
-        for conv in self.net.modules():
-            if isinstance(conv, nn.Conv2d):
-                padding = getattr(conv.static_padding, "padding", (0, 0))
-                size = (size + padding[0] + padding[1] - conv.kernel_size[0]) // conv.stride[0] + 1
-        return size
+        return int(below[-1]._project_conv.out_channels), side
 
     def classifier(self) -> tuple[Tensor, Tensor]:
         """ImageNet's thousand classes: weight (1000, D) and bias (1000)."""
@@ -217,6 +206,15 @@ class TransformerTower(VisionTower):
         lists = (part for part in self.net.modules() if isinstance(part, nn.ModuleList))
         layers = next(each for each in lists if len(each) == count)
         return list(layers)[: range(count + 1)[self.layer]]
+
+
+def _size_after_convolutions(size: int, parts: Sequence[Any]) -> int:
+    """Side of the feature map; the paddings are those of the network's own image size."""
+    for conv in (module for part in parts for module in part.modules()):
+        if isinstance(conv, nn.Conv2d):
+            padding = getattr(conv.static_padding, "padding", (0, 0))
+            size = (size + padding[0] + padding[1] - conv.kernel_size[0]) // conv.stride[0] + 1
+    return size
 
 
 def _channels_last(pixels: Tensor) -> Tensor:

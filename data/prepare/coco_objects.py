@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from data.objects import COCO_CLASSES
+from data.objects import BOXES, COCO_CLASSES, PEOPLE
 from data.prepare.job import MISSING, Prepared, Wish, all_there, judged, outcome
 from data.prepare.pictures import IMAGES, Folders
 from data.prepare.reading import list_at, load_json, number_at, safe_name, table_of, text_at
@@ -30,7 +30,6 @@ from data.prepare.writing import (
 from data.records import DataError, rows_of
 
 NAME = "coco-objects"
-BOXES, PEOPLE = "detections.jsonl", "objects.jsonl"
 _PLACES = {name: place for place, name in enumerate(COCO_CLASSES)}
 _PART = re.compile(r"(train|val|test)\d{4}")
 _KEPT = {

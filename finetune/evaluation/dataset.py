@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.prepare.coco_objects import BOXES, PEOPLE
+from data.objects import BOXES, PEOPLE
 from data.records import DataError, Row, question_of, read_rows
 from finetune.metrics import words
 from finetune.vqa_accuracy import normalise

@@ -333,13 +333,18 @@ def boxes(page: Page) -> list[dict[str, list[float]]]:
     return [{title: edges for title, *edges in frame} for frame in page.run(BOXES)]
 
 
+def send_with_objects(page: Page, engine: FakeEngine, photo: str) -> None:
+    """Send a photo in a new chat, in which the engine sees something."""
+    engine.objects = SEEN
+    page.add(photo)
+    page.type(Keys.ENTER)
+    page.answers(1)
+
+
 def test_what_is_seen_is_shown_over_the_photo_on_request(
     page: Page, engine: FakeEngine, photos: dict[str, str]
 ) -> None:
-    engine.objects = SEEN
-    page.add(photos["red.jpg"])
-    page.type(Keys.ENTER)
-    page.answers(1)
+    send_with_objects(page, engine, photos["red.jpg"])
     names = page.find(".names")
     assert page.texts(".see") == ["Show what I see"]
     assert not names.is_displayed()
@@ -366,10 +371,7 @@ def test_what_is_seen_is_shown_over_the_photo_on_request(
 def test_a_later_answer_takes_over_what_is_shown(
     page: Page, engine: FakeEngine, photos: dict[str, str]
 ) -> None:
-    engine.objects = SEEN
-    page.add(photos["red.jpg"])
-    page.type(Keys.ENTER)
-    page.answers(1)
+    send_with_objects(page, engine, photos["red.jpg"])
     page.find(".see").click()
     engine.objects = SEEN[:1]
     page.type("What colour is it?", Keys.ENTER)
@@ -384,10 +386,7 @@ def test_a_later_answer_takes_over_what_is_shown(
     assert len(page.texts(".see")) == 1  # nothing was seen in the new photo
     page.find("#new-chat").click()
     page.until(lambda: page.find("#welcome").is_displayed())
-    page.add(photos["red.jpg"])
-    engine.objects = SEEN
-    page.type(Keys.ENTER)
-    page.answers(1)
+    send_with_objects(page, engine, photos["red.jpg"])
     assert boxes(page) == [{}]  # a new chat shows nothing by itself
 
 
@@ -412,10 +411,7 @@ def test_boxes_follow_photos_that_are_cropped_or_cannot_be_shown(
 def test_boxes_are_never_drawn_over_another_photo(
     page: Page, engine: FakeEngine, photos: dict[str, str]
 ) -> None:
-    engine.objects = SEEN
-    page.add(photos["red.jpg"])
-    page.type(Keys.ENTER)
-    page.answers(1)
+    send_with_objects(page, engine, photos["red.jpg"])
     page.run("""
         const body = new FormData();  // as another tab of the same browser would
         body.append("text", "");

@@ -10,9 +10,11 @@ import pytest
 import torch
 from tiny_models import picture, tiny_vlm
 
+from data.objects import COCO_CLASSES
+from finetune.hallucination import SYNONYMS
 from model.decoding import Evidence, beam, greedy
 from model.evidence import ASKED_FOR, asked_for, evidence_for
-from model.object_names import class_of
+from model.object_names import CLASSES, class_of
 from model.profile import DecodingConfig, MapperConfig
 from model.prompts import prompt_for
 from model.vlm import PrefixVLM, Sight
@@ -67,6 +69,12 @@ def test_what_a_question_asks_for(
     else:
         assert asked is not None
         assert (NAMES[asked.place], asked.counts, asked.whole) == (name, counts, whole)
+
+
+def test_the_classes_are_those_of_the_data_and_of_the_captions() -> None:
+    assert [name.replace("|", " ") for name in CLASSES.split()] == list(COCO_CLASSES)
+    assert all(class_of(name) == (name, True) for name in COCO_CLASSES)
+    assert set(SYNONYMS) == set(COCO_CLASSES)
 
 
 def test_names_that_mean_all_of_a_class_and_those_that_do_not() -> None:
