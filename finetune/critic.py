@@ -3,7 +3,9 @@
 Cross-entropy teaches each word as if all words before it were a person's. Here the model draws
 several captions of a picture, each is scored by CIDEr-D against people's captions, and those above
 the mean of the others become likelier, those below less likely. Rennie et al. 2017, arXiv
-1612.00563, with the mean of the other samples as baseline (Luo 2020, arXiv 2003.09971).
+1612.00563, with the mean of the other samples as baseline (Luo 2020, arXiv 2003.09971). CIDEr-D
+hardly punishes an object that is not there (Rohrbach et al. 2018, arXiv 1809.02156), so that each
+may cost something besides.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from functools import cached_property
 
 import torch
 
+from data.objects import SeenObjects
 from finetune.cider import CiderD
+from finetune.hallucination import mentioned
 from finetune.metrics import words
 from finetune.mixture import Visit
 from finetune.objective import Objective
@@ -26,6 +30,7 @@ from model.prompts import CAPTION_PROMPT
 # Ends every text, so that a caption which breaks off in "with a" scores less than a whole one.
 END = "."
 ROUNDING = 1e-5  # below it, an advantage is none
+ABSENT = 0.1  # a class that the detector gives less is not there, unless people say so
 
 
 class Critic:
@@ -38,6 +43,7 @@ class Critic:
 
     Attributes:
         reward: Mean CIDEr-D of the captions drawn last, where 1 is what cards call 100.
+        objects: What is known of the objects of pictures, by name; of others, nothing is absent.
     """
 
     def __init__(
@@ -48,7 +54,9 @@ class Critic:
     ) -> None:
         self.objective, self.schedule = objective, schedule
         self.reward = 0.0
+        self.objects: Mapping[str, SeenObjects] = {}
         self._captions = captions
+        self._named: dict[str, frozenset[str]] = {}
         self._prompt = tuple(objective.learner.vlm.tokens(CAPTION_PROMPT))
 
     @cached_property
@@ -71,8 +79,11 @@ class Critic:
         drawn = self._draw(described, count)
         images = [str(visit.image) for visit in described for _ in range(count)]
         scores = [self._cider(_tokens(d.text), i) for d, i in zip(drawn, images, strict=True)]
+        self.reward = sum(scores) / len(scores)
+        if cost := self.schedule.critic_absent:
+            absent = (self.absent(d.text, i) for d, i in zip(drawn, images, strict=True))
+            scores = [score - cost * len(names) for score, names in zip(scores, absent, strict=True)]
         rewards = torch.tensor(scores).view(-1, count)
-        self.reward = float(rewards.mean())
         # The sample's reward less the mean of the others' = its distance to the mean x n / (n - 1).
         advantages = (rewards - rewards.mean(dim=1, keepdim=True)) * count / (count - 1)
         advantages[advantages.abs() < ROUNDING] = 0.0
@@ -82,6 +93,22 @@ class Critic:
             for text, weight in zip(drawn, weights, strict=True)
         ]
         return self._replaced(visits, judged)
+
+    def absent(self, text: str, image: str) -> frozenset[str]:
+        """The classes of objects that a text names and its picture lacks, as far as is known."""
+        known = self.objects.get(image)
+        named = mentioned(text)
+        if known is None or not named:
+            return frozenset()
+        there = set(known.present or ())
+        there |= {name for name, score in known.scores.items() if score >= ABSENT}
+        return named - there - self._told(image)
+
+    def _told(self, image: str) -> frozenset[str]:
+        """The classes that people's captions of a picture name."""
+        if image not in self._named:
+            self._named[image] = mentioned(" . ".join(self._captions[image]))
+        return self._named[image]
 
     def _draw(self, visits: Sequence[Visit], count: int) -> list[Decoded]:
         """`count` captions of each picture, one picture after the other."""

@@ -80,6 +80,8 @@ def _of_objects(recipe: Recipe) -> Iterator[str]:
     if not set(masks) <= set(folders):
         yield "masks in [objects] should be some of its folders"
     yield from _below_one(recipe.objects, "epochs")
+    if recipe.schedule.critic_absent and not folders:
+        yield "critic_absent needs folders in [objects]"
     for texts in recipe.implied:
         yield from _below_one(texts, "texts")
     if recipe.schedule.implied and not any(texts.share for texts in recipe.implied):

@@ -155,6 +155,8 @@ class Schedule:
         critic_samples: Captions that the model draws of one picture for that.
         critic_tokens: Longest of them, in tokens.
         critic_weight: Weight of a drawn caption's token, times by how much CIDEr / 10 it is better.
+        critic_absent: What a drawn caption loses, of CIDEr / 100, for each object that it names and
+            that neither people nor the detector of `[objects]` find in its picture.
     """
 
     steps: int
@@ -182,6 +184,7 @@ class Schedule:
     critic_samples: int = 4
     critic_tokens: int = 20
     critic_weight: float = 3.0
+    critic_absent: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -212,6 +212,7 @@ class Trainer:
             name_objects(self.vlm, labels.names)
         self.vlm.object_names = labels.names
         self.objective.objects = open_objects(self.vlm, path, list(labels.seen))
+        self.critic.objects = labels.seen
 
     def _imply(self) -> None:
         """Learn what tags the detectors give to pictures of which captions say this or that."""
