@@ -96,7 +96,7 @@ class Settings:
     shipped_cache: str = ""
 
     def environment(self) -> dict[str, str]:
-        """The variables that `model.weights` reads, where they are set."""
+        """The variables that `model.pretrained` reads, where they are set."""
         named = {"CACHE": self.cache, "WHEELS": self.wheels, "SHIPPED_CACHE": self.shipped_cache}
         return {PREFIX + name: value for name, value in named.items() if value}
 

@@ -52,7 +52,7 @@ def adapter_version(folder: Path) -> str:
 
 
 def _adapter(profile: str) -> str:
-    from model.profile import ProfileError, load_profile
+    from model.config import ProfileError, load_profile
 
     try:
         return adapter_version(load_profile(profile).adapter_folder)

@@ -23,16 +23,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from model.config import STARTER_WHEEL, MapperConfig, Profile
 from model.hub import load_network, load_tokenizer, quiet, weights_sha256
-from model.prefix import Mapper
-from model.profile import STARTER_WHEEL, MapperConfig, Profile
+from model.mapper import Mapper
+from model.pretrained import LANGUAGE_MODEL, TOWER, starter_language_model
 from model.prompts import PROMPT_VERSION
 from model.storage import pack, unpack
 from model.tuning import FILE as TUNED
 from model.tuning import read_tuned, set_tuned
 from model.vision import load_tower
 from model.vlm import PrefixVLM
-from model.weights import LANGUAGE_MODEL, TOWER, starter_language_model
 
 log = logging.getLogger(__name__)
 # Facts of the base that an adapter does not work without; older adapters lack some of them.

@@ -24,9 +24,9 @@ import torch
 from PIL import Image
 
 from model.adapter import Calibration, load_trained
-from model.decoding import Decoded, beam, greedy
+from model.config import Profile, load_profile
 from model.evidence import evidence_for
-from model.profile import Profile, load_profile
+from model.generation import Decoded, beam, greedy
 from model.prompts import prompt_for
 from model.quantised import load_quantised
 from model.requests import Answer, EngineBusy, EngineClosed, EngineLimits, Picture, Request

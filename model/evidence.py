@@ -22,8 +22,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from model.config import DecodingConfig
 from model.object_names import class_of, singular
-from model.profile import DecodingConfig
 
 if TYPE_CHECKING:
     from model.vlm import PrefixVLM, Sight

@@ -1,6 +1,6 @@
 """How people call COCO's classes of objects when they ask for them.
 
-Synonyms after those of CHAIR (Rohrbach et al. 2018, arXiv 1809.02156). `finetune.hallucination` has
+Synonyms after those of CHAIR (Rohrbach et al. 2018, arXiv 1809.02156). `finetune.evaluation.hallucination` has
 a larger table for what captions mention, where a "pitcher" may be a person.
 """
 

@@ -35,9 +35,9 @@ from model.adapter import (
     with_tower,
 )  # fmt: skip
 from model.cache import TEMPORARY, cache_folder, cache_folders, is_whole, only_one, seal
+from model.config import Profile
 from model.hub import load_tokenizer, quiet
-from model.int8 import BlockEmbedding, in_blocks, quantise
-from model.profile import Profile
+from model.quantization import BlockEmbedding, in_blocks, quantise
 from model.vlm import PrefixVLM
 from model.wheels import sha256_of
 

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from model.config import STARTER_WHEEL, ProfileError, TowerConfig
 from model.hub import load_network
-from model.profile import STARTER_WHEEL, ProfileError, TowerConfig
-from model.weights import starter_tower
+from model.pretrained import starter_tower
 
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from model.objects import find_boxes, told
-from model.prefix import Mapper
+from model.mapper import Mapper
+from model.object_head import find_boxes, told
 from model.prompts import target_text
 from model.requests import SeenObject
 from model.vision import VisionTower

@@ -12,7 +12,7 @@ import click
 from bot.cli.desk import Desk, busy, data_option, prepare_base, profile_option, standard
 
 if TYPE_CHECKING:
-    from finetune.race import Pace, Round
+    from finetune.benchmark import Pace, Round
 
 PAUSE = 20.0  # seconds; twenty people then keep two cores busy half of the time
 
@@ -41,13 +41,13 @@ def train(desk: Desk, recipe: str, *, data: Path, rounds: int) -> None:
 
     Both learn the same texts about the same pictures, in turns, in one process.
     """
-    from finetune.recipe import load_recipe
+    from finetune.config import load_recipe
 
     chosen = load_recipe(recipe)
     os.environ.update(desk.settings.environment())
     prepare_base(chosen.profile)
     with busy("Comparing"):
-        from finetune.race import median, race
+        from finetune.benchmark import median, race
 
         found = race(chosen, data, rounds)
     click.echo("\n".join(_lines(found, median(found))))

@@ -146,7 +146,7 @@ def _cache() -> tuple[str, str, str]:
 
 def _adapter(profile: str) -> tuple[str, str, str]:
     from model.adapter import read_card
-    from model.profile import load_profile
+    from model.config import load_profile
 
     chosen = load_profile(profile)
     folder = chosen.adapter_folder
@@ -156,9 +156,9 @@ def _adapter(profile: str) -> tuple[str, str, str]:
 
 
 def _base(profile: str, int8: bool) -> tuple[str, str, str]:
-    from model.profile import STARTER_WHEEL, load_profile
+    from model.config import STARTER_WHEEL, load_profile
     from model.quantised import is_kept
-    from model.weights import LANGUAGE_MODEL, TOWER, is_ready
+    from model.pretrained import LANGUAGE_MODEL, TOWER, is_ready
 
     chosen = load_profile(profile)
     starter = chosen.language.source == STARTER_WHEEL

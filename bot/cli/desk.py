@@ -141,9 +141,9 @@ def prepare_base(profile: str, *, merged: bool = False) -> None:
         merged: The language model is not needed if it is kept with the adapter merged into it.
     """
     with busy("Starting"):
-        from model.profile import STARTER_WHEEL, load_profile
+        from model.config import STARTER_WHEEL, load_profile
         from model.quantised import is_kept
-        from model.weights import starter_language_model, starter_tower
+        from model.pretrained import starter_language_model, starter_tower
     chosen = load_profile(profile)
     if chosen.language.source == STARTER_WHEEL and not (merged and is_kept(chosen)):
         starter_language_model()

@@ -96,8 +96,8 @@ def evaluate(
 
 def _measure(desk: Desk, profile: str, asked: Dataset, clip: str | None, seed: int) -> Page:
     """Ask everything, and compute the figures."""
-    from finetune.evaluation.asking import ask_dataset
-    from finetune.evaluation.figures import figures_of
+    from finetune.evaluation.runner import ask_dataset
+    from finetune.evaluation.summary import figures_of
     from finetune.evaluation.report import Page
 
     if asked.captions and find_spec("pycocoevalcap") is None:
@@ -120,16 +120,16 @@ def _measure(desk: Desk, profile: str, asked: Dataset, clip: str | None, seed: i
 def _check_calibrates(profile: str, asked: Dataset) -> None:
     """Refuse now what could not be done when everything has been asked."""
     with busy("Starting"):
-        from finetune.evaluation.calibrating import check_adapter, check_dataset
-        from model.profile import load_profile
+        from finetune.evaluation.calibration import check_adapter, check_dataset
+        from model.config import load_profile
     check_dataset(asked)
     check_adapter(load_profile(profile))
 
 
 def _calibrate(profile: str, page: Page) -> None:
     """Fit the confidences to the scores that the page shows, and say what that changes."""
-    from finetune.evaluation.calibrating import recalibrate
-    from model.profile import load_profile
+    from finetune.evaluation.calibration import recalibrate
+    from model.config import load_profile
 
     chosen = load_profile(profile)
     with busy("Calibrating"):

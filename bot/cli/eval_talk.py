@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from finetune.evaluation.calibrating import Change
+    from finetune.evaluation.calibration import Change
     from finetune.evaluation.captions import CaptionFigures
     from finetune.evaluation.dataset import Dataset
-    from finetune.evaluation.figures import Accuracy, Figures, QuestionFigures
+    from finetune.evaluation.summary import Accuracy, Figures, QuestionFigures
 
 _EVERY = 10  # percent between plain lines
 

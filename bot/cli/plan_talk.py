@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from finetune.planning import Plan
+    from finetune.plan import Plan
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:

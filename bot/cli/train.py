@@ -15,7 +15,7 @@ from bot.cli.team import has_team, is_member, leads, run_team
 from bot.cli.training_talk import talk
 
 if TYPE_CHECKING:
-    from finetune.recipe import Recipe
+    from finetune.config import Recipe
 
 _folder = click.Path(file_okay=False, path_type=Path)
 
@@ -53,7 +53,7 @@ def train(
 
     Ctrl-C stops after the step at hand; --resume goes on from there.
     """
-    from finetune.recipe import load_recipe
+    from finetune.config import load_recipe
 
     if dry_run and resume:
         raise click.UsageError("--dry-run and --resume do not go together")
@@ -73,7 +73,7 @@ def train(
         _rehearse(chosen, data, run)
         return
     with busy("Starting"):
-        from finetune.train import Trainer, TrainingError
+        from finetune.trainer import Trainer, TrainingError
     with talk() as (report, encoding):
         trainer = Trainer(chosen, data, run, features, report, encoding)
         for warning in trainer.warnings if trainer.team.leads else ():
@@ -91,7 +91,7 @@ def train(
 def _rehearse(recipe: Recipe, data: Path, run: Path) -> None:
     """Say what a run would take."""
     with busy("Rehearsing"):
-        from finetune.planning import plan
+        from finetune.plan import plan
 
         found = plan(recipe, data, run)
     if leads():

@@ -18,7 +18,7 @@ from sqlite_utils import Database
 
 from bot.log.hashing import KeyUnusableError
 from bot.log.pictures import PictureCipher
-from model.asking import is_polar
+from model.questions import is_polar
 
 SURE = 0.5  # confidence from which an answer that nobody rated is kept as it is
 ANSWER, CAPTION = 8, range(4, 31)  # words of what people put right; all else is neither

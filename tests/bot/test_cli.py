@@ -25,7 +25,7 @@ from bot.cli.main import glimpse
 from data.images import ImageRefused
 from model.adapter import AdapterError
 from model.engine import EngineClosed
-from model.weights import WeightsError
+from model.pretrained import WeightsError
 
 HERE = Path(__file__).parent
 

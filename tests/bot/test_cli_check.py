@@ -15,8 +15,8 @@ from engine_stand_in import Said
 from test_log import opened, record
 
 from bot.cli import checks, desk
-from model import quantised, weights
-from model.profile import Profile, load_profile
+from model import pretrained, quantised
+from model.config import Profile, load_profile
 from model.prompts import PROMPT_VERSION
 
 
@@ -32,8 +32,8 @@ def healthy(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     adapter.mkdir()
     profile = replace(load_profile("starter"), adapter=str(adapter))
     (adapter / "adapter.toml").write_text(tomli_w.dumps(card(profile)))
-    monkeypatch.setattr("model.profile.load_profile", lambda _name: profile)
-    monkeypatch.setattr("model.weights.is_ready", lambda _part, verify: verify)
+    monkeypatch.setattr("model.config.load_profile", lambda _name: profile)
+    monkeypatch.setattr("model.pretrained.is_ready", lambda _part, verify: verify)
     monkeypatch.setenv("GLIMPSE_CACHE", str(bench.folder / "cache"))
     bench.engine.answer = lambda _picture, _question: Said("red")
     bench.environment["GLIMPSE_PORT"] = "0"
@@ -64,7 +64,7 @@ def test_all_is_well(healthy: Bench) -> None:
 def test_missing_weights_are_a_problem_with_advice(
     healthy: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model.weights.is_ready", lambda part, verify: part is weights.TOWER)
+    monkeypatch.setattr("model.pretrained.is_ready", lambda part, verify: part is pretrained.TOWER)
     status, found = states(healthy)
     assert status == 1
     assert found["base weights"]["state"] == "problem"
@@ -139,8 +139,8 @@ def test_fetch_prepares_what_the_profile_needs(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetched: list[str] = []
-    monkeypatch.setattr(weights, "starter_language_model", lambda: fetched.append("language"))
-    monkeypatch.setattr(weights, "starter_tower", lambda: fetched.append("tower"))
+    monkeypatch.setattr(pretrained, "starter_language_model", lambda: fetched.append("language"))
+    monkeypatch.setattr(pretrained, "starter_tower", lambda: fetched.append("tower"))
     monkeypatch.setattr(quantised, "is_kept", lambda _profile: "merged" in fetched)
     monkeypatch.setattr(quantised, "load_quantised", lambda _profile: fetched.append("merged"))
     assert bench.run("fetch").out == "The weights are ready.\n"

@@ -10,7 +10,7 @@ import pytest
 from cli_bench import Bench
 from engine_stand_in import picture
 
-from finetune.evaluation import asking
+from finetune.evaluation import runner
 from model.adapter import AdapterError
 
 
@@ -26,7 +26,7 @@ def rows(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Path:
     found[0] |= {"question_type": "[red]what", "question_id": 1}
     path = bench.folder / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in found), encoding="utf-8")
-    monkeypatch.setattr(asking, "blank_picture", lambda: picture("black"))  # the stand-in knows it
+    monkeypatch.setattr(runner, "blank_picture", lambda: picture("black"))  # the stand-in knows it
     return path
 
 

@@ -18,7 +18,7 @@ from cli_bench import Bench
 from bot.cli import team
 from bot.cli.failing import Failure
 from bot.cli.training_talk import talk
-from finetune.train import Said, StepReport, TrainingError
+from finetune.trainer import Said, StepReport, TrainingError
 
 SAMPLES = (Said(None, "a [dog]", "a cat"), Said("How many?", "2", "3"))
 REPORT = StepReport(20, 400, 1.23456, 31.25, 90.0, 0.05, SAMPLES)
@@ -56,7 +56,7 @@ class FakeTrainer:
 @pytest.fixture
 def trainer(monkeypatch: pytest.MonkeyPatch) -> type[FakeTrainer]:
     fresh = type("Fresh", (FakeTrainer,), {"made": []})
-    monkeypatch.setattr("finetune.train.Trainer", fresh)
+    monkeypatch.setattr("finetune.trainer.Trainer", fresh)
     monkeypatch.setattr("bot.cli.train.prepare_base", lambda _profile: None)
     return fresh
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from fake_discord import TOKEN, FakeDiscord
 
-from model.weights import LANGUAGE_MODEL, TOWER, is_ready
+from model.pretrained import LANGUAGE_MODEL, TOWER, is_ready
 
 pytestmark = pytest.mark.skipif(
     not (is_ready(LANGUAGE_MODEL) and is_ready(TOWER)), reason="needs `glimpse fetch`"

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from model import convert, wheels
-from model.weights import Part, WeightsError
+from model.pretrained import Part, WeightsError
 from model.wheels import WheelSource
 
 STATE = {"conv.weight": torch.arange(24.0).reshape(2, 3, 4), "bn.count": torch.tensor(7)}

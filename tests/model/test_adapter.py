@@ -17,8 +17,8 @@ from torch import Tensor
 
 from model import adapter
 from model.adapter import Calibration, load_base, load_trained, read_card, save_adapter
+from model.config import MapperConfig, Profile
 from model.hub import quiet
-from model.profile import MapperConfig, Profile
 from model.vlm import PrefixVLM
 
 LANGUAGES = ["gpt-neox", "llama"]

@@ -17,8 +17,8 @@ from safetensors.torch import load_file, save_file
 from tiny_models import LAYERS, make_languages, save_tiny_adapter, seeded, tiny_profile
 
 from model.adapter import AdapterError, load_trained
+from model.config import LanguageConfig, MapperConfig, Profile, TowerConfig
 from model.hub import quiet
-from model.profile import LanguageConfig, MapperConfig, Profile, TowerConfig
 
 DAMAGED = "is damaged or made for another model; install Glimpse again or train it anew."
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from model import convert, progress, weights, wheels
+from model import convert, pretrained, progress, wheels
 
 WIDTH, HEADS, LAYERS, HIDDEN = 32, 4, 2, 64
 TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", *"abcdeghort", "Ġ", "do", "dog"]
@@ -135,8 +135,8 @@ def test_the_real_starter_weights_are_whole() -> None:
     from safetensors.torch import load_file
 
     tower = EfficientNet.from_name("efficientnet-lite2")
-    tower.load_state_dict(load_file(weights.starter_tower(verify=True)))
-    folder = weights.starter_language_model(verify=True)
+    tower.load_state_dict(load_file(pretrained.starter_tower(verify=True)))
+    folder = pretrained.starter_language_model(verify=True)
     model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
     assert model.num_parameters() == 134_515_008
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)

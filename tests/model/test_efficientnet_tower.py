@@ -12,7 +12,7 @@ from tiny_models import picture, seeded
 from torch import Tensor, nn
 
 from model import vision
-from model.profile import TowerConfig
+from model.config import TowerConfig
 from model.tuning import set_tuned, tune, tuned_state
 from model.vision import EfficientNetLiteTower, load_tower
 

@@ -14,9 +14,9 @@ from tiny_models import QUESTIONS, Photo, photo, tiny_profile, tiny_vlm
 from watched_engine import Watched
 
 from model.adapter import Calibration
-from model.decoding import Decoded, beam, greedy
+from model.config import DecodingConfig
 from model.engine import EngineBusy, EngineLimits
-from model.profile import DecodingConfig
+from model.generation import Decoded, beam, greedy
 from model.prompts import prompt_for
 from model.vlm import PrefixVLM
 

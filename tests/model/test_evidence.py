@@ -11,11 +11,11 @@ import torch
 from tiny_models import picture, tiny_vlm
 
 from data.objects import COCO_CLASSES
-from finetune.hallucination import SYNONYMS
-from model.decoding import Evidence, beam, greedy
+from finetune.evaluation.hallucination import SYNONYMS
+from model.config import DecodingConfig, MapperConfig
 from model.evidence import ASKED_FOR, asked_for, evidence_for
+from model.generation import Evidence, beam, greedy
 from model.object_names import CLASSES, class_of
-from model.profile import DecodingConfig, MapperConfig
 from model.prompts import prompt_for
 from model.vlm import PrefixVLM, Sight
 

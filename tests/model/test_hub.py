@@ -19,10 +19,10 @@ from transformers import CLIPVisionModel
 from transformers.utils import logging as library
 
 from model.adapter import base_facts, load_base
+from model.config import LanguageConfig, Profile, TowerConfig, load_profile
 from model.hub import is_folder, load_network, quiet, weights_sha256
-from model.profile import LanguageConfig, Profile, TowerConfig, load_profile
+from model.pretrained import WeightsError
 from model.vision import load_tower
-from model.weights import WeightsError
 from model.wheels import sha256_of
 
 HUB_ID = "openai/clip-vit-base-patch32"

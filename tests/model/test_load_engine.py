@@ -23,11 +23,11 @@ from tiny_models import (
 
 from model import adapter
 from model.adapter import AdapterError, load_base, load_trained, save_adapter
-from model.decoding import greedy
+from model.config import Profile, ProfileError, load_profile
 from model.engine import Engine, EngineLimits, load_engine
-from model.int8 import Int8Linear, quantise
-from model.profile import Profile, ProfileError, load_profile
+from model.generation import greedy
 from model.prompts import prompt_for
+from model.quantization import Int8Linear, quantise
 from model.vision import EfficientNetLiteTower
 
 DECODING = {"answer_tokens": 5, "caption_tokens": 8}

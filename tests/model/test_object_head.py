@@ -10,7 +10,9 @@ import torch
 from tiny_models import PATCH, SIDE, WIDTH, picture
 from torch import Tensor
 
-from model.objects import (
+from model.config import MapperConfig, ProfileError, TowerConfig
+from model.mapper import Mapper
+from model.object_head import (
     ObjectFacts,
     ObjectHead,
     ObjectMaps,
@@ -19,8 +21,6 @@ from model.objects import (
     main_boxes,
     told,
 )
-from model.prefix import Mapper
-from model.profile import MapperConfig, ProfileError, TowerConfig
 from model.vision import EfficientNetLiteTower, load_tower
 
 GRID = SIDE // PATCH

@@ -12,8 +12,8 @@ from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModel, GPTNeoXConfig, GPTNeoXForCausalLM
 from transformers.initialization import no_init_weights
 
-from model.prefix import Mapper
-from model.profile import load_profile
+from model.config import load_profile
+from model.mapper import Mapper
 from model.vision import CLIP_MEAN, CLIP_STD, TransformerTower
 
 CLIP_B: dict[str, Any] = {  # openai/clip-vit-base-patch32 and -patch16

@@ -10,12 +10,12 @@ import pytest
 import torch
 from tiny_models import QUESTIONS, picture, save_tiny_adapter, tiny_profile
 
-from model import int8, quantised
+from model import quantised, quantization
 from model.adapter import load_trained
-from model.int8 import BlockEmbedding, in_blocks, quantise
-from model.profile import Profile
+from model.config import Profile
 from model.prompts import prompt_for
 from model.quantised import is_kept, load_quantised
+from model.quantization import BlockEmbedding, in_blocks, quantise
 from model.vlm import PrefixVLM
 
 
@@ -170,8 +170,8 @@ def test_small_models_and_unknown_bases_are_not_kept(
 
 def q8_0(rows: int, width: int) -> torch.Tensor:
     """Numbers as a GGUF file of the type Q8_0 gives them."""
-    scale = (torch.rand(rows, width // int8.BLOCK) + 0.01).to(torch.float16).float()
-    whole = torch.randint(-127, 128, (rows, width // int8.BLOCK, int8.BLOCK)).float()
+    scale = (torch.rand(rows, width // quantization.BLOCK) + 0.01).to(torch.float16).float()
+    whole = torch.randint(-127, 128, (rows, width // quantization.BLOCK, quantization.BLOCK)).float()
     whole[:, :, 3] = 127.0
     whole[0] = 0.0
     return (whole * scale[:, :, None]).flatten(1)
@@ -197,7 +197,7 @@ def test_a_model_with_such_embeddings_comes_back_the_same(
 ) -> None:
     profile = trained(hub, tmp_path)
 
-    monkeypatch.setattr(int8, "BLOCK", 8)  # the tiny model's embeddings are 24 numbers wide
+    monkeypatch.setattr(quantization, "BLOCK", 8)  # the tiny model's embeddings are 24 numbers wide
 
     def in_q8(chosen: Profile) -> Any:
         vlm, calibration = load_trained(chosen)

@@ -10,8 +10,8 @@ import torch
 from naive import naive_greedy, naive_score
 from tiny_models import END, QUESTIONS, picture, tiny_vlm
 
-from model.decoding import greedy
-from model.profile import MapperConfig
+from model.config import MapperConfig
+from model.generation import greedy
 from model.prompts import prompt_for
 from model.vlm import PrefixCache, PrefixVLM, stack
 

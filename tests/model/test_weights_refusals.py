@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 
 from model import convert, wheels
 from model.cache import MANIFEST
-from model.weights import WeightsError, prepare
+from model.pretrained import WeightsError, prepare
 
 
 @pytest.fixture

@@ -30,8 +30,8 @@ from transformers import (
 )
 
 from model.adapter import load_base, save_adapter
+from model.config import LanguageConfig, MapperConfig, Profile, TowerConfig
 from model.hub import quiet
-from model.profile import LanguageConfig, MapperConfig, Profile, TowerConfig
 from model.vlm import PrefixVLM
 
 END = "<|endoftext|>"

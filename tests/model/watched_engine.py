@@ -12,8 +12,8 @@ from PIL import Image
 from tiny_models import photo
 from torch import Tensor
 
+from model.config import Profile
 from model.engine import Answer, Engine
-from model.profile import Profile
 from model.vlm import PrefixVLM, Sight
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tiny_models import SIDE, save_hub, save_tiny_adapter, write_profile
 
-from model.profile import load_profile
+from model.config import load_profile
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "notebooks"
@@ -223,7 +223,7 @@ assert [m.reply.confidence for m in mistakes] == sorted(
 assert len(yes) + len(no) == len(gold) == len(groups["yes/no"])
 
 # A model that always says yes is as good as chance, however many answers are yes.
-from finetune.evaluation.asking import Reply
+from finetune.evaluation.runner import Reply
 
 always = [Reply("Yes", 1.0)] * LIMIT
 assert (share(always, "yes", yes) + share(always, "no", no)) / 2 == 50.0

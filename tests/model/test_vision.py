@@ -21,7 +21,7 @@ from transformers import (
     ViTModel,
 )
 
-from model.profile import ProfileError, TowerConfig
+from model.config import ProfileError, TowerConfig
 from model.vision import VisionTower, load_tower
 
 GRID = SIDE // PATCH

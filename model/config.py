@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 import tomli_w
 
-from model.asking import takes_for_granted
+from model.questions import takes_for_granted
 
 PROFILES_FOLDER = Path(__file__).parent / "profiles"
 ADAPTERS_FOLDER = Path(__file__).parent / "adapters"
@@ -105,7 +105,7 @@ class DecodingConfig:
             than 1 take two rows of the language model for each answer, an adapter that learnt
             questions without pictures as well, and a new calibration.
         polar_guidance_scale: Likewise, of questions for yes or no that take for granted what they
-            are about (`model.asking`).
+            are about (`model.questions`).
         presence_weight: How much the object head's score counts in an answer to "is there a dog?",
             beside what the language model expects (`model.evidence`); 0 for not at all.
         count_weight: Likewise of the objects found, in an answer to "how many dogs are there?".

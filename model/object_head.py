@@ -7,7 +7,7 @@ Each of the F x F cells (F = rG) tells which of K classes it lies on, how far th
 object are, and how near to the object's middle it is (FCOS, Tian et al. 2019, arXiv 1904.01355). Of
 a whole picture, a class's logit is the log-sum-exp over its cells (multiple-instance learning,
 Pinheiro and Collobert 2015, arXiv 1411.6228), plus a linear term on the mean state. Classes without
-boxes (sky, grass) have the latter logit alone. `finetune.objects` fits the head before training.
+boxes (sky, grass) have the latter logit alone. `finetune.object_tags` fits the head before training.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.profile import MapperConfig
+from model.config import MapperConfig
 from model.requests import SeenObject
 
 WIDTH, STATE_FEATURES, DETAIL_FEATURES = 160, 192, 64

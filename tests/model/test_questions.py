@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model.asking import takes_for_granted
+from model.questions import takes_for_granted
 
 
 @pytest.mark.parametrize(
