@@ -17,7 +17,7 @@ from typing import Any
 
 from bot.benchmarks.fake_discord import TAKE_AND_DROP, FakeDiscord
 from bot.benchmarks.fake_telegram import DROP, RESET, FakeTelegram, Json
-from bot.benchmarks.judge import Ledger
+from bot.benchmarks.ledger import Ledger
 from bot.benchmarks.page import PageMouth
 from bot.benchmarks.photos import Photos
 from bot.fetching import ATTEMPTS

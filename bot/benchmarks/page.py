@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from bot.benchmarks.judge import Expect, Sent
-from bot.benchmarks.mouths import Mouth
+from bot.benchmarks.clients import Mouth
+from bot.benchmarks.ledger import Expect, Sent
 from bot.benchmarks.photos import Photo
 
 TIMEOUT = 150.0  # seconds

@@ -17,16 +17,16 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.benchmarks import resources, starting
+from bot.benchmarks import process, resources
+from bot.benchmarks.clients import DiscordEar, DiscordMouth, Mouth, TelegramEar, TelegramMouth
 from bot.benchmarks.fake_discord import FakeDiscord
 from bot.benchmarks.fake_telegram import GROUP, FakeTelegram
 from bot.benchmarks.faults import Faults, of_discord, of_page, of_telegram
-from bot.benchmarks.judge import Ledger, Tally, tally
-from bot.benchmarks.mouths import DiscordEar, DiscordMouth, Mouth, TelegramEar, TelegramMouth
+from bot.benchmarks.ledger import Ledger, Tally, tally
 from bot.benchmarks.page import PageMouth
-from bot.benchmarks.people import Person
 from bot.benchmarks.photos import Photos
 from bot.benchmarks.resources import Check, Sample
+from bot.benchmarks.users import Person
 from model.requests import EngineLimits
 
 PLATFORMS = ("telegram", "discord", "page")
@@ -115,7 +115,7 @@ class _World:
     """Everything that runs beside the bot."""
 
     plan: Plan
-    bot: starting.Bot
+    bot: process.Bot
     telegram: FakeTelegram
     discord: FakeDiscord
     ledger: Ledger = field(default_factory=Ledger)
@@ -165,7 +165,7 @@ async def soak(plan: Plan, tell: Callable[[str], None] = lambda _: None) -> Resu
         tell: Told how it goes, once a minute.
 
     Raises:
-        bot.benchmarks.starting.CannotStart: The bot does not start.
+        bot.benchmarks.process.CannotStart: The bot does not start.
     """
     async with _world(plan) as world:
         tell("The bot is ready.")
@@ -181,7 +181,7 @@ async def soak(plan: Plan, tell: Callable[[str], None] = lambda _: None) -> Resu
             *resources.judge(world.samples, start + plan.warm_up, end, short=plan.short),
             _check_exit(status, seconds),
         ]
-        counted, errors = starting.records(world.bot.printed)
+        counted, errors = process.records(world.bot.printed)
         said = "\n".join([f"{len(errors)} unexpected", *errors[:3]])
         checks.append(Check("errors", not errors, said))
         return Result(
@@ -200,7 +200,7 @@ async def _world(plan: Plan) -> AsyncIterator[_World]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="glimpse-soak-")))
         await stack.enter_async_context(telegram.running())
         await stack.enter_async_context(discord.serving())
-        running = starting.running(telegram, discord, folder, plan.profile)
+        running = process.running(telegram, discord, folder, plan.profile)
         bot = await stack.enter_async_context(running)
         await bot.ready()
         yield _World(plan, bot, telegram, discord)

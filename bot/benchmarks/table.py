@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from bot.benchmarks.faults import __doc__ as _ABOUT_FAULTS
-from bot.benchmarks.judge import Outcome, Tally
+from bot.benchmarks.ledger import Outcome, Tally
 from bot.benchmarks.resources import Check, Sample
 from bot.benchmarks.soak import Plan, Result
 

@@ -7,7 +7,7 @@ import json
 import click
 
 from bot.cli.asking import as_command, look, wanted
-from bot.cli.desk import Desk, profile_option, standard
+from bot.cli.context import Desk, profile_option, standard
 from bot.messages import Reply
 from bot.seen import as_rows
 

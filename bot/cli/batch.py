@@ -12,7 +12,7 @@ from typing import BinaryIO
 import click
 
 from bot.cli.batch_lines import encode, read_lines
-from bot.cli.desk import Desk, profile_option, standard
+from bot.cli.context import Desk, profile_option, standard
 from bot.cli.failing import Failure
 
 Count = Callable[[int, bool], None]  # takes the bytes of a line, and whether it failed

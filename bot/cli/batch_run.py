@@ -20,7 +20,7 @@ from bot.cli.shelf import Shelf
 from bot.messages import AnswersPictures, ModelAnswer
 from bot.seen import as_rows
 from data.images import Picture
-from model.engine import EngineBusy
+from model.errors import EngineBusy
 
 _log = logging.getLogger(__name__)
 _UNKNOWN = "Something went wrong with this line; --verbose shows the cause."

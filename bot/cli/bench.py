@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli.desk import Desk, busy, data_option, prepare_base, profile_option, standard
+from bot.cli.context import Desk, busy, data_option, prepare_base, profile_option, standard
 
 if TYPE_CHECKING:
     from finetune.benchmark import Pace, Round
@@ -76,7 +76,7 @@ def chat(
     import asyncio
 
     from bot.assistant import Assistant
-    from bot.crowd import crowd, different_photos
+    from bot.benchmarks.chat_latency import crowd, different_photos
     from bot.memory import Memory
 
     shown = different_photos(photos or _samples(), people)
@@ -109,7 +109,7 @@ def log_(_desk: Desk, *, exchanges: int) -> None:
     """Measure a log of many exchanges, in a temporary folder: writing, searching, figures."""
     import tempfile
 
-    from bot.log.race import race as write_and_read
+    from bot.benchmarks.log_throughput import race as write_and_read
 
     with tempfile.TemporaryDirectory() as folder, busy("Writing"):
         found = write_and_read(Path(folder) / "log.db", exchanges)
@@ -157,9 +157,9 @@ def soak(
     import json
 
     from bot.benchmarks import table
+    from bot.benchmarks.process import CannotStart
     from bot.benchmarks.soak import Plan
     from bot.benchmarks.soak import soak as run
-    from bot.benchmarks.starting import CannotStart
 
     chosen = profile or desk.settings.profile
     prepare_base(chosen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from bot.cli.ask import answer_about
-from bot.cli.desk import Desk, profile_option, standard
+from bot.cli.context import Desk, profile_option, standard
 
 
 @click.command(epilog="Example: glimpse caption photo.jpg --json", short_help="Describe a photo.")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from bot.cli.context import standard
 from bot.cli.data_talk import data_talk
-from bot.cli.desk import standard
 
 if TYPE_CHECKING:
     from data.prepare import Prepared, Wish

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli.desk import Desk, profile_option, standard
-from bot.cli.run import serve_bots
+from bot.cli.context import Desk, profile_option, standard
+from bot.cli.serve import serve_bots
 from bot.messages import ModelAnswer
 from bot.settings import Settings, SettingsError
 

@@ -9,7 +9,7 @@ import os
 _PLAIN = frozenset(
     {
         "bot.discord.serving.CannotTalk",
-        "bot.log.hashing.KeyUnusableError",
+        "bot.log.privacy.KeyUnusableError",
         "bot.log.schema.LogError",
         "bot.log.schema.OlderLogError",
         "bot.settings.SettingsError",
@@ -19,11 +19,11 @@ _PLAIN = frozenset(
         "data.records.DataError",
         "finetune.config.RecipeError",
         "finetune.errors.TrainingError",
-        "model.adapter.AdapterError",
-        "model.requests.EngineBusy",
-        "model.requests.EngineClosed",
-        "model.config.ProfileError",
-        "model.wheels.WeightsError",
+        "model.errors.AdapterError",
+        "model.errors.EngineBusy",
+        "model.errors.EngineClosed",
+        "model.errors.ProfileError",
+        "model.errors.WeightsError",
     }
 )
 UNKNOWN = "Something went wrong inside Glimpse; --verbose shows the cause."

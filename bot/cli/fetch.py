@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bot.cli.desk import Desk, busy, prepare_base, profile_option, standard
+from bot.cli.context import Desk, busy, prepare_base, profile_option, standard
 
 
 @click.command(
@@ -27,7 +27,7 @@ def fetch(desk: Desk, profile: str | None) -> None:
     prepare_base(chosen, merged=settings.int8)
     if settings.int8 and load_profile(chosen).adapter:
         with busy("Merging the adapter into the language model"):
-            from model.quantised import load_quantised
+            from model.quantised import load_quantized
 
-            load_quantised(load_profile(chosen))
+            load_quantized(load_profile(chosen))
     click.echo("The weights are ready.")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from bot.cli.desk import Desk, standard
+from bot.cli.context import Desk, standard
 from bot.cli.failing import Failure
 from bot.settings import Settings
 

@@ -12,7 +12,7 @@ from bot.settings import Settings
 from bot.version import adapter_version
 
 if TYPE_CHECKING:
-    from bot.cli.desk import LoadedEngine
+    from bot.cli.context import LoadedEngine
     from bot.diary import Diary
     from bot.health import Health
 
@@ -73,8 +73,8 @@ def kept(settings: Settings, engine: LoadedEngine, health: Health | None = None)
     from bot.diary import Diary
     from bot.health import Health
     from bot.log import Log, Made
-    from bot.log.hashing import read_key
     from bot.log.pictures import PictureCipher
+    from bot.log.privacy import read_key
 
     path, health = log_path(settings), health or Health()
     if path is None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bot.cli.desk import Desk, busy, standard
+from bot.cli.context import Desk, busy, standard
 from bot.cli.failing import Failure
 from bot.cli.keeping import log_path
 
@@ -40,7 +40,7 @@ def log() -> None:
 @click.pass_obj
 def tail(desk: Desk, count: int, follow: bool, as_json: bool) -> None:
     """Show the latest exchanges."""
-    from bot.log.reading import latest
+    from bot.log.queries import latest
 
     with closing(_database(desk)) as db:
         rows = latest(db, count)
@@ -60,7 +60,7 @@ def tail(desk: Desk, count: int, follow: bool, as_json: bool) -> None:
 @click.pass_obj
 def search(desk: Desk, words: tuple[str, ...], count: int, as_json: bool) -> None:
     """Show the latest exchanges whose question or answer holds all WORDS."""
-    from bot.log.reading import search as find
+    from bot.log.queries import search as find
 
     with closing(_database(desk)) as db:
         _say(find(db, " ".join(words), count), as_json)
@@ -74,7 +74,7 @@ def search(desk: Desk, words: tuple[str, ...], count: int, as_json: bool) -> Non
 def show(desk: Desk, name: str, as_json: bool) -> None:
     """Show everything about an exchange: NAME is its id, or a code that a person was told."""
     from bot.cli.log_talk import details
-    from bot.log.reading import named
+    from bot.log.queries import named
 
     with closing(_database(desk)) as db:
         rows = named(db, name)
@@ -97,7 +97,7 @@ def stats(desk: Desk, days: int, html: Path | None, as_json: bool) -> None:
     """Show use by day and platform, how long people waited, ratings, failures, what was asked."""
     from bot.cli.log_page import page
     from bot.cli.log_talk import stats_lines
-    from bot.log.reading import stats as count
+    from bot.log.queries import stats as count
 
     with closing(_database(desk)) as db:
         figures = count(db, days)
@@ -118,7 +118,7 @@ def stats(desk: Desk, days: int, html: Path | None, as_json: bool) -> None:
 @click.pass_obj
 def export(desk: Desk, folder: Path | None) -> None:
     """Print all exchanges as JSON lines, the oldest first."""
-    from bot.log.reading import everything
+    from bot.log.queries import everything
 
     with closing(_database(desk)) as db:
         if folder:
@@ -146,7 +146,7 @@ def purge(desk: Desk, days: int, yes: bool) -> None:
     """Erase exchanges that are older than so many days, and what nothing is left of."""
     from datetime import UTC, datetime, timedelta
 
-    from bot.log.hashing import Hasher
+    from bot.log.privacy import Hasher
     from bot.log.schema import open_to_write
     from bot.log.store import Made, Store
 
@@ -165,7 +165,7 @@ def purge(desk: Desk, days: int, yes: bool) -> None:
 @click.pass_obj
 def check(desk: Desk) -> None:
     """Look whether the database is sound, and say how much it holds."""
-    from bot.log.reading import examine
+    from bot.log.queries import examine
 
     path = _path(desk)
     with closing(_database(desk)) as db, busy("Reading"):
@@ -185,7 +185,7 @@ def check(desk: Desk) -> None:
 @click.pass_obj
 def backup(desk: Desk, target: Path) -> None:
     """Copy the log to TARGET while bots go on writing it, and read the copy back."""
-    from bot.log.reading import back_up
+    from bot.log.queries import back_up
 
     path = _path(desk)
     _database(desk).close()
@@ -195,8 +195,8 @@ def backup(desk: Desk, target: Path) -> None:
 
 
 def _export_for_training(desk: Desk, db: Database, folder: Path) -> None:
-    from bot.log.feedback import export as write
     from bot.log.pictures import PictureCipher
+    from bot.log.training_export import export as write
 
     if not desk.settings.picture_key:
         raise Failure("Pictures are kept only with GLIMPSE_PICTURE_KEY, and read with the same.")

@@ -24,7 +24,7 @@ def page(figures: dict[str, Any]) -> str:
     """Use, waits, ratings, failures and what was asked most.
 
     Args:
-        figures: As `bot.log.reading.stats` gives them.
+        figures: As `bot.log.queries.stats` gives them.
     """
     days = figures["days"]
     body = "".join(_parts(figures))

@@ -13,21 +13,21 @@ from typing import NoReturn
 
 import click
 
-from bot.cli import quiet
+from bot.cli import terminal
 from bot.cli.ask import ask
 from bot.cli.batch import batch
 from bot.cli.bench import bench
 from bot.cli.caption import caption
-from bot.cli.check import check
+from bot.cli.check_command import check
+from bot.cli.context import Desk
 from bot.cli.data import data
-from bot.cli.desk import Desk
 from bot.cli.discord import discord
-from bot.cli.eval import evaluate
+from bot.cli.evaluate import evaluate
 from bot.cli.failing import Failure, explain
 from bot.cli.fetch import fetch
 from bot.cli.health import health
 from bot.cli.log import log
-from bot.cli.run import run
+from bot.cli.serve import run
 from bot.cli.telegram import telegram
 from bot.cli.train import train
 from bot.cli.web import web
@@ -98,17 +98,17 @@ def main(arguments: Sequence[str] | None = None, desk: Desk | None = None) -> in
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if desk is None:
-        quiet.silence()
+        terminal.silence()
         return _run(arguments, Desk())
     try:
         return _run(arguments, desk)
     finally:
-        quiet.unhook()  # whoever calls it goes on
+        terminal.unhook()  # whoever calls it goes on
 
 
 def _run(arguments: Sequence[str], desk: Desk) -> int:
     """Run a command, and turn whatever goes wrong into a status."""
-    quiet.choose(desk.log_format)
+    terminal.choose(desk.log_format)
     status = 0
     try:
         with _terminable(), glimpse.make_context("glimpse", list(arguments), obj=desk) as context:
@@ -136,16 +136,16 @@ def _misused(error: click.ClickException) -> int:
         return error.exit_code
     path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
     hint = f" (see {path} --help)" if path else ""
-    quiet.say(f"{error.format_message().rstrip('.')}{hint}.", logging.ERROR)
+    terminal.say(f"{error.format_message().rstrip('.')}{hint}.", logging.ERROR)
     return error.exit_code
 
 
 def _failed(error: Exception, desk: Desk) -> int:
-    if desk.debug and not quiet.is_json():
+    if desk.debug and not terminal.is_json():
         raise error
     if not isinstance(error, Failure) or error.__cause__:
         _log.error("The cause:", exc_info=error)
-    quiet.say(explain(error), logging.ERROR)
+    terminal.say(explain(error), logging.ERROR)
     return error.status if isinstance(error, Failure) else 1
 
 

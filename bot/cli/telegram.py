@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli import quiet
-from bot.cli.desk import Desk, profile_option, standard
-from bot.cli.run import serve_bots
+from bot.cli import terminal
+from bot.cli.context import Desk, profile_option, standard
+from bot.cli.serve import serve_bots
 from bot.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -55,6 +55,6 @@ def _webhook(settings: Settings) -> Webhook | None:
     from bot.telegram.webhook import Webhook, secret_from
 
     secret = settings.telegram_webhook_secret or secret_from(settings.telegram_token)
-    quiet.hide(secret)
+    terminal.hide(secret)
     host, port = settings.telegram_webhook_host, settings.telegram_webhook_port
     return Webhook(settings.telegram_webhook_url, host, port, secret)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli.desk import Desk, busy, data_option, prepare_base, standard
+from bot.cli.context import Desk, busy, data_option, prepare_base, standard
 from bot.cli.failing import Failure
 from bot.cli.plan_talk import plan_lines
 from bot.cli.team import has_team, is_member, leads, run_team

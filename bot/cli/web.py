@@ -6,8 +6,8 @@ import logging
 
 import click
 
-from bot.cli import quiet
-from bot.cli.desk import Desk, profile_option, standard
+from bot.cli import terminal
+from bot.cli.context import Desk, profile_option, standard
 from bot.cli.keeping import check_log, kept
 
 
@@ -37,9 +37,9 @@ def web(desk: Desk, host: str | None, port: int | None, profile: str | None) -> 
     )
     listen(chosen.host, chosen.port).close()  # found taken before the model is loaded
     check_log(settings)
-    quiet.say("Loading the model, which takes a few seconds...")
+    terminal.say("Loading the model, which takes a few seconds...")
     with desk.engine(profile) as engine:
-        quiet.speak(logging.WARNING)  # from here on, an operator's log
+        terminal.speak(logging.WARNING)  # from here on, an operator's log
         with kept(settings, engine) as diary:
             from bot.assistant import Assistant
             from bot.web import create_app

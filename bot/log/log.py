@@ -9,11 +9,11 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from bot.log.hashing import Hasher
+from bot.log.consent import Kept, Known
 from bot.log.pictures import PictureCipher
+from bot.log.privacy import Hasher
 from bot.log.records import Record, without_pictures
 from bot.log.store import Erased, Made, Store
-from bot.log.wishes import Kept, Known
 from bot.log.writer import Writer
 from bot.messages import Rating
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from bot.log.hashing import KeyUnusableError
+from bot.log.privacy import KeyUnusableError
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -26,9 +26,9 @@ from starlette.routing import Route
 from bot.messages import Incoming, Reply
 from bot.seen import as_rows, in_words
 from bot.web.gate import Gate
-from bot.web.guard import HEADERS, Guard
 from bot.web.pages import Pages
 from bot.web.refusal import Refusal
+from bot.web.security import HEADERS, Guard
 from bot.web.sessions import Visitor, in_new_chat, remember, tells, visitor_of
 from bot.web.settings import WebSettings
 from bot.web.upload import Upload, read_upload

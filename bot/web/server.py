@@ -15,7 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from bot.running import CannotGoOn
-from bot.web.guard import is_loopback
+from bot.web.security import is_loopback
 from bot.web.settings import WebSettings
 
 TIDYING = 600  # ticks of uvicorn, ten a second

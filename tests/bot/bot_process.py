@@ -76,7 +76,7 @@ def _main() -> int:
     from engine_stand_in import Said, see
 
     from bot.cli import main
-    from bot.cli.desk import Desk
+    from bot.cli.context import Desk
     from data.images import Picture
 
     def answer(picture: Picture, question: str | None) -> Said | Exception:

@@ -18,7 +18,7 @@ from engine_stand_in import StandIn
 from PIL import Image
 
 from bot.cli import main
-from bot.cli.desk import Desk
+from bot.cli.context import Desk
 
 
 @dataclass

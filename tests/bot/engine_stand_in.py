@@ -11,8 +11,8 @@ from PIL import Image
 
 from bot.messages import Attachment, ModelAnswer
 from data.images import ImageRefused, Picture
-from model.engine import EngineBusy, EngineClosed
-from model.requests import SeenObject
+from model.errors import EngineBusy, EngineClosed
+from model.requests import DetectedObject
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Said:
     seconds: float = 0.01
     encoding: float = 0.0
     decoding: float = 0.0
-    objects: tuple[SeenObject, ...] = ()
+    objects: tuple[DetectedObject, ...] = ()
 
 
 def picture(colour: str, size: tuple[int, int] = (8, 6)) -> Picture:

@@ -17,7 +17,7 @@ from bot.limits import Limits
 from bot.messages import Incoming, ModelAnswer, Reply
 from bot.texts import ENGLISH
 from data.images import Picture
-from model.engine import EngineBusy, EngineClosed
+from model.errors import EngineBusy, EngineClosed
 
 CRASHED = re.compile(
     r"Something went wrong on my side, so I could not answer\. Please try again; "

@@ -19,13 +19,11 @@ from pathlib import Path
 import pytest
 from cli_bench import Bench, Outcome, untouched_log
 
-from bot.cli import main, quiet
+from bot.cli import main, terminal
 from bot.cli.failing import _PLAIN, UNKNOWN, Failure
 from bot.cli.main import glimpse
 from data.images import ImageRefused
-from model.adapter import AdapterError
-from model.engine import EngineClosed
-from model.pretrained import WeightsError
+from model.errors import AdapterError, EngineClosed, WeightsError
 
 HERE = Path(__file__).parent
 
@@ -154,8 +152,9 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from cli_bench import CliEngine
-from bot.cli import main, quiet
-from bot.cli.desk import Desk
+from bot.cli import main
+from bot.cli import terminal
+from bot.cli.context import Desk
 
 def load(profile, threads, int8):
     print("loaded", file=sys.stderr, flush=True)
@@ -230,13 +229,13 @@ def test_libraries_are_hushed_but_not_overruled(monkeypatch: pytest.MonkeyPatch)
     with untouched_log(), warnings.catch_warnings(record=True) as shown:
         warnings.simplefilter("always")
         monkeypatch.setattr(sys, "warnoptions", ["always"])
-        quiet.silence()
+        terminal.silence()
         warnings.warn("asked for", stacklevel=1)
         monkeypatch.setattr(sys, "warnoptions", [])
-        quiet.silence()
+        terminal.silence()
         warnings.warn("not asked for", stacklevel=1)
-        quiet.speak(logging.WARNING)
-        quiet.speak(logging.WARNING)
+        terminal.speak(logging.WARNING)
+        terminal.speak(logging.WARNING)
         streams = [h for h in logging.getLogger().handlers if type(h) is logging.StreamHandler]
         assert len(streams) == 1
     assert [str(warning.message) for warning in shown] == ["asked for"]

@@ -13,7 +13,7 @@ from engine_stand_in import Said
 
 from bot.assistant import Assistant
 from bot.messages import Attachment, Incoming
-from model.requests import SeenObject
+from model.requests import DetectedObject
 
 
 def test_an_answer_is_a_sentence_and_the_engine_is_closed(bench: Bench) -> None:
@@ -42,8 +42,8 @@ def test_json_is_the_models_own_words_and_nothing_else(bench: Bench) -> None:
 
 def test_json_lists_the_objects_seen_and_sentences_do_not(bench: Bench) -> None:
     objects = (
-        SeenObject("dog", 0.93456, (0.1, 0.20049, 0.5, 0.9)),
-        SeenObject("frisbee", 0.5, (0.0, 0.0, 1 / 3, 1.0)),
+        DetectedObject("dog", 0.93456, (0.1, 0.20049, 0.5, 0.9)),
+        DetectedObject("frisbee", 0.5, (0.0, 0.0, 1 / 3, 1.0)),
     )
     bench.engine.answer = lambda picture, question: Said("yes", objects=objects)
     red = bench.photo("red")

@@ -19,11 +19,11 @@ from bot.cli import main
 from bot.cli.batch import _size, meter
 from bot.cli.batch_lines import LONGEST_LINE, read_lines
 from bot.cli.batch_run import Batch, Row
-from bot.cli.desk import Desk
+from bot.cli.context import Desk
 from bot.cli.shelf import Shelf
 from bot.messages import ModelAnswer
 from data.images import ImageRefused, Picture, read_picture
-from model.requests import SeenObject
+from model.requests import DetectedObject
 
 
 def lines(*rows: object) -> bytes:
@@ -51,7 +51,7 @@ def test_answers_and_captions_in_the_agreed_form(bench: Bench) -> None:
 
 
 def test_objects_are_listed_on_request_only(bench: Bench) -> None:
-    seen = SeenObject("dog", 0.93456, (0.1, 0.2, 0.5, 0.9))
+    seen = DetectedObject("dog", 0.93456, (0.1, 0.2, 0.5, 0.9))
     bench.engine.answer = lambda _picture, question: Said("a", objects=() if question else (seen,))
     red = bench.photo("red")
     given = lines({"image": red}, {"image": red, "question": "Why?"}, {"image": "missing.png"})

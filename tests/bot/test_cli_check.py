@@ -14,7 +14,7 @@ from cli_bench import Bench
 from engine_stand_in import Said
 from test_log import opened, record
 
-from bot.cli import checks, desk
+from bot.cli import check, context
 from model import pretrained, quantised
 from model.config import Profile, load_profile
 from model.prompts import PROMPT_VERSION
@@ -120,7 +120,7 @@ def test_a_missing_package_and_a_model_that_fails_are_problems(
     status, found = states(healthy)
     assert (status, found["answer"]["state"]) == (1, "problem")
     assert "secret" not in found["answer"]["detail"]
-    monkeypatch.setattr(checks, "_PACKAGES", ("torch", "no-such-package"))
+    monkeypatch.setattr(check, "_PACKAGES", ("torch", "no-such-package"))
     status, found = states(healthy)
     assert status == 1
     assert "no-such-package is not installed" in found["packages"]["detail"]
@@ -141,8 +141,8 @@ def test_fetch_prepares_what_the_profile_needs(
     fetched: list[str] = []
     monkeypatch.setattr(pretrained, "starter_language_model", lambda: fetched.append("language"))
     monkeypatch.setattr(pretrained, "starter_tower", lambda: fetched.append("tower"))
-    monkeypatch.setattr(quantised, "is_kept", lambda _profile: "merged" in fetched)
-    monkeypatch.setattr(quantised, "load_quantised", lambda _profile: fetched.append("merged"))
+    monkeypatch.setattr(quantised, "is_cached", lambda _profile: "merged" in fetched)
+    monkeypatch.setattr(quantised, "load_quantized", lambda _profile: fetched.append("merged"))
     assert bench.run("fetch").out == "The weights are ready.\n"
     assert fetched == ["language", "tower", "merged"]
     assert bench.run("fetch", "--profile", "clip-pythia").status == 0
@@ -156,23 +156,23 @@ def test_the_real_loader_prepares_the_weights_and_passes_everything_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls: list[object] = []
-    monkeypatch.setattr(desk, "prepare_base", lambda name, merged: calls.append((name, merged)))
+    monkeypatch.setattr(context, "prepare_base", lambda name, merged: calls.append((name, merged)))
     monkeypatch.setattr(
         "model.engine.load_engine",
         lambda profile, *, threads, int8: calls.append((profile, threads, int8)) or "engine",
     )
-    assert desk.load_model("p", 2, False) == "engine"
+    assert context.load_model("p", 2, False) == "engine"
     assert calls == [("p", False), ("p", 2, False)]
 
 
 def test_progress_is_shown_on_terminals_only(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with desk.busy("Loading"):
+    with context.busy("Loading"):
         pass
     assert capfd.readouterr() == ("", "")
     monkeypatch.setattr("rich.console.Console.is_terminal", True)
-    with desk.busy("Loading"):
+    with context.busy("Loading"):
         pass
     shown = capfd.readouterr()
     assert shown.out == ""
@@ -181,7 +181,7 @@ def test_progress_is_shown_on_terminals_only(
 
 def test_the_cache_named_need_not_exist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GLIMPSE_CACHE", str(tmp_path / "a" / "b"))
-    assert checks._cache()[0] == "ok"
+    assert check._cache()[0] == "ok"
 
 
 def test_the_log_is_looked_after(healthy: Bench, tmp_path: Path) -> None:

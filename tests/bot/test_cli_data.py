@@ -21,8 +21,8 @@ from official_files import (
 )
 
 from bot.cli import data_talk
-from finetune.sampler import read_source
 from finetune.config import ObjectSources, Source, load_recipe
+from finetune.sampler import read_source
 
 SPLITS = {"1.jpg": "train", "2.jpg": "val", "3.jpg": "test"}
 

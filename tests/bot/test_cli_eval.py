@@ -11,7 +11,7 @@ from cli_bench import Bench
 from engine_stand_in import picture
 
 from finetune.evaluation import runner
-from model.adapter import AdapterError
+from model.errors import AdapterError
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from cli_bench import Bench
 from test_log import KEY, damage, opened, record
 
 from bot.log import Log
-from bot.log.reading import back_up
+from bot.log.queries import back_up
 from bot.messages import Rating
 
 

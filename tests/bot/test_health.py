@@ -22,7 +22,7 @@ from fake_discord import FakeDiscord
 from fake_telegram import TOKEN, FakeTelegram
 
 from bot.assistant import Assistant
-from bot.cli.run import _parts
+from bot.cli.serve import _parts
 from bot.health import Check, Connection, Health, keep_beating
 from bot.health_server import check_port, serving
 from bot.metrics import Metrics

@@ -17,7 +17,7 @@ from sqlite_utils import Database
 from bot.cli.keeping import kept
 from bot.health import Check, Health
 from bot.log import Log, LogError
-from bot.log.hashing import KeyUnusableError
+from bot.log.privacy import KeyUnusableError
 from bot.log.schema import migrations, open_to_read
 from bot.log.trouble import why
 from bot.settings import Settings

@@ -15,7 +15,7 @@ import pytest
 from test_log import opened, record, rows
 
 from bot.log import Erased
-from bot.log.reading import examine
+from bot.log.queries import examine
 
 SETTINGS = Path(__file__).parents[2] / "deploy/litestream.yml"
 BINARY = Path(sys.executable).with_name("litestream")

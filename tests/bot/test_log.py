@@ -20,9 +20,9 @@ import pytest
 from sqlite_utils import Database
 
 from bot.log import Erased, Kept, Log, LogError, Made, Record
-from bot.log.hashing import Hasher, KeyUnusableError, read_key
 from bot.log.pictures import PictureCipher
-from bot.log.reading import search, stats
+from bot.log.privacy import Hasher, KeyUnusableError, read_key
+from bot.log.queries import search, stats
 from bot.log.schema import migrations, open_to_read
 from bot.messages import Exchange, Rating
 

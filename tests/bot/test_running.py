@@ -18,8 +18,8 @@ from fake_telegram import TOKEN as TELEGRAM_TOKEN
 from fake_telegram import FakeTelegram
 
 from bot.assistant import Assistant
-from bot.cli.checks import _discord, _telegram
-from bot.cli.run import _parts
+from bot.cli.check import _discord, _telegram
+from bot.cli.serve import _parts
 from bot.discord import serving as discord
 from bot.health import Health
 from bot.memory import Memory

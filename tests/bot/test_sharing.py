@@ -22,11 +22,11 @@ from bot.assistant import Assistant
 from bot.diary import Diary
 from bot.limits import UNLIMITED, Limits, LimitSettings
 from bot.log import Erased, LogError, Record
-from bot.log.feedback import Exported, export
-from bot.log.hashing import KeyUnusableError
 from bot.log.log import PICTURES
 from bot.log.pictures import PictureCipher, new_key
+from bot.log.privacy import KeyUnusableError
 from bot.log.schema import migrations, open_to_read, open_to_write
+from bot.log.training_export import Exported, export
 from bot.messages import Incoming, Rating
 from bot.texts import ENGLISH
 from data.records import read_pictures

@@ -21,15 +21,15 @@ from PIL import Image
 
 from bot.assistant import Assistant
 from bot.benchmarks import resources
+from bot.benchmarks.clients import DiscordEar, DiscordMouth, Mouth, TelegramEar, TelegramMouth
 from bot.benchmarks.fake_telegram import DROP, RESET
 from bot.benchmarks.faults import Fault, Faults, of_discord, of_page, of_telegram
-from bot.benchmarks.judge import Expect, Ledger, Outcome, Sent, Tally, outcome_of, tally
-from bot.benchmarks.mouths import DiscordEar, DiscordMouth, Mouth, TelegramEar, TelegramMouth
+from bot.benchmarks.ledger import Expect, Ledger, Outcome, Sent, Tally, outcome_of, tally
 from bot.benchmarks.page import PageMouth
 from bot.benchmarks.photos import BAD, GOOD, Photos
+from bot.benchmarks.process import records
 from bot.benchmarks.resources import Check, Sample
 from bot.benchmarks.soak import PLATFORMS, Plan, Result
-from bot.benchmarks.starting import records
 from bot.discord.serving import build, serve
 from bot.limits import UNLIMITED, Limits, LimitSettings
 from bot.texts import ENGLISH

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot import version
-from bot.cli.desk import Desk
+from bot.cli.context import Desk
 from bot.cli.main import main
 from bot.version import BuildInfo, adapter_version, build_info
 

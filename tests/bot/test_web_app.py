@@ -19,7 +19,7 @@ from bot.web import WebSettings, create_app
 from bot.web.gate import BUSY
 from bot.web.sessions import CHAT, PERSON
 from data.images import Picture
-from model.requests import SeenObject
+from model.requests import DetectedObject
 
 
 async def test_a_person_keeps_their_session_and_their_picture() -> None:
@@ -77,9 +77,9 @@ async def test_the_page_is_told_what_is_seen_in_which_picture() -> None:
 
 
 SEEN = (
-    SeenObject("dog", 0.9346, (0.1, 0.2, 0.5, 0.9)),
-    SeenObject("person", 0.5, (0.0, 0.0, 0.1, 1.0)),
-    SeenObject("person", 0.4, (0.5, 0.0, 0.6, 1.0)),
+    DetectedObject("dog", 0.9346, (0.1, 0.2, 0.5, 0.9)),
+    DetectedObject("person", 0.5, (0.0, 0.0, 0.1, 1.0)),
+    DetectedObject("person", 0.4, (0.5, 0.0, 0.6, 1.0)),
 )
 
 
@@ -95,7 +95,7 @@ SEEN = (
 )
 def test_objects_in_words(names: str, words: str) -> None:
     nowhere = (0.0, 0.0, 1.0, 1.0)
-    objects = [SeenObject(name, 0.5, nowhere) for name in names.split(",") if name]
+    objects = [DetectedObject(name, 0.5, nowhere) for name in names.split(",") if name]
     assert in_words(objects) == words
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from bot.messages import Incoming, Reply
 from bot.web import WebSettings, create_app
-from bot.web.guard import HEADERS
 from bot.web.pages import Pages
+from bot.web.security import HEADERS
 
 OPEN = WebSettings(host="0.0.0.0", allowed_hosts=("Chat.Example.org",))
 LOCAL = WebSettings()

@@ -18,8 +18,8 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from bot.messages import ModelAnswer
 from data.images import Picture
-from model.engine import EngineBusy
-from model.requests import SeenObject
+from model.errors import EngineBusy
+from model.requests import DetectedObject
 
 BROWSER = Path("/usr/bin/chromium")
 DRIVER = Path("/usr/bin/chromedriver")
@@ -59,7 +59,7 @@ class FakeEngine:
     profile: Any = None
     waiting: int = 0
     ranks: list[int] = field(default_factory=list)
-    objects: tuple[SeenObject, ...] = ()
+    objects: tuple[DetectedObject, ...] = ()
 
     def submit(self, picture: Picture, question: str | None, rank: int = 0) -> Future[ModelAnswer]:
         if self.busy:

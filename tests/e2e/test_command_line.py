@@ -18,7 +18,7 @@ from tiny_models import save_hub
 
 from bot.assistant import Assistant
 from bot.cli import main
-from bot.cli.desk import Desk
+from bot.cli.context import Desk
 from bot.messages import Attachment, Incoming
 from data.images import read_picture
 from model.engine import load_engine

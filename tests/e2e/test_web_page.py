@@ -16,7 +16,7 @@ from selenium.webdriver.common.keys import Keys
 from bot.assistant import Assistant
 from bot.web import create_app
 from bot.web.server import Server, listen
-from model.requests import SeenObject
+from model.requests import DetectedObject
 
 pytestmark = [
     pytest.mark.browser,
@@ -306,9 +306,9 @@ def test_the_dark_is_dark(page: Page) -> None:
 
 
 SEEN = (
-    SeenObject("person", 0.93, (0.1, 0.2, 0.5, 0.9)),
-    SeenObject("person", 0.61, (0.6, 0.05, 1.0, 0.9)),
-    SeenObject("cup", 0.4, (0.2, 0.5, 0.3, 0.6)),
+    DetectedObject("person", 0.93, (0.1, 0.2, 0.5, 0.9)),
+    DetectedObject("person", 0.61, (0.6, 0.05, 1.0, 0.9)),
+    DetectedObject("cup", 0.4, (0.2, 0.5, 0.3, 0.6)),
 )
 # Where the boxes are, in shares of the photo as it is shown; and what they are called.
 BOXES = """

@@ -12,7 +12,7 @@ from typing import Any
 from bot.benchmarks import discord_shapes as shapes
 from bot.benchmarks.fake_discord import FakeDiscord, File
 from bot.benchmarks.fake_telegram import ME, FakeTelegram, Json
-from bot.benchmarks.judge import Expect, Ledger, Sent
+from bot.benchmarks.ledger import Expect, Ledger, Sent
 from bot.benchmarks.photos import Photo
 from bot.recent import Recent
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli import quiet
+from bot.cli import terminal
 from bot.cli.allocator import be_frugal
-from bot.cli.desk import Desk, LoadedEngine, profile_option, standard
+from bot.cli.context import Desk, LoadedEngine, profile_option, standard
 from bot.cli.keeping import check_log, kept
 from bot.settings import Settings
 
@@ -72,9 +72,9 @@ def serve_bots(desk: Desk, profile: str | None, names: Iterable[str], parts: Par
     health = Health(names)
     metrics = Metrics(health, build_info(chosen), chosen)
     with _health_served(settings, health, metrics):
-        quiet.say("Loading the model, which takes a few seconds...")
+        terminal.say("Loading the model, which takes a few seconds...")
         with desk.engine(profile) as engine:
-            quiet.speak(logging.WARNING)  # from here on, an operator's log
+            terminal.speak(logging.WARNING)  # from here on, an operator's log
             metrics.engine = engine
             with kept(settings, engine, health) as diary:
                 assistant = desk.assistant(engine, diary, metrics)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from bot.cli.desk import Desk, busy, standard
+from bot.cli.context import Desk, busy, standard
 from bot.cli.eval_talk import counting, show, tell_calibrated, tell_repeated
 from bot.cli.failing import Failure
 
@@ -96,9 +96,9 @@ def evaluate(
 
 def _measure(desk: Desk, profile: str, asked: Dataset, clip: str | None, seed: int) -> Page:
     """Ask everything, and compute the figures."""
+    from finetune.evaluation.report import Page
     from finetune.evaluation.runner import ask_dataset
     from finetune.evaluation.summary import figures_of
-    from finetune.evaluation.report import Page
 
     if asked.captions and find_spec("pycocoevalcap") is None:
         raise Failure("Captions are scored by pycocoevalcap; install Glimpse with its extra train.")

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
-from bot.log.hashing import Hasher
 from bot.log.log import Log
-from bot.log.reading import search, stats
+from bot.log.privacy import Hasher
+from bot.log.queries import search, stats
 from bot.log.records import Record
 from bot.log.schema import open_to_read, open_to_write
 from bot.log.store import Made, Store

@@ -7,8 +7,8 @@ import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from bot.benchmarks.judge import PATIENCE_IN_OUTAGE, Expect, Outcome, Sent, outcome_of
-from bot.benchmarks.mouths import Mouth
+from bot.benchmarks.clients import Mouth
+from bot.benchmarks.ledger import PATIENCE_IN_OUTAGE, Expect, Outcome, Sent, outcome_of
 from bot.benchmarks.photos import BAD, GOOD, Photo, Photos
 
 QUESTIONS = (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import click
 
-from bot.cli import quiet
+from bot.cli import terminal
 from bot.cli.log_format import JSON, TEXT
 from bot.messages import AnswersPictures
 from bot.settings import Settings, load_settings
@@ -55,7 +55,7 @@ class Desk:
     """Settings and the engine of one run.
 
     Args:
-        load: Takes a profile, a number of threads (None: any) and whether to quantise; gives an
+        load: Takes a profile, a number of threads (None: any) and whether to quantize; gives an
             engine.
         environment: Where settings come from.
 
@@ -81,7 +81,7 @@ class Desk:
         """The settings, read when first needed, so that --help works in spite of bad ones."""
         settings = load_settings(self._environment)
         secrets = [getattr(settings, each.name) for each in fields(settings) if not each.repr]
-        quiet.choose(settings.log_format, secrets)
+        terminal.choose(settings.log_format, secrets)
         os.environ.update(settings.environment())
         if settings.debug:
             self.debug_on()
@@ -106,7 +106,7 @@ class Desk:
     def debug_on(self) -> None:
         """Log everything, and show where errors come from."""
         self.debug = True
-        quiet.speak(logging.DEBUG)
+        terminal.speak(logging.DEBUG)
 
     @contextmanager
     def engine(
@@ -142,10 +142,10 @@ def prepare_base(profile: str, *, merged: bool = False) -> None:
     """
     with busy("Starting"):
         from model.config import STARTER_WHEEL, load_profile
-        from model.quantised import is_kept
         from model.pretrained import starter_language_model, starter_tower
+        from model.quantised import is_cached
     chosen = load_profile(profile)
-    if chosen.language.source == STARTER_WHEEL and not (merged and is_kept(chosen)):
+    if chosen.language.source == STARTER_WHEEL and not (merged and is_cached(chosen)):
         starter_language_model()
     if chosen.tower.source == STARTER_WHEEL:
         starter_tower()
@@ -157,7 +157,7 @@ def busy(title: str) -> Iterator[None]:
     from rich.console import Console
 
     console = Console(stderr=True)
-    if not console.is_terminal or quiet.is_json():
+    if not console.is_terminal or terminal.is_json():
         yield
         return
     with console.status(f"{title}..."):
@@ -200,7 +200,7 @@ profile_option = click.option(
 
 def _on_verbose(_context: click.Context, _option: click.Parameter, chosen: bool) -> None:
     if chosen:
-        quiet.speak(logging.WARNING)
+        terminal.speak(logging.WARNING)
 
 
 def _on_debug(context: click.Context, _option: click.Parameter, chosen: bool) -> None:

@@ -16,8 +16,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bot.log.hashing import KeyUnusableError
 from bot.log.pictures import PictureCipher
+from bot.log.privacy import KeyUnusableError
 from model.questions import is_polar
 
 SURE = 0.5  # confidence from which an answer that nobody rated is kept as it is
