@@ -21,9 +21,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from bot.assistant.intents import Kind
+from bot.assistant.types import Incoming, Reply
 from bot.health import Health
-from bot.intents import Kind
-from bot.messages import Incoming, Reply
 
 PLATFORMS = frozenset({"telegram", "discord", "web", "cli"})
 KINDS = frozenset({"caption", "question"})

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from bot.assistant import Assistant
-from bot.messages import Attachment, Incoming
+from bot.assistant.assistant import Assistant
+from bot.assistant.types import Attachment, Incoming
 
 TICK = 0.005  # seconds between looks at the clock
 PHOTO = (1280, 960)  # pixels: what messengers make of a phone's photo

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
+from bot.assistant.recent import Recent
 from bot.benchmarks import discord_shapes as shapes
 from bot.benchmarks.fake_discord import FakeDiscord, File
 from bot.benchmarks.fake_telegram import ME, FakeTelegram, Json
 from bot.benchmarks.ledger import Expect, Ledger, Sent
 from bot.benchmarks.photos import Photo
-from bot.recent import Recent
 
 COMMANDS = ("/caption", "/retry", "/forget")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from bot.texts import ENGLISH
+from bot.assistant.locale.texts import ENGLISH
 
 PATIENCE, PATIENCE_IN_OUTAGE = 60.0, 120.0  # seconds
 Key = Hashable

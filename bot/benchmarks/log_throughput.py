@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+from bot.assistant.types import Exchange
 from bot.log.log import Log
 from bot.log.privacy import Hasher
 from bot.log.queries import search, stats
 from bot.log.records import Record
 from bot.log.schema import open_to_read, open_to_write
 from bot.log.store import Made, Store
-from bot.messages import Exchange
 
 AHEAD = 5_000  # records that wait to be written, at most
 _ASKED = ("What colour is the {}?", "How many {}s are there?", "Is there a {}?", "Where is the {}?")

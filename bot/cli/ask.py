@@ -6,10 +6,10 @@ import json
 
 import click
 
+from bot.assistant.objects import as_rows
+from bot.assistant.types import Reply
 from bot.cli.asking import as_command, look, wanted
 from bot.cli.context import Desk, profile_option, standard
-from bot.messages import Reply
-from bot.seen import as_rows
 
 
 @click.command(
@@ -36,7 +36,7 @@ def ask(desk: Desk, image: str, question: str, as_json: bool, profile: str | Non
 
 def answer_about(desk: Desk, image: str, message: str, profile: str | None, *, key: str) -> None:
     """Print the answer to a message: as JSON under this key, or as a sentence if it is ""."""
-    from data.images import read_picture
+    from data.images.open import read_picture
 
     picture = read_picture(image)
     with desk.engine(profile) as engine:

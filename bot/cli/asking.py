@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bot.cli.failing import Failure
-from bot.messages import AnswersPictures, Attachment, Incoming, Reply
-from data.images import Picture
+from bot.assistant.types import AnswersPictures, Attachment, Incoming, Reply
+from bot.errors import CommandError
+from data.images.open import Picture
 
 
 def wanted(question: str) -> str | None:
     """What the engine is asked: the question in plain words, or None for a caption.
 
     Raises:
-        Failure: It cannot be answered from a picture; says why.
+        CommandError: It cannot be answered from a picture; says why.
     """
     # Every command is slower to start if these are imported with it.
-    from bot.intents import MAX_CHARACTERS, UNANSWERABLE, read_intent
-    from bot.texts import ENGLISH
+    from bot.assistant.intents import MAX_CHARACTERS, UNANSWERABLE, read_intent
+    from bot.assistant.locale.texts import ENGLISH
 
     intent = read_intent(as_command(question), attached=True)
     if intent.kind in UNANSWERABLE:
         template: str = getattr(ENGLISH, intent.kind.value)
-        raise Failure(template.format(limit=MAX_CHARACTERS, command=intent.command))
+        raise CommandError(template.format(limit=MAX_CHARACTERS, command=intent.command))
     return intent.question
 
 
 def as_command(question: str) -> str:
     """The message that asks this, whatever the question looks like."""
-    from bot.cleaning import clean
+    from bot.assistant.text import clean
 
     return f"/ask {clean(question)}"
 
@@ -37,11 +37,11 @@ def look(engine: AnswersPictures, picture: Picture, message: str) -> Reply:
     """Let the assistant answer one message about one picture.
 
     Raises:
-        Failure: It could not; says why.
+        CommandError: It could not; says why.
     """
     import asyncio
 
-    from bot.assistant import Assistant
+    from bot.assistant.assistant import Assistant
 
     opened: Callable[[bytes], Picture] = lambda _content: picture  # noqa: E731
     assistant = Assistant(engine, open_picture=opened)
@@ -49,5 +49,5 @@ def look(engine: AnswersPictures, picture: Picture, message: str) -> Reply:
     reply = asyncio.run(assistant.handle(incoming))
     assert reply is not None  # it was addressed
     if reply.error:
-        raise Failure(reply.text)
+        raise CommandError(reply.text)
     return reply

@@ -13,18 +13,19 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from bot.assistant.objects import as_rows
+from bot.assistant.types import AnswersPictures, ModelAnswer
 from bot.cli.asking import wanted
 from bot.cli.batch_lines import BadLineError, Request, parse
-from bot.cli.failing import Failure, known
+from bot.errors import error_sentence
+from bot.errors import CommandError
 from bot.cli.shelf import Shelf
-from bot.messages import AnswersPictures, ModelAnswer
-from bot.seen import as_rows
-from data.images import Picture
+from data.images.open import Picture
 from model.errors import EngineBusy
 
 _log = logging.getLogger(__name__)
 _UNKNOWN = "Something went wrong with this line; --verbose shows the cause."
-_DECODERS = 2  # as many as `data.decode_pool` has processes
+_DECODERS = 2  # as many as `data.images.sandbox` has processes
 
 
 @dataclass(frozen=True)
@@ -125,9 +126,9 @@ class Batch:
         try:
             answer = job.asked.result().result()
         except Exception as error:
-            if not isinstance(error, BadLineError | Failure) and known(error) is None:
+            if not isinstance(error, BadLineError | CommandError) and error_sentence(error) is None:
                 _log.error("Line with id %r:", job.id, exc_info=error)
-            sentence = str(error) if isinstance(error, BadLineError) else known(error)
+            sentence = str(error) if isinstance(error, BadLineError) else error_sentence(error)
             return Row({"id": job.id, "error": sentence or _UNKNOWN}, job.size)
         values = {
             "id": job.id,

@@ -75,9 +75,9 @@ def chat(
     """
     import asyncio
 
-    from bot.assistant import Assistant
+    from bot.assistant.assistant import Assistant
+    from bot.assistant.conversations import Memory
     from bot.benchmarks.chat_latency import crowd, different_photos
-    from bot.memory import Memory
 
     shown = different_photos(photos or _samples(), people)
     with desk.engine(profile) as engine, busy("Talking"):

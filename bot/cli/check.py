@@ -95,18 +95,19 @@ def _packages() -> tuple[str, str, str]:
 
 
 def _pictures() -> tuple[str, str, str]:
-    from data.images import open_picture
+    from data.images.open import open_picture
 
     picture = open_picture(_sample())
     return OK, f"a {picture.format} of {picture.width} by {picture.height} pixels was opened", ""
 
 
 def _web(settings: Settings) -> tuple[str, str, str]:
-    from bot.web.server import CannotServe, listen
+    from bot.web.server import listen
+    from bot.errors import ServerError
 
     try:
         listen(settings.host, settings.port).close()
-    except CannotServe as error:
+    except ServerError as error:
         return NOTE, str(error), "It may be a Glimpse that runs already."
     return OK, f"{settings.host}, port {settings.port} is free", ""
 
@@ -116,7 +117,7 @@ def _telegram(settings: Settings) -> tuple[str, str, str]:
         return OK, "not set up (GLIMPSE_TELEGRAM_TOKEN)", ""
     import asyncio
 
-    from bot.telegram.serving import introduce
+    from bot.telegram.bot import introduce
 
     name = asyncio.run(introduce(settings.telegram_token, settings.telegram_base_url))
     return OK, f"@{name}, to be found at https://t.me/{name}", ""
@@ -127,7 +128,7 @@ def _discord(settings: Settings) -> tuple[str, str, str]:
         return OK, "not set up (GLIMPSE_DISCORD_TOKEN)", ""
     import asyncio
 
-    from bot.discord.serving import introduce
+    from bot.discord.bot import introduce
 
     name, link = asyncio.run(introduce(settings.discord_token))
     return OK, f"{name}, to be invited at {link}", ""
@@ -174,7 +175,7 @@ def _base(profile: str, int8: bool) -> tuple[str, str, str]:
 
 
 def _answer(desk: Desk, profile: str) -> tuple[str, str, str]:
-    from data.images import open_picture
+    from data.images.open import open_picture
 
     start = time.perf_counter()
     with desk.engine(profile) as engine:
@@ -188,7 +189,8 @@ def _answer(desk: Desk, profile: str) -> tuple[str, str, str]:
 def _kept(settings: Settings) -> tuple[str, str, str]:
     from bot.cli.keeping import log_path
     from bot.log.queries import examine
-    from bot.log.schema import OlderLogError, open_to_read
+    from bot.log.schema import open_to_read
+    from bot.errors import OlderLogError
 
     path = log_path(settings)
     if path is None:

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import click
 
+from bot.assistant.types import AnswersPictures
 from bot.cli import terminal
 from bot.cli.log_format import JSON, TEXT
-from bot.messages import AnswersPictures
 from bot.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from bot.assistant import Assistant
-    from bot.diary import Diary
-    from bot.messages import Measures
+    from bot.assistant.assistant import Assistant
+    from bot.assistant.diary import Diary
+    from bot.assistant.types import Measures
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -91,9 +91,9 @@ class Desk:
         self, engine: AnswersPictures, diary: Diary, measures: Measures | None = None
     ) -> Assistant:
         """The assistant of the bots, with the settings' lists and limits."""
-        from bot.access import Access
-        from bot.assistant import Assistant
-        from bot.limits import Limits, LimitSettings, Rate
+        from bot.assistant.access import Access
+        from bot.assistant.assistant import Assistant
+        from bot.assistant.limits import Limits, LimitSettings, Rate
 
         chosen = self.settings
         lists = (chosen.allowed_users, chosen.allowed_chats, chosen.admins)

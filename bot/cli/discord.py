@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bot.assistant.types import ModelAnswer
 from bot.cli.context import Desk, profile_option, standard
 from bot.cli.serve import serve_bots
-from bot.messages import ModelAnswer
-from bot.settings import Settings, SettingsError
+from bot.settings import Settings
+from bot.errors import SettingsError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from bot.assistant import Assistant
+    from bot.assistant.assistant import Assistant
     from bot.health import Health
-    from bot.running import Part
-    from data.images import Picture
+    from bot.platforms import Part
+    from data.images.open import Picture
 
 SILENCE = 150.0  # seconds; it acknowledges a heartbeat about every 41
 
@@ -56,8 +57,8 @@ def discord(context: click.Context, desk: Desk, profile: str | None, sync: bool)
 
 
 async def _sync(token: str) -> None:
-    from bot.assistant import Assistant
-    from bot.discord.serving import build, sync
+    from bot.assistant.assistant import Assistant
+    from bot.discord.bot import build, sync
 
     synced = await sync(build(Assistant(_NoModel())), token)
     click.echo(f"Discord knows {synced.commands} commands now.")
@@ -70,8 +71,8 @@ def parts(
     """The bot on Discord, not started yet; nothing if it has no token."""
     if not (token := settings.discord_token):
         return
-    from bot.discord.serving import build, serve
-    from bot.running import reporting
+    from bot.discord.bot import build, serve
+    from bot.platforms import reporting
 
     connection = health.connection("discord", SILENCE)
     client = build(assistant, connection, settings.discord_shards)

@@ -12,8 +12,8 @@ from bot.settings import Settings
 from bot.version import adapter_version
 
 if TYPE_CHECKING:
+    from bot.assistant.diary import Diary
     from bot.cli.context import LoadedEngine
-    from bot.diary import Diary
     from bot.health import Health
 
 NONE = "off"
@@ -70,7 +70,7 @@ def kept(settings: Settings, engine: LoadedEngine, health: Health | None = None)
     Raises:
         KeyUnusableError: The key of the pictures, or of the hashes, is none.
     """
-    from bot.diary import Diary
+    from bot.assistant.diary import Diary
     from bot.health import Health
     from bot.log import Log, Made
     from bot.log.pictures import PictureCipher

@@ -17,10 +17,10 @@ from bot.cli.keeping import check_log, kept
 from bot.settings import Settings
 
 if TYPE_CHECKING:
-    from bot.assistant import Assistant
+    from bot.assistant.assistant import Assistant
     from bot.health import Health
     from bot.metrics import Metrics
-    from bot.running import Part
+    from bot.platforms import Part
 
     Parts = Callable[[Assistant, Health], Iterable[Part]]
 
@@ -104,7 +104,7 @@ async def _until_signalled(
     import asyncio
 
     from bot.health import keep_beating
-    from bot.running import refuse_late, run_together, tidy_until
+    from bot.platforms import refuse_late, run_together, tidy_until
 
     stopped = asyncio.Event()
 
@@ -133,7 +133,7 @@ def _parts(settings: Settings, assistant: Assistant, health: Health, web: bool) 
     yield from telegram.parts(settings, assistant, health)
     yield from discord.parts(settings, assistant, health)
     if web:
-        from bot.running import reporting
+        from bot.platforms import reporting
         from bot.web import WebSettings, create_app
         from bot.web.server import serve_until
 

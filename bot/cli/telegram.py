@@ -10,12 +10,13 @@ import click
 from bot.cli import terminal
 from bot.cli.context import Desk, profile_option, standard
 from bot.cli.serve import serve_bots
-from bot.settings import Settings, SettingsError
+from bot.settings import Settings
+from bot.errors import SettingsError
 
 if TYPE_CHECKING:
-    from bot.assistant import Assistant
+    from bot.assistant.assistant import Assistant
     from bot.health import Health
-    from bot.running import Part
+    from bot.platforms import Part
     from bot.telegram.webhook import Webhook
 
 
@@ -39,9 +40,9 @@ def parts(settings: Settings, assistant: Assistant, health: Health) -> Iterator[
     """The bot on Telegram, not started yet; nothing if it has no token."""
     if not settings.telegram_token:
         return
-    from bot.running import reporting
+    from bot.platforms import reporting
+    from bot.telegram.bot import BROUGHT, POLLED, serve
     from bot.telegram.client import build
-    from bot.telegram.serving import BROUGHT, POLLED, serve
 
     webhook = _webhook(settings)
     connection = health.connection("telegram", BROUGHT if webhook else POLLED)

@@ -41,7 +41,7 @@ def web(desk: Desk, host: str | None, port: int | None, profile: str | None) -> 
     with desk.engine(profile) as engine:
         terminal.speak(logging.WARNING)  # from here on, an operator's log
         with kept(settings, engine) as diary:
-            from bot.assistant import Assistant
+            from bot.assistant.assistant import Assistant
             from bot.web import create_app
 
             assistant = Assistant(engine, diary=diary)

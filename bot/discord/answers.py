@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import discord
 
+from bot.assistant.locale.texts import Texts
+from bot.assistant.splitting import split
+from bot.assistant.types import Button, Reply
+from bot.assistant.wording import say_caption
 from bot.discord.button import buttons
 from bot.discord.subjects import Shown, Subject
-from bot.messages import Button, Reply
-from bot.splitting import split
-from bot.texts import Texts
-from bot.wording import say_caption
 
 LONGEST = 2000  # characters of a message
 LONGEST_ALT = 1000  # characters; Discord's own field for it takes little more

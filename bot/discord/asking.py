@@ -9,16 +9,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from bot.assistant import Assistant
+from bot.assistant.assistant import Assistant
+from bot.assistant.locale.texts import Texts
+from bot.assistant.turns import TooManyWaitingError, Turns
+from bot.assistant.types import Attachment, Incoming, Notify, Reply
 from bot.discord.answers import Answer, alt_texts, unanswered
 from bot.discord.button import Place
 from bot.discord.files import Fetched, fetch_all
 from bot.discord.languages import Locales
-from bot.discord.reading import Found
+from bot.discord.messages import Found
 from bot.discord.subjects import Shown, Subject, Subjects, Whose, subject_of
-from bot.messages import Attachment, Incoming, Notify, Reply
-from bot.texts import Texts
-from bot.turns import TooManyWaitingError, Turns
 
 PLATFORM = "discord"
 
@@ -146,5 +146,5 @@ def _shown(ask: Ask, own: Fetched, about: Fetched) -> Shown:
 
 
 def _digest(picture: Attachment) -> str:
-    """As `data.images.Picture` has it."""
+    """As `data.images.open.Picture` has it."""
     return hashlib.sha256(picture.content).hexdigest()

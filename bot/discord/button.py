@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import discord
 
-from bot.messages import Button
+from bot.assistant.types import Button
 
 _ABOUT_PICTURES = frozenset({"/caption", "/retry"})
 

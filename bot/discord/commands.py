@@ -7,11 +7,11 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from bot.assistant.locale.texts import Texts
 from bot.discord.button import Place
+from bot.discord.handlers import Talk
 from bot.discord.languages import say
-from bot.discord.reading import Found, attached
-from bot.discord.talking import Talk
-from bot.texts import Texts
+from bot.discord.messages import Found, attached
 
 LONGEST_QUESTION = 500  # characters that the field takes
 _PLAIN = {"retry": False, "help": True, "forget": True, "privacy": True, "settings": True}

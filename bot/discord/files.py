@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import aiohttp
 import discord
 
-from bot.discord.reading import Found, NoPicture, Source
+from bot.assistant.locale.texts import Texts
+from bot.assistant.types import Attachment
+from bot.discord.messages import Found, NoPicture, Source
 from bot.fetching import ATTEMPTS, LARGEST, PATIENCE, FetchError
-from bot.messages import Attachment
-from bot.texts import Texts
 
 TROUBLES = (discord.DiscordException, aiohttp.ClientError, OSError)  # of Discord or the network
 

@@ -8,7 +8,7 @@ import discord
 
 from bot.discord.button import Place
 from bot.discord.files import TROUBLES
-from bot.discord.reading import Found, is_blank, pictures_in, replied_to
+from bot.discord.messages import Found, is_blank, pictures_in, replied_to
 
 _log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.languages import spoken
-from bot.recent import Recent
-from bot.texts import ENGLISH
+from bot.assistant.locale.languages import spoken
+from bot.assistant.locale.texts import ENGLISH
+from bot.assistant.recent import Recent
 
 _UNSAID = "en-US"  # of a server whose owner chose nothing
 

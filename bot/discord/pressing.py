@@ -8,13 +8,13 @@ from typing import Any
 
 import discord
 
+from bot.assistant.types import Notify
 from bot.discord.answers import Answer
 from bot.discord.asking import Ask, Asker, Person
 from bot.discord.button import Place
 from bot.discord.finding import Finder
-from bot.discord.reading import words_in
-from bot.discord.sending import FollowUps, Voice
-from bot.messages import Notify
+from bot.discord.messages import words_in
+from bot.discord.sender import FollowUps, Voice
 
 _HOPS = 5  # from an answer to an answer to a question
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from bot.assistant.recent import Recent
+from bot.assistant.types import Exchange
 from bot.discord.button import Place
-from bot.messages import Exchange
-from bot.recent import Recent
 
 Whose = tuple[str, str]  # channel and person
 

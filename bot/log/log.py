@@ -9,13 +9,13 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from bot.assistant.types import Rating
 from bot.log.consent import Kept, Known
 from bot.log.pictures import PictureCipher
 from bot.log.privacy import Hasher
 from bot.log.records import Record, without_pictures
 from bot.log.store import Erased, Made, Store
 from bot.log.writer import Writer
-from bot.messages import Rating
 
 PICTURES = 50  # that are held, in memory, while they cannot be written
 

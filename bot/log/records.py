@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from bot.messages import Exchange
+from bot.assistant.types import Exchange
 
 LONGEST = 4000  # characters kept of a text
 

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from sqlite_utils import Database
 
+from bot.assistant.types import Exchange, Rating
 from bot.log import schema
 from bot.log.consent import Kept, Wishes
 from bot.log.pictures import PictureCipher
 from bot.log.privacy import Hasher
 from bot.log.records import Record, kept, stamp
 from bot.log.schema import FTS
-from bot.messages import Exchange, Rating
 
 SETTLING = 300  # milliseconds that erasing waits for readers
 _log = logging.getLogger(__name__)

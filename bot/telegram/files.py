@@ -8,9 +8,9 @@ import logging
 from telegram import Bot
 from telegram.error import BadRequest, NetworkError, TelegramError
 
+from bot.assistant.types import Attachment
 from bot.fetching import ATTEMPTS, LARGEST, PATIENCE, FetchError
-from bot.messages import Attachment
-from bot.telegram.reading import Source
+from bot.telegram.messages import Source
 
 _log = logging.getLogger(__name__)
 

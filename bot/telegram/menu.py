@@ -7,9 +7,9 @@ import logging
 from telegram import Bot, BotCommand, BotCommandScopeAllGroupChats, BotCommandScopeDefault
 from telegram.error import TelegramError
 
-from bot.languages import CATALOGUES
-from bot.telegram.reading import COMMANDS
-from bot.texts import ENGLISH
+from bot.assistant.locale.languages import CATALOGUES
+from bot.assistant.locale.texts import ENGLISH
+from bot.telegram.messages import COMMANDS
 
 _log = logging.getLogger(__name__)
 

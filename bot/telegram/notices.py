@@ -12,8 +12,8 @@ from telegram import Bot, Message
 from telegram.constants import ChatType
 from telegram.error import BadRequest, InvalidToken, TelegramError
 
-from bot.messages import Reply
-from bot.telegram.sending import say, topic
+from bot.assistant.types import Reply
+from bot.telegram.sender import say, topic
 
 DRAFT_SECONDS = 20.0  # until it is sent again; Telegram shows it for thirty
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from telegram import Bot, Message
 
+from bot.assistant.locale.texts import Texts
+from bot.assistant.types import Attachment
 from bot.fetching import PATIENCE, FetchError
-from bot.messages import Attachment
 from bot.telegram.files import fetch
-from bot.telegram.reading import NoPicture, Source, picture_in
-from bot.texts import Texts
+from bot.telegram.messages import NoPicture, Source, picture_in
 
 FETCHES = 8  # files on their way at the same time
 

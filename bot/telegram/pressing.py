@@ -9,11 +9,11 @@ from telegram import Bot, CallbackQuery, Message
 from telegram.constants import CallbackQueryLimit
 from telegram.error import TelegramError
 
-from bot.assistant import Assistant
-from bot.messages import Incoming, Reply
+from bot.assistant.assistant import Assistant
+from bot.assistant.types import Incoming, Reply
 from bot.telegram.asking import Ask
-from bot.telegram.reading import PLATFORM, Source, conversation, language, picture_in, words_in
-from bot.telegram.sending import say
+from bot.telegram.messages import PLATFORM, Source, conversation, language, picture_in, words_in
+from bot.telegram.sender import say
 from bot.telegram.subjects import RETRY, Subject, Subjects, question_in
 
 _log = logging.getLogger(__name__)

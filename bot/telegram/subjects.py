@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from telegram import Message
 
-from bot.messages import Attachment, Exchange
-from bot.recent import Recent
-from bot.telegram.reading import sender
+from bot.assistant.recent import Recent
+from bot.assistant.types import Attachment, Exchange
+from bot.telegram.messages import sender
 
 CAPTION, RETRY = "/caption", "/retry"
 Whose = tuple[str, str]  # where, and who

@@ -6,7 +6,7 @@ every refusal, with its HTTP status. `DELETE /api/conversation` forgets.
 
 Pictures are those that the reply is about: `{"place", "digest", "objects", "names"}`. The place
 counts from 0 among the pictures sent together, which the digest (SHA-256 of the file) tells from
-others later on; objects are as `bot.seen.as_rows` has them, and names say the same in words.
+others later on; objects are as `bot.assistant.objects.as_rows` has them, and names say the same in words.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.messages import Incoming, Reply
-from bot.seen import as_rows, in_words
+from bot.assistant.objects import as_rows, in_words
+from bot.assistant.types import Incoming, Reply
 from bot.web.gate import Gate
 from bot.web.pages import Pages
 from bot.web.refusal import Refusal
@@ -45,7 +45,7 @@ _SENTENCES = {
 
 
 class HandlesMessages(Protocol):
-    """The part of `bot.assistant.Assistant` that the web chat uses."""
+    """The part of `bot.assistant.assistant.Assistant` that the web chat uses."""
 
     async def handle(self, incoming: Incoming) -> Reply | None:
         """Answer one message."""

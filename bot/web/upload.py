@@ -16,7 +16,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
-from bot.messages import Attachment
+from bot.assistant.types import Attachment
 from bot.web.gate import Share
 from bot.web.refusal import Refusal
 from bot.web.settings import WebSettings

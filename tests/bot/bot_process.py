@@ -77,7 +77,7 @@ def _main() -> int:
 
     from bot.cli import main
     from bot.cli.context import Desk
-    from data.images import Picture
+    from data.images.open import Picture
 
     def answer(picture: Picture, question: str | None) -> Said | Exception:
         if question and "wombat" in question:

@@ -16,10 +16,10 @@ from engine_stand_in import StandIn, open_photo
 from simcord import interactions
 from simcord.backend import serializers
 
-from bot.assistant import Assistant
-from bot.discord.serving import DiscordBot, build
-from bot.limits import UNLIMITED, Limits, LimitSettings
-from bot.texts import ENGLISH
+from bot.assistant.assistant import Assistant
+from bot.assistant.limits import UNLIMITED, Limits, LimitSettings
+from bot.assistant.locale.texts import ENGLISH
+from bot.discord.bot import DiscordBot, build
 
 BLUE_CAPTION = "A blue square.\n\nAsk me anything about it."
 ASK_ABOUT, DESCRIBE = ENGLISH.command_ask_menu, ENGLISH.command_describe_menu

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from bot.messages import Attachment, ModelAnswer
-from data.images import ImageRefused, Picture
+from bot.assistant.types import Attachment, ModelAnswer
+from data.images.open import ImageRefused, Picture
 from model.errors import EngineBusy, EngineClosed
 from model.requests import DetectedObject
 

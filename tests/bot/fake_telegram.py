@@ -9,12 +9,12 @@ from typing import Any
 
 from engine_stand_in import StandIn, open_photo
 
-from bot.access import Access
-from bot.assistant import Assistant
+from bot.assistant.access import Access
+from bot.assistant.assistant import Assistant
+from bot.assistant.limits import UNLIMITED, Limits, LimitSettings
 from bot.benchmarks.fake_telegram import GROUP, ME, TOKEN, FakeTelegram, Json
-from bot.limits import UNLIMITED, Limits, LimitSettings
+from bot.telegram.bot import serve
 from bot.telegram.client import build
-from bot.telegram.serving import serve
 from bot.telegram.webhook import Webhook
 
 __all__ = ["GROUP", "ME", "TOKEN", "FakeTelegram", "Json", "telegram"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from engine_stand_in import StandIn, open_photo, photo
 
-from bot.access import Access
-from bot.assistant import Assistant
-from bot.limits import Limits, LimitSettings, Rate
-from bot.messages import Incoming
-from bot.texts import ENGLISH
+from bot.assistant.access import Access
+from bot.assistant.assistant import Assistant
+from bot.assistant.limits import Limits, LimitSettings, Rate
+from bot.assistant.locale.texts import ENGLISH
+from bot.assistant.types import Incoming
 
 LISTED = Access(
     users=frozenset({"telegram:1"}),

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 from engine_stand_in import Clock, Said, StandIn, open_photo, photo
 
-from bot.assistant import Assistant
-from bot.limits import Limits
-from bot.memory import Memory
-from bot.messages import Attachment, Button, Incoming, Reply
-from bot.texts import ENGLISH
-from bot.wording import Sureness
-from data.images import Picture
+from bot.assistant.assistant import Assistant
+from bot.assistant.conversations import Memory
+from bot.assistant.limits import Limits
+from bot.assistant.locale.texts import ENGLISH
+from bot.assistant.types import Attachment, Button, Incoming, Reply
+from bot.assistant.wording import Sureness
+from data.images.open import Picture
 
 CAPTION_IT = (Button("Caption it", "/caption"),)
 AGAIN = ["👍", "👎", "Try again"]

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from engine_stand_in import Said, StandIn, open_photo, photo, see
 
-from bot.assistant import Assistant
-from bot.limits import Limits
-from bot.messages import Incoming, ModelAnswer, Reply
-from bot.texts import ENGLISH
-from data.images import Picture
+from bot.assistant.assistant import Assistant
+from bot.assistant.limits import Limits
+from bot.assistant.locale.texts import ENGLISH
+from bot.assistant.types import Incoming, ModelAnswer, Reply
+from data.images.open import Picture
 from model.errors import EngineBusy, EngineClosed
 
 CRASHED = re.compile(

@@ -12,14 +12,15 @@ from fake_telegram import telegram
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from bot.access import Access
-from bot.assistant import Assistant
+from bot.assistant.access import Access
+from bot.assistant.assistant import Assistant
+from bot.assistant.inference import Cause
+from bot.assistant.intents import Kind
+from bot.assistant.limits import Limits, LimitSettings, Rate
+from bot.assistant.types import Incoming, Reply
 from bot.health import Health
-from bot.intents import Kind
-from bot.limits import Limits, LimitSettings, Rate
-from bot.log import Log, LogError, Record
-from bot.looking import Cause
-from bot.messages import Incoming, Reply
+from bot.log import Log, Record
+from bot.errors import LogError
 from bot.metrics import BUCKETS, KINDS, OUTCOMES, PLATFORMS, Metrics
 from bot.version import BuildInfo
 

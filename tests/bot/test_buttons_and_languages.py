@@ -7,12 +7,12 @@ import asyncio
 import pytest
 from engine_stand_in import StandIn, open_photo, photo
 
-from bot.assistant import DIFFERENT, Assistant
-from bot.diary import Diary
-from bot.german import GERMAN
-from bot.looking import WORTH_TELLING
-from bot.messages import Incoming, Rating, Reply
-from bot.texts import ENGLISH
+from bot.assistant.assistant import DIFFERENT, Assistant
+from bot.assistant.diary import Diary
+from bot.assistant.inference import WORTH_TELLING
+from bot.assistant.locale.german import GERMAN
+from bot.assistant.locale.texts import ENGLISH
+from bot.assistant.types import Incoming, Rating, Reply
 
 AUTOMATIC = ENGLISH.settings.format(language="English", automatic=", as your device does")
 

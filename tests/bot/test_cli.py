@@ -20,9 +20,11 @@ import pytest
 from cli_bench import Bench, Outcome, untouched_log
 
 from bot.cli import main, terminal
-from bot.cli.failing import _PLAIN, UNKNOWN, Failure
+from bot.cli.failing import _PLAIN
+from bot.errors import UNKNOWN
+from bot.errors import CommandError
 from bot.cli.main import glimpse
-from data.images import ImageRefused
+from data.images.open import ImageRefused
 from model.errors import AdapterError, EngineClosed, WeightsError
 
 HERE = Path(__file__).parent
@@ -84,7 +86,7 @@ def test_without_a_command_the_help_is_shown(bench: Bench) -> None:
         (AdapterError("No adapter; train one."), "No adapter; train one."),
         (EngineClosed("The engine was shut down."), "The engine was shut down."),
         (ImageRefused("damaged", "It is damaged."), "It is damaged."),
-        (Failure("So it goes."), "So it goes."),
+        (CommandError("So it goes."), "So it goes."),
         (MemoryError(), "There is not enough memory; close other programs and try again."),
         (OSError(errno.ENOSPC, "full"), "The disk is full; make room and try again."),
         (PermissionError(errno.EACCES, "no", "/a/b"), "/a/b cannot be used: permission denied."),

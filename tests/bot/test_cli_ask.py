@@ -11,8 +11,8 @@ import pytest
 from cli_bench import Bench
 from engine_stand_in import Said
 
-from bot.assistant import Assistant
-from bot.messages import Attachment, Incoming
+from bot.assistant.assistant import Assistant
+from bot.assistant.types import Attachment, Incoming
 from model.requests import DetectedObject
 
 

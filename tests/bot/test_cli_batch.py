@@ -15,14 +15,14 @@ import pytest
 from cli_bench import Bench, CliEngine, Outcome
 from engine_stand_in import Said, picture
 
+from bot.assistant.types import ModelAnswer
 from bot.cli import main
 from bot.cli.batch import _size, meter
 from bot.cli.batch_lines import LONGEST_LINE, read_lines
 from bot.cli.batch_run import Batch, Row
 from bot.cli.context import Desk
 from bot.cli.shelf import Shelf
-from bot.messages import ModelAnswer
-from data.images import ImageRefused, Picture, read_picture
+from data.images.open import ImageRefused, Picture, read_picture
 from model.requests import DetectedObject
 
 

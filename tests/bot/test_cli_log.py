@@ -9,9 +9,9 @@ import pytest
 from cli_bench import Bench
 from test_log import KEY, damage, opened, record
 
+from bot.assistant.types import Rating
 from bot.log import Log
 from bot.log.queries import back_up
-from bot.messages import Rating
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from cli_bench import Bench
 
 from bot.cli import team
-from bot.cli.failing import Failure
+from bot.errors import CommandError
 from bot.cli.training_talk import talk
 from finetune.trainer import Said, StepReport, TrainingError
 
@@ -218,7 +218,7 @@ def test_a_failing_member_ends_the_team_with_a_sentence(
     members: Any, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     monkeypatch.setattr(team, "_GRACE", 0.2)
-    with pytest.raises(Failure, match="ended unexpectedly"):
+    with pytest.raises(CommandError, match="ended unexpectedly"):
         members(f"time.sleep(60) if rank == 0 else {end}")
 
 

@@ -10,7 +10,7 @@ import pytest
 from cli_bench import Bench
 from engine_stand_in import Said, StandIn, open_photo
 
-from bot.assistant import Assistant
+from bot.assistant.assistant import Assistant
 from bot.benchmarks.chat_latency import Found, crowd, different_photos
 
 SAMPLES = sorted((Path(__file__).parents[2] / "data/samples").glob("*.jpg"))

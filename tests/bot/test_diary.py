@@ -12,12 +12,12 @@ import pytest
 from engine_stand_in import Said, StandIn, open_photo, photo
 from test_log import opened, rows, until
 
-from bot import diary
-from bot.assistant import Assistant
-from bot.diary import Diary
+from bot.assistant import diary
+from bot.assistant.assistant import Assistant
+from bot.assistant.diary import Diary
+from bot.assistant.locale.texts import ENGLISH
+from bot.assistant.types import Incoming, Reply
 from bot.log import Log
-from bot.messages import Incoming, Reply
-from bot.texts import ENGLISH
 
 
 class Person:

@@ -10,9 +10,9 @@ import simcord
 from discord_world import ASK_ABOUT, BLUE_CAPTION, DESCRIBE, MENUS, discord_world, new_bot, photo
 from engine_stand_in import Said, StandIn
 
+from bot.assistant.locale.texts import ENGLISH
 from bot.discord import files
-from bot.discord.talking import RECENT
-from bot.texts import ENGLISH
+from bot.discord.handlers import RECENT
 
 # --- commands --------------------------------------------------------------------------------
 

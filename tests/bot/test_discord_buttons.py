@@ -12,10 +12,10 @@ from discord_world import ALT, DESCRIBE, discord_world, new_bot, photo, slow
 from engine_stand_in import Said, StandIn
 from test_log import opened, rows
 
-from bot.diary import Diary
-from bot.german import GERMAN
+from bot.assistant.diary import Diary
+from bot.assistant.locale.german import GERMAN
+from bot.assistant.locale.texts import ENGLISH
 from bot.log.pictures import PictureCipher, new_key
-from bot.texts import ENGLISH
 
 COLOUR = "What colour is it?"
 

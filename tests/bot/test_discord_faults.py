@@ -9,12 +9,12 @@ import pytest
 from discord_world import BLUE_CAPTION, World, discord_world, new_bot, photo, slow
 from engine_stand_in import Clock, Said, StandIn
 
-from bot.access import Access
+from bot.assistant.access import Access
+from bot.assistant.limits import Limits, LimitSettings, Rate
+from bot.assistant.locale.texts import ENGLISH
+from bot.assistant.refusals import SECONDS, Refusals
 from bot.discord.answers import Answer
-from bot.limits import Limits, LimitSettings, Rate
-from bot.refusals import SECONDS, Refusals
-from bot.texts import ENGLISH
-from data.images import open_picture
+from data.images.open import open_picture
 
 COLOUR = "What colour is it?"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from discord_world import ASK_ABOUT, MENUS, discord_world, photo
 
-from bot.german import GERMAN
-from bot.texts import ENGLISH
+from bot.assistant.locale.german import GERMAN
+from bot.assistant.locale.texts import ENGLISH
 
 
 async def test_commands_and_buttons_tell_the_language_also_for_later_messages() -> None:

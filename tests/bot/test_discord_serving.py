@@ -10,10 +10,11 @@ from cli_bench import Bench
 from engine_stand_in import StandIn, open_photo
 from fake_discord import TOKEN, FakeDiscord
 
-from bot.assistant import Assistant
+from bot.assistant.assistant import Assistant
 from bot.benchmarks.fake_discord import DROP, TAKE_AND_DROP
-from bot.discord import serving
-from bot.discord.serving import CannotTalk, DiscordBot, Synced, build, serve, sync
+from bot.discord import bot
+from bot.discord.bot import DiscordBot, Synced, build, serve, sync
+from bot.errors import PlatformError
 from bot.health import Connection
 
 
@@ -76,7 +77,7 @@ async def test_an_answer_whose_connection_broke_is_said_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, trouble: int
 ) -> None:
     stopped = asyncio.Event()
-    monkeypatch.setattr("bot.discord.sending.WAITS", (0.01,))
+    monkeypatch.setattr("bot.discord.sender.WAITS", (0.01,))
     async with FakeDiscord().running(monkeypatch) as api:
         api.troubles = [trouble]
         task = asyncio.ensure_future(serve(bot(), TOKEN, stopped))
@@ -108,7 +109,7 @@ def test_warnings_name_no_channel(name: str, words: str, caplog: pytest.LogCaptu
 async def test_what_takes_too_long_does_not_keep_it_from_stopping(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(serving, "FINISHING", 0.1)
+    monkeypatch.setattr(bot, "FINISHING", 0.1)
     engine, stopped = StandIn(held=True), asyncio.Event()
     async with FakeDiscord().running(monkeypatch) as api:
         task = asyncio.ensure_future(serve(bot(engine), TOKEN, stopped))
@@ -121,7 +122,7 @@ async def test_what_takes_too_long_does_not_keep_it_from_stopping(
 async def test_a_wrong_token_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     async with FakeDiscord().running(monkeypatch):
         for call in (serve(bot(), "wrong", asyncio.Event()), sync(bot(), "wrong")):
-            with pytest.raises(CannotTalk, match="does not know this token") as caught:
+            with pytest.raises(PlatformError, match="does not know this token") as caught:
                 await call
             assert "wrong" not in str(caught.value)
 
@@ -129,12 +130,12 @@ async def test_a_wrong_token_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None
 async def test_a_bot_that_the_gateway_refuses_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     async with FakeDiscord().running(monkeypatch) as api:
         api.close_code = 4014
-        with pytest.raises(CannotTalk, match="ended the connection for good"):
+        with pytest.raises(PlatformError, match="ended the connection for good"):
             await asyncio.wait_for(serve(bot(), TOKEN, asyncio.Event()), 10)
 
 
 async def test_it_starts_when_the_network_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "RETRY", 0.1)
+    monkeypatch.setattr(bot, "RETRY", 0.1)
     stopped = asyncio.Event()
     async with FakeDiscord().running(monkeypatch) as api:
         monkeypatch.setattr("discord.http.Route.BASE", "http://127.0.0.1:9/api")
@@ -176,7 +177,7 @@ def test_the_command_line_tells_the_commands_without_loading_the_model(
         assert token == TOKEN
         return Synced(10, "https://invite")
 
-    monkeypatch.setattr(serving, "sync", tell)
+    monkeypatch.setattr(bot, "sync", tell)
     outcome = bench.run("discord", "--sync")
     assert (outcome.status, bench.loaded) == (0, [])
     assert outcome.out == "Discord knows 10 commands now.\nInvite the bot: https://invite\n"
@@ -190,9 +191,9 @@ def test_the_command_line_serves(bench: Bench, monkeypatch: pytest.MonkeyPatch, 
         _client: DiscordBot, token: str, _stopped: asyncio.Event, *, invite: bool
     ) -> None:
         assert (token, invite) == (TOKEN, loud)
-        raise CannotTalk("Discord does not know this token.")
+        raise PlatformError("Discord does not know this token.")
 
-    monkeypatch.setattr(serving, "serve", refuse)
+    monkeypatch.setattr(bot, "serve", refuse)
     outcome = bench.run("discord", *["--verbose"] * loud)
     assert (outcome.status, outcome.out) == (1, "")
     assert outcome.err.endswith("Discord does not know this token.\n")

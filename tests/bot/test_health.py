@@ -21,16 +21,17 @@ from fake_discord import TOKEN as DISCORD_TOKEN
 from fake_discord import FakeDiscord
 from fake_telegram import TOKEN, FakeTelegram
 
-from bot.assistant import Assistant
+from bot.assistant.assistant import Assistant
 from bot.cli.serve import _parts
 from bot.health import Check, Connection, Health, keep_beating
 from bot.health_server import check_port, serving
 from bot.metrics import Metrics
-from bot.running import run_together
+from bot.platforms import run_together
 from bot.settings import Settings
-from bot.telegram import serving as telegram
+from bot.telegram import bot as telegram
 from bot.version import BuildInfo
-from bot.web.server import CannotServe, listen
+from bot.web.server import listen
+from bot.errors import ServerError
 
 BUILD = BuildInfo("1.2", "abc1234", "def")
 
@@ -221,7 +222,7 @@ def test_what_is_no_request_of_ours_does_no_harm() -> None:
 def test_a_port_that_is_taken_is_said_before_the_model_is_loaded(bench: Bench) -> None:
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(CannotServe, match="set GLIMPSE_HEALTH_PORT"):
+        with pytest.raises(ServerError, match="set GLIMPSE_HEALTH_PORT"):
             check_port("127.0.0.1", port)
         bench.environment |= {
             "GLIMPSE_HEALTH_PORT": str(port), "GLIMPSE_PORT": str(free_port()),

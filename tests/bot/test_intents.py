@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from bot.intents import MAX_CHARACTERS, Kind, read_intent
+from bot.assistant.intents import MAX_CHARACTERS, Kind, read_intent
 
 QUESTIONS = """
 What color is the taxi?

@@ -16,8 +16,9 @@ from sqlite_utils import Database
 
 from bot.cli.keeping import kept
 from bot.health import Check, Health
-from bot.log import Log, LogError
-from bot.log.privacy import KeyUnusableError
+from bot.log import Log
+from bot.errors import LogError
+from bot.errors import LogKeyError
 from bot.log.schema import migrations, open_to_read
 from bot.log.trouble import why
 from bot.settings import Settings
@@ -128,7 +129,7 @@ def test_a_key_that_is_none_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     (tmp_path / "glimpse").mkdir()
     (tmp_path / "glimpse/log.key").write_text("short")
-    with pytest.raises(KeyUnusableError), kept(Settings(log=str(tmp_path / "l.db")), CliEngine()):
+    with pytest.raises(LogKeyError), kept(Settings(log=str(tmp_path / "l.db")), CliEngine()):
         pass
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.cleaning import clean
-from bot.language import is_foreign
+from bot.assistant.language import is_foreign
+from bot.assistant.text import clean
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from engine_stand_in import Clock
 
-from bot.limits import DAY, Limits, LimitSettings, Rate, Wait
+from bot.assistant.limits import DAY, Limits, LimitSettings, Rate, Wait
 
 
 @pytest.fixture

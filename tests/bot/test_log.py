@@ -19,12 +19,14 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
-from bot.log import Erased, Kept, Log, LogError, Made, Record
+from bot.assistant.types import Exchange, Rating
+from bot.log import Erased, Kept, Log, Made, Record
+from bot.errors import LogError
 from bot.log.pictures import PictureCipher
-from bot.log.privacy import Hasher, KeyUnusableError, read_key
+from bot.log.privacy import Hasher, read_key
+from bot.errors import LogKeyError
 from bot.log.queries import search, stats
 from bot.log.schema import migrations, open_to_read
-from bot.messages import Exchange, Rating
 
 KEY = b"a key that nobody else has"
 EVIL = "'); DROP TABLE exchanges; --\x00\x1b[31m \ud800 🦒 مرحبا"
@@ -385,7 +387,7 @@ def test_hashes_need_the_key_and_tell_kinds_apart(tmp_path: Path) -> None:
     assert not (tmp_path / "other").exists()
     assert [each.name for each in (tmp_path / "deep").iterdir()] == ["key"]
     (tmp_path / "empty").touch()
-    with pytest.raises(KeyUnusableError, match="holds no key"):
+    with pytest.raises(LogKeyError, match="holds no key"):
         read_key(tmp_path / "empty")
 
 

@@ -17,8 +17,8 @@ from cli_bench import Bench
 from fake_telegram import TOKEN, FakeTelegram
 from PIL import Image
 
+from bot.assistant.inference import crashed
 from bot.cli.log_format import JsonFormatter, Redactor, TextFormatter, formatter
-from bot.looking import crashed
 
 NAME, USER, CHAT = "Ann", 987_654_321, -100_123_456_789
 
@@ -65,9 +65,9 @@ async def test_json_lines_tell_what_failed_and_nothing_of_anybody(tmp_path: Path
     assert crash["where"] == []  # the stand-in only hands it over
     (unsent,) = [line for line in lines if line["message"].startswith("Could not send")]
     assert unsent["error"] == "telegram.error.BadRequest"
-    assert any(place.startswith("bot/telegram/sending.py:") for place in unsent["where"])
+    assert any(place.startswith("bot/telegram/sender.py:") for place in unsent["where"])
     loggers = {line["logger"] for line in lines}
-    assert {"bot.telegram.client", "bot.telegram.serving", "bot.log.writer"} <= loggers
+    assert {"bot.telegram.client", "bot.telegram.bot", "bot.log.writer"} <= loggers
     written = "\n".join(bot.err)
     for secret in (TOKEN, "a-secret", "wombat", NAME, str(USER), str(-CHAT), "cannot parse"):
         assert secret not in written
@@ -90,7 +90,7 @@ def test_no_format_shows_secrets_addresses_with_tokens_or_long_numbers(kind: str
 @pytest.mark.parametrize("kind", ["text", "json"])
 def test_a_reference_of_digits_alone_can_be_read(kind: str, caplog: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bot.looking.secrets.token_hex", lambda _bytes: "482913")
+        patch.setattr("bot.assistant.inference.secrets.token_hex", lambda _bytes: "482913")
         crashed(ValueError("of user 482914"))
     (logged,) = caplog.records
     shown = formatter(kind, Redactor()).format(logged)

@@ -8,9 +8,9 @@ import weakref
 import pytest
 from engine_stand_in import Clock, photo, picture
 
-from bot.memory import Album, Conversation, Gone, Memory
-from bot.messages import Attachment
-from data.images import ImageRefused
+from bot.assistant.conversations import Album, Conversation, Gone, Memory
+from bot.assistant.types import Attachment
+from data.images.open import ImageRefused
 
 ANN = Conversation("telegram", "group", "ann")
 BEN = Conversation("telegram", "group", "ben")

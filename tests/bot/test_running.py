@@ -17,16 +17,17 @@ from fake_discord import FakeDiscord
 from fake_telegram import TOKEN as TELEGRAM_TOKEN
 from fake_telegram import FakeTelegram
 
-from bot.assistant import Assistant
+from bot.assistant.assistant import Assistant
+from bot.assistant.conversations import Memory
+from bot.assistant.types import Incoming
 from bot.cli.check import _discord, _telegram
 from bot.cli.serve import _parts
-from bot.discord import serving as discord
+from bot.discord import bot as discord
 from bot.health import Health
-from bot.memory import Memory
-from bot.messages import Incoming
-from bot.running import CannotGoOn, run_together, tidy_until
+from bot.platforms import run_together, tidy_until
+from bot.errors import PlatformError
 from bot.settings import Settings
-from bot.telegram.serving import CannotTalk
+from bot.errors import PlatformError
 
 
 def free_port() -> int:
@@ -86,7 +87,7 @@ async def test_a_bad_token_is_said_once_and_the_others_go_on(
         stopped.set()
         async with asyncio.timeout(20):
             await task
-    said = [each.getMessage() for each in caplog.records if each.name == "bot.running"]
+    said = [each.getMessage() for each in caplog.records if each.name == "bot.platforms"]
     assert len(said) == 1
     assert said[0].startswith("Discord does not know this token; copy GLIMPSE_DISCORD_TOKEN")
 
@@ -111,9 +112,9 @@ async def test_if_all_are_refused_it_ends_or_waits_to_be_stopped(
                 stopped.set()
                 await task
             else:
-                with pytest.raises(CannotGoOn, match="does not know this token"):
+                with pytest.raises(PlatformError, match="does not know this token"):
                     await task
-    said = [each for each in caplog.records if each.name == "bot.running"]
+    said = [each for each in caplog.records if each.name == "bot.platforms"]
     assert len(said) == (2 if stays else 1)  # the other one is the process's last sentence
     assert len(refused(health)) == 2
 
@@ -133,7 +134,7 @@ async def test_what_nobody_foresaw_ends_everything() -> None:
         raise ZeroDivisionError
 
     async def is_refused(_stopped: asyncio.Event) -> None:
-        raise CannotGoOn("No.")
+        raise PlatformError("No.")
 
     with pytest.raises(ZeroDivisionError):
         await run_together([is_refused, waits, fails], asyncio.Event(), stays=True)
@@ -189,16 +190,16 @@ async def test_check_tells_which_bots_the_tokens_are_of(monkeypatch: pytest.Monk
         assert "client_id=100" in detail
         assert "scope=bot+applications.commands" in detail
         wrong = replace(settings, telegram_token="1:wrong", discord_token="wrong")
-        with pytest.raises(CannotTalk, match="Telegram does not know this token"):
+        with pytest.raises(PlatformError, match="Telegram does not know this token"):
             await asyncio.to_thread(_telegram, wrong)
-        with pytest.raises(discord.CannotTalk, match="Discord does not know this token"):
+        with pytest.raises(discord.PlatformError, match="Discord does not know this token"):
             await asyncio.to_thread(_discord, wrong)
-    with pytest.raises(CannotTalk, match="cannot be reached"):
+    with pytest.raises(PlatformError, match="cannot be reached"):
         await asyncio.to_thread(_telegram, settings)
 
 
 async def test_what_is_too_old_goes_though_nobody_writes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.running.TIDYING", 0.01)
+    monkeypatch.setattr("bot.platforms.TIDYING", 0.01)
     clock, stopped = Clock(), asyncio.Event()
     memory = Memory(clock=clock)
     assistant = Assistant(StandIn(), open_picture=open_photo, memory=memory)

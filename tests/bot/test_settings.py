@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import Settings, SettingsError, load_settings
+from bot.settings import Settings, load_settings
+from bot.errors import SettingsError
 
 
 def test_nothing_set_gives_the_defaults_and_empty_means_nothing() -> None:

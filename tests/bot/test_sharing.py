@@ -18,18 +18,19 @@ from sqlite_utils import Database
 from test_diary import Person, table
 from test_log import opened, record, rows
 
-from bot.assistant import Assistant
-from bot.diary import Diary
-from bot.limits import UNLIMITED, Limits, LimitSettings
-from bot.log import Erased, LogError, Record
+from bot.assistant.assistant import Assistant
+from bot.assistant.diary import Diary
+from bot.assistant.limits import UNLIMITED, Limits, LimitSettings
+from bot.assistant.locale.texts import ENGLISH
+from bot.assistant.types import Incoming, Rating
+from bot.log import Erased, Record
+from bot.errors import LogError
 from bot.log.log import PICTURES
 from bot.log.pictures import PictureCipher, new_key
-from bot.log.privacy import KeyUnusableError
+from bot.errors import LogKeyError
 from bot.log.schema import migrations, open_to_read, open_to_write
 from bot.log.training_export import Exported, export
-from bot.messages import Incoming, Rating
-from bot.texts import ENGLISH
-from data.records import read_pictures
+from data.datasets.records import read_pictures
 
 SECRET = "hYv0lWnb0Zl3H5l6jvH2YgXx2G0vJx5cZ6rj0GmB6yQ="
 
@@ -72,7 +73,7 @@ async def test_a_picture_is_kept_only_of_who_allows_it_and_nobody_else_can_read_
     whole = b"".join(path.read_bytes() for path in ann.log.path.parent.glob("log.db*"))
     assert b"JFIF" not in whole
     assert b"\xff\xd8\xff" not in whole
-    with pytest.raises(KeyUnusableError, match="does not open with this key"):
+    with pytest.raises(LogKeyError, match="does not open with this key"):
         PictureCipher(new_key()).unseal(content)
 
 
@@ -109,7 +110,7 @@ async def test_nothing_is_offered_without_a_key_nor_to_who_wants_nothing_kept(
         await bare.say("", "red")
         assert ENGLISH.privacy_unsaved in (await bare.say("/privacy")).text
         assert kept(bare) == []
-    with pytest.raises(KeyUnusableError, match="glimpse log key"):
+    with pytest.raises(LogKeyError, match="glimpse log key"):
         PictureCipher("a password")
 
 
@@ -290,7 +291,7 @@ async def test_without_the_key_what_is_kept_can_still_be_seen_and_erased(ann: Pe
 async def test_while_the_log_is_locked_nobody_is_told_what_is_untrue(
     ann: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.diary.PATIENCE", 0.2)
+    monkeypatch.setattr("bot.assistant.diary.PATIENCE", 0.2)
     await allow(ann)
     other = sqlite3.connect(ann.log.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

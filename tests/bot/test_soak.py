@@ -19,7 +19,9 @@ from fake_discord import TOKEN, FakeDiscord
 from fake_telegram import GROUP, telegram
 from PIL import Image
 
-from bot.assistant import Assistant
+from bot.assistant.assistant import Assistant
+from bot.assistant.limits import UNLIMITED, Limits, LimitSettings
+from bot.assistant.locale.texts import ENGLISH
 from bot.benchmarks import resources
 from bot.benchmarks.clients import DiscordEar, DiscordMouth, Mouth, TelegramEar, TelegramMouth
 from bot.benchmarks.fake_telegram import DROP, RESET
@@ -30,12 +32,10 @@ from bot.benchmarks.photos import BAD, GOOD, Photos
 from bot.benchmarks.process import records
 from bot.benchmarks.resources import Check, Sample
 from bot.benchmarks.soak import PLATFORMS, Plan, Result
-from bot.discord.serving import build, serve
-from bot.limits import UNLIMITED, Limits, LimitSettings
-from bot.texts import ENGLISH
+from bot.discord.bot import build, serve
 from bot.web import create_app
 from bot.web.server import Server, listen
-from data.images import ImageRefused, Picture, open_picture
+from data.images.open import ImageRefused, Picture, open_picture
 
 SAMPLES = sorted((Path(__file__).parents[2] / "data/samples").glob("*.jpg"))
 
@@ -381,7 +381,7 @@ async def test_every_fault_of_telegram_is_borne(
 ) -> None:
     monkeypatch.setattr("bot.benchmarks.faults.SLOW_FILE", 0.1)
     monkeypatch.setattr("bot.benchmarks.faults.WAIT", 0)
-    monkeypatch.setattr("bot.telegram.sending.WAITS", (0.01, 0.01))
+    monkeypatch.setattr("bot.telegram.sender.WAITS", (0.01, 0.01))
     ledger = Ledger()
     async with telegram(open_picture=open_as_red) as api:
         mouth = TelegramMouth(
@@ -397,7 +397,7 @@ async def test_every_fault_of_discord_is_borne(
 ) -> None:
     monkeypatch.setattr("bot.benchmarks.faults.SLOW_FILE", 0.1)
     monkeypatch.setattr("bot.benchmarks.faults.DEAF", 0.1)
-    monkeypatch.setattr("bot.discord.sending.WAITS", (0.01, 0.01))
+    monkeypatch.setattr("bot.discord.sender.WAITS", (0.01, 0.01))
     ledger = Ledger()
     async with discord(monkeypatch) as api:
         mouth = DiscordMouth(api, DiscordEar(api, ledger), 3, ledger=ledger, draw=random.Random(0))
@@ -435,8 +435,8 @@ def test_a_traceback_counts_unless_discord_shows_where_it_was_cut_off() -> None:
     )
     usual = f"{when} ERROR discord.client: Attempting a reconnect in 1.02s{trace}\n{trace}\n"
     assert records(usual) == ({"ERROR discord.client: Attempting a reconnect in #.#s": 1}, [])
-    counted, errors = records(f"Loading...\n{usual}{when} ERROR bot.looking: Could not{trace}\n")
-    assert errors == [f"{when} ERROR bot.looking: Could not{trace}"]
+    counted, errors = records(f"Loading...\n{usual}{when} ERROR bot.assistant.inference: Could not{trace}\n")
+    assert errors == [f"{when} ERROR bot.assistant.inference: Could not{trace}"]
     assert counted.total() == 2
 
 

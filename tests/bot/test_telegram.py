@@ -9,15 +9,16 @@ import pytest
 from engine_stand_in import Said, StandIn
 from fake_telegram import GROUP, ME, TOKEN, FakeTelegram, telegram
 
-from bot.access import Access
-from bot.assistant import Assistant
-from bot.german import GERMAN
-from bot.limits import LimitSettings
-from bot.splitting import split
-from bot.telegram import sending, serving
+from bot.assistant.access import Access
+from bot.assistant.assistant import Assistant
+from bot.assistant.limits import LimitSettings
+from bot.assistant.locale.german import GERMAN
+from bot.assistant.locale.texts import ENGLISH
+from bot.assistant.splitting import split
+from bot.telegram import bot, sender
+from bot.telegram.bot import serve
+from bot.errors import PlatformError
 from bot.telegram.client import build
-from bot.telegram.serving import CannotTalk, serve
-from bot.texts import ENGLISH
 
 BLUE_CAPTION = "A blue square.\n\nAsk me anything about it."
 
@@ -273,7 +274,7 @@ async def test_it_waits_as_long_as_telegram_says() -> None:
 
 
 async def test_an_answer_waits_for_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "WAITS", (0.1, 0.1, 0.1))
+    monkeypatch.setattr(sender, "WAITS", (0.1, 0.1, 0.1))
     async with telegram() as api:
         api.faults["sendMessage"] += [(502, {"description": "Bad Gateway"}, 0)] * 2
         api.faults["getUpdates"] += [(502, {"description": "Bad Gateway"}, 0)] * 2
@@ -338,12 +339,12 @@ async def test_the_token_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
 
 async def test_a_wrong_token_is_said_so() -> None:
     async with FakeTelegram().running() as api:
-        with pytest.raises(CannotTalk, match="does not know this token"):
+        with pytest.raises(PlatformError, match="does not know this token"):
             await serve(build("1:wrong", api.url), Assistant(StandIn()), asyncio.Event())
 
 
 async def test_it_starts_when_the_network_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "RETRY", 0.05)
+    monkeypatch.setattr(bot, "RETRY", 0.05)
     stopped = asyncio.Event()
     async with FakeTelegram().running() as api:
         api.faults["getMe"] += [(502, {"description": "Bad Gateway"}, 0)] * 2

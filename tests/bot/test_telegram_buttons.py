@@ -9,12 +9,12 @@ from engine_stand_in import StandIn
 from fake_telegram import GROUP, FakeTelegram, Json, telegram
 from test_log import opened, rows
 
-from bot.access import Access
-from bot.diary import Diary
-from bot.german import GERMAN
+from bot.assistant.access import Access
+from bot.assistant.diary import Diary
+from bot.assistant.locale.german import GERMAN
+from bot.assistant.locale.texts import ENGLISH
+from bot.assistant.types import Rating
 from bot.log.pictures import PictureCipher, new_key
-from bot.messages import Rating
-from bot.texts import ENGLISH
 
 RED, BLUE = ("red", "What color is it?"), ("blue", "Is it blue?")
 

@@ -11,13 +11,13 @@ from engine_stand_in import Said, StandIn
 from fake_telegram import GROUP, TOKEN, FakeTelegram, telegram
 from telegram.request import HTTPXRequest
 
-from bot.assistant import Assistant
+from bot.assistant.assistant import Assistant
+from bot.assistant.locale.texts import ENGLISH
+from bot.telegram.bot import serve
 from bot.telegram.client import build
 from bot.telegram.files import fetch
-from bot.telegram.reading import Source
-from bot.telegram.serving import serve
-from bot.texts import ENGLISH
-from data.images import open_picture
+from bot.telegram.messages import Source
+from data.images.open import open_picture
 
 
 async def test_a_conversation_goes_on_after_the_network_was_gone() -> None:

@@ -8,9 +8,9 @@ import pytest
 from engine_stand_in import StandIn
 from fake_telegram import GROUP, telegram
 
-from bot.telegram import serving
-from bot.telegram.talking import Talk
-from bot.texts import ENGLISH
+from bot.assistant.locale.texts import ENGLISH
+from bot.telegram import bot
+from bot.telegram.handlers import Talk
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def talks(monkeypatch: pytest.MonkeyPatch) -> list[Talk]:
         made.append(Talk(*how))
         return made[-1]
 
-    monkeypatch.setattr(serving, "Talk", make)
+    monkeypatch.setattr(bot, "Talk", make)
     return made
 
 

@@ -8,9 +8,9 @@ import pytest
 from engine_stand_in import StandIn
 from fake_telegram import GROUP, TOKEN, FakeTelegram, telegram
 
-from bot.looking import WORTH_TELLING
+from bot.assistant.inference import WORTH_TELLING
+from bot.assistant.locale.texts import ENGLISH
 from bot.telegram.client import build
-from bot.texts import ENGLISH
 
 QUEUED = ENGLISH.queued.format(number=WORTH_TELLING)
 UNKNOWN = {"description": "Not Found: method not found"}

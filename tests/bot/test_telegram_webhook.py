@@ -11,14 +11,15 @@ import pytest
 from engine_stand_in import StandIn
 from fake_telegram import TOKEN, FakeTelegram, telegram
 
-from bot.assistant import Assistant
+from bot.assistant.assistant import Assistant
+from bot.assistant.locale.texts import ENGLISH
 from bot.cli import telegram as command
 from bot.settings import Settings
-from bot.telegram import serving
+from bot.telegram import bot
+from bot.telegram.bot import serve
+from bot.errors import PlatformError
 from bot.telegram.client import build
-from bot.telegram.serving import CannotTalk, serve
 from bot.telegram.webhook import Webhook, secret_from
-from bot.texts import ENGLISH
 from bot.web.server import listen
 
 HEADER = "X-Telegram-Bot-Api-Secret-Token"
@@ -46,7 +47,7 @@ async def test_updates_are_taken_from_who_knows_the_secret_only(
         ((_, told), *_) = api.of("setWebhook")
         assert told["url"] == hook.url
         assert told["secret_token"] == SECRET
-        assert told["allowed_updates"] == serving.KINDS
+        assert told["allowed_updates"] == bot.KINDS
         local = f"http://127.0.0.1:{hook.port}"
         for headers in ({}, {HEADER: "wrong"}, {HEADER: ""}):
             refused = await client.post(local + path, json=update, headers=headers)
@@ -99,12 +100,12 @@ async def test_a_webhook_that_cannot_be_had_is_said_so() -> None:
     refused = {"description": "Bad Request: bad webhook: failed to resolve host"}
     async with FakeTelegram().running() as api:
         api.faults["setWebhook"].append((400, refused, 0))
-        with pytest.raises(CannotTalk, match=r"look after GLIMPSE_TELEGRAM_WEBHOOK_URL\."):
+        with pytest.raises(PlatformError, match=r"look after GLIMPSE_TELEGRAM_WEBHOOK_URL\."):
             await serve(build(TOKEN, api.url), Assistant(StandIn()), asyncio.Event(), webhook())
         hook = webhook()
         with (
             listen("127.0.0.1", hook.port),
-            pytest.raises(CannotTalk, match="GLIMPSE_TELEGRAM_WEBHOOK_PORT to one that is free"),
+            pytest.raises(PlatformError, match="GLIMPSE_TELEGRAM_WEBHOOK_PORT to one that is free"),
         ):
             await serve(build(TOKEN, api.url), Assistant(StandIn()), asyncio.Event(), hook)
         assert not api.of("setWebhook")  # nobody would take what it brings
@@ -113,7 +114,7 @@ async def test_a_webhook_that_cannot_be_had_is_said_so() -> None:
 async def test_a_webhook_is_told_as_soon_as_there_is_a_network(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(serving, "RETRY", 0.05)
+    monkeypatch.setattr(bot, "RETRY", 0.05)
     api = FakeTelegram()
     api.faults["setWebhook"] += [(502, {"description": "Bad Gateway"}, 0)] * 2
     async with telegram(api=api, webhook=webhook()):
@@ -145,13 +146,13 @@ async def test_a_token_that_is_taken_back_ends_it(
         api.faults["getUpdates"] += [(status, {"description": said}, 0)] * 9
         api.message("/start")  # ends the request that waits
         async with asyncio.timeout(10):
-            with pytest.raises(CannotTalk, match="does not know this token"):
+            with pytest.raises(PlatformError, match="does not know this token"):
                 await task
     assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
 
 
 async def test_a_token_that_is_taken_back_ends_a_webhook(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "LOOK_AFTER", 0.05)
+    monkeypatch.setattr(bot, "LOOK_AFTER", 0.05)
     async with FakeTelegram().running() as api:
         task = asyncio.ensure_future(
             serve(build(TOKEN, api.url), Assistant(StandIn()), asyncio.Event(), webhook())
@@ -159,5 +160,5 @@ async def test_a_token_that_is_taken_back_ends_a_webhook(monkeypatch: pytest.Mon
         await api.until(lambda: len(api.of("getMe")) >= 3)
         api.faults["getMe"] += [(401, {"description": "Unauthorized"}, 0)]
         async with asyncio.timeout(10):
-            with pytest.raises(CannotTalk, match="does not know this token"):
+            with pytest.raises(PlatformError, match="does not know this token"):
                 await task

@@ -8,12 +8,12 @@ import string
 
 import pytest
 
-from bot.german import GERMAN
-from bot.intents import Kind
-from bot.languages import CATALOGUES, Languages
-from bot.looking import Cause
-from bot.texts import ENGLISH, Texts
-from data.images import ImageRefused
+from bot.assistant.inference import Cause
+from bot.assistant.intents import Kind
+from bot.assistant.locale.german import GERMAN
+from bot.assistant.locale.languages import CATALOGUES, Languages
+from bot.assistant.locale.texts import ENGLISH, Texts
+from data.images.open import ImageRefused
 
 NAMES = [field.name for field in dataclasses.fields(Texts) if field.name != "refusals"]
 

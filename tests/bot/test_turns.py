@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bot.turns import TooManyWaitingError, Turns
+from bot.assistant.turns import TooManyWaitingError, Turns
 
 
 async def test_same_conversation_in_order_others_at_once() -> None:

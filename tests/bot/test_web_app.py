@@ -12,13 +12,13 @@ import pytest
 from engine_stand_in import Said, StandIn, open_photo, picture
 from web_client import HERE, SMALL, Echo, client, form
 
-from bot.assistant import Assistant
-from bot.messages import Incoming, Reply
-from bot.seen import in_words
+from bot.assistant.assistant import Assistant
+from bot.assistant.objects import in_words
+from bot.assistant.types import Incoming, Reply
 from bot.web import WebSettings, create_app
 from bot.web.gate import BUSY
 from bot.web.sessions import CHAT, PERSON
-from data.images import Picture
+from data.images.open import Picture
 from model.requests import DetectedObject
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.messages import Incoming, Reply
+from bot.assistant.types import Incoming, Reply
 from bot.web import WebSettings, create_app
 from bot.web.pages import Pages
 from bot.web.security import HEADERS

@@ -18,13 +18,14 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from bot.messages import Incoming, Reply
-from bot.web import CannotServe, create_app, serve
+from bot.assistant.types import Incoming, Reply
+from bot.web import create_app, serve
+from bot.errors import ServerError
 from bot.web.server import Server, _not_a_cancellation, listen, opening_line
 
 PROGRAM = """
 import asyncio, sys
-from bot.messages import Reply
+from bot.assistant.types import Reply
 from bot.web import create_app, serve
 
 class Slow:
@@ -134,7 +135,7 @@ def test_a_server_in_a_thread_is_ended_by_its_owner() -> None:
 def test_a_taken_port_is_named_in_one_sentence() -> None:
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(CannotServe, match=rf"^Port {port} is already in use; .*\.$"):
+        with pytest.raises(ServerError, match=rf"^Port {port} is already in use; .*\.$"):
             serve(create_app(Yes()), "127.0.0.1", port)
 
 
@@ -147,7 +148,7 @@ def test_a_taken_port_is_named_in_one_sentence() -> None:
     ],
 )
 def test_an_address_that_cannot_be_used_is_named(host: str, port: int, sentence: str) -> None:
-    with pytest.raises(CannotServe, match=sentence):
+    with pytest.raises(ServerError, match=sentence):
         listen(host, port)
 
 
@@ -162,7 +163,7 @@ def test_a_refusal_of_the_system_is_a_sentence(
         raise OSError(number, "the system's own words")
 
     monkeypatch.setattr(socket.socket, "bind", refuse)
-    with pytest.raises(CannotServe, match=sentence):
+    with pytest.raises(ServerError, match=sentence):
         listen("127.0.0.1", 80)
 
 

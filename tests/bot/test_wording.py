@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.texts import ENGLISH
-from bot.wording import say_answer, say_caption
+from bot.assistant.locale.texts import ENGLISH
+from bot.assistant.wording import say_answer, say_caption
 
 CANNOT_TELL = "I can't tell from this picture."
 

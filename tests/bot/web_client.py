@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from bot.messages import Button, Incoming, Reply
+from bot.assistant.types import Button, Incoming, Reply
 from bot.web import WebSettings, create_app
 
 FORM = "multipart/form-data"

@@ -16,8 +16,8 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
-from bot.messages import ModelAnswer
-from data.images import Picture
+from bot.assistant.types import ModelAnswer
+from data.images.open import Picture
 from model.errors import EngineBusy
 from model.requests import DetectedObject
 

@@ -16,11 +16,11 @@ from cli_bench import untouched_log
 from tiny_data import recipe_table, write_data, write_profile, write_recipe
 from tiny_models import save_hub
 
-from bot.assistant import Assistant
+from bot.assistant.assistant import Assistant
+from bot.assistant.types import Attachment, Incoming
 from bot.cli import main
 from bot.cli.context import Desk
-from bot.messages import Attachment, Incoming
-from data.images import read_picture
+from data.images.open import read_picture
 from model.engine import load_engine
 
 QUESTION = "What color is it?"

@@ -13,7 +13,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from bot.assistant import Assistant
+from bot.assistant.assistant import Assistant
 from bot.web import create_app
 from bot.web.server import Server, listen
 from model.requests import DetectedObject

@@ -5,14 +5,14 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from bot.intents import MAX_CHARACTERS, UNANSWERABLE, Intent, Kind
-from bot.languages import AUTOMATIC, CATALOGUES
+from bot.assistant.conversations import Album
+from bot.assistant.inference import Cause, Trouble
+from bot.assistant.intents import MAX_CHARACTERS, UNANSWERABLE, Intent, Kind
+from bot.assistant.locale.languages import AUTOMATIC, CATALOGUES
+from bot.assistant.locale.texts import Texts
+from bot.assistant.types import Button, Exchange, Reply
+from bot.assistant.wording import Sureness, say_answer, say_caption
 from bot.log import Erased, Kept
-from bot.looking import Cause, Trouble
-from bot.memory import Album
-from bot.messages import Button, Exchange, Reply
-from bot.texts import Texts
-from bot.wording import Sureness, say_answer, say_caption
 
 LOG_ON, LOG_OFF = "log on", "log off"  # after "/settings"
 SHARE_ON, SHARE_OFF = "pictures on", "pictures off"

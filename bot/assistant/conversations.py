@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from bot.messages import Attachment
-from data.images import ImageRefused, Picture
+from bot.assistant.types import Attachment
+from data.images.open import ImageRefused, Picture
 
 Entry = Attachment | Picture | ImageRefused
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.texts import Texts
+from bot.assistant.locale.texts import Texts
 
 GERMAN = Texts(
     start=(

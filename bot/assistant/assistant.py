@@ -11,20 +11,20 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from bot.access import Access
-from bot.diary import Diary
-from bot.intents import Intent, Kind, read_intent
-from bot.languages import Languages
-from bot.limits import Limits
-from bot.looking import Cause, Looker, Trouble, crashed
-from bot.memory import Album, Conversation, Gone, Memory
-from bot.messages import AnswersPictures, Exchange, Incoming, Measures, Notify, Reply
-from bot.personal import Personal
-from bot.speaking import Speaker, error
-from bot.texts import Texts
-from bot.turns import TooManyWaitingError, Turns
-from bot.wording import Sureness
-from data.images import Picture, open_picture
+from bot.assistant.access import Access
+from bot.assistant.conversations import Album, Conversation, Gone, Memory
+from bot.assistant.diary import Diary
+from bot.assistant.inference import Cause, Looker, Trouble, crashed
+from bot.assistant.intents import Intent, Kind, read_intent
+from bot.assistant.limits import Limits
+from bot.assistant.locale.languages import Languages
+from bot.assistant.locale.texts import Texts
+from bot.assistant.privacy import Personal
+from bot.assistant.replies import Speaker, error
+from bot.assistant.turns import TooManyWaitingError, Turns
+from bot.assistant.types import AnswersPictures, Exchange, Incoming, Measures, Notify, Reply
+from bot.assistant.wording import Sureness
+from data.images.open import Picture, open_picture
 
 MAX_PICTURES = 10
 DIFFERENT = 5  # answers to one question, before the first comes again
@@ -38,7 +38,7 @@ class Assistant:
         memory: Where last pictures are kept.
         limits: How often a person may ask.
         access: Who may ask at all.
-        open_picture: Decodes untrusted bytes; raises `data.images.ImageRefused`.
+        open_picture: Decodes untrusted bytes; raises `data.images.open.ImageRefused`.
         sureness: Confidence below which it says that it is not sure.
         patience: Seconds to wait for the engine before asking the person to try again.
         diary: Keeps what was asked and answered.

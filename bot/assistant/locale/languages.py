@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from bot.german import GERMAN
-from bot.recent import Recent
-from bot.texts import ENGLISH, Texts
+from bot.assistant.locale.german import GERMAN
+from bot.assistant.locale.texts import ENGLISH, Texts
+from bot.assistant.recent import Recent
 
 CATALOGUES: Mapping[str, Texts] = {"en": ENGLISH, "de": GERMAN}
 AUTOMATIC = "auto"
@@ -15,7 +15,7 @@ AUTOMATIC = "auto"
 class Languages:
     """Chooses texts: in the language that a person chose, else in that of their device.
 
-    What people chose is kept in memory, of as many as `bot.recent` has room for.
+    What people chose is kept in memory, of as many as `bot.assistant.recent` has room for.
 
     Args:
         kept: Tells what a person on a platform chose before that, or "".

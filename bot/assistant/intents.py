@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import takewhile
 
-from bot import phrases, smalltalk
-from bot.cleaning import clean, has_words, plain, sentences, without_links, without_politeness
-from bot.corrections import correction
-from bot.language import is_foreign
-from bot.references import named_pictures
+from bot.assistant import patterns, smalltalk
+from bot.assistant.corrections import correction
+from bot.assistant.language import is_foreign
+from bot.assistant.references import named_pictures
+from bot.assistant.text import clean, has_words, plain, sentences, without_links, without_politeness
 
 MAX_CHARACTERS = 300
 
@@ -196,7 +196,7 @@ def _read_free_text(words: str, at_hand: _AtHand) -> Intent:
     if intent.kind is Kind.QUESTION and not _asks(spoken):
         if at_hand.shown:
             return Intent(Kind.CAPTION, invite=True)
-        if not intent.pictures and phrases.REMARK.match(spoken):
+        if not intent.pictures and patterns.REMARK.match(spoken):
             return Intent(Kind.REMARK)
     return intent
 
@@ -221,8 +221,8 @@ def _read_question(words: str, at_hand: _AtHand) -> Intent:
     numbers, spoken = named_pictures(spoken) if at_hand.several else ((), spoken)
     asked = _main_sentence(spoken)
     said = plain(asked)
-    names_asked = phrases.WHO_IS.fullmatch(said) is not None
-    if names_asked or phrases.CAPTION.fullmatch(said):
+    names_asked = patterns.WHO_IS.fullmatch(said) is not None
+    if names_asked or patterns.CAPTION.fullmatch(said):
         return Intent(Kind.CAPTION, pictures=numbers, names_asked=names_asked)
     refusal = _refusal(asked, said)
     if refusal is not None:
@@ -232,9 +232,9 @@ def _read_question(words: str, at_hand: _AtHand) -> Intent:
 
 def _refusal(asked: str, said: str) -> Kind | None:
     """Why something that was asked is not for the model."""
-    if phrases.OUTSIDE.search(said):
+    if patterns.OUTSIDE.search(said):
         return Kind.OUTSIDE
-    if phrases.PRIVATE.fullmatch(said):
+    if patterns.PRIVATE.fullmatch(said):
         return Kind.PRIVATE
     return Kind.INSTRUCTION if _is_instruction(asked, said) else None
 
@@ -267,30 +267,30 @@ def _has_mark(part: str) -> bool:
 
 
 def _starts_question(part: str) -> bool:
-    return _has_mark(part) and phrases.QUESTION_START.match(plain(part)) is not None
+    return _has_mark(part) and patterns.QUESTION_START.match(plain(part)) is not None
 
 
 def _wants_caption(part: str) -> bool:
-    return phrases.CAPTION.fullmatch(plain(part)) is not None
+    return patterns.CAPTION.fullmatch(plain(part)) is not None
 
 
 def _asks(words: str) -> bool:
     """Whether any sentence looks like a question or a request about the picture."""
     return "?" in words or any(
-        phrases.QUESTION_START.match(said) or phrases.CHOICE.fullmatch(said)
+        patterns.QUESTION_START.match(said) or patterns.CHOICE.fullmatch(said)
         for said in map(plain, sentences(words))
     )
 
 
 def _is_instruction(asked: str, said: str) -> bool:
     """A command that is no request about the picture; "Print on the shirt?" is none."""
-    request = phrases.CAN_YOU.sub("", said)
+    request = patterns.CAN_YOU.sub("", said)
     if asked.endswith("?") and request == said:
         return False
-    return phrases.INSTRUCTION.match(request) is not None
+    return patterns.INSTRUCTION.match(request) is not None
 
 
 def _as_question(asked: str) -> str:
     question = without_politeness(asked)
-    count = phrases.COUNT.fullmatch(question)
+    count = patterns.COUNT.fullmatch(question)
     return f"How many {count.group(1)} are there?" if count else question

@@ -8,16 +8,15 @@ from dataclasses import replace
 
 from telegram import Bot, Message, Update, User
 
-from bot.assistant import Assistant
-from bot.messages import Incoming, Notify, Reply
-from bot.recent import Recent
-from bot.refusals import Refusals
+from bot.assistant.assistant import Assistant
+from bot.assistant.locale.texts import Texts
+from bot.assistant.recent import Recent
+from bot.assistant.refusals import Refusals
+from bot.assistant.turns import TooManyWaitingError, Turns
+from bot.assistant.types import Incoming, Notify, Reply
 from bot.telegram.albums import Albums
 from bot.telegram.asking import Ask
-from bot.telegram.notices import Notices
-from bot.telegram.pictures import Pictures
-from bot.telegram.pressing import Presses
-from bot.telegram.reading import (
+from bot.telegram.messages import (
     PLATFORM,
     Source,
     conversation,
@@ -27,10 +26,11 @@ from bot.telegram.reading import (
     sender,
     words_in,
 )  # fmt: skip
-from bot.telegram.sending import say, typing
+from bot.telegram.notices import Notices
+from bot.telegram.pictures import Pictures
+from bot.telegram.pressing import Presses
+from bot.telegram.sender import say, typing
 from bot.telegram.subjects import Subjects, Whose, is_retry
-from bot.texts import Texts
-from bot.turns import TooManyWaitingError, Turns
 
 FORGOTTEN = "forgotten"  # the outcome of /forget
 

@@ -9,10 +9,11 @@ from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from bot.intents import UNANSWERABLE
-from bot.log import Erased, Kept, Log, LogError, Record
+from bot.assistant.intents import UNANSWERABLE
+from bot.assistant.types import Incoming, Rating, Reply
+from bot.log import Erased, Kept, Log, Record
+from bot.errors import LogError
 from bot.log.records import kept
-from bot.messages import Incoming, Rating, Reply
 
 PATIENCE = 3.0  # seconds that somebody waits until the log has done what they want
 # Of these the words are kept: they tell what people want that cannot be answered.

@@ -7,8 +7,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from data.images import Picture
-from model.requests import SeenObject
+from data.images.open import Picture
+from model.requests import DetectedObject
 
 Notify = Callable[[str], Awaitable[None]]  # tells a person something before their answer comes
 
@@ -102,7 +102,7 @@ class Exchange:
     decoding: float = 0.0
     picture: Picture | None = field(default=None, repr=False, compare=False)
     place: int = 0
-    objects: tuple[SeenObject, ...] = ()
+    objects: tuple[DetectedObject, ...] = ()
 
     def without_picture(self) -> Exchange:
         """The same without the picture itself, which is not everybody's, and takes much memory."""
@@ -162,7 +162,7 @@ class Measures(Protocol):
 
 
 class ModelAnswer(Protocol):
-    """The part of `model.engine.Answer` that the assistant reads."""
+    """The part of `model.requests.Answer` that the assistant reads."""
 
     @property
     def text(self) -> str:
@@ -190,7 +190,7 @@ class ModelAnswer(Protocol):
         ...
 
     @property
-    def objects(self) -> tuple[SeenObject, ...]:
+    def objects(self) -> tuple[DetectedObject, ...]:
         """What the model sees in the picture, the surest first; none if it has no such head."""
         ...
 
@@ -207,7 +207,7 @@ class AnswersPictures(Protocol):
         """Queue a question (None asks for a caption); a `rank` above 0 asks for another answer.
 
         Raises:
-            model.engine.EngineBusy: The queue is full.
-            model.engine.EngineClosed: The engine was shut down.
+            model.errors.EngineBusy: The queue is full.
+            model.errors.EngineClosed: The engine was shut down.
         """
         ...

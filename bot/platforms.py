@@ -17,7 +17,7 @@ ANSWERING = 5.0  # seconds in which questions are still answered when the proces
 _log = logging.getLogger(__name__)
 
 
-class CannotGoOn(RuntimeError):  # noqa: N818
+class PlatformError(RuntimeError):  # noqa: N818
     """A part is refused for good; `str(error)` is one plain sentence: why, and what to do."""
 
 
@@ -40,7 +40,7 @@ async def run_together(
             process again and again does not bring the refused token again and again.
 
     Raises:
-        CannotGoOn: The last part was refused, unless this `stays`.
+        PlatformError: The last part was refused, unless this `stays`.
         Exception: Whatever a part raised first.
     """
     going: set[asyncio.Future[Any]] = {asyncio.ensure_future(part(stopped)) for part in parts}
@@ -58,7 +58,7 @@ async def run_together(
         raise
     for task in tasks:
         error = task.exception()
-        if error and not isinstance(error, CannotGoOn):
+        if error and not isinstance(error, PlatformError):
             raise error
     if refused:
         raise refused
@@ -70,7 +70,7 @@ async def _until_one_ends(
     waiting: asyncio.Future[Any],
     *,
     stays: bool,
-) -> CannotGoOn | None:
+) -> PlatformError | None:
     """Wait for the stop, a failure or an end; gives why the last part was refused, if it was."""
     while True:
         done, _ = await asyncio.wait(
@@ -85,9 +85,9 @@ async def _until_one_ends(
             return last
 
 
-def _refusal(task: asyncio.Future[Any]) -> CannotGoOn | None:
+def _refusal(task: asyncio.Future[Any]) -> PlatformError | None:
     error = None if task.cancelled() else task.exception()
-    return error if isinstance(error, CannotGoOn) else None
+    return error if isinstance(error, PlatformError) else None
 
 
 def reporting(part: Part, connection: Connection) -> Part:
@@ -96,7 +96,7 @@ def reporting(part: Part, connection: Connection) -> Part:
     async def run(stopped: asyncio.Event) -> None:
         try:
             await part(stopped)
-        except CannotGoOn as refusal:
+        except PlatformError as refusal:
             connection.refused(str(refusal))
             raise
         finally:

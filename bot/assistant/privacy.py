@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-from bot.diary import Diary
-from bot.intents import Intent, Kind
-from bot.languages import Languages, speaks
-from bot.log import Kept, LogError
-from bot.memory import Conversation
-from bot.messages import Rating, Reply
-from bot.speaking import LOG_OFF, LOG_ON, SHARE_OFF, SHARE_ON, Speaker
+from bot.assistant.conversations import Conversation
+from bot.assistant.diary import Diary
+from bot.assistant.intents import Intent, Kind
+from bot.assistant.locale.languages import Languages, speaks
+from bot.assistant.replies import LOG_OFF, LOG_ON, SHARE_OFF, SHARE_ON, Speaker
+from bot.assistant.types import Rating, Reply
+from bot.log import Kept
+from bot.errors import LogError
 
 
 class Personal:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 
-from bot.memory import Album
-from bot.messages import AnswersPictures, Attachment, Exchange, ModelAnswer
-from data.images import ImageRefused, Picture
-from model.engine import EngineBusy, EngineClosed
+from bot.assistant.conversations import Album
+from bot.assistant.types import AnswersPictures, Attachment, Exchange, ModelAnswer
+from data.images.open import ImageRefused, Picture
+from model.errors import EngineBusy, EngineClosed
 
 WORTH_TELLING = 12  # questions before one's own, which take more than a second
 
@@ -39,7 +39,7 @@ class Trouble:
     Attributes:
         cause: What went wrong.
         sentence: Why the picture was refused, in English, else "".
-        reason: The same as `data.images.ImageRefused` names it.
+        reason: The same as `data.images.open.ImageRefused` names it.
         reference: Id of a crash in the operator's log, else "".
     """
 

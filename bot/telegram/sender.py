@@ -20,8 +20,8 @@ from telegram import (
 from telegram.constants import ChatAction, MessageLimit
 from telegram.error import BadRequest, Forbidden, NetworkError, TelegramError, TimedOut
 
-from bot.messages import Reply
-from bot.splitting import split
+from bot.assistant.splitting import split
+from bot.assistant.types import Reply
 
 TYPING_SECONDS = 4.0  # Telegram shows it for five
 WAITS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0)  # seconds between attempts without a network

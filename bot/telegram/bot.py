@@ -11,12 +11,12 @@ from telegram import Update
 from telegram.error import BadRequest, Conflict, InvalidToken, NetworkError, TelegramError
 from telegram.ext import ContextTypes, TypeHandler
 
-from bot.assistant import Assistant
+from bot.assistant.assistant import Assistant
 from bot.health import Connection
-from bot.running import CannotGoOn
+from bot.errors import PlatformError
 from bot.telegram.client import AWAY, OTHER, App, build
+from bot.telegram.handlers import Talk
 from bot.telegram.menu import tell_commands
-from bot.telegram.talking import Talk
 from bot.telegram.webhook import Webhook
 
 FINISHING = 17.0  # seconds that answers under way have when the bot is stopped
@@ -30,7 +30,7 @@ KINDS = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY]
 _log = logging.getLogger(__name__)
 
 
-class CannotTalk(CannotGoOn):
+class PlatformError(PlatformError):
     """`str(error)` is one plain sentence: why Telegram will not have the bot, and what to do."""
 
 
@@ -49,7 +49,7 @@ async def serve(
         webhook: Where Telegram brings updates; None asks it for them.
 
     Raises:
-        CannotTalk: Telegram does not know the token, or not any more, or there is no webhook.
+        PlatformError: Telegram does not know the token, or not any more, or there is no webhook.
     """
     talk = Talk(application.bot, assistant)
 
@@ -118,12 +118,12 @@ async def _begin(application: App, stopped: asyncio.Event, webhook: Webhook | No
     except InvalidToken:
         raise _unknown_token() from None
     except BadRequest as error:
-        raise CannotTalk(
+        raise PlatformError(
             "Telegram does not take the address of the webhook; look after "
             "GLIMPSE_TELEGRAM_WEBHOOK_URL."
         ) from error
     except OSError as error:
-        raise CannotTalk(
+        raise PlatformError(
             "The webhook's port cannot be listened on; set GLIMPSE_TELEGRAM_WEBHOOK_HOST and "
             "GLIMPSE_TELEGRAM_WEBHOOK_PORT to one that is free."
         ) from error
@@ -159,7 +159,7 @@ async def introduce(token: str, base_url: str = "") -> str:
     """The user name of the bot with this token.
 
     Raises:
-        CannotTalk: Telegram does not know the token, or cannot be reached.
+        PlatformError: Telegram does not know the token, or cannot be reached.
     """
     bot = build(token, base_url).bot
     try:
@@ -168,7 +168,7 @@ async def introduce(token: str, base_url: str = "") -> str:
     except InvalidToken:
         raise _unknown_token() from None
     except TelegramError as error:
-        raise CannotTalk("Telegram cannot be reached; look after the network.") from error
+        raise PlatformError("Telegram cannot be reached; look after the network.") from error
     finally:
         await bot.shutdown()
         await bot.request.shutdown()  # a bot that could not start does not do that
@@ -209,8 +209,8 @@ async def _reached(
     return False
 
 
-def _unknown_token() -> CannotTalk:
-    return CannotTalk(
+def _unknown_token() -> PlatformError:
+    return PlatformError(
         "Telegram does not know this token; copy GLIMPSE_TELEGRAM_TOKEN from BotFather once more."
     )
 

@@ -11,19 +11,19 @@ from typing import Any
 
 import discord
 
-from bot.assistant import Assistant
+from bot.assistant.assistant import Assistant
+from bot.assistant.locale.texts import Texts
+from bot.assistant.recent import Recent
+from bot.assistant.refusals import Refusals
+from bot.assistant.turns import TooManyWaitingError
+from bot.assistant.types import Notify
 from bot.discord.answers import Answer
 from bot.discord.asking import Ask, Asker, Person
 from bot.discord.button import Place
 from bot.discord.finding import Finder
+from bot.discord.messages import Found, is_addressed, words_in
 from bot.discord.pressing import Presses
-from bot.discord.reading import Found, is_addressed, words_in
-from bot.discord.sending import FollowUps, Replies, Voice, confirm, typing
-from bot.messages import Notify
-from bot.recent import Recent
-from bot.refusals import Refusals
-from bot.texts import Texts
-from bot.turns import TooManyWaitingError
+from bot.discord.sender import FollowUps, Replies, Voice, confirm, typing
 
 RECENT = timedelta(minutes=10)  # since a message was written that nobody remembers any more
 Interaction = discord.Interaction[Any]

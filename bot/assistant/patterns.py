@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from bot.smalltalk import any_of
+from bot.assistant.smalltalk import any_of
 
 _NOUN = r"(?:picture|photo|image|pic|photograph|scene|screenshot|snapshot|shot|selfie)s?"
 _IT = rf"(?:this|that|it|these|those|them|here|(?:(?:the|this|that|my|these|those) )?{_NOUN})"

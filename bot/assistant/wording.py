@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from bot.texts import Texts
+from bot.assistant.locale.texts import Texts
 
 
 def _words(text: str) -> frozenset[str]:

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from model.requests import SeenObject
+from model.requests import DetectedObject
 
 DIGITS = 3  # of scores and shares: a thousandth of a picture is a pixel or less
 
 
-def as_rows(objects: Iterable[SeenObject]) -> list[dict[str, Any]]:
+def as_rows(objects: Iterable[DetectedObject]) -> list[dict[str, Any]]:
     """What JSON says of objects: `{"name", "score", "box": [left, top, right, bottom]}` each."""
     return [
         {
@@ -23,10 +23,10 @@ def as_rows(objects: Iterable[SeenObject]) -> list[dict[str, Any]]:
     ]
 
 
-def in_words(objects: Iterable[SeenObject]) -> str:
+def in_words(objects: Iterable[DetectedObject]) -> str:
     """Name objects, the surest first, those of a kind together: "dog, 2 people, frisbee"."""
     # Every command is slower to start if this is imported with it.
-    from data.questions.classes import called
+    from data.box_qa.wording import called
 
     counts = Counter(seen.name for seen in objects)  # in the order in which they came
     return ", ".join(

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Hashable
 
-from bot.recent import Recent
+from bot.assistant.recent import Recent
 
 TIMES, SECONDS = 2, 10.0  # how often the same is said within how many seconds
 

@@ -11,13 +11,13 @@ import aiohttp
 import discord
 from discord import app_commands
 
-from bot.assistant import Assistant
+from bot.assistant.assistant import Assistant
 from bot.discord.button import ActionButton
 from bot.discord.commands import add_commands
+from bot.discord.handlers import Talk
 from bot.discord.languages import Translator
-from bot.discord.talking import Talk
 from bot.health import Connection
-from bot.running import CannotGoOn
+from bot.errors import PlatformError
 
 FINISHING = 17.0  # seconds that answers under way have when the bot is stopped
 RETRY = 5.0  # seconds between attempts to start without a network
@@ -37,7 +37,7 @@ AWAY = "Discord cannot be reached; look after the network."
 _log = logging.getLogger(__name__)
 
 
-class CannotTalk(CannotGoOn):
+class PlatformError(PlatformError):
     """`str(error)` is one plain sentence: why Discord will not have the bot, and what to do."""
 
 
@@ -154,7 +154,7 @@ async def serve(
         invite: Also print the link that invites the bot.
 
     Raises:
-        CannotTalk: Discord does not know the token, or ends the connection for good.
+        PlatformError: Discord does not know the token, or ends the connection for good.
     """
     async with client:
         stopping = asyncio.ensure_future(stopped.wait())
@@ -178,7 +178,7 @@ async def sync(client: DiscordBot, token: str) -> Synced:
     """Tell Discord the commands, which has to be done once, and when they have changed.
 
     Raises:
-        CannotTalk: Discord does not know the token, does not take them, or cannot be reached.
+        PlatformError: Discord does not know the token, does not take them, or cannot be reached.
     """
     async with client:
         try:
@@ -187,7 +187,7 @@ async def sync(client: DiscordBot, token: str) -> Synced:
         except discord.LoginFailure:
             raise _unknown_token() from None
         except (discord.DiscordException, *_AWAY) as error:
-            raise CannotTalk("Discord did not take the commands; try again later.") from error
+            raise PlatformError("Discord did not take the commands; try again later.") from error
         return Synced(len(commands), client.invitation())
 
 
@@ -195,7 +195,7 @@ async def introduce(token: str) -> tuple[str, str]:
     """The name of the bot with this token, and the link that invites it.
 
     Raises:
-        CannotTalk: Discord does not know the token, or cannot be reached.
+        PlatformError: Discord does not know the token, or cannot be reached.
     """
     client = discord.Client(intents=discord.Intents.none())
     async with client:
@@ -204,7 +204,7 @@ async def introduce(token: str) -> tuple[str, str]:
         except discord.LoginFailure:
             raise _unknown_token() from None
         except (discord.DiscordException, *_AWAY) as error:
-            raise CannotTalk("Discord cannot be reached; look after the network.") from error
+            raise PlatformError("Discord cannot be reached; look after the network.") from error
         return str(client.user), _invitation(client)
 
 
@@ -214,7 +214,7 @@ async def _run(client: DiscordBot, token: str, invite: bool) -> None:
     try:
         await client.connect()
     except discord.DiscordException as error:
-        raise CannotTalk(
+        raise PlatformError(
             "Discord ended the connection for good; look after the bot in its developer portal."
         ) from error
     finally:
@@ -257,8 +257,8 @@ def _invitation(client: discord.Client) -> str:
     )
 
 
-def _unknown_token() -> CannotTalk:
-    return CannotTalk(
+def _unknown_token() -> PlatformError:
+    return PlatformError(
         "Discord does not know this token; copy GLIMPSE_DISCORD_TOKEN from the developer portal "
         "once more."
     )
