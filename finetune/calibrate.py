@@ -23,13 +23,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from data.images import read_picture
-from finetune import metrics
-from finetune.measure import Asked, flickr_captions, vqa_questions
+from data.images.open import read_picture
+from finetune.evaluation import metrics
+from finetune.research.starter_figures import Asked, flickr_captions, vqa_questions
 from model.adapter import Calibration, load_trained
-from model.engine import Answer, Engine
-from model.int8 import quantise
-from model.profile import load_profile
+from model.config import load_profile
+from model.engine import Engine
+from model.quantization import quantize
+from model.requests import Answer
 
 IDENTITY = Calibration()
 LEAST = math.log(1e-9)  # nats: what is less likely still would pull at the curve for nothing
@@ -63,7 +64,7 @@ def main() -> None:
     options = parser.parse_args()
     profile = load_profile(options.profile)
     vlm, _ = load_trained(profile)
-    quantise(vlm.language)
+    quantize(vlm.language)
     engine = Engine(profile, vlm, IDENTITY)
     questions, captions = vqa_questions(options.data), flickr_captions(options.data)
     answered, described = run(engine, questions), run(engine, captions)

@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from finetune.adapting import Average, Learner
+from finetune.config import Recipe
 from finetune.errors import TrainingError
+from finetune.lora import Average, Learner
 from finetune.optimiser import Optimiser
 from finetune.progress import Progress
-from finetune.recipe import Recipe
-from model.profile import Profile
+from model.config import Profile
 
 log = logging.getLogger(__name__)
 

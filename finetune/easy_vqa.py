@@ -18,10 +18,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from finetune import metrics
-from finetune.measure import Asked
-from finetune.recipe import Schedule
-from finetune.trial import accuracy, learn, plainly, with_other_pictures
+from finetune.config import Schedule
+from finetune.evaluation import metrics
+from finetune.research.sanity import accuracy, learn, plainly, with_other_pictures
+from finetune.research.starter_figures import Asked
 
 LONG = 100  # steps from which on compiling, which takes a minute, pays
 WITH_PICTURES, SHUFFLED = 90.0, 70.0  # what must be reached, what must not be passed

@@ -1,5 +1,15 @@
-"""What can go wrong with a training run beside its recipe and its data."""
+"""What can go wrong in `finetune`; the text of each error is one plain sentence for a person."""
+
+from __future__ import annotations
 
 
-class TrainingError(RuntimeError):
-    """Training that cannot go on; `str(error)` is one plain sentence."""
+class FinetuneError(RuntimeError):
+    """The base of all errors of this package."""
+
+
+class RecipeError(FinetuneError):
+    """A recipe that cannot be used."""
+
+
+class TrainingError(FinetuneError):
+    """Training that cannot go on."""

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from finetune import metrics
-from finetune.measure import Asked, ask, flickr_captions, vqa_questions
-from finetune.recipe import load_recipe
-from finetune.train import Trainer
-from finetune.trial import accuracy, plainly, say
+from finetune.config import load_recipe
+from finetune.evaluation import metrics
+from finetune.research.sanity import accuracy, plainly, say
+from finetune.research.starter_figures import Asked, ask, flickr_captions, vqa_questions
+from finetune.trainer import Trainer
 
 START = "starter"
 

@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from data.features import FeatureStore
-from data.views import see
-from finetune.encoding import Encoder
-from finetune.recipe import Recipe
+from data.datasets.feature_cache import FeatureStore
+from data.datasets.transforms import see
+from finetune.config import Recipe
+from finetune.image_features import Encoder
 
 ENCODED = 16
 

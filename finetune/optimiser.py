@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from finetune.adapting import Learner
-from finetune.recipe import Schedule
+from finetune.config import Schedule
+from finetune.lora import Learner
 
 
 class Optimiser:

@@ -14,11 +14,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from data.records import QuestionRecord
-from finetune.measure import Asked
-from finetune.mixture import Learnable, read_source
-from finetune.recipe import Schedule, Source
-from finetune.trial import accuracy, learn, plainly, with_other_pictures
+from data.datasets.records import QuestionRecord
+from finetune.config import Schedule, Source
+from finetune.research.sanity import accuracy, learn, plainly, with_other_pictures
+from finetune.research.starter_figures import Asked
+from finetune.sampler import Learnable, read_source
 
 WANTED = 95.0
 PER_PICTURE = 2

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from finetune.adapting import attach_lora, name_tags
-from finetune.mixture import Visit
+from finetune.config import Lora
+from finetune.lora import attach_lora, name_tags
 from finetune.packing import Segment
-from finetune.recipe import Lora
+from finetune.sampler import Visit
 from finetune.sights import Sight
 from model.hub import quiet
 from model.vlm import PrefixVLM

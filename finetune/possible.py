@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from finetune.recipe import Recipe, Samples, Schedule, Source
+    from finetune.config import Recipe, Samples, Schedule, Source
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from finetune.recipe import Recipe
+from finetune.config import Recipe
 
 
 def computes_bfloat16(recipe: Recipe, device: torch.device) -> bool:

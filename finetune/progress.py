@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from finetune.recipe import Schedule
+from finetune.config import Schedule
 
 
 @dataclass

@@ -9,14 +9,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from data.records import PictureRecord, read_pictures
-from data.views import see
-from finetune.adapting import Learner
-from finetune.encoding import Encoder
+from data.datasets.records import PictureRecord, read_pictures
+from data.datasets.transforms import see
+from finetune.config import Recipe, Samples
+from finetune.image_features import Encoder
+from finetune.lora import Learner
 from finetune.progress import Said
-from finetune.recipe import Recipe, Samples
-from model.decoding import greedy
-from model.profile import DecodingConfig
+from model.config import DecodingConfig
+from model.generation import greedy
 from model.prompts import prompt_for
 
 

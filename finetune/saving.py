@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from finetune.adapting import Average, Learner, State, part
+from finetune.config import Recipe, answering
+from finetune.lora import Average, Learner, State, part
 from finetune.progress import Progress
-from finetune.recipe import Recipe, answering
 from model.adapter import adapter_state, read_card, save_adapter
-from model.profile import Profile, save_profile
+from model.config import Profile, save_profile
 
 _NAMES = "mapper.words.names.weight"
 _FITTED = ("mapper.words.detector.", "mapper.objects.head.")  # apart from what the run learns

@@ -15,11 +15,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from data.features import FeatureStore
-from data.views import see, see_crop
-from finetune.encoding import Encoder
-from finetune.mixture import Visit
-from finetune.recipe import Recipe
+from data.datasets.feature_cache import FeatureStore
+from data.datasets.transforms import see, see_crop
+from finetune.config import Recipe
+from finetune.image_features import Encoder
+from finetune.sampler import Visit
 from model.vision import VisionTower
 
 BATCH = 16

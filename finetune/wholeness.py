@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data.prepare.writing import remarks
-from data.records import DataError
-from finetune.recipe import Recipe
+from data.datasets.records import DataError
+from finetune.config import Recipe
 
 
 def check_pictures(images: Sequence[str], root: Path) -> None:

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.config import MapperConfig, ProfileError
+from model.config import MapperConfig
+from model.errors import ProfileError
 from model.object_head import ObjectFacts, ObjectHead
 
 WORD_FEATURES = 512  # between the two layers of the word detector

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.config import MapperConfig
-from model.requests import SeenObject
+from model.requests import DetectedObject
 
 WIDTH, STATE_FEATURES, DETAIL_FEATURES = 160, 192, 64
 PEAKS = 48  # cells looked at for boxes in one picture
@@ -216,7 +216,7 @@ def main_boxes(boxes: Boxes, classes: int) -> Tensor:
     return corners.gather(1, first[..., None].expand(-1, -1, 4))
 
 
-def told(boxes: Boxes, picture: Tensor, names: Sequence[str]) -> list[tuple[SeenObject, ...]]:
+def told(boxes: Boxes, picture: Tensor, names: Sequence[str]) -> list[tuple[DetectedObject, ...]]:
     """What to tell of each picture.
 
     Args:
@@ -224,15 +224,15 @@ def told(boxes: Boxes, picture: Tensor, names: Sequence[str]) -> list[tuple[Seen
         picture: Probability of each class in each picture (B, K).
         names: Of the classes.
     """
-    seen: list[tuple[SeenObject, ...]] = []
+    seen: list[tuple[DetectedObject, ...]] = []
     for row in range(len(picture)):
-        objects: list[SeenObject] = []
+        objects: list[DetectedObject] = []
         of = (part[row].tolist() for part in (boxes.classes, boxes.scores, boxes.corners))
         for number, score, (left, top, right, bottom) in zip(*of, strict=True):
             there = float(picture[row, number])
             if not score or there < 0.5:
                 continue
-            found = SeenObject(names[number], there, (left, top, right, bottom))
+            found = DetectedObject(names[number], there, (left, top, right, bottom))
             same = [it.box for it in objects if it.name == found.name]
             # The surest box of what is surely there is told, however faint it is.
             if not same or (score >= COUNTED and not any(_shared(found.box, it) for it in same)):

@@ -14,7 +14,7 @@ import click
 
 from bot.cli.context import Desk, busy, standard
 from bot.cli.eval_talk import counting, show, tell_calibrated, tell_repeated
-from bot.cli.failing import Failure
+from bot.errors import CommandError
 
 if TYPE_CHECKING:
     from finetune.evaluation.dataset import Dataset, Item
@@ -68,7 +68,7 @@ def evaluate(
     """
     for path in filter(None, (report, json_file)):
         if not path.absolute().parent.is_dir():
-            raise Failure(f"There is no folder {path.absolute().parent} to write {path.name} in.")
+            raise CommandError(f"There is no folder {path.absolute().parent} to write {path.name} in.")
     with busy("Starting"):
         from finetune.evaluation.dataset import read_dataset, rows_of
         from finetune.evaluation.report import read_losses, render
@@ -101,7 +101,7 @@ def _measure(desk: Desk, profile: str, asked: Dataset, clip: str | None, seed: i
     from finetune.evaluation.summary import figures_of
 
     if asked.captions and find_spec("pycocoevalcap") is None:
-        raise Failure("Captions are scored by pycocoevalcap; install Glimpse with its extra train.")
+        raise CommandError("Captions are scored by pycocoevalcap; install Glimpse with its extra train.")
     clip_score = _clip_score(clip) if clip and asked.captions else None
     start = time.monotonic()
     with desk.engine(profile) as engine, counting("Asking") as count:

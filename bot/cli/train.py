@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.cli.context import Desk, busy, data_option, prepare_base, standard
-from bot.cli.failing import Failure
 from bot.cli.plan_talk import plan_lines
 from bot.cli.team import has_team, is_member, leads, run_team
 from bot.cli.training_talk import talk
+from bot.errors import CommandError
 
 if TYPE_CHECKING:
     from finetune.config import Recipe
@@ -59,7 +59,7 @@ def train(
         raise click.UsageError("--dry-run and --resume do not go together")
     chosen = load_recipe(recipe)
     if not (resume or dry_run or is_member()) and (run / "checkpoint.pt").exists():
-        raise Failure(f"{run} holds a run already; --resume it, or name another folder.")
+        raise CommandError(f"{run} holds a run already; --resume it, or name another folder.")
     os.environ.update(desk.settings.environment())
     prepare_base(chosen.profile)
     if processes > 1 and not has_team():
@@ -82,7 +82,7 @@ def train(
             folder = trainer.train(resume=resume)
         except TrainingError as error:
             number = trainer.stopped_by
-            raise Failure(str(error), 1 if number is None else 128 + number) from error
+            raise CommandError(str(error), 1 if number is None else 128 + number) from error
     if trainer.team.leads:
         click.echo(f"The adapter is in {folder}.")
         click.echo(f"Try it: glimpse ask PHOTO QUESTION --profile {folder.parent / 'profile.toml'}")

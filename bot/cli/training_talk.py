@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from data.features import Progress as Encoding
+    from data.datasets.feature_cache import Progress as Encoding
     from finetune.progress import StepReport
 
 Talk = tuple["Callable[[StepReport], None]", "Encoding"]

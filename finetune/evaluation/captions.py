@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finetune.evaluation.asking import wrong_pictures
 from finetune.evaluation.dataset import Item
 from finetune.evaluation.intervals import Estimate, bootstrap
-from finetune.metrics import words
+from finetune.evaluation.metrics import words
+from finetune.evaluation.runner import wrong_pictures
 
 WORDS_NOTE = (
     "Captions are split into words by a pattern of this project, not by Stanford's PTB tokenizer, "

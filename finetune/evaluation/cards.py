@@ -9,9 +9,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from finetune.evaluation.asking import open_image
-from finetune.evaluation.figures import Scored
 from finetune.evaluation.markup import Html, element
+from finetune.evaluation.runner import open_image
+from finetune.evaluation.summary import Scored
 
 THUMBNAIL = 160  # pixels of its longest side
 SHOWN = 24  # replies from all over the dataset

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from finetune.evaluation.figures import Reliability
 from finetune.evaluation.markup import Html, element
+from finetune.evaluation.summary import Reliability
 
 WIDTH, HEIGHT = 360, 260  # of the drawing, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 46, 22, 12, 40  # room around the plot

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from finetune.evaluation.asking import open_image
+from finetune.evaluation.runner import open_image
+from model.errors import WeightsError
 from model.hub import quiet
-from model.wheels import WeightsError
 
 log = logging.getLogger(__name__)
 WEIGHT = 2.5

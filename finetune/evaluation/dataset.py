@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.objects import BOXES, PEOPLE
-from data.records import DataError, Row, question_of, read_rows
-from finetune.metrics import words
-from finetune.vqa_accuracy import normalise
+from data.datasets.objects import BOXES, PEOPLE
+from data.datasets.records import DataError, Row, question_of, read_rows
+from finetune.evaluation.metrics import words
+from finetune.evaluation.vqa_accuracy import normalise
 
 MOST_NAMED = 100  # characters of a file name in a sentence
 
@@ -68,7 +68,7 @@ def rows_of(path: Path) -> Path:
 def read_dataset(
     path: Path, images: Path, split: str | None = None, limit: int | None = None
 ) -> Dataset:
-    """Read a JSON lines file of the shapes that `data.records` knows.
+    """Read a JSON lines file of the shapes that `data.datasets.records` knows.
 
     Args:
         path: The file.

@@ -1,250 +1,242 @@
-"""The figures of an evaluation: accuracies with controls, caption scores, calibration."""
+"""Figures of what a model said of validation pictures, with their controls, and their table."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Sequence
 
-from finetune import metrics
-from finetune.evaluation.asking import Replies, Reply
-from finetune.evaluation.captions import CaptionFigures, caption_figures, cider_of_each
-from finetune.evaluation.dataset import Dataset, Item
-from finetune.evaluation.intervals import Estimate, bootstrap
-from finetune.vqa_accuracy import normalise, vqa_accuracy
+from finetune.evaluation import metrics
+from finetune.evaluation.hallucination import hallucination
 
-BINS = 10
-MOST_TYPES = 20  # of questions that are shown one by one
+Figures = dict[str, float]
+ANSWER_TYPES = ("yes/no", "number", "other")
 
 
-@dataclass(frozen=True)
-class Bin:
-    """Answers whose confidence is in an interval of [low, high).
-
-    Attributes:
-        low: Of the interval, 0..1.
-        high: Of the interval, 0..1.
-        count: How many answers.
-        confidence: Their mean confidence, 0..1.
-        accuracy: Their mean score, 0..1.
-    """
-
-    low: float
-    high: float
-    count: int
-    confidence: float
-    accuracy: float
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """How far confidences can be trusted.
-
-    Attributes:
-        error: Expected calibration error (Guo et al. 2017, arXiv 1706.04599), 0..1.
-        bins: Those of ten equal bins that are not empty.
-    """
-
-    error: float
-    bins: tuple[Bin, ...]
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """VQA accuracy, 0..100, beside that of those who do not see the picture.
-
-    Attributes:
-        count: Number of questions.
-        model: Of the model.
-        shuffled: Of the model when shown another picture; None if there is only one.
-        blank: Of the model when shown a grey picture.
-        majority: Of always giving the commonest answer to these very questions.
-        per_question: Of the best answer for each question text: an upper bound for the blind.
-    """
-
-    count: int
-    model: Estimate
-    shuffled: Estimate | None
-    blank: Estimate
-    majority: Estimate
-    per_question: Estimate
-
-
-@dataclass(frozen=True)
-class QuestionFigures:
-    """Accuracies and calibration.
-
-    Attributes:
-        overall: Of all questions.
-        answer_types: Of each type of answer, the commonest first.
-        question_types: Of each type of question, the commonest first.
-        rare_types: Of all questions whose type is not among the `MOST_TYPES` commonest; or None.
-        reliability: Of the confidences.
-    """
-
-    overall: Accuracy
-    answer_types: dict[str, Accuracy]
-    question_types: dict[str, Accuracy]
-    rare_types: Accuracy | None
-    reliability: Reliability
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Everything measured; None where the dataset does not ask for it."""
-
-    captions: CaptionFigures | None
-    questions: QuestionFigures | None
-    caption_reliability: Reliability | None
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A reply and how good it is.
-
-    Attributes:
-        item: What was asked.
-        reply: What the model said.
-        score: What its confidence foretells, 0..1: VQA accuracy, or for a caption the share of
-            content words that people also used, which is 1 for many a wrong caption, too.
-        cider: CIDEr-D of a caption, times 100. None for an answer, and for the only caption of a
-            dataset, where no word is rare.
-    """
-
-    item: Item
-    reply: Reply
-    score: float
-    cider: float | None = None
-
-
-def figures_of(
-    dataset: Dataset,
-    replies: Replies,
-    seed: int,
-    clip_score: Callable[[Sequence[Item], Sequence[str]], list[float]] | None = None,
-) -> tuple[Figures, list[Scored]]:
-    """All figures, and every reply with its score, captions first.
+def of_captions(
+    texts: Sequence[str], references: Sequence[Sequence[str]], prefix: str = ""
+) -> Figures:
+    """Scores of captions of the pictures that have references.
 
     Args:
-        dataset: What was asked.
-        replies: What the model said.
-        seed: Of the bootstrap.
-        clip_score: Gives the CLIPScore of each caption, if one is wanted.
+        texts: One a picture.
+        references: People's captions of the same pictures; there may be none of some.
+        prefix: Of the figures' names.
     """
-    texts = _texts(replies.captions)
-    ciders = cider_of_each(dataset.captions, texts) if texts else []
-    rare = len(ciders) > 1  # of one picture every word is as common as can be
-    told = [
-        Scored(item, reply, metrics.grounded_share(reply.text, item.golds), cider if rare else None)
-        for item, reply, cider in zip(dataset.captions, replies.captions, ciders, strict=True)
-    ]
-    said = [
-        Scored(item, reply, vqa_accuracy(reply.text, item.golds))
-        for item, reply in zip(dataset.questions, replies.questions, strict=True)
-    ]
-    captions = None
-    if told:
-        scores = clip_score(dataset.captions, texts) if clip_score else None
-        captions = caption_figures(dataset.captions, texts, ciders, seed, scores)
-    questions = _question_figures(said, replies, seed) if said else None
-    return Figures(captions, questions, _reliability(told) if told else None), told + said
+    known = [(text, golds) for text, golds in zip(texts, references, strict=True) if golds]
+    scores = metrics.score_captions([text for text, _ in known], [golds for _, golds in known])
+    return {
+        f"{prefix}captions": scores.count,
+        f"{prefix}references": sum(len(golds) for _, golds in known),
+        f"{prefix}cider": scores.cider,
+        f"{prefix}bleu4": scores.bleu4,
+        f"{prefix}distinct_captions": scores.distinct,
+    }
 
 
-def _question_figures(said: Sequence[Scored], replies: Replies, seed: int) -> QuestionFigures:
-    items = [scored.item for scored in said]
-    columns = _Columns(
-        items,
-        [scored.score for scored in said],
-        None if replies.shuffled is None else _scores(items, _texts(replies.shuffled)),
-        _scores(items, _texts(replies.blank)),
-        _best_per_question(items),
-        seed,
-    )
-    question_types = columns.by_type([item.question_type for item in items])
-    common = {*[*question_types][:MOST_TYPES]}
-    rare = [i for i, item in enumerate(items) if item.question_type not in common]
-    return QuestionFigures(
-        columns.accuracy(range(len(items))),
-        columns.by_type([item.answer_type for item in items]),
-        question_types,
-        columns.accuracy(rare) if rare else None,
-        _reliability(said),
-    )
+def of_objects(
+    texts: Sequence[str],
+    references: Sequence[Sequence[str]],
+    listed: Sequence[frozenset[str] | None],
+) -> Figures:
+    """Objects that captions name: ours, and people's first captions of the same pictures.
+
+    Args:
+        texts: One caption a picture.
+        references: People's captions of the same pictures; there may be none of some.
+        listed: The objects there; None where nobody listed them.
+    """
+    ours, people = [], []
+    for text, golds, there in zip(texts, references, listed, strict=True):
+        if there is not None:
+            ours.append((text, there))
+            people += [(gold, there) for gold in golds[:1]]
+    figures: Figures = {}
+    for prefix, pairs in (("", ours), ("people_", people)):
+        found = hallucination([text for text, _ in pairs], [there for _, there in pairs])
+        figures |= {
+            f"{prefix}chair_captions": found.captions,
+            f"{prefix}chair_mentions": found.mentions,
+            f"{prefix}chair_i": found.of_mentions,
+            f"{prefix}chair_s": found.of_captions,
+            f"{prefix}objects_recall": found.recall,
+        }
+    return figures
 
 
-@dataclass(frozen=True)
-class _Columns:
-    """Scores of every question, 0..1, by who answers."""
+def of_questions(
+    questions: Sequence[str],
+    golds: Sequence[str],
+    said: Sequence[str],
+    blind: Sequence[str],
+    confidences: Sequence[float],
+) -> Figures:
+    """Accuracy by answer type, with the right pictures and with shuffled ones.
 
-    items: Sequence[Item]
-    model: Sequence[float]
-    shuffled: Sequence[float] | None
-    blank: Sequence[float]
-    per_question: Sequence[float]
-    seed: int
+    Args:
+        questions: As they were asked.
+        golds: People's majority answers.
+        said: Answers about the right pictures.
+        blind: Answers about other pictures.
+        confidences: Of the answers about the right pictures, 0..1.
+    """
+    types = [metrics.answer_type(*pair) for pair in zip(questions, golds, strict=True)]
+    right = [metrics.exact(text, gold) for text, gold in zip(said, golds, strict=True)]
+    figures: Figures = {"questions": len(golds)}
+    for name in ("", *ANSWER_TYPES):
+        chosen = [i for i, kind in enumerate(types) if name in ("", kind)]
+        wanted = [golds[i] for i in chosen]
+        seen = metrics.accuracy([said[i] for i in chosen], wanted)
+        unseen = metrics.accuracy([blind[i] for i in chosen], wanted)
+        key = _key(name)
+        figures |= {
+            f"{key}_questions": len(chosen),
+            key: seen,
+            f"{key}_shuffled_pictures": unseen,
+            f"{key}_above_shuffled": seen - unseen,
+        }
+    return figures | {
+        "vqa_majority_answer": metrics.majority_accuracy(golds),
+        "vqa_best_per_question": metrics.question_accuracy(questions, golds),
+        "vqa_calibration_error": metrics.calibration_error(confidences, right),
+    }
 
-    def by_type(self, types: Sequence[str]) -> dict[str, Accuracy]:
-        places: dict[str, list[int]] = {}
-        for index, kind in enumerate(types):
-            places.setdefault(kind, []).append(index)
-        ordered = sorted(places.items(), key=lambda pair: (-len(pair[1]), pair[0]))
-        return {kind: self.accuracy(chosen) for kind, chosen in ordered}
 
-    def accuracy(self, chosen: Sequence[int]) -> Accuracy:
-        """Accuracies of some questions, chosen by their places."""
-        items = [self.items[i] for i in chosen]
-        images = [item.image for item in items]
+def of_polar(name: str, golds: Sequence[str], said: Sequence[str]) -> Figures:
+    """Accuracies of questions for yes or no.
 
-        def estimate(scores: Sequence[float]) -> Estimate:
-            return bootstrap(scores, images, self.seed).times(100)
+    Args:
+        name: Of the set; the figures' names begin with it.
+        golds: "yes" or "no" each.
+        said: The answers.
+    """
+    figures: Figures = {f"{name}_questions": len(golds)}
+    for answer in ("yes", "no"):
+        chosen = [i for i, gold in enumerate(golds) if metrics.exact(gold, answer)]
+        wanted = [golds[i] for i in chosen]
+        figures[f"{name}_{answer}"] = metrics.accuracy([said[i] for i in chosen], wanted)
+    return figures | {
+        name: metrics.accuracy(said, golds),
+        f"{name}_balanced": metrics.balanced_accuracy(said, golds),
+        f"{name}_majority_answer": metrics.majority_accuracy(golds),
+    }
 
-        common = Counter(_common(item.golds) for item in items).most_common(1)[0][0]
-        return Accuracy(
-            len(items),
-            estimate([self.model[i] for i in chosen]),
-            estimate([self.shuffled[i] for i in chosen]) if self.shuffled else None,
-            estimate([self.blank[i] for i in chosen]),
-            estimate(_scores(items, [common] * len(items))),
-            estimate([self.per_question[i] for i in chosen]),
+
+def of_counts(golds: Sequence[str], said: Sequence[str]) -> Figures:
+    """Accuracy and error of counts, and what always saying 1 would give.
+
+    Args:
+        golds: A number each, in digits.
+        said: The answers, in digits or words.
+    """
+    counts = [int(gold) for gold in golds]
+    ones = ["1"] * len(counts)
+    return {
+        "counts_questions": len(counts),
+        "counts": metrics.count_accuracy(said, counts),
+        "counts_error": metrics.count_error(said, counts),
+        "counts_always_one": metrics.count_accuracy(ones, counts),
+        "counts_error_always_one": metrics.count_error(ones, counts),
+    }
+
+
+def table(figures: Figures) -> str:
+    """The figures as a Markdown table, with what they were measured on and their controls."""
+    lines = ["| figure | on | value | control |", "|---|---|---|---|"]
+    for row in rows():
+        with contextlib.suppress(KeyError):  # of a set that was not asked
+            lines.append(f"| {' | '.join(row)} |".format_map(figures))
+    return "\n".join(lines)
+
+
+def rows() -> _Rows:
+    """What the table shows if everything was measured: templates of the figures' names."""
+    polar = []
+    for title, key in (("presence, POPE", "presence"), ("existence, GVTBench", "existence")):
+        for what, *cells in _POLAR:
+            about, value, control = (cell.replace("KEY", key) for cell in cells)
+            polar.append((title + what, about, value, control))
+    return (*_CAPTIONS, *_QUESTIONS, *polar, *_REST)
+
+
+def _key(answer_type: str) -> str:
+    return f"vqa_{answer_type.replace('/', '_')}" if answer_type else "vqa"
+
+
+# What, on how many, the figure, its controls: templates of the figures' names.
+_Rows = tuple[tuple[str, str, str, str], ...]
+_CAPTIONS: _Rows = (
+    (
+        "captions, Flickr8k validation: CIDEr",
+        "{captions} photos, {references} references",
+        "{cider:.1f}",
+        "",
+    ),
+    ("… BLEU-4, distinct captions", "", "{bleu4:.1f}, {distinct_captions:.0f} %", ""),
+    (
+        "captions, COCO validation: CIDEr",
+        "{coco_captions} photos, {coco_references} references",
+        "{coco_cider:.1f}",
+        "",
+    ),
+    ("… BLEU-4, distinct captions", "", "{coco_bleu4:.1f}, {coco_distinct_captions:.0f} %", ""),
+    (
+        "objects named that are not there (CHAIR), of mentions",
+        "{chair_captions} photos, {chair_mentions} mentions",
+        "{chair_i:.1f} %",
+        "people {people_chair_i:.1f}",
+    ),
+    ("… captions with such objects", "", "{chair_s:.1f} %", "people {people_chair_s:.1f}"),
+    (
+        "… objects there that are named",
+        "",
+        "{objects_recall:.1f} %",
+        "people {people_objects_recall:.1f}",
+    ),
+)
+_QUESTIONS: _Rows = (
+    *(
+        (
+            f"questions, COCO val2014: {name or 'all'}",
+            f"{{{key}_questions}} questions",
+            f"{{{key}:.1f}} %",
+            f"shuffled pictures {{{key}_shuffled_pictures:.1f}}: {{{key}_above_shuffled:+.1f}}",
         )
-
-
-def _texts(replies: Sequence[Reply]) -> list[str]:
-    return [reply.text for reply in replies]
-
-
-def _common(golds: Sequence[str]) -> str:
-    """The answer that most people gave, as one of them wrote it."""
-    return Counter(golds).most_common(1)[0][0]
-
-
-def _scores(items: Sequence[Item], texts: Sequence[str]) -> list[float]:
-    return [vqa_accuracy(text, item.golds) for item, text in zip(items, texts, strict=True)]
-
-
-def _best_per_question(items: Sequence[Item]) -> list[float]:
-    """Scores of the answer that does best for all questions with the same text."""
-    groups: dict[str, list[int]] = {}
-    for index, item in enumerate(items):
-        groups.setdefault(normalise(item.question or ""), []).append(index)
-    best = [0.0] * len(items)
-    for places in groups.values():
-        alike = [items[i] for i in places]
-        candidates = sorted({gold for item in alike for gold in item.golds})
-        scores = max((_scores(alike, [text] * len(alike)) for text in candidates), key=sum)
-        for index, score in zip(places, scores, strict=True):
-            best[index] = score
-    return best
-
-
-def _reliability(replies: Sequence[Scored]) -> Reliability:
-    confidences = [scored.reply.confidence for scored in replies]
-    scores = [scored.score for scored in replies]
-    bins = []
-    for number in range(BINS):
-        inside = [i for i, c in enumerate(confidences) if min(int(c * BINS), BINS - 1) == number]
-        if inside:
-            sure = sum(confidences[i] for i in inside) / len(inside)
-            right = sum(scores[i] for i in inside) / len(inside)
-            bins.append(Bin(number / BINS, (number + 1) / BINS, len(inside), sure, right))
-    return Reliability(metrics.calibration_error(confidences, scores, BINS), tuple(bins))
+        for name in ("", *ANSWER_TYPES)
+        for key in [_key(name)]
+    ),
+    ("… always the commonest answer", "", "{vqa_majority_answer:.1f} %", ""),
+    ("… best answer of each question text", "", "{vqa_best_per_question:.1f} %", ""),
+    ("… calibration error", "", "{vqa_calibration_error:.3f}", ""),
+)
+_POLAR: _Rows = (
+    (
+        ": mean of yes and no",
+        "{KEY_questions} questions, {KEY_pictures} photos",
+        "{KEY_balanced:.1f} %",
+        "always the same answer 50",
+    ),
+    (
+        ": where yes is right, where no is right",
+        "",
+        "{KEY_yes:.1f} %, {KEY_no:.1f} %",
+        "",
+    ),
+    (": accuracy", "", "{KEY:.1f} %", "always the commonest answer {KEY_majority_answer:.1f}"),
+)
+_REST: _Rows = (
+    (
+        "counts, GVTBench: accuracy",
+        "{counts_questions} questions, {counts_pictures} photos",
+        "{counts:.1f} %",
+        "always 1: {counts_always_one:.1f}",
+    ),
+    ("… mean absolute error", "", "{counts_error:.2f}", "always 1: {counts_error_always_one:.2f}"),
+    ("answers a second", "", "{answers_per_second:.1f}", ""),
+    ("captions a second", "", "{captions_per_second:.1f}", ""),
+    (
+        "guidance scale, and that of polar questions",
+        "",
+        "{guidance_scale:.2g}, {polar_guidance_scale:.2g}",
+        "",
+    ),
+)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data.records import DataError, Row, read_rows
+from data.datasets.records import DataError, Row, read_rows
 from finetune.evaluation import cards
 from finetune.evaluation.captions import WORDS_NOTE, CaptionFigures
 from finetune.evaluation.charts import curve_chart, reliability_chart
-from finetune.evaluation.figures import MOST_TYPES, Accuracy, Figures, QuestionFigures, Scored
 from finetune.evaluation.intervals import FEWEST, Estimate, written
 from finetune.evaluation.markup import Html, element, joined
 from finetune.evaluation.page_style import STYLE
+from finetune.evaluation.summary import MOST_TYPES, Accuracy, Figures, QuestionFigures, Scored
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 Points = Sequence[tuple[float, float]]

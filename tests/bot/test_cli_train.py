@@ -16,8 +16,8 @@ import pytest
 from cli_bench import Bench
 
 from bot.cli import team
-from bot.errors import CommandError
 from bot.cli.training_talk import talk
+from bot.errors import CommandError
 from finetune.trainer import Said, StepReport, TrainingError
 
 SAMPLES = (Said(None, "a [dog]", "a cat"), Said("How many?", "2", "3"))

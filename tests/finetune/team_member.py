@@ -14,7 +14,7 @@ sys.path.append(str(Path(__file__).parents[1] / "model"))  # tiny_models
 import torch
 from training import make_trainer
 
-from finetune.train import Trainer, TrainingError
+from finetune.trainer import Trainer, TrainingError
 
 STILL = {"mapper": {"kind": "mlp", "hidden_size": 24, "shuffle": 2}}
 LORA = {"rank": 2, "alpha": 4, "dropout": 0.0, "targets": ["query_key_value"]}

@@ -3,10 +3,10 @@ from pathlib import Path
 import torch
 from tiny_models import tiny_vlm
 
-from finetune.adapting import CLASS_NAMES, Average, Learner, name_tags, part
-from finetune.recipe import Lora
-from model.prefix import Mapper
-from model.profile import MapperConfig
+from finetune.config import Lora
+from finetune.lora import CLASS_NAMES, Average, Learner, name_tags, part
+from model.config import MapperConfig
+from model.mapper import Mapper
 
 
 def test_class_tags_start_as_the_words_of_their_names(hub: Path) -> None:

@@ -10,13 +10,14 @@ from tiny_data import recipe_table, write_data, write_profile, write_recipe, wri
 from training import make_trainer
 
 from bot.cli.plan_talk import plan_lines
-from data.prepare import Wish, prepare_rows
-from data.records import DataError
-from finetune.planning import plan
-from finetune.recipe import RecipeError, load_recipe
-from finetune.train import Trainer
-from model.profile import ProfileError
-from model.wheels import WeightsError
+from data.datasets.builder import Wish
+from data.datasets.jsonl import prepare_rows
+from data.datasets.records import DataError
+from finetune.config import load_recipe
+from finetune.errors import RecipeError
+from finetune.plan import plan
+from finetune.trainer import Trainer
+from model.errors import ProfileError, WeightsError
 
 
 @pytest.fixture

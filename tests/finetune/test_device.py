@@ -11,9 +11,9 @@ import pytest
 import torch
 from test_packing import TEXTS, objective, visits
 
-from finetune import team
+from finetune import distributed
+from finetune.distributed import Team
 from finetune.errors import TrainingError
-from finetune.team import Team
 
 META = torch.device("meta")
 
@@ -36,8 +36,8 @@ def test_the_loss_and_its_gradients_are_computed_where_the_model_is(
 
 
 def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(team.torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(team.torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(distributed.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(distributed.torch.cuda, "device_count", lambda: 1)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     with pytest.raises(TrainingError, match="2 processes, but only 1 GPUs here"):
         Team.join()

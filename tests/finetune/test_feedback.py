@@ -15,8 +15,9 @@ from safetensors.torch import load_file
 from tiny_data import COLOURS, write_rows
 from training import adapter_bytes, make_trainer
 
-from data.images import open_picture
-from finetune.recipe import RECIPES_FOLDER, RecipeError, load_recipe
+from data.images.open import open_picture
+from finetune.config import RECIPES_FOLDER, load_recipe
+from finetune.errors import RecipeError
 from finetune.saving import with_start
 from model.adapter import read_card
 from model.engine import load_engine

@@ -22,9 +22,9 @@ from official_files import (
 from tiny_data import recipe_table, seeing, write_profile, write_recipe
 
 from bot.cli.main import main
-from data.objects import COCO_CLASSES
-from finetune.recipe import RECIPES_FOLDER
-from model.profile import load_profile
+from data.datasets.objects import COCO_CLASSES
+from finetune.config import RECIPES_FOLDER
+from model.config import load_profile
 
 
 @pytest.mark.timeout(300)

@@ -10,12 +10,12 @@ from tiny_models import tiny_vlm
 from torch import Tensor
 from torch.nn import functional as F
 
-from data.features import FeatureStore
-from finetune.adapting import Learner
-from finetune.mixture import Visit
-from finetune.objective import Objective
+from data.datasets.feature_cache import FeatureStore
+from finetune.config import Lora
+from finetune.lora import Learner
+from finetune.loss import Objective
 from finetune.packing import Group, Segment, pack
-from finetune.recipe import Lora
+from finetune.sampler import Visit
 from finetune.sights import CachedViews
 
 PROMPTS = [(5, 9, 30), (7,), (12, 60, 61, 62, 63), (40, 41), (5, 9, 30)]

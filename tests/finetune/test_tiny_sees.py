@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from data.images import read_picture
-from data.prepare import Wish, prepare_shapes
-from data.records import read_pictures
-from finetune import metrics
-from finetune.recipe import load_recipe
-from finetune.train import Trainer
-from model.decoding import greedy
+from data.images.open import read_picture
+from data.datasets.builder import Wish
+from data.datasets.shapes import prepare_shapes
+from data.datasets.records import read_pictures
+from finetune.config import load_recipe
+from finetune.evaluation import metrics
+from finetune.trainer import Trainer
+from model.generation import greedy
+from model.pretrained import LANGUAGE_MODEL, TOWER, is_ready
 from model.prompts import prompt_for
-from model.weights import LANGUAGE_MODEL, TOWER, is_ready
 
 STEPS = {"steps": 20, "mapper_steps": 2, "warmup_steps": 2, "pictures": 4, "checkpoint_steps": 20}
 

@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from test_interruptions import at
+from test_checkpoint import at
 from tiny_models import LAYERS
 from training import adapter_bytes, make_trainer
 
-from finetune.adapting import part
+from finetune.errors import RecipeError
 from finetune.errors import TrainingError
-from finetune.recipe import RecipeError
-from finetune.train import Trainer
-from model.adapter import AdapterError, load_base, load_trained
-from model.profile import Profile, load_profile
+from finetune.lora import part
+from finetune.trainer import Trainer
+from model.adapter import load_base, load_trained
+from model.config import Profile, load_profile
+from model.errors import AdapterError
 
 TUNED = {"tower_blocks": 1, "crops": True}
 FILE = "tower.safetensors"

@@ -14,14 +14,15 @@ from safetensors.torch import load_file
 from tiny_data import scene, scenes_table, seeing, write_profile, write_rows, write_scenes
 from training import adapter_bytes, make_trainer
 
-from data.objects import COCO_CLASSES
-from finetune import trial
-from finetune.objects import FILE
-from finetune.race import _simplified
+from data.datasets.objects import COCO_CLASSES
+from finetune.benchmark import _simplified
+from finetune.object_tags import FILE
+from finetune.research import sanity
 from finetune.saving import with_start
-from finetune.train import Trainer, TrainingError
-from model.adapter import AdapterError, load_trained
-from model.profile import load_profile
+from finetune.trainer import Trainer, TrainingError
+from model.adapter import load_trained
+from model.config import load_profile
+from model.errors import AdapterError
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_a_run_goes_on_to_the_same_weights_without_fitting_the_head_again(
     stopped.mixture.visits = visits  # type: ignore[method-assign, assignment]
     with pytest.raises(AssertionError):
         stopped.train()
-    monkeypatch.setattr("finetune.train.fit_objects", refuses)
+    monkeypatch.setattr("finetune.trainer.fit_objects", refuses)
     resumed = trainer_in(tmp_path, hub, scenes)
     folder = resumed.train(resume=True)
     assert resumed.progress.losses == straight.progress.losses
@@ -184,7 +185,7 @@ def test_trials_have_no_boxes_to_learn_from(hub: Path, tmp_path: Path) -> None:
     base = write_profile(tmp_path, hub, **seeing(hub))
     (tmp_path / "run").mkdir()
     assert load_profile(base).mapper.objects
-    assert not load_profile(trial._write_profile(tmp_path / "run", str(base))).mapper.objects
+    assert not load_profile(sanity._write_profile(tmp_path / "run", str(base))).mapper.objects
 
 
 def test_a_race_needs_no_head(hub: Path, scenes: Path, tmp_path: Path) -> None:

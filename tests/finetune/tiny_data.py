@@ -10,7 +10,7 @@ from typing import Any
 import tomli_w
 from PIL import Image
 
-from data.objects import Box, SeenObjects
+from data.datasets.objects import Box, SeenObjects
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 160, 30), "blue": (30, 30, 200), "white": (240,) * 3}
 PICTURES = 12

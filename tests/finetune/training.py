@@ -8,8 +8,8 @@ from typing import Any
 
 from tiny_data import recipe_table, write_profile, write_recipe
 
-from finetune.recipe import load_recipe
-from finetune.train import StepReport, Trainer
+from finetune.config import load_recipe
+from finetune.trainer import StepReport, Trainer
 
 
 def make_trainer(

@@ -10,7 +10,7 @@ import pytest
 import torch
 from tiny_models import picture, tiny_vlm
 
-from data.objects import COCO_CLASSES
+from data.datasets.objects import COCO_CLASSES
 from finetune.evaluation.hallucination import SYNONYMS
 from model.config import DecodingConfig, MapperConfig
 from model.evidence import ASKED_FOR, asked_for, evidence_for

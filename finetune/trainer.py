@@ -1,0 +1,341 @@
+"""Two-stage training of a prefix adapter: the mapper alone, then the mapper with LoRA.
+
+The stages follow LLaVA (arXiv 2310.03744); the loss is on learnt tokens only; weights of the last
+part of the run are averaged (LAWA, arXiv 2209.14981).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from data.datasets.feature_cache import Progress as Encoding
+from finetune.board import Board
+from finetune.checkpoint import Checkpoint
+from finetune.config import Recipe
+from finetune.distributed import Team
+from finetune.errors import TrainingError
+from finetune.image_features import Encoder, Opens, all_threads, open_features
+from finetune.implied_tags import ImpliedTags
+from finetune.lora import Average, Learner
+from finetune.loss import Objective
+from finetune.object_tags import FILE as OBJECTS
+from finetune.object_tags import NO_HEAD, Labels, fit_objects, name_objects, open_objects, told_of
+from finetune.optimiser import Optimiser
+from finetune.precision import computes_bfloat16
+from finetune.progress import Progress, Said, StepReport
+from finetune.sampler import Mixture, Visit
+from finetune.samples import SamplePictures
+from finetune.saving import save_result
+from finetune.scst import Critic
+from finetune.sights import open_sight
+from finetune.wholeness import check_pictures, warnings_of
+from finetune.word_tags import CrossFittedWords, WordExamples, fit_words
+from model.adapter import adapter_state, load_base, read_card
+from model.config import load_profile
+
+__all__ = ["Said", "StepReport", "Trainer", "TrainingError"]
+log = logging.getLogger(__name__)
+AVERAGE_EVERY = 20
+LOG_EVERY = 20
+NO_OBJECTS = "objects in [mapper] need [objects] in the recipe, or an adapter to go on from."
+
+
+class Trainer:
+    """One training run.
+
+    Args:
+        recipe: What to train, on what, how.
+        root: The data folder that the recipe's files are relative to.
+        run: Folder of checkpoints, log and result.
+        features: Folder of cached hidden states, made if missing; or what gives some.
+        report: Called at every logged step and at every checkpoint, by the leader.
+        encoding: Called after each batch of pictures that is encoded.
+
+    Attributes:
+        progress: Where the run stands.
+        stopped_by: The signal that ended the run, if one did.
+        warnings: What `glimpse data` found wrong with what the run learns from.
+
+    Raises:
+        RecipeError, DataError, ProfileError, WeightsError: One plain sentence each.
+    """
+
+    def __init__(  # noqa: PLR0917
+        self,
+        recipe: Recipe,
+        root: Path,
+        run: Path,
+        features: Path | Opens | None = None,
+        report: Callable[[StepReport], None] = lambda report: None,
+        encoding: Encoding = lambda done, total, size: None,
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        self.team = Team.join()
+        self.recipe, self.root, self.run, self.report = recipe, root, run, report
+        self.profile = load_profile(recipe.profile)
+        self.vlm = load_base(self.profile)
+        bfloat16 = computes_bfloat16(recipe, self.team.device)
+        self.mixture = Mixture(recipe, root, self.vlm.tokens, self.vlm.target)
+        check_pictures(self.mixture.images, root)
+        self.warnings = warnings_of(recipe, root)
+        encoder = Encoder(self.vlm.tower, self.profile.tower, bfloat16)
+        self._samples = SamplePictures(recipe, root, encoder)
+        device, blocks = self.team.device, recipe.tower_blocks
+        self.learner = Learner(self.vlm, recipe.lora, bfloat16, device, blocks)
+        if features is None or isinstance(features, Path):
+            features = partial(
+                open_features, features or run / "features", root,
+                views=recipe.views, team=self.team, progress=encoding,
+            )  # fmt: skip
+        mapper = self.vlm.mapper
+        tagged = mapper.words is not None or mapper.objects is not None
+        few = recipe.crops and not recipe.objects.folders
+        images = self.mixture.told if few else self.mixture.images
+        self.store = features(images, encoder) if tagged or not recipe.crops else None
+        self.objective = Objective(self.learner, open_sight(recipe, root, encoder, self.store))
+        self.critic = Critic(self.objective, self.mixture.captions, recipe.schedule)
+        self.optimiser = Optimiser(self.learner, recipe.schedule)
+        self.average = Average()
+        self.progress = Progress()
+        self.checkpoint = Checkpoint(run, recipe, self.profile)
+        self.stopped_by: int | None = None
+        self._signal = 0  # heeded only between steps, when all processes know of it
+
+    def train(self, resume: bool = False) -> Path:
+        """Run to the end, or until SIGINT or SIGTERM; returns the folder of the adapter.
+
+        Raises:
+            TrainingError: The run was stopped, the loss is not a number, the disk is full, or
+                there is nothing to resume.
+        """
+        state = (self.progress, self.learner, self.average, self.optimiser)
+        if resume:
+            self.checkpoint.load(*state)
+        self.begin(resume)
+        if self.vlm.mapper.objects and not self.vlm.object_names:
+            raise TrainingError(NO_OBJECTS)
+        self.run.mkdir(parents=True, exist_ok=True)
+        self.learner.train()
+        if self.recipe.compiled:
+            self.learner.compile()
+        start = time.monotonic() - self.progress.seconds
+        board = Board(self.run, self.progress.step) if self.team.leads else None
+        with self._signals(), closing(board) if board else nullcontext():
+            while not (self._done or self.stopped_by):
+                self._step()
+                seconds, number = self.team.agree(time.monotonic() - start, self._signal)
+                self.progress.seconds, self.stopped_by = seconds, number or None
+                ends = self._done or self.stopped_by is not None
+                saves = ends or self.progress.step % self.recipe.schedule.checkpoint_steps == 0
+                if saves and self.team.leads:
+                    self.checkpoint.save(*state)
+                if self.team.leads and (saves or self.progress.step % LOG_EVERY == 0):
+                    self._tell(board, with_samples=saves)
+        if not self._done:
+            raise TrainingError(f"Stopped at step {self.progress.step}; go on with --resume.")
+        return self.save()
+
+    def rehearse(self, step: int) -> float:
+        """Seconds that one step takes at this point of the run.
+
+        It changes what is learnt, so that such a trainer should not go on to train.
+        """
+        self.learner.train()
+        self.progress.step = step
+        start = time.monotonic()
+        self._step()
+        return time.monotonic() - start
+
+    def save(self) -> Path:
+        """Write the adapter (averaged, if there is an average) and return its folder.
+
+        Beside it, `profile.toml` is a profile that answers with it.
+        """
+        folder = self.run / "adapter"
+        if not self.team.leads:
+            return folder
+        save_result(
+            folder, self.recipe, self.profile,
+            learner=self.learner, progress=self.progress, average=self.average,
+        )  # fmt: skip
+        return folder
+
+    def begin(self, resumed: bool = False) -> None:
+        """Start at the adapter that the profile names, or at fresh weights, unless resumed."""
+        seed, goes_on = self.recipe.seed, self.recipe.continues and not resumed
+        fits = not resumed and (self.recipe.refit_words or not goes_on)
+        if self.recipe.continues:
+            card = read_card(self.profile.adapter_folder, self.profile)
+            self.vlm.object_names = tuple(card.get("objects", {}).get("names", []))
+            if goes_on:
+                self._go_on(card)
+        if fits or self.recipe.cross_fit:
+            told, known = (self.mixture.captions, self.mixture.mentions), self.progress.vocabulary
+            examples = WordExamples.of(self.vlm, self.store, *told)
+            if fits and (examples or self.recipe.refit_words):
+                self.progress.vocabulary = known = fit_words(self.vlm, examples, seed, known)
+            if self.recipe.cross_fit:
+                self.objective.words = CrossFittedWords(self.vlm, examples, known, seed)
+        if self.recipe.objects.folders:
+            self._see_objects(resumed)
+        if self.recipe.schedule.implied:
+            self._imply()
+        self.team.follow(self._shared())
+
+    def _see_objects(self, resumed: bool) -> None:
+        """Fit the object head, or read what was fitted before."""
+        labels = Labels.read(
+            self.recipe.objects, self.root, self.mixture.images, self.profile.mapper.object_classes
+        )
+        path = self.run / OBJECTS
+        if self.store is None or self.vlm.mapper.objects is None:
+            raise TrainingError(NO_HEAD)
+        if self.team.leads and not path.is_file():
+            with all_threads(self.team):
+                fit_objects(self.vlm, self.store, labels, self.recipe, path)
+        self.team.wait()
+        if self.vlm.object_names != labels.names and not resumed:
+            name_objects(self.vlm, labels.names)
+        self.vlm.object_names = labels.names
+        self.objective.objects = open_objects(self.vlm, path, list(labels.seen))
+        self.critic.objects = labels.seen
+
+    def _imply(self) -> None:
+        """Learn what tags the detectors give to pictures of which captions say this or that."""
+        words, objects, store = self.objective.words, self.objective.objects, self.store
+        if words is None or objects is None or store is None:
+            raise TrainingError("implied texts need cross_fit, and an object head in [objects].")
+        captions = self.mixture.captions
+        images = [image for image in sorted(captions) if image in store.rows]
+        logits, facts = told_of(self.vlm, store, images, words, objects)
+        self.objective.implied = ImpliedTags(
+            {image: captions[image] for image in images},
+            logits,
+            facts,
+            self.progress.vocabulary,
+            self.vlm.object_names,
+        )
+
+    def _shared(self) -> list[torch.Tensor]:
+        """What must be the same in every process, though each has made it by itself."""
+        words = self.objective.words.tensors if self.objective.words else []
+        learns = [*self.learner.lora_parameters, *self.learner.tower_parameters]
+        return [*self.vlm.mapper.state_dict().values(), *learns, *words]
+
+    def _go_on(self, card: dict[str, Any]) -> None:
+        """Start at the adapter that the profile names, whose card this is."""
+        state = adapter_state(self.profile)
+        self.progress.vocabulary = list(card.get("words", {}).get("vocabulary", []))
+        try:
+            self.learner.load(state)
+        except RuntimeError as error:
+            raise TrainingError(
+                f"The adapter in {self.profile.adapter_folder} is not what the recipe asks for; "
+                "write the adapter's own tower_blocks, and rank and targets of [lora], there."
+            ) from error
+
+    @property
+    def _share(self) -> float:
+        return self.progress.share(self.recipe.schedule)
+
+    @property
+    def _done(self) -> bool:
+        return self._share >= 1
+
+    def _step(self) -> None:
+        """Learn from one batch."""
+        schedule, step, share = self.recipe.schedule, self.progress.step, self._share
+        seed = f"{self.recipe.seed}:{step}:{self.team.rank}"
+        torch.manual_seed(random.Random(seed).getrandbits(63))  # of dropout
+        texts = round(schedule.texts * max(0.2, 2.2 - 3 * share))
+        visits = self.mixture.visits(step, schedule.pictures, texts)
+        loss = self._backward(visits)
+        norm = self.optimiser.update(step, share) if math.isfinite(loss) else loss
+        if not math.isfinite(norm):
+            raise TrainingError(self._diverged())
+        self.progress.step += 1
+        self.progress.examples += sum(len(visit.group.segments) for visit in visits)
+        self.progress.losses.append(loss)
+        if self._share >= schedule.average_from and self.progress.step % AVERAGE_EVERY == 0:
+            self.average.add(self.learner.state())
+
+    def _backward(self, visits: list[Visit]) -> float:
+        """Gradients of the mean loss over all processes; returns that loss, in nats."""
+        self.optimiser.forget_gradients()
+        judges = self._share >= self.recipe.schedule.critic_from
+        costs = [visit.group.length(self.vlm.mapper.positions) for visit in visits]
+        if judges:
+            costs = [c + self.critic.cost(v) for c, v in zip(costs, visits, strict=True)]
+        mine = [visits[i] for i in self.team.share(costs)]
+        mine = self.critic.judge(mine) if judges else mine
+        weight = sum(visit.group.weight for visit in mine)
+        weights, loss = self.team.sum(torch.tensor([weight, 0.0], device=self.team.device))
+        weights = weights.clamp_min(1e-6)  # drawn captions that are all as good teach nothing
+        parts = min(self.recipe.schedule.accumulate, len(mine))
+        for start in range(parts):
+            total = self.objective(mine[start::parts]) / weights
+            total.backward()
+            loss += total.detach()
+        self.team.sum_gradients(self.optimiser.parameters)
+        return float(self.team.sum(loss))
+
+    def _diverged(self) -> str:
+        kept = (
+            f"; the last checkpoint is kept in {self.run}" if self.checkpoint.path.exists() else ""
+        )
+        return (
+            f"The loss at step {self.progress.step} is not a number, so training ended{kept}; "
+            "lower mapper_rate and lora_rate in the recipe and train anew."
+        )
+
+    def _tell(self, board: Board | None, with_samples: bool) -> None:
+        """Report where the run stands, and write it down."""
+        said = self._samples.say(self.learner, self.profile.decoding) if with_samples else ()
+        recent = self.progress.losses[-LOG_EVERY:]
+        report = StepReport(
+            self.progress.step,
+            self.recipe.schedule.steps,
+            sum(recent) / len(recent),
+            self.progress.examples / max(self.progress.seconds, 1e-9),
+            self.progress.seconds,
+            self._share,
+            said,
+            self.critic.reward,
+        )
+        with (self.run / "log.jsonl").open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(asdict(report)) + "\n")
+        if board:
+            board.add(report, self.optimiser.rates)
+        log.info("step %d of %d, loss %.3f", report.step, report.steps, report.loss)
+        for sample in said:
+            log.info("%s", sample)
+        self.report(report)
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Turn SIGINT and SIGTERM into a stop after the step at hand."""
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            self._signal = number
+
+        watched = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, stop) for number in watched}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,58 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import team_member
+import torch
+from training import adapter_bytes
+
+from finetune.distributed import Team
+
+
+def test_items_are_shared_out_fairly() -> None:
+    costs = [50, 10, 30, 20, 40, 30]
+    shares = [Team(rank, 2).share(costs) for rank in range(2)]
+    assert sorted(shares[0] + shares[1]) == list(range(6))
+    assert [sum(costs[i] for i in share) for share in shares] == [90, 90]
+    assert Team().share(costs) == [0, 4, 2, 5, 3, 1]
+
+
+def test_alone_nothing_is_exchanged() -> None:
+    team = Team.join()
+    assert (team.rank, team.size, team.leads) == (0, 1, True)
+    team.wait()
+    parameter = torch.nn.Parameter(torch.ones(2))
+    team.sum_gradients([parameter])
+    assert parameter.grad is None
+    assert team.agree(1.5, 15) == (1.5, 15)
+
+
+@pytest.mark.timeout(300)
+def test_two_processes_learn_what_one_does(tmp_path: Path, hub: Path, data: Path) -> None:
+    result = tmp_path / "result.json"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    team = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    command = [sys.executable, team_member.__file__, *map(str, (tmp_path, hub, data, result))]
+    members = [
+        subprocess.Popen(command, env={**os.environ, **team, "RANK": str(rank)})
+        for rank in range(2)
+    ]
+    assert [member.wait() for member in members] == [0, 0]
+    leader, other = (json.loads(result.with_suffix(f".{rank}").read_text()) for rank in range(2))
+    assert leader == other
+    alone = team_member.trainer(tmp_path / "alone", hub, data)
+    folder = alone.train()
+    assert leader["losses"] == pytest.approx(alone.progress.losses, rel=1e-4)
+    assert adapter_bytes(folder).keys() == adapter_bytes(tmp_path / "together/run/adapter").keys()
+    # A member without any picture goes along, and one that is told to stop stops all.
+    few = team_member.trainer(tmp_path / "few-alone", hub, data, pictures=1, texts=0)
+    few.train()
+    assert leader["few"] == pytest.approx(few.progress.losses[:3], rel=1e-4)
+    assert leader["said"] == "Stopped at step 3; go on with --resume."
+    assert (tmp_path / "few/run/checkpoint.pt").is_file()
