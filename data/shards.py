@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.records import DataError
+from data.datasets.records import DataError
 
 log = logging.getLogger(__name__)
 Array = NDArray[np.float16]

@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from data.prepare.shapes import draw_shape
+from data.datasets.shapes import draw_shape
 
 COLOURS = {
     "red": (205, 40, 40),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from data.images import ImageLimits
+from data.images.open import ImageLimits
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data.records import DataError
+from data.datasets.records import DataError
 
 IMAGES = "images"
 

@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
-from data.prepare.reading import unreadable
-from data.records import DataError
+from data.datasets.records import DataError
+from data.datasets.sources import unreadable
 
 Report = Callable[[str, int, int], None]
 MANIFEST = "dataset.json"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from data.questions import describing, nouns
-from data.questions.reading import Scene
+from data.caption_qa import lexicon
+from data.caption_qa.parser import Scene
+from data.questions import describing
 
 # Things so alike, or so often parts of one another, that one named keeps the other from a "no".
 _ALIKE = """
@@ -43,26 +44,26 @@ def blockers() -> dict[str, frozenset[str]]:
         first, _, second = pair.strip().partition(" ")
         alike[first].add(second)
         alike[second].add(first)
-    return {n: frozenset(alike[n] | {n}) for n in nouns.vocabulary()}
+    return {n: frozenset(alike[n] | {n}) for n in lexicon.vocabulary()}
 
 
 def never_absent(scene: Scene) -> frozenset[str]:
     """The people and animals that may well be in the scene, whatever its captions leave out."""
-    people = {n for n in scene.named if nouns.has(n, "p")}
+    people = {n for n in scene.named if lexicon.has(n, "p")}
     hinted = bool(scene.tokens & describing.HUMAN_HINTS)
     kept = {n for n in _PEOPLE if not (_surely_not(n, scene, people) if people else not hinted)}
     if any(m.noun == "animal" for r in scene.readings for m in r.mentions):
-        kept |= {n for n, noun in nouns.vocabulary().items() if "a" in noun.traits}
+        kept |= {n for n, noun in lexicon.vocabulary().items() if "a" in noun.traits}
     return frozenset(kept)
 
 
 def _surely_not(noun: str, scene: Scene, people: set[str]) -> bool:
     """Whether the only person of the scene is of another sex (or age, for "child")."""
-    said = [[m for m in r.mentions if nouns.has(m.noun, "p")] for r in scene.readings]
+    said = [[m for m in r.mentions if lexicon.has(m.noun, "p")] for r in scene.readings]
     if any(len(found) > 1 or any(m.count != 1 for m in found) for found in said):
         return False
     known = people & _SEX.keys()
-    if noun == "person" or len(known) != 1 or any(nouns.has(n, "g") for n in people):
+    if noun == "person" or len(known) != 1 or any(lexicon.has(n, "g") for n in people):
         return False
     if noun in {"child", "baby"}:
         return not people & {"boy", "girl", "child", "baby", "teenager"}

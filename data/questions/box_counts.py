@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from data.questions import classes
-from data.questions.box_presence import Companions
-from data.questions.evidence import Evidence
+from data.box_qa import wording
+from data.box_qa.evidence import Evidence
+from data.box_qa.presence import Companions
 from data.questions.topics import Topic, Topics
 
 _SHARE = 0.4  # the largest part of one number
@@ -35,7 +35,7 @@ def add_counts(topics: Topics, evidence: Sequence[Evidence], companions: Compani
     counted: dict[str, list[tuple[int, int]]] = {}
     for picture, sure in enumerate(evidence):
         for kind, count in sorted(sure.counts.items()):
-            if kind not in classes.UNCOUNTED:
+            if kind not in wording.UNCOUNTED:
                 counted.setdefault(kind, []).append((picture, count))
     for kind, found in sorted(counted.items()):
         topic = _topic(kind)
@@ -50,7 +50,7 @@ def add_counts(topics: Topics, evidence: Sequence[Evidence], companions: Compani
 def _topic(kind: str) -> Topic:
     texts = [
         text.replace("{many}", name.many)
-        for name in classes.names(kind)
+        for name in wording.names(kind)
         for text in _WORDINGS.strip().splitlines()
     ]
     return Topic(f"how many {kind}", "count", tuple(texts), _SHARE)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import combinations
 
-from data.questions import classes
-from data.questions.evidence import Evidence
+from data.box_qa import wording
+from data.box_qa.evidence import Evidence
 from data.questions.topics import Topic, Topics
 
 _TIMES = 2.0  # how much more of the picture the bigger one has to cover
@@ -43,13 +43,13 @@ def add_sizes(topics: Topics, evidence: Sequence[Evidence]) -> None:
 
 
 def _of_two(sure: Evidence) -> Iterator[tuple[Topic, str]]:
-    things = [pair for pair in sorted(sure.single.items()) if pair[0] not in classes.UNCOUNTED]
+    things = [pair for pair in sorted(sure.single.items()) if pair[0] not in wording.UNCOUNTED]
     for (kind, box), (other, its) in combinations(things, 2):
         if max(box.area, its.area) >= _TIMES * min(box.area, its.area):
             bigger = box.area > its.area
             yield _topic(_BIGGER, kind, other), "yes" if bigger else "no"
             yield _topic(_BIGGER, other, kind), "no" if bigger else "yes"
-            yield _topic(_WHICH, kind, other), classes.answer(kind if bigger else other)
+            yield _topic(_WHICH, kind, other), wording.answer(kind if bigger else other)
 
 
 def _biggest(sure: Evidence) -> Iterator[tuple[Topic, str]]:
@@ -58,12 +58,12 @@ def _biggest(sure: Evidence) -> Iterator[tuple[Topic, str]]:
         rivals = [box for box in by_area[1:] if box.area * _TIMES > by_area[0].area]
         if not rivals:
             topic = Topic("biggest", "size", tuple(_BIGGEST.strip().splitlines()), _LIKELY)
-            yield topic, classes.answer(by_area[0].name)
+            yield topic, wording.answer(by_area[0].name)
 
 
 @cache
 def _topic(wordings: str, kind: str, other: str) -> Topic:
-    a, b = classes.in_view(kind)[0], classes.in_view(other)[0]
+    a, b = wording.in_view(kind)[0], wording.in_view(other)[0]
     texts = wordings.format(a=a, b=b).strip().splitlines()
     asks = "bigger" if wordings == _BIGGER else "which is bigger"
     return Topic(f"{asks}: {kind} {other}", "size", tuple(texts))

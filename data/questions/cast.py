@@ -6,8 +6,8 @@ import itertools
 from collections import Counter
 from dataclasses import dataclass
 
-from data.questions import nouns
-from data.questions.reading import UNKNOWN, Mention, Reading, Scene
+from data.caption_qa import lexicon
+from data.caption_qa.parser import UNKNOWN, Mention, Reading, Scene
 
 _MORE_PEOPLE = frozenset({"others", "another", "each", "they", "them", "other", "friends", "both"})
 _MORE = _MORE_PEOPLE | {"crowd", "audience", "spectators", "onlookers", "team", "several", "many"}
@@ -36,15 +36,15 @@ class Cast:
 
 def is_person(mention: Mention) -> bool:
     """Whether a mention is of people."""
-    return nouns.has(mention.noun, "p")
+    return lexicon.has(mention.noun, "p")
 
 
 def total(reading: Reading, trait: str) -> int:
     """How many people (trait "p") or animals ("a") a caption counts; UNKNOWN when it is vague."""
-    found = [m for m in reading.mentions if nouns.has(m.noun, trait)]
+    found = [m for m in reading.mentions if lexicon.has(m.noun, trait)]
     if not found:
         return 0
-    if any(m.count == UNKNOWN or nouns.has(m.noun, "g") for m in found):
+    if any(m.count == UNKNOWN or lexicon.has(m.noun, "g") for m in found):
         return UNKNOWN
     if len(found) > 1 and _repeats(reading, found):
         return UNKNOWN
@@ -97,7 +97,7 @@ def cast(scene: Scene) -> Cast:
 def _name(said: list[str]) -> str:
     tally = Counter(said)
     present = [n for n in _GENDERED if tally[n]]
-    sexes = {t for n in tally for t in nouns.vocabulary()[n].traits & {"m", "f"}}
+    sexes = {t for n in tally for t in lexicon.vocabulary()[n].traits & {"m", "f"}}
     if len(sexes) == 1 and present:
         return max(present, key=lambda n: tally[n])
     if not sexes and any(tally[n] for n in ("child", "baby")):
@@ -108,7 +108,7 @@ def _name(said: list[str]) -> str:
 def _kind(said: set[str]) -> str:
     for name in (*_GENDERED, "child"):
         if said == {name}:
-            return nouns.plural(name)
+            return lexicon.plural(name)
     if said <= {"boy", "girl", "child"}:
         return "children"
     return "people"
@@ -118,7 +118,7 @@ def callings(scene: Scene, them: Cast, mention: Mention) -> str | None:
     """What a question may call the one (or those) that a caption mentions; None if unsure."""
     if is_person(mention):
         return _person(scene, them, mention)
-    if nouns.has(mention.noun, "a") and mention.noun != "animal":
+    if lexicon.has(mention.noun, "a") and mention.noun != "animal":
         return _animal(scene, mention)
     return None
 
@@ -136,7 +136,7 @@ def _animal(scene: Scene, mention: Mention) -> str | None:
         return mention.noun if scene.unique(mention.noun) and not mention.other else None
     per = scene.of(mention.noun)
     plain = all(len(found) == 1 and found[0].count != 1 for found in per)
-    return nouns.plural(mention.noun) if plain else None
+    return lexicon.plural(mention.noun) if plain else None
 
 
 def _only(scene: Scene, noun: str) -> bool:
@@ -147,4 +147,4 @@ def _only(scene: Scene, noun: str) -> bool:
 
 def verb_to_be(who: str) -> str:
     """The form of "to be" that goes with what ``callings`` gave."""
-    return "is" if who in nouns.vocabulary() else "are"
+    return "is" if who in lexicon.vocabulary() else "are"

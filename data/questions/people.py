@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from data.questions import nouns
+from data.caption_qa import lexicon
+from data.caption_qa.parser import UNKNOWN, Scene
 from data.questions.asked import Claim, DerivedQuestion
 from data.questions.cast import Cast, agreed
-from data.questions.reading import UNKNOWN, Scene
 
 _HOW_MANY = (
     "How many {many} are in the picture?", "How many {many} are there?",
@@ -34,9 +34,9 @@ def count_questions(scene: Scene, them: Cast, salt: int) -> Iterator[DerivedQues
         yield DerivedQuestion(_wording("animals", salt + 1), str(animals), "count")
     for noun in sorted(_COUNTED & scene.seen.keys()):
         number = _number(scene, noun)
-        if number and not (nouns.has(noun, "p") and not _all_are(scene, noun, them)):
-            yield DerivedQuestion(_wording(nouns.plural(noun), salt + 2), str(number), "count")
-            yield from _numbers(noun, nouns.plural(noun), number)
+        if number and not (lexicon.has(noun, "p") and not _all_are(scene, noun, them)):
+            yield DerivedQuestion(_wording(lexicon.plural(noun), salt + 2), str(number), "count")
+            yield from _numbers(noun, lexicon.plural(noun), number)
 
 
 def _numbers(noun: str, many: str, number: int) -> Iterator[Claim]:
@@ -87,7 +87,7 @@ def person_questions(scene: Scene, them: Cast) -> Iterator[DerivedQuestion | Cla
         yield Claim(("Is this a child?", "Is the person a child?"), True, "person yes/no")
     if them.who and them.who != "person":
         yield DerivedQuestion("Who is in the picture?", them.who, "person")
-    animals = [n for n in scene.seen if nouns.has(n, "a") and n != "animal"]
+    animals = [n for n in scene.seen if lexicon.has(n, "a") and n != "animal"]
     if len(animals) == 1 and scene.seen[animals[0]] >= 3:
         yield DerivedQuestion("What animal is this?", animals[0], "object")
         yield DerivedQuestion("What kind of animal is in the picture?", animals[0], "object")

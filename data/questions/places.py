@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from data.questions import actions, nouns
+from data.caption_qa import lexicon
+from data.caption_qa.parser import Scene
+from data.questions import actions
 from data.questions.asked import Claim, DerivedQuestion
 from data.questions.cast import Cast, verb_to_be
-from data.questions.reading import Scene
 
 _LEADS = frozenset({"in", "on", "at", "through", "across", "along", "into", "down", "inside"})
 _NAMES = {"trail": "path"}
@@ -30,7 +31,7 @@ def place_questions(scene: Scene, them: Cast) -> Iterator[DerivedQuestion | Clai
         answer = _called(scene, place)
         yield DerivedQuestion("Where was this picture taken?", answer, "place")
         yield DerivedQuestion("Where is this?", answer, "place")
-        animal = [n for n in scene.seen if nouns.has(n, "a") and n != "animal"]
+        animal = [n for n in scene.seen if lexicon.has(n, "a") and n != "animal"]
         whos = [them.who] if them.who else []
         whos += [n for n in animal if scene.unique(n) and scene.seen[n] >= 3]
         for who in whos:
@@ -52,7 +53,7 @@ def _place(scene: Scene) -> str | None:
     for reading in scene.readings:
         led = {
             m.noun for m in reading.mentions
-            if nouns.has(m.noun, "s") and m.noun not in _NO_PLACE
+            if lexicon.has(m.noun, "s") and m.noun not in _NO_PLACE
             and m.start and reading.tokens[m.start - 1] in _LEADS
         }  # fmt: skip
         for noun in led:
@@ -84,7 +85,7 @@ def _asked(place: str) -> tuple[str, ...]:
     if place in {"snow", "water", "grass"}:
         return (f"Is this in the {place}?", f"Are they in the {place}?")
     lead = {"beach": "at", "street": "on", "field": "in"}.get(place, "at")
-    return (f"Is this {lead} {nouns.article(place)}?", f"Was this taken {lead} a {place}?")
+    return (f"Is this {lead} {lexicon.article(place)}?", f"Was this taken {lead} a {place}?")
 
 
 def _doors(scene: Scene) -> Iterator[Claim]:

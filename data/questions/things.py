@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from data.questions import actions, nouns, words
+from data.caption_qa import lexicon
+from data.caption_qa.activities import Doing, deeds
+from data.caption_qa.parser import Mention, Reading, Scene
+from data.questions import actions, words
 from data.questions.asked import Claim, DerivedQuestion
 from data.questions.cast import Cast, callings, is_person, verb_to_be
-from data.questions.doing import Doing, deeds
-from data.questions.reading import Mention, Reading, Scene
 
 _BOARDS = frozenset({"skateboard", "surfboard", "snowboard", "wave", "sled", "swing", "slide"})
 _NO_SEATS = frozenset({"beach", "park", "stage", "playground", "restaurant", "field", "yard"})
@@ -38,7 +39,7 @@ def thing_questions(scene: Scene, them: Cast) -> Iterator[DerivedQuestion]:
 
 def _answer(mention: Mention) -> str:
     name = _NAMES.get(mention.noun, mention.noun)
-    return name if mention.count == 1 else nouns.plural(name)
+    return name if mention.count == 1 else lexicon.plural(name)
 
 
 def _next(reading: Reading, at: int) -> Mention | None:
@@ -69,15 +70,15 @@ def _fits(key: str, thing: Mention) -> bool:
     if key in actions.FITTING:
         return thing.noun in actions.FITTING[key]
     if key == "ride":
-        return thing.noun in _BOARDS or nouns.has(thing.noun, "v") or nouns.has(thing.noun, "a")
-    return not any(nouns.has(thing.noun, t) for t in "sc") and thing.noun not in {"cliff", "ocean"}
+        return thing.noun in _BOARDS or lexicon.has(thing.noun, "v") or lexicon.has(thing.noun, "a")
+    return not any(lexicon.has(thing.noun, t) for t in "sc") and thing.noun not in {"cliff", "ocean"}
 
 
 def _bears(question: str, thing: Mention) -> bool:
     """Whether a thing is one to sit, stand or lie on, when the question is about that."""
     if "sitting" not in question and "lying" not in question and "standing" not in question:
         return True
-    return not nouns.has(thing.noun, "v") and thing.noun not in _NO_SEATS
+    return not lexicon.has(thing.noun, "v") and thing.noun not in _NO_SEATS
 
 
 def _plural_who(question: str, who: str, verb: str = "") -> str:
@@ -90,7 +91,7 @@ def _in_mouth(scene: Scene, them: Cast, reading: Reading) -> Iterator[tuple[str,
         if after[:1] != ("in",) or after[2:] != ("mouth",):
             continue
         animals = {
-            m.noun for m in reading.mentions if nouns.has(m.noun, "a") and m.end <= mention.start
+            m.noun for m in reading.mentions if lexicon.has(m.noun, "a") and m.end <= mention.start
         }
         owners = [m for m in reading.mentions if m.noun in animals]
         if len(owners) != 1 or callings(scene, them, owners[0]) != owners[0].noun:
@@ -105,7 +106,7 @@ def clothing_questions(scene: Scene, them: Cast) -> Iterator[DerivedQuestion | C
     if not them.single:
         return
     who = them.single
-    tally = Counter(n for n in scene.seen if nouns.has(n, "w") and n not in _NO_CLOTHES)
+    tally = Counter(n for n in scene.seen if lexicon.has(n, "w") and n not in _NO_CLOTHES)
     tally = Counter({n: scene.seen[n] for n in tally})
     if len(tally) == 1:
         yield DerivedQuestion(f"What is the {who} wearing?", _worn(next(iter(tally))), "clothing")
@@ -123,13 +124,13 @@ def clothing_questions(scene: Scene, them: Cast) -> Iterator[DerivedQuestion | C
 
 
 def _worn(noun: str) -> str:
-    return nouns.plural(noun) if noun in {"glove", "shoe", "boot", "sock"} else noun
+    return lexicon.plural(noun) if noun in {"glove", "shoe", "boot", "sock"} else noun
 
 
 def _some(noun: str) -> str:
     if noun in words.ALWAYS_PLURAL:
         return noun
-    return _worn(noun) if _worn(noun) != noun else nouns.article(noun)
+    return _worn(noun) if _worn(noun) != noun else lexicon.article(noun)
 
 
 def _own(who: str) -> str:

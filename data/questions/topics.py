@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from data.records import QuestionRecord
+from data.datasets.records import QuestionRecord
 
 
 @dataclass(frozen=True)

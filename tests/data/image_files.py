@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageCms, features
 
-from data.images import Picture, open_picture
+from data.images.open import Picture, open_picture
 
 Colour = tuple[int, int, int]
 

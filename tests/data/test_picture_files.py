@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from image_files import encode, four_corners, plain
 
-from data.images import ImageLimits, ImageRefused, read_picture
+from data.images.open import ImageLimits, ImageRefused, read_picture
 
 
 def refusal(path: str | Path, limits: ImageLimits | None = None) -> ImageRefused:
@@ -89,7 +89,7 @@ def test_file_exchanged_for_a_pipe_at_the_last_moment(
     ordinary = photo.stat()
     os.mkfifo(photo.with_name("pipe"))
     with monkeypatch.context() as patch:
-        patch.setattr("data.images.os.stat", lambda path: ordinary)
+        patch.setattr("data.images.open.os.stat", lambda path: ordinary)
         assert refusal(photo.with_name("pipe")).reason == "special-file"
 
 
@@ -99,7 +99,7 @@ def test_no_permission(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
     with monkeypatch.context() as patch:  # for root no file is out of reach
-        patch.setattr("data.images.os.open", refuse)
+        patch.setattr("data.images.open.os.open", refuse)
         error = refusal(photo)
     assert error.reason == "unreadable"
     assert "a photo.jpg could not be read: permission denied." in str(error)

@@ -1,0 +1,138 @@
+"""A dataset that needs no download: drawn shapes of one colour each, with captions and questions.
+
+It proves that training works, in a minute, and says nothing about photos. After CLEVR's idea of
+questions whose answers are known by construction (Johnson et al. 2017, arXiv 1612.06890).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from PIL import Image, ImageDraw
+
+from data.datasets.builder import Job, Prepared, Wish
+from data.datasets.jsonl import FILE
+from data.prepare.pictures import Folders
+from data.prepare.tally import Tally
+from data.prepare.writing import Manifest, sentences_for_disk
+
+SIDE = 96  # pixels
+NAME, PICTURES = "shapes", "pictures"
+COLOURS = {
+    "red": (214, 40, 40), "green": (38, 142, 60), "blue": (38, 70, 190), "yellow": (240, 200, 20),
+    "black": (25, 25, 25), "purple": (130, 50, 160),
+}  # fmt: skip
+KINDS = ("circle", "square", "triangle")
+_VALIDATION = 5  # one picture in so many
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One shape of a picture: what it is, its colour, and the third of the picture it stands in."""
+
+    kind: str
+    colour: str
+    place: int
+
+
+def prepare_shapes(wish: Wish, pictures: int, seed: int = 0) -> Prepared:
+    """Draw pictures, write what there is to say about them, and prepare both for training.
+
+    Args:
+        wish: Where it goes, and how.
+        pictures: How many; every fifth is for validation.
+        seed: Of what is drawn.
+
+    Raises:
+        DataError: There is something else in the folder, or the disk is full.
+    """
+    folder = wish.target / PICTURES
+    manifest = Manifest.of(wish.target, NAME)
+    Folders({"": folder}).check_place(wish.target, manifest.ours)
+    manifest.check_free(FILE, ())
+    with sentences_for_disk(wish.target):
+        folder.mkdir(parents=True, exist_ok=True)
+        names = {_name(number, seed) for number in range(pictures)}
+        for stale in folder.glob("shapes_*.png"):
+            if stale.name not in names:
+                stale.unlink()
+        for number, shapes in enumerate(islice(drawn(seed), pictures)):
+            _draw(shapes).save(folder / _name(number, seed))
+            wish.report("Drawing", number + 1, pictures)
+
+    def rows(tally: Tally) -> Iterator[dict[str, Any]]:
+        for number, shapes in enumerate(islice(drawn(seed), pictures)):
+            split = "val" if number % _VALIDATION == _VALIDATION - 1 else "train"
+            for row in said(shapes, random.Random(f"{seed}:{number}:said")):
+                yield {"image": _name(number, seed), "split": split, **row}
+
+    origin = f"{pictures} pictures drawn with seed {seed}"
+    return Job(NAME, FILE, "rows", (), Folders.of([folder]), rows, origin).prepare(wish)
+
+
+def drawn(seed: int) -> Iterator[tuple[Shape, ...]]:
+    """Endless pictures, each as its shapes; colours and kinds are different within a picture."""
+    number = 0
+    while True:
+        chance = random.Random(f"{seed}:{number}")
+        count = chance.randint(1, 3)
+        kinds, colours = chance.sample(KINDS, count), chance.sample(list(COLOURS), count)
+        places = chance.sample(range(3), count)
+        yield tuple(Shape(*each) for each in zip(kinds, colours, places, strict=True))
+        number += 1
+
+
+def said(shapes: tuple[Shape, ...], chance: random.Random) -> Iterator[dict[str, Any]]:
+    """Rows of captions and questions; yes and no come equally often."""
+    named = [f"a {shape.colour} {shape.kind}" for shape in shapes]
+    listed = " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
+    yield {"captions": [listed, f"a picture of {listed}"]}
+    for shape in shapes:
+        yield {"question": f"What color is the {shape.kind}?", "answer": shape.colour}
+        yield {"question": f"What shape is {shape.colour}?", "answer": shape.kind}
+    yield {"question": "How many shapes are there?", "answer": str(len(shapes))}
+    there = {shape.kind for shape in shapes}
+    asked = chance.choice(sorted(there))
+    if len(there) < len(KINDS):
+        yield {"question": f"Is there a {asked}?", "answer": "yes"}
+        other = chance.choice(sorted(set(KINDS) - there))
+        yield {"question": f"Is there a {other}?", "answer": "no"}
+    colours = {shape.colour for shape in shapes}
+    yield {"question": f"Is anything {chance.choice(sorted(colours))}?", "answer": "yes"}
+    absent = chance.choice(sorted(set(COLOURS) - colours))
+    yield {"question": f"Is anything {absent}?", "answer": "no"}
+
+
+def _draw(shapes: tuple[Shape, ...]) -> Image.Image:
+    image = Image.new("RGB", (SIDE, SIDE), (236, 234, 228))
+    pen = ImageDraw.Draw(image)
+    size = SIDE // 3 - 8
+    for shape in shapes:
+        left, top = shape.place * SIDE // 3 + 4, (SIDE - size) // 2
+        box = (left, top, left + size, top + size)
+        draw_shape(pen, shape.kind, box, COLOURS[shape.colour])
+    return image
+
+
+def draw_shape(
+    pen: ImageDraw.ImageDraw,
+    kind: str,
+    box: tuple[int, int, int, int],
+    colour: tuple[int, int, int],
+) -> None:
+    """Fill a circle, a square or an upright triangle; `box` is left, top, right, bottom."""
+    left, top, right, bottom = box
+    if kind == "circle":
+        pen.ellipse(box, colour)
+    elif kind == "square":
+        pen.rectangle(box, colour)
+    else:
+        pen.polygon([(left, bottom), (right, bottom), ((left + right) / 2, top)], colour)
+
+
+def _name(number: int, seed: int) -> str:
+    return f"shapes_{seed}_{number:05d}.png"

@@ -1,0 +1,230 @@
+"""The one door for untrusted image bytes.
+
+Bytes are judged by their content (`data.images.sniff`), then decoded in a process of their own
+(`data.images.sandbox`) that has little memory and a time limit and may crash. What comes back is
+nothing but pixels: no EXIF, no colour profile, no comment.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import logging
+import os
+import stat
+from dataclasses import dataclass
+from typing import NoReturn
+
+from PIL import Image
+
+from data.images.sandbox import (
+    POOL,
+    DecoderCrashedError,
+    DecoderTooSlowError,
+    DecoderUnavailableError,
+    Outcome,
+    Task,
+)
+from data.images.sniff import sniff
+
+_log = logging.getLogger(__name__)
+_LONGEST_NAME = 100  # characters of a file name in a sentence
+
+_SENTENCES = {
+    "damaged": "This {format} picture could not be read: it is damaged or of a rare kind. "
+    "Please send another copy, best as an ordinary JPEG or PNG.",
+    "truncated": "This {format} picture is cut short, as if the upload stopped halfway. "
+    "Please send it again.",
+    "crashed": "This {format} picture could not be read. "
+    "Please send it as an ordinary JPEG or PNG.",
+    "too-slow": "This {format} picture took too long to open. "
+    "Please send a smaller copy, best as a JPEG.",
+    "too-hungry": "This {format} picture needs too much memory to open. "
+    "Please send a smaller copy, best as a JPEG.",
+    "too-many-pixels": "This picture has more than {megapixels:g} million pixels, "
+    "which is too large. Please send a smaller copy.",
+    "too-narrow": "This picture is too long and narrow ({width} by {height} pixels). "
+    "Please crop it and send it again.",
+    "unsupported": "{format} pictures cannot be opened here. Please send a JPEG or PNG.",
+    "unavailable": "Pictures cannot be opened at the moment. Please try again later.",
+}
+
+
+_FAMILIAR = {"HEIF": "HEIC", "WEBP": "WebP"}
+
+
+class ImageRefused(ValueError):  # noqa: N818 (not an error of the program)
+    """A picture that cannot be used; `str(error)` is one plain sentence fit for the user.
+
+    Attributes:
+        reason: A short machine name: "empty", "too-large", "not-a-picture", "unsupported",
+            "damaged", "truncated", "crashed", "too-slow", "too-hungry", "too-many-pixels",
+            "too-narrow" or "unavailable"; of a file also "missing", "directory", "special-file"
+            or "unreadable".
+    """
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """What a picture may cost.
+
+    Attributes:
+        bytes: Size of the file.
+        pixels: Width times height, before anything is decoded.
+        side_ratio: Long side over short side.
+        seconds: Time to decode it, after which the decoder is killed.
+    """
+
+    bytes: int = 20_000_000
+    pixels: int = 64_000_000
+    side_ratio: float = 20.0
+    seconds: float = 10.0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture.
+
+    Attributes:
+        image: RGB in sRGB, upright, over white where it was transparent, longest side at most
+            1024 pixels, no metadata.
+        digest: SHA-256 of the source bytes, in hexadecimal.
+        width: Pixels when upright, before shrinking.
+        height: Pixels when upright, before shrinking.
+        format: What the source was: "JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIF".
+    """
+
+    image: Image.Image
+    digest: str
+    width: int
+    height: int
+    format: str
+
+
+_DEFAULT = ImageLimits()
+
+
+def _megabytes(count: int) -> str:
+    return f"{max(count / 1e6, 0.1):.3g} MB"
+
+
+def _refuse_large(limits: ImageLimits) -> NoReturn:
+    raise ImageRefused(
+        "too-large",
+        f"This file is larger than {_megabytes(limits.bytes)}. Please send a smaller picture.",
+    )
+
+
+def _refuse(outcome: Outcome, name: str, limits: ImageLimits) -> NoReturn:
+    # A decoder process that was taken over could say anything: only known reasons are repeated.
+    reason = outcome.reason if outcome.reason in _SENTENCES else "damaged"
+    width, height = outcome.size
+    sentence = _SENTENCES[reason].format(
+        format=_FAMILIAR.get(name, name), width=width, height=height, megapixels=limits.pixels / 1e6
+    )
+    raise ImageRefused(reason, sentence)
+
+
+def _decode(task: Task) -> Outcome:
+    """What the decoder says, or stands for it when it cannot say anything any more."""
+    try:
+        return POOL.decode(task)
+    except DecoderTooSlowError as error:
+        reason, cause = "too-slow", str(error)
+    except DecoderCrashedError as error:
+        reason, cause = "crashed", str(error)
+    except (DecoderUnavailableError, RuntimeError) as error:  # the latter: no more threads
+        _log.exception("No decoder process")
+        reason, cause = "unavailable", str(error)
+    return Outcome(reason, cause, (0, 0), (0, 0), bytearray())
+
+
+def open_picture(data: bytes, limits: ImageLimits = _DEFAULT) -> Picture:
+    """Decode untrusted bytes. Blocks: call it off the event loop. Thread-safe.
+
+    Args:
+        data: A whole image file: JPEG, PNG, WebP, GIF or APNG (first frame), BMP, TIFF (first
+            page), HEIC or AVIF.
+        limits: What it may cost.
+
+    Returns:
+        The picture.
+
+    Raises:
+        ImageRefused: It is no picture, is damaged, or exceeds a limit.
+    """
+    if not data:
+        raise ImageRefused("empty", "This file is empty. Please send the picture again.")
+    if len(data) > limits.bytes:
+        _refuse_large(limits)
+    kind = sniff(data)
+    if not kind.format:
+        raise ImageRefused(kind.reason, kind.sentence)
+    digest = hashlib.sha256(data).hexdigest()
+    outcome = _decode(Task(kind.format, data, limits.pixels, limits.side_ratio, limits.seconds))
+    if outcome.reason:
+        level = logging.WARNING if outcome.reason in ("crashed", "too-slow") else logging.INFO
+        cause = (outcome.reason, outcome.detail)
+        _log.log(level, "%s of %d bytes (%.12s): %s %r", kind.format, len(data), digest, *cause)
+        _refuse(outcome, kind.format, limits)
+    image = Image.frombytes("RGB", outcome.shrunk, outcome.pixels)
+    return Picture(image, digest, *outcome.size, kind.format)
+
+
+def _shown(path: str | os.PathLike[str]) -> str:
+    """A file name fit for a sentence: printable and of bearable length."""
+    name = "".join(c if c.isprintable() else "?" for c in os.fspath(path))
+    return name if len(name) <= _LONGEST_NAME else "…" + name[-_LONGEST_NAME:]
+
+
+def _check_regular(mode: int, name: str) -> None:
+    if stat.S_ISDIR(mode):
+        raise ImageRefused("directory", f"{name} is a folder. Please name a picture file.")
+    if not stat.S_ISREG(mode):
+        raise ImageRefused(
+            "special-file", f"{name} is not an ordinary file. Please name a picture file."
+        )
+
+
+def _read_file(path: str | os.PathLike[str], name: str, limits: ImageLimits) -> bytes:
+    """The file's bytes, one more than allowed at most."""
+    _check_regular(os.stat(path).st_mode, name)  # noqa: PTH116  first: opening may block or act
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        found = os.fstat(file.fileno())
+        _check_regular(found.st_mode, name)  # it may have been exchanged
+        if found.st_size > limits.bytes:
+            _refuse_large(limits)
+        return file.read(limits.bytes + 1)
+
+
+def read_picture(path: str | os.PathLike[str], limits: ImageLimits = _DEFAULT) -> Picture:
+    """Decode a file. The sentence of a refusal may name it, as the user did.
+
+    Args:
+        path: An ordinary file; links are followed.
+        limits: What it may cost.
+
+    Returns:
+        The picture.
+
+    Raises:
+        ImageRefused: As `open_picture`, or the file is missing, a folder, not an ordinary file,
+            or not readable.
+    """
+    name = _shown(path)
+    try:
+        data = _read_file(path, name, limits)
+    except ImageRefused:
+        raise
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last: a zero byte in it
+        raise ImageRefused("missing", f"There is no file {name}. Please check its name.") from None
+    except OSError as error:
+        cause = os.strerror(error.errno or errno.EIO).lower()
+        sentence = f"{name} could not be read: {cause}. Please choose another file."
+        raise ImageRefused("unreadable", sentence) from error
+    return open_picture(data, limits)

@@ -1,0 +1,223 @@
+"""The door for untrusted bytes: what is let in, what is refused, and in which words."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import struct
+import zipfile
+import zlib
+
+import pytest
+from image_files import (
+    CORNERS,
+    GREYS,
+    check,
+    check_colours,
+    chunk,
+    claiming,
+    encode,
+    four_corners,
+    plain,
+    png,
+)
+from PIL import Image
+
+from data.images.open import ImageLimits, ImageRefused, open_picture
+
+
+def refusal(data: bytes, limits: ImageLimits | None = None) -> ImageRefused:
+    """The refusal of some bytes, which always reads like one."""
+    with pytest.raises(ImageRefused) as caught:
+        open_picture(data, limits or ImageLimits())
+    plain(str(caught.value))
+    return caught.value
+
+
+def a_zip() -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("photo.jpg", encode(four_corners(), "JPEG"))
+    return file.getvalue()
+
+
+def boxes(brand: bytes, *others: bytes) -> bytes:
+    body = b"ftyp" + brand + bytes(4) + b"".join(others)
+    return struct.pack(">I", len(body) + 4) + body + bytes(500)
+
+
+OTHER_FILES = {
+    "PDF": (b"%PDF-1.7\n%\xe2\xe3\n1 0 obj", "a PDF, not a picture"),
+    "PDF around a JPEG": (b"%PDF-1.4\n" + encode(four_corners(), "JPEG"), "a PDF"),
+    "web page": (b"\xef\xbb\xbf \n<!DOCTYPE HTML><html><body>404", "a web page"),
+    "bare web page": (b"<html><head>", "a web page"),
+    "web page with a drawing": (b"<html><svg></svg></html>", "a web page"),
+    "SVG": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
+    "SVG with a prolog": (b"<?xml version='1.0'?>\n<!-- x -->\n<svg width='1'>", "an SVG drawing"),
+    "SVG in UTF-16": ("\ufeff<svg >".encode("utf-16-le"), "an SVG drawing"),
+    "text": (b"BMW is a car, GIF a format, II a numeral.", "a text file"),
+    "text of another script": ("Ein Käfer, 甲虫 ".encode() * 100, "a text file"),
+    "JSON": (b'{"error": "not found"}', "a text file"),
+    "ZIP": (a_zip(), "a ZIP archive or an office document"),
+    "gzip": (b"\x1f\x8b\x08\0\0\0\0\0", "a compressed file"),
+    "MP4": (boxes(b"isom", b"isom", b"mp42"), "a video"),
+    "QuickTime": (b"\0\0\0\x08wide\0\0\0\0mdat", "a video"),
+    "M4A": (boxes(b"M4A "), "a sound file"),
+    "WebM": (b"\x1aE\xdf\xa3" + bytes(40), "a video"),
+    "AVI": (b"RIFF\0\0\0\0AVI LIST", "a video"),
+    "WAV": (b"RIFF\0\0\0\0WAVEfmt ", "a sound file"),
+    "MP3": (b"ID3\x04" + bytes(40), "a sound file"),
+    "program": (b"\x7fELF\x02\x01\x01", "a program"),
+}
+UNSUPPORTED = {
+    "SVG": (b"<svg>", "an SVG drawing"),
+    "Photoshop": (b"8BPS\0\1" + bytes(40), "a Photoshop file"),
+    "EPS": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 1 1", "a PostScript file"),
+    "icon": (encode(four_corners(), "ICO"), "an icon file"),
+    "JPEG 2000": (encode(four_corners(), "JPEG2000"), "a JPEG 2000 picture"),
+    "Canon raw": (boxes(b"crx "), "a raw camera file"),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_FILES)
+def test_what_is_no_picture_is_told_so(name: str) -> None:
+    data, what = OTHER_FILES[name]
+    error = refusal(data)
+    assert what in str(error)
+    assert error.reason == ("unsupported" if "SVG" in name else "not-a-picture")
+
+
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_pictures_of_other_kinds_are_named(name: str) -> None:
+    data, what = UNSUPPORTED[name]
+    error = refusal(data)
+    assert (error.reason, what in str(error)) == ("unsupported", True)
+
+
+@pytest.mark.parametrize("data", [bytes(100), b"\x93\x11\xf5" * 50, b"RIFF1234CDXA", b"\xff\xfe\0"])
+def test_unknown_bytes(data: bytes) -> None:
+    assert refusal(data).reason == "not-a-picture"
+
+
+def test_nothing_at_all() -> None:
+    error = refusal(b"")
+    assert (error.reason, "empty" in str(error)) == ("empty", True)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\xd8\xff",
+        b"\x89PNG\r\n\x1a\n",
+        b"GIF89a",
+        b"GIF89a=1;/*" + b"alert(1)" * 9,
+        b"II*\0\x08\0\0\0",
+        b"BM" + bytes(12) + b"\x28\0\0\0" + bytes(40),
+        b"RIFF\x10\0\0\0WEBPVP8 " + bytes(20),
+        boxes(b"heic"),
+        boxes(b"avif"),
+        boxes(b"mif1", b"mif1", b"avif"),
+        boxes(b"mif1", b"mif1", b"heic"),
+        boxes(b"msf1"),
+    ],
+    ids=lambda data: repr(data[:12]),
+)
+def test_a_signature_and_nothing_sound_behind_it(data: bytes) -> None:
+    assert refusal(data).reason in ("damaged", "truncated")
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIF"])
+@pytest.mark.parametrize("part", [0.05, 0.5, 0.97])
+def test_a_file_that_is_cut_short(name: str, part: float) -> None:
+    noise = Image.effect_noise((120, 80), 80).convert("RGB")
+    data = encode(noise, name)
+    error = refusal(data[: int(len(data) * part)])
+    shown = {"HEIF": "HEIC", "WEBP": "WebP"}.get(name, name)
+    assert f"This {shown} picture" in str(error)
+    # A header that is cut itself does not say that something is missing behind it.
+    vague = part == 0.05 or name == "AVIF"
+    assert error.reason == "truncated" or (vague and error.reason == "damaged")
+
+
+def test_progressive_jpeg_that_is_cut_short_is_not_shown_in_part() -> None:
+    data = encode(Image.effect_noise((200, 200), 80), "JPEG", progressive=True)
+    assert refusal(data[: len(data) // 2]).reason == "truncated"
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIF"])
+def test_a_header_that_claims_too_much_is_refused_before_decoding(name: str) -> None:
+    error = refusal(claiming(name, 16_000), ImageLimits(seconds=3))
+    assert (error.reason, "64 million pixels" in str(error)) == ("too-many-pixels", True)
+
+
+def test_a_real_bomb_of_few_bytes() -> None:
+    bomb = png(20_000, 20_000, 1, 0, bytes(2501) * 20_000)
+    assert len(bomb) < 50_000
+    assert refusal(bomb).reason == "too-many-pixels"
+
+
+def test_text_that_unpacks_to_very_much() -> None:
+    text = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(60_000_000), 9))
+    assert refusal(png(8, 8, 8, 0, bytes(72), text)).reason == "damaged"
+
+
+def test_limits_are_met_exactly() -> None:
+    data = encode(four_corners(), "PNG")
+    exact = ImageLimits(bytes=len(data), pixels=96 * 64, side_ratio=1.5)
+    assert open_picture(data, exact).format == "PNG"
+    assert refusal(data, ImageLimits(bytes=len(data) - 1)).reason == "too-large"
+    assert refusal(data, ImageLimits(pixels=96 * 64 - 1)).reason == "too-many-pixels"
+    assert refusal(data, ImageLimits(side_ratio=1.49)).reason == "too-narrow"
+
+
+def test_sentences_tell_the_limits() -> None:
+    assert "larger than 20 MB" in str(refusal(bytes(20_000_001)))
+    line = encode(Image.new("L", (2001, 100)), "PNG")
+    assert "2001 by 100 pixels" in str(refusal(line))
+
+
+def test_a_picture_with_something_else_behind_it_is_only_a_picture() -> None:
+    for name in ("JPEG", "PNG"):
+        data = encode(four_corners(), name) + b"<script>alert(1)</script>" + a_zip()
+        assert b"script" not in check(data).image.tobytes()
+
+
+def test_operator_learns_the_cause(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "data.images.open")
+    refusal(encode(four_corners(), "JPEG")[:-300])
+    assert re.search(r"JPEG of \d+ bytes \([0-9a-f]{12}\): truncated 'OSError", caplog.text)
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+def test_large_photo_is_shrunk(name: str, mode: str) -> None:
+    if (name, mode) == ("JPEG", "RGBA"):
+        mode = "CMYK"
+    picture = open_picture(encode(four_corners(2000, 1500).convert(mode), name))
+    assert (picture.width, picture.height) == (2000, 1500)
+    assert picture.image.size == (1024, 768)
+    check_colours(picture.image, GREYS if mode == "L" else CORNERS)
+
+
+def test_large_photo_of_16_bits_is_shrunk() -> None:
+    wide = four_corners(2000, 1500).convert("L").convert("I").point(lambda value: value * 257)
+    picture = open_picture(encode(wide.convert("I;16"), "PNG"))
+    assert picture.image.size == (1024, 768)
+    check_colours(picture.image, GREYS)
+
+
+def test_upright_photo_from_a_phone() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = four_corners(1500, 2000).transpose(Image.Transpose.ROTATE_90)
+    picture = open_picture(encode(lying, "JPEG", exif=exif.tobytes()))
+    assert (picture.width, picture.height) == (1500, 2000)
+    assert picture.image.size == (768, 1024)
+    check_colours(picture.image, CORNERS)
+
+
+def test_thin_and_tiny_pictures_keep_at_least_a_pixel() -> None:
+    limits = ImageLimits(side_ratio=3000)
+    assert open_picture(encode(Image.new("L", (3000, 1)), "PNG"), limits).image.size == (1024, 1)
+    assert open_picture(encode(Image.new("L", (1, 1)), "PNG")).image.size == (1, 1)
