@@ -1,1 +1,1 @@
-"""TODO: one line."""
+"""Untrusted image bytes → RGB pixels: judged by content, decoded in a sandboxed process."""

@@ -18,7 +18,7 @@ from PIL import (
     features,
 )
 
-from data.images.worker import LONGEST
+from data.images.worker import MAX_SIDE
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIF")
 
@@ -26,7 +26,7 @@ _ORIENTATION = 0x0112  # EXIF tag
 _PHOTOMETRIC = 0x0106  # TIFF tag; 0 means that white is zero
 _BITS = 0x0102  # TIFF tag
 _SAMPLE_FORMAT = 0x0153  # TIFF tag; 1 means unsigned integers
-_TURN = {
+_TRANSPOSE_FOR = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -36,11 +36,11 @@ _TURN = {
     8: Image.Transpose.ROTATE_90,
 }
 _PROFILE_MODES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
-_MOST_PROFILE = 8 << 20  # bytes; profiles of printing presses reach a few megabytes
+_MAX_PROFILE = 8 << 20  # bytes; profiles of printing presses reach a few megabytes
 
 
-class Refused(Exception):  # noqa: N818 (an answer, not a fault)
-    """A picture is not opened: `reason` is a machine name, `detail` is for the operator."""
+class DecodeError(Exception):
+    """An image is not opened: `reason` is a machine name, `detail` is for the operator."""
 
     def __init__(self, reason: str, detail: str = "", size: tuple[int, int] = (0, 0)) -> None:
         super().__init__(detail)
@@ -62,13 +62,13 @@ class Decoded:
     size: tuple[int, int]
 
 
-def prepare() -> None:
+def configure_decoders() -> None:
     """Load the decoders of the formats that are let in and set Pillow's guards."""
     Image.preinit()
     warnings.simplefilter("ignore")
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     ImageFile.LOAD_TRUNCATED_IMAGES = False
-    PngImagePlugin.MAX_TEXT_CHUNK = _MOST_PROFILE
+    PngImagePlugin.MAX_TEXT_CHUNK = _MAX_PROFILE
     # One thread a core and picture would take hundreds of megabytes of stacks on a large machine.
     AvifImagePlugin.DEFAULT_MAX_THREADS = 2
 
@@ -82,16 +82,16 @@ def _register_heif() -> None:
 def _check_size(size: tuple[int, int], pixels: int, ratio: float) -> None:
     width, height = size
     if min(size) < 1:
-        raise Refused("damaged", f"size {width}x{height}")
+        raise DecodeError("damaged", f"size {width}x{height}")
     if width * height > pixels:
-        raise Refused("too-many-pixels", f"{width}x{height}", size)
+        raise DecodeError("too-many-pixels", f"{width}x{height}", size)
     if max(size) > ratio * min(size):
-        raise Refused("too-narrow", f"{width}x{height}", size)
+        raise DecodeError("too-narrow", f"{width}x{height}", size)
 
 
-def _fit(size: tuple[int, int]) -> tuple[int, int]:
-    """The size after shrinking: same shape, longest side at most `LONGEST`."""
-    scale = min(1.0, LONGEST / max(size))
+def _shrunk_size(size: tuple[int, int]) -> tuple[int, int]:
+    """The size after shrinking: same shape, longest side at most `MAX_SIDE`."""
+    scale = min(1.0, MAX_SIDE / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
@@ -101,10 +101,10 @@ def _orientation(image: Image.Image) -> int:
         value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # a broken EXIF block must not cost the picture
         return 1
-    return value if value in _TURN else 1
+    return value if value in _TRANSPOSE_FOR else 1
 
 
-def _scale_key(image: Image.Image, depth: int) -> None:
+def _scale_transparent_colour(image: Image.Image, depth: int) -> None:
     """Bring a PNG's transparent colour, given in the file's own bit depth, to 8 bits."""
     key = image.info.get("transparency")
 
@@ -121,7 +121,7 @@ def _tag(opened: ImageFile.ImageFile, number: int) -> object:
     return opened.tag_v2.get(number) if isinstance(opened, TiffImagePlugin.TiffImageFile) else None
 
 
-def _span(image: Image.Image, opened: ImageFile.ImageFile) -> tuple[float, float]:
+def _black_and_white(image: Image.Image, opened: ImageFile.ImageFile) -> tuple[float, float]:
     """The values that stand for black and white in a picture of more than 8 bits.
 
     Integers of 12 and 16 bits span their whole range. Others carry no convention in the file, so
@@ -132,9 +132,9 @@ def _span(image: Image.Image, opened: ImageFile.ImageFile) -> tuple[float, float
         return 0.0, 4095.0 if _tag(opened, _BITS) == (12,) else 65535.0
     low, high = (float(value) for value in image.getextrema())  # type: ignore[arg-type]
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise Refused("damaged", "values that are not finite")
+        raise DecodeError("damaged", "values that are not finite")
     if low < 0 and _tag(opened, _SAMPLE_FORMAT) in (None, (1,)):
-        raise Refused("damaged", "unsigned 32-bit values beyond what Pillow can hold")
+        raise DecodeError("damaged", "unsigned 32-bit values beyond what Pillow can hold")
     for top in (1.0, 255.0, 65535.0)[image.mode == "I" :]:
         if low >= 0 and high <= top:
             return 0.0, top
@@ -151,7 +151,7 @@ def _to_grey(image: Image.Image, span: tuple[float, float], white_is_zero: bool)
     return image.convert("F").point(lambda value: value * scale + offset).convert("L")
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def _to_simple_mode(image: Image.Image) -> Image.Image:
     """Turn palettes, bits and transparent colours into modes that shrink well."""
     if "transparency" in image.info:
         if image.mode == "I;16":
@@ -169,7 +169,7 @@ def _plain(image: Image.Image) -> Image.Image:
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """RGB in the colours that screens show; a profile that makes no sense is passed over."""
-    if profile and len(profile) <= _MOST_PROFILE and image.mode in _PROFILE_MODES:
+    if profile and len(profile) <= _MAX_PROFILE and image.mode in _PROFILE_MODES:
         from PIL import ImageCms  # late: most pictures carry no profile
 
         try:
@@ -184,50 +184,50 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def _over_white(image: Image.Image, profile: bytes | None) -> Image.Image:
+def _flatten(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode not in ("LA", "RGBA"):
         return _to_srgb(image, profile)
     alpha = image.getchannel("A")
     colours = image.convert("L" if image.mode == "LA" else "RGB")
-    ground = Image.new("RGB", image.size, "white")
-    ground.paste(_to_srgb(colours, profile), mask=alpha)
-    return ground
+    background = Image.new("RGB", image.size, "white")
+    background.paste(_to_srgb(colours, profile), mask=alpha)
+    return background
 
 
 def _open(data: bytes, name: str) -> ImageFile.ImageFile:
     supported = {"WEBP": WebPImagePlugin.SUPPORTED, "AVIF": features.check("avif")}
     if name not in FORMATS or not supported.get(name, True):
-        raise Refused("unsupported", f"no decoder for {name}")
+        raise DecodeError("unsupported", f"no decoder for {name}")
     if name == "HEIF":
         _register_heif()
     return Image.open(BytesIO(data), formats=[name])
 
 
-def _develop(data: bytes, name: str, pixels: int, ratio: float) -> Decoded:
+def _decode_image(data: bytes, name: str, pixels: int, ratio: float) -> Decoded:
     image: Image.Image
     with _open(data, name) as opened:
         size = opened.size
         _check_size(size, pixels, ratio)  # before a single pixel is decoded
         if name == "JPEG":
-            opened.draft(None, _fit(size))  # decodes at 1/2, 1/4 or 1/8: much quicker
+            opened.draft(None, _shrunk_size(size))  # decodes at 1/2, 1/4 or 1/8: much quicker
         if getattr(opened, "default_image", False):
             opened.seek(1)  # an APNG's stand-in for viewers that do not know animations
         opened.load()
         orientation = _orientation(opened)
         profile = opened.info.get("icc_profile")
         if name == "PNG":
-            _scale_key(opened, depth=data[24])
-        image = _plain(opened)
+            _scale_transparent_colour(opened, depth=data[24])
+        image = _to_simple_mode(opened)
         wide = image.mode in ("F", "I")
-        span = _span(image, opened) if wide else (0.0, 255.0)
-        if image.size != _fit(image.size):
-            shrunk = _fit(image.size)
+        span = _black_and_white(image, opened) if wide else (0.0, 255.0)
+        if image.size != _shrunk_size(image.size):
+            shrunk = _shrunk_size(image.size)
             image = image.resize(shrunk, Image.Resampling.LANCZOS, reducing_gap=2.0)
         if wide:
             image = _to_grey(image, span, white_is_zero=_tag(opened, _PHOTOMETRIC) == 0)
         if orientation != 1:
-            image = image.transpose(_TURN[orientation])
-        image = _over_white(image, profile)
+            image = image.transpose(_TRANSPOSE_FOR[orientation])
+        image = _flatten(image, profile)
     return Decoded(image, size[::-1] if orientation >= 5 else size)
 
 
@@ -251,20 +251,20 @@ def decode(data: bytes, name: str, pixels: int, ratio: float) -> Decoded:
         The picture, RGB over white, upright, in sRGB, shrunk.
 
     Raises:
-        Refused: It breaks a limit or cannot be read.
+        DecodeError: It breaks a limit or cannot be read.
     """
     Image.MAX_IMAGE_PIXELS = pixels
     try:
-        return _develop(data, name, pixels, ratio)
-    except Refused:
+        return _decode_image(data, name, pixels, ratio)
+    except DecodeError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise Refused("too-many-pixels", str(error)) from error
+        raise DecodeError("too-many-pixels", str(error)) from error
     except MemoryError as error:
-        raise Refused("too-hungry", "out of memory") from error
+        raise DecodeError("too-hungry", "out of memory") from error
     except UnidentifiedImageError as error:
-        raise Refused("damaged", "unreadable header") from error
+        raise DecodeError("damaged", "unreadable header") from error
     except Exception as error:  # Pillow raises a dozen kinds on files that are not what they claim
         detail = f"{type(error).__name__}: {error}"
         reason = "truncated" if _is_cut(data, name, detail.lower()) else "damaged"
-        raise Refused(reason, detail) from error
+        raise DecodeError(reason, detail) from error

@@ -1,4 +1,4 @@
-"""The one door for untrusted image bytes.
+"""Opens untrusted images: `open_picture` for bytes, `read_picture` for files.
 
 Bytes are judged by their content (`data.images.sniff`), then decoded in a process of their own
 (`data.images.sandbox`) that has little memory and a time limit and may crash. What comes back is
@@ -17,18 +17,12 @@ from typing import NoReturn
 
 from PIL import Image
 
-from data.images.sandbox import (
-    POOL,
-    DecoderCrashedError,
-    DecoderTooSlowError,
-    DecoderUnavailableError,
-    Outcome,
-    Task,
-)
+from data.errors import ImageRefused
+from data.images.sandbox import POOL, DecodeReply, DecodeRequest, DecoderProcessError
 from data.images.sniff import sniff
 
 _log = logging.getLogger(__name__)
-_LONGEST_NAME = 100  # characters of a file name in a sentence
+_MAX_NAME = 100  # characters of a file name in a sentence
 
 _SENTENCES = {
     "damaged": "This {format} picture could not be read: it is damaged or of a rare kind. "
@@ -48,24 +42,7 @@ _SENTENCES = {
     "unsupported": "{format} pictures cannot be opened here. Please send a JPEG or PNG.",
     "unavailable": "Pictures cannot be opened at the moment. Please try again later.",
 }
-
-
-_FAMILIAR = {"HEIF": "HEIC", "WEBP": "WebP"}
-
-
-class ImageRefused(ValueError):  # noqa: N818 (not an error of the program)
-    """A picture that cannot be used; `str(error)` is one plain sentence fit for the user.
-
-    Attributes:
-        reason: A short machine name: "empty", "too-large", "not-a-picture", "unsupported",
-            "damaged", "truncated", "crashed", "too-slow", "too-hungry", "too-many-pixels",
-            "too-narrow" or "unavailable"; of a file also "missing", "directory", "special-file"
-            or "unreadable".
-    """
-
-    def __init__(self, reason: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.reason = reason
+_FAMILIAR_NAMES = {"HEIF": "HEIC", "WEBP": "WebP"}
 
 
 @dataclass(frozen=True)
@@ -108,39 +85,35 @@ class Picture:
 _DEFAULT = ImageLimits()
 
 
-def _megabytes(count: int) -> str:
-    return f"{max(count / 1e6, 0.1):.3g} MB"
-
-
 def _refuse_large(limits: ImageLimits) -> NoReturn:
+    megabytes = f"{max(limits.bytes / 1e6, 0.1):.3g} MB"
     raise ImageRefused(
-        "too-large",
-        f"This file is larger than {_megabytes(limits.bytes)}. Please send a smaller picture.",
+        "too-large", f"This file is larger than {megabytes}. Please send a smaller picture."
     )
 
 
-def _refuse(outcome: Outcome, name: str, limits: ImageLimits) -> NoReturn:
+def _refuse(reply: DecodeReply, format_name: str, limits: ImageLimits) -> NoReturn:
     # A decoder process that was taken over could say anything: only known reasons are repeated.
-    reason = outcome.reason if outcome.reason in _SENTENCES else "damaged"
-    width, height = outcome.size
+    reason = reply.reason if reply.reason in _SENTENCES else "damaged"
+    width, height = reply.size
     sentence = _SENTENCES[reason].format(
-        format=_FAMILIAR.get(name, name), width=width, height=height, megapixels=limits.pixels / 1e6
+        format=_FAMILIAR_NAMES.get(format_name, format_name),
+        width=width,
+        height=height,
+        megapixels=limits.pixels / 1e6,
     )
     raise ImageRefused(reason, sentence)
 
 
-def _decode(task: Task) -> Outcome:
-    """What the decoder says, or stands for it when it cannot say anything any more."""
+def _decode(request: DecodeRequest) -> DecodeReply:
+    """What the decoder process answers; a refusal if it cannot answer any more."""
     try:
-        return POOL.decode(task)
-    except DecoderTooSlowError as error:
-        reason, cause = "too-slow", str(error)
-    except DecoderCrashedError as error:
-        reason, cause = "crashed", str(error)
-    except (DecoderUnavailableError, RuntimeError) as error:  # the latter: no more threads
-        _log.exception("No decoder process")
-        reason, cause = "unavailable", str(error)
-    return Outcome(reason, cause, (0, 0), (0, 0), bytearray())
+        return POOL.decode(request)
+    except RuntimeError as error:  # of the pool, or no more threads
+        reason = error.reason if isinstance(error, DecoderProcessError) else "unavailable"
+        if reason == "unavailable":
+            _log.exception("No decoder process")
+        return DecodeReply(reason, str(error))
 
 
 def open_picture(data: bytes, limits: ImageLimits = _DEFAULT) -> Picture:
@@ -161,24 +134,26 @@ def open_picture(data: bytes, limits: ImageLimits = _DEFAULT) -> Picture:
         raise ImageRefused("empty", "This file is empty. Please send the picture again.")
     if len(data) > limits.bytes:
         _refuse_large(limits)
-    kind = sniff(data)
-    if not kind.format:
-        raise ImageRefused(kind.reason, kind.sentence)
+    found = sniff(data)
+    if not found.format:
+        raise ImageRefused(found.reason, found.sentence)
     digest = hashlib.sha256(data).hexdigest()
-    outcome = _decode(Task(kind.format, data, limits.pixels, limits.side_ratio, limits.seconds))
-    if outcome.reason:
-        level = logging.WARNING if outcome.reason in ("crashed", "too-slow") else logging.INFO
-        cause = (outcome.reason, outcome.detail)
-        _log.log(level, "%s of %d bytes (%.12s): %s %r", kind.format, len(data), digest, *cause)
-        _refuse(outcome, kind.format, limits)
-    image = Image.frombytes("RGB", outcome.shrunk, outcome.pixels)
-    return Picture(image, digest, *outcome.size, kind.format)
+    reply = _decode(
+        DecodeRequest(found.format, data, limits.pixels, limits.side_ratio, limits.seconds)
+    )
+    if reply.reason:
+        level = logging.WARNING if reply.reason in ("crashed", "too-slow") else logging.INFO
+        cause = (reply.reason, reply.detail)
+        _log.log(level, "%s of %d bytes (%.12s): %s %r", found.format, len(data), digest, *cause)
+        _refuse(reply, found.format, limits)
+    image = Image.frombytes("RGB", reply.shrunk, reply.pixels)
+    return Picture(image, digest, *reply.size, found.format)
 
 
-def _shown(path: str | os.PathLike[str]) -> str:
+def _printable_name(path: str | os.PathLike[str]) -> str:
     """A file name fit for a sentence: printable and of bearable length."""
     name = "".join(c if c.isprintable() else "?" for c in os.fspath(path))
-    return name if len(name) <= _LONGEST_NAME else "…" + name[-_LONGEST_NAME:]
+    return name if len(name) <= _MAX_NAME else "…" + name[-_MAX_NAME:]
 
 
 def _check_regular(mode: int, name: str) -> None:
@@ -216,7 +191,7 @@ def read_picture(path: str | os.PathLike[str], limits: ImageLimits = _DEFAULT) -
         ImageRefused: As `open_picture`, or the file is missing, a folder, not an ordinary file,
             or not readable.
     """
-    name = _shown(path)
+    name = _printable_name(path)
     try:
         data = _read_file(path, name, limits)
     except ImageRefused:

@@ -1,4 +1,4 @@
-"""Decoder processes as the rest of the program sees them: started late, timed, replaced."""
+"""A pool of decoder processes (`data.images.worker`): started late, timed, replaced."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.images.worker import LONGEST, MOST_DETAIL, READY, REPLY, REQUEST
+from data.images.worker import MAX_DETAIL, MAX_SIDE, READY, REPLY, REQUEST
 
 _WORKERS = 2
 _RETIRE_AFTER = 200  # pictures, so that nothing leaks for long
@@ -22,21 +22,22 @@ _START = "import sys; sys.path[:] = sys.argv[1:]; from data.images.worker import
 _KEPT_ENVIRONMENT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "SYSTEMROOT")
 
 
-class DecoderUnavailableError(RuntimeError):
-    """No decoder process can be started."""
+class DecoderProcessError(RuntimeError):
+    """No decoder process could answer.
 
+    Attributes:
+        reason: "unavailable" (none can be started), "crashed" (it ended in the middle of an image)
+            or "too-slow" (it was killed at the time limit).
+    """
 
-class DecoderCrashedError(RuntimeError):
-    """The decoder process ended in the middle of a picture."""
-
-
-class DecoderTooSlowError(RuntimeError):
-    """The decoder process was killed because the picture took too long."""
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
-class Task:
-    """One picture to open: its format, the whole file and its limits."""
+class DecodeRequest:
+    """One image to open: its format, the whole file and its limits."""
 
     format: str
     data: bytes
@@ -46,11 +47,11 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What the decoder process said.
+class DecodeReply:
+    """What the decoder process answered.
 
     Attributes:
-        reason: Why the picture is refused, "" if it is not.
+        reason: Why the image is refused, "" if it is not.
         detail: The cause, for the log.
         size: Width and height of the original, upright.
         shrunk: Width and height of `pixels`.
@@ -59,9 +60,9 @@ class Outcome:
 
     reason: str
     detail: str
-    size: tuple[int, int]
-    shrunk: tuple[int, int]
-    pixels: bytearray
+    size: tuple[int, int] = (0, 0)
+    shrunk: tuple[int, int] = (0, 0)
+    pixels: bytes | bytearray = b""
 
 
 def _command() -> list[str]:
@@ -74,8 +75,8 @@ def _command() -> list[str]:
     return [sys.executable, "-S", "-P", "-c", _START, *path]
 
 
-class Worker:
-    """One decoder process. Not thread-safe: the pool lends it to one thread at a time."""
+class DecoderProcess:
+    """One process. Not thread-safe: the pool lends it to one thread at a time."""
 
     def __init__(self) -> None:
         environment = {key: os.environ[key] for key in _KEPT_ENVIRONMENT if key in os.environ}
@@ -93,14 +94,16 @@ class Worker:
                 env=environment,
             )
         except (OSError, ValueError) as error:
-            raise DecoderUnavailableError(f"cannot start {sys.executable}: {error}") from error
+            raise DecoderProcessError(
+                "unavailable", f"cannot start {sys.executable}: {error}"
+            ) from error
         try:
             with self._killed_after(_START_SECONDS):
                 self._read(len(READY))
         except BaseException as error:
             self.close()
-            if isinstance(error, (DecoderCrashedError, DecoderTooSlowError)):
-                raise DecoderUnavailableError(f"did not start: {error}") from error
+            if isinstance(error, DecoderProcessError):
+                raise DecoderProcessError("unavailable", f"did not start: {error}") from error
             raise
 
     @property
@@ -108,41 +111,25 @@ class Worker:
         """Whether it can take another picture."""
         return not self._expired and self.process.poll() is None
 
-    def exchange(self, task: Task) -> Outcome:
-        """Hand over one picture and wait for the outcome.
+    def exchange(self, request: DecodeRequest) -> DecodeReply:
+        """Hand over one image and wait for the reply.
 
         Raises:
-            DecoderCrashedError: The process ended or talked nonsense.
-            DecoderTooSlowError: It was killed at the time limit.
+            DecoderProcessError: The process ended, talked nonsense or was killed at the time limit.
         """
         self.served += 1
-        with self._killed_after(task.seconds):
-            self._write(
-                REQUEST.pack(
-                    task.format.encode(),
-                    len(task.data),
-                    task.pixels,
-                    task.side_ratio,
-                    task.seconds,
-                )
-            )
-            self._write(task.data)
-            reason, width, height, small_width, small_height, length = REPLY.unpack(
-                self._read(REPLY.size)
-            )
+        limits = (request.pixels, request.side_ratio, request.seconds)
+        with self._killed_after(request.seconds):
+            self._write(REQUEST.pack(request.format.encode(), len(request.data), *limits))
+            self._write(request.data)
+            reason, width, height, *shrunk, length = REPLY.unpack(self._read(REPLY.size))
             smallest = 0 if reason.strip(b"\0") else 1  # a refusal comes without pixels
-            sides = (small_width, small_height)
-            if min(sides) < smallest or max(sides) > LONGEST or length > MOST_DETAIL:
-                raise DecoderCrashedError("nonsense from the decoder")
+            if min(shrunk) < smallest or max(shrunk) > MAX_SIDE or length > MAX_DETAIL:
+                raise DecoderProcessError("crashed", "nonsense from the decoder")
             detail = self._read(length).decode("utf-8", "replace")
-            pixels = self._read(small_width * small_height * 3)
-        return Outcome(
-            reason.rstrip(b"\0").decode("ascii", "replace"),
-            detail,
-            (width, height),
-            sides,
-            pixels,
-        )
+            pixels = self._read(shrunk[0] * shrunk[1] * 3)
+        text = reason.rstrip(b"\0").decode("ascii", "replace")
+        return DecodeReply(text, detail, (width, height), (shrunk[0], shrunk[1]), pixels)
 
     def close(self) -> None:
         """End the process, at once: it holds nothing worth saving. May be called twice."""
@@ -168,9 +155,9 @@ class Worker:
             yield
         except (EOFError, OSError) as error:
             if self._expired:
-                raise DecoderTooSlowError(f"killed after {seconds:g} s") from error
+                raise DecoderProcessError("too-slow", f"killed after {seconds:g} s") from error
             status = self.process.wait()
-            raise DecoderCrashedError(f"ended with status {status}") from error
+            raise DecoderProcessError("crashed", f"ended with status {status}") from error
         finally:
             timer.cancel()
             timer.join()
@@ -197,7 +184,7 @@ class Worker:
         return data
 
 
-class Pool:
+class DecoderPool:
     """A few decoder processes shared by all threads; a picture waits until one is free."""
 
     def __init__(self, workers: int = _WORKERS) -> None:
@@ -207,23 +194,21 @@ class Pool:
     def _reset(self) -> None:
         self._free = threading.BoundedSemaphore(self._size)
         self._lock = threading.Lock()  # for the two below
-        self._idle: list[Worker] = []  # the last one used is the first one lent
-        self._all: set[Worker] = set()
+        self._idle: list[DecoderProcess] = []  # the last one used is the first one lent
+        self._all: set[DecoderProcess] = set()
 
-    def decode(self, task: Task) -> Outcome:
-        """Open one picture; the wait for a free process is not part of its time limit.
+    def decode(self, request: DecodeRequest) -> DecodeReply:
+        """Open one image; the wait for a free process is not part of its time limit.
 
         Raises:
-            DecoderUnavailableError: No process can be started.
-            DecoderCrashedError: The process did not survive the picture.
-            DecoderTooSlowError: The time limit passed.
+            DecoderProcessError: No process can be started, or it did not answer in time.
         """
         with self._free:
             worker = self._borrow()
             keep = False
             try:
-                outcome = worker.exchange(task)
-                fresh = outcome.reason != "too-hungry" and worker.served < _RETIRE_AFTER
+                reply = worker.exchange(request)
+                fresh = reply.reason != "too-hungry" and worker.served < _RETIRE_AFTER
                 keep = fresh and worker.alive
             finally:
                 if keep:
@@ -231,7 +216,7 @@ class Pool:
                         self._idle.append(worker)
                 else:
                     self._drop(worker)
-        return outcome
+        return reply
 
     def close(self) -> None:
         """End all processes; a later picture starts a new one."""
@@ -248,27 +233,27 @@ class Pool:
             worker.abandon()
         self._reset()
 
-    def _borrow(self) -> Worker:
+    def _borrow(self) -> DecoderProcess:
         while worker := self._take():
             if worker.alive:
                 return worker
             self._drop(worker)
-        worker = Worker()
+        worker = DecoderProcess()
         with self._lock:
             self._all.add(worker)
         return worker
 
-    def _take(self) -> Worker | None:
+    def _take(self) -> DecoderProcess | None:
         with self._lock:
             return self._idle.pop() if self._idle else None
 
-    def _drop(self, worker: Worker) -> None:
+    def _drop(self, worker: DecoderProcess) -> None:
         with self._lock:
             self._all.discard(worker)
         worker.close()
 
 
-POOL = Pool()
+POOL = DecoderPool()
 atexit.register(POOL.close)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=POOL.forget)

@@ -13,7 +13,7 @@ _AVIF_BRANDS = {b"avif", b"avis"}
 _AUDIO_BRANDS = {b"M4A ", b"M4B ", b"F4A ", b"F4B "}
 _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}  # sizes of the header that follows "BM"
 
-_PICTURES = (
+_IMAGES = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"GIF87a", "GIF"),
@@ -41,7 +41,7 @@ _UNSUPPORTED = (
     (b"qoif", "a QOI picture"),
     (b"DDS ", "a game texture"),
 )
-_OTHERS = (
+_NOT_IMAGES = (
     (b"%PDF-", "a PDF"),
     (b"PK\3\4", "a ZIP archive or an office document"),
     (b"PK\5\6", "an empty ZIP archive"),
@@ -76,7 +76,7 @@ _MARKUP = (
 
 
 @dataclass(frozen=True)
-class Kind:
+class FileType:
     """What some bytes seem to be.
 
     Attributes:
@@ -90,55 +90,57 @@ class Kind:
     sentence: str = ""
 
 
-def _other(what: str) -> Kind:
+def _not_an_image(what: str) -> FileType:
     advice = "Please send a photo such as a JPEG or PNG."
-    return Kind(reason="not-a-picture", sentence=f"This is {what}, not a picture. {advice}")
+    return FileType(reason="not-a-picture", sentence=f"This is {what}, not a picture. {advice}")
 
 
-def _unsupported(what: str) -> Kind:
+def _unsupported(what: str) -> FileType:
     advice = "Please save it as a JPEG or PNG and send that."
-    return Kind(
+    return FileType(
         reason="unsupported", sentence=f"This is {what}, which cannot be opened here. {advice}"
     )
 
 
-def _boxed(data: bytes) -> Kind | None:
+def _iso_container(data: bytes) -> FileType | None:
     """Files made of ISO boxes: HEIC, AVIF, and most videos of phones."""
     if data[4:8] != b"ftyp":
         # QuickTime's older files begin with any of these.
-        return _other("a video") if data[4:8] in (b"moov", b"mdat", b"wide", b"pnot") else None
+        return (
+            _not_an_image("a video") if data[4:8] in (b"moov", b"mdat", b"wide", b"pnot") else None
+        )
     major = data[8:12]
     brands = {major}
     if major in (b"mif1", b"msf1"):  # only says that it holds pictures: others tell the coding
         end = min(int.from_bytes(data[:4], "big"), 256)
         brands = {data[at : at + 4] for at in range(16, end, 4)} & (_HEIF_BRANDS | _AVIF_BRANDS)
     if brands & _AVIF_BRANDS and not brands & _HEIF_BRANDS:
-        return Kind("AVIF")
+        return FileType("AVIF")
     if brands <= _HEIF_BRANDS:  # also when none is told
-        return Kind("HEIF")
+        return FileType("HEIF")
     if major == b"crx ":
         return _unsupported("a raw camera file")
-    return _other("a sound file" if major in _AUDIO_BRANDS else "a video")
+    return _not_an_image("a sound file" if major in _AUDIO_BRANDS else "a video")
 
 
-def _riff(data: bytes) -> Kind | None:
+def _riff(data: bytes) -> FileType | None:
     """Files in Microsoft's RIFF container: WebP, AVI, WAV."""
     if data[:4] != b"RIFF":
         return None
     names = {b"AVI ": "a video", b"WAVE": "a sound file"}
     if data[8:12] == b"WEBP":
-        return Kind("WEBP")
-    return _other(names[data[8:12]]) if data[8:12] in names else None
+        return FileType("WEBP")
+    return _not_an_image(names[data[8:12]]) if data[8:12] in names else None
 
 
-def _bitmap(data: bytes) -> Kind | None:
+def _bitmap(data: bytes) -> FileType | None:
     """BMP; its two letters alone also begin ordinary words."""
     if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADERS:
-        return Kind("BMP")
+        return FileType("BMP")
     return None
 
 
-def _text(data: bytes) -> Kind | None:
+def _text(data: bytes) -> FileType | None:
     """Markup and plain text, in UTF-8 or with a byte order mark."""
     head = data[:_HEAD]
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -152,11 +154,11 @@ def _text(data: bytes) -> Kind | None:
         return None
     found = [name for pattern, name in _MARKUP if pattern.search(head)]
     if "html" in found:
-        return _other("a web page")
-    return _unsupported("an SVG drawing") if found else _other("a text file")
+        return _not_an_image("a web page")
+    return _unsupported("an SVG drawing") if found else _not_an_image("a text file")
 
 
-def sniff(data: bytes) -> Kind:
+def sniff(data: bytes) -> FileType:
     """Tell what bytes are.
 
     Args:
@@ -166,17 +168,17 @@ def sniff(data: bytes) -> Kind:
         The format to open it as, or the sentence to refuse it with. A format is no promise that
         the rest is sound.
     """
-    for magic, name in _PICTURES:
+    for magic, name in _IMAGES:
         if data.startswith(magic):
-            return Kind(name)
-    special = _boxed(data) or _riff(data) or _bitmap(data)
+            return FileType(name)
+    special = _iso_container(data) or _riff(data) or _bitmap(data)
     if special:
         return special
     for magic, what in _UNSUPPORTED:
         if data.startswith(magic):
             return _unsupported(what)
-    for magic, what in _OTHERS:
+    for magic, what in _NOT_IMAGES:
         if data.startswith(magic):
-            return _other(what)
+            return _not_an_image(what)
     unknown = "This is no picture of a known kind. Please send a photo such as a JPEG or PNG."
-    return _text(data) or Kind(reason="not-a-picture", sentence=unknown)
+    return _text(data) or FileType(reason="not-a-picture", sentence=unknown)

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from data.images.decode import Decoded
 
 READY = b"+"
-REQUEST = struct.Struct("<8sQQdd")  # format, bytes that follow, most pixels, most ratio, seconds
+REQUEST = struct.Struct("<8sQQdd")  # format, bytes that follow, pixels, side ratio, seconds
 REPLY = struct.Struct("<16s5I")  # reason or "", width, height, width and height sent, text length
-MOST_DETAIL = 300  # bytes of the text
-LONGEST = 1024  # pixels, longest side of what is sent back
+MAX_DETAIL = 300  # bytes of the text
+MAX_SIDE = 1024  # pixels, longest side of what is sent back
 
 _MEMORY = 2 << 30  # bytes of address space; 64 million pixels of 64 bits take a third of it
-_CPU_SECONDS = 4000  # of a whole life; each picture has its own, shorter limit
+_CPU_SECONDS = 4000  # of the whole process; each picture has its own, shorter limit
 _OPEN_FILES = 64
 
 Decode = Callable[[bytes, str, int, float], "Decoded"]
@@ -37,7 +37,7 @@ def limit_resources() -> None:
         return
     import resource
 
-    for kind, most in (
+    for kind, limit in (
         (resource.RLIMIT_AS, _MEMORY),
         (resource.RLIMIT_CPU, _CPU_SECONDS),
         (resource.RLIMIT_FSIZE, 0),
@@ -45,7 +45,7 @@ def limit_resources() -> None:
         (resource.RLIMIT_NOFILE, _OPEN_FILES),
     ):
         _, hard = resource.getrlimit(kind)
-        allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        allowed = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         with contextlib.suppress(ValueError, OSError):  # some systems lack one or the other
             resource.setrlimit(kind, (allowed, allowed))
 
@@ -66,13 +66,13 @@ def _read(stream: BinaryIO, count: int) -> bytes:
 
 
 def _answer(data: bytes, name: str, pixels: int, ratio: float, decode: Decode) -> list[bytes]:
-    from data.images.decode import Refused
+    from data.images.decode import DecodeError
 
     try:
         decoded = decode(data, name, pixels, ratio)
-    except Refused as error:
+    except DecodeError as error:
         width, height = (min(side, 0xFFFFFFFF) for side in error.size)
-        detail = error.detail.encode("utf-8", "replace")[:MOST_DETAIL]
+        detail = error.detail.encode("utf-8", "replace")[:MAX_DETAIL]
         return [REPLY.pack(error.reason.encode(), width, height, 0, 0, len(detail)), detail]
     head = REPLY.pack(b"", *decoded.size, *decoded.image.size, 0)
     return [head, decoded.image.tobytes()]
@@ -107,9 +107,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a decoder that prints must not talk into the answers
-    from data.images.decode import decode, prepare
+    from data.images.decode import configure_decoders, decode
 
-    prepare()
+    configure_decoders()
     limit_resources()
     with contextlib.suppress(BrokenPipeError):
         serve(sys.stdin.buffer, replies, decode)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from image_files import encode, four_corners, half_transparent, plain, swapped_profile, turned
 from PIL import Image
 
-from data.images.open import ImageLimits, ImageRefused, open_picture
+from data.errors import ImageRefused
+from data.images.open import ImageLimits, open_picture
 
 
 @functools.cache

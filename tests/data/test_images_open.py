@@ -1,13 +1,18 @@
-"""The door for untrusted bytes: what is let in, what is refused, and in which words."""
+"""Untrusted bytes and files: what is opened, what is refused, and in which words."""
 
 from __future__ import annotations
 
 import io
 import logging
+import os
 import re
+import socket
+import stat
 import struct
+import time
 import zipfile
 import zlib
+from pathlib import Path
 
 import pytest
 from image_files import (
@@ -24,7 +29,8 @@ from image_files import (
 )
 from PIL import Image
 
-from data.images.open import ImageLimits, ImageRefused, open_picture
+from data.errors import ImageRefused
+from data.images.open import ImageLimits, open_picture, read_picture
 
 
 def refusal(data: bytes, limits: ImageLimits | None = None) -> ImageRefused:
@@ -221,3 +227,123 @@ def test_thin_and_tiny_pictures_keep_at_least_a_pixel() -> None:
     limits = ImageLimits(side_ratio=3000)
     assert open_picture(encode(Image.new("L", (3000, 1)), "PNG"), limits).image.size == (1024, 1)
     assert open_picture(encode(Image.new("L", (1, 1)), "PNG")).image.size == (1, 1)
+
+
+# --- files on a command line --------------------------------------------------------------------
+
+
+def file_refusal(path: str | Path, limits: ImageLimits | None = None) -> ImageRefused:
+    before = time.monotonic()
+    with pytest.raises(ImageRefused) as caught:
+        read_picture(path, limits or ImageLimits())
+    assert time.monotonic() - before < 5, "it waited for something"
+    plain(str(caught.value))
+    return caught.value
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "a photo.jpg"
+    path.write_bytes(encode(four_corners(), "JPEG"))
+    return path
+
+
+def test_a_file_by_any_kind_of_path(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = photo.with_name("link")
+    link.symlink_to(photo)
+    monkeypatch.chdir(photo.parent)
+    pictures = [read_picture(path) for path in (photo, str(photo), "a photo.jpg", link)]
+    assert {picture.digest for picture in pictures} == {pictures[0].digest}
+    assert pictures[0].image.size == (96, 64)
+
+
+def test_the_name_says_nothing_about_the_kind(photo: Path) -> None:
+    text = photo.with_name("cat.jpg")
+    text.write_text("meow")
+    assert file_refusal(text).reason == "not-a-picture"
+    assert read_picture(photo.rename(photo.with_name("cat.txt"))).format == "JPEG"
+
+
+@pytest.mark.parametrize("name", ["gone.jpg", "a photo.jpg/more.jpg", "zero\0byte.jpg"])
+def test_missing(photo: Path, name: str) -> None:
+    error = file_refusal(photo.parent / name)
+    assert error.reason == "missing"
+    assert "There is no file" in str(error)
+
+
+def test_name_too_long(photo: Path) -> None:
+    error = file_refusal(photo.with_name("x" * 3000 + ".jpg"))
+    assert error.reason == "unreadable"
+    assert "xxx.jpg could not be read: file name too long." in str(error)
+
+
+def test_name_with_control_characters_cannot_play_tricks(tmp_path: Path) -> None:
+    sentence = str(file_refusal(os.fsdecode(b"\x1b[31mred\n\xff\xe2\x80\xaegpj.exe")))
+    assert sentence.startswith("There is no file ?[31mred???gpj.exe.")
+
+
+def test_folder(tmp_path: Path) -> None:
+    error = file_refusal(tmp_path)
+    assert error.reason == "directory"
+    assert f"{tmp_path} is a folder" in str(error)
+
+
+def test_link_that_leads_in_a_circle(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert file_refusal(tmp_path / "loop").reason == "unreadable"
+
+
+def test_special_files_are_not_even_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+        for path in (tmp_path / "pipe", tmp_path / "s", "/dev/zero", "/dev/tty"):
+            assert file_refusal(path).reason == "special-file", path
+
+
+def test_file_exchanged_for_a_pipe_at_the_last_moment(
+    photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ordinary = photo.stat()
+    os.mkfifo(photo.with_name("pipe"))
+    with monkeypatch.context() as patch:
+        patch.setattr("data.images.open.os.stat", lambda path: ordinary)
+        assert file_refusal(photo.with_name("pipe")).reason == "special-file"
+
+
+def test_no_permission(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, flags: int) -> int:
+        assert flags & os.O_NONBLOCK
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:  # for root no file is out of reach
+        patch.setattr("data.images.open.os.open", refuse)
+        error = file_refusal(photo)
+    assert error.reason == "unreadable"
+    assert "a photo.jpg could not be read: permission denied." in str(error)
+
+
+def test_file_that_fails_while_it_is_read() -> None:
+    memory = Path("/proc/self/mem")
+    if not (memory.exists() and stat.S_ISREG(memory.stat().st_mode)):
+        pytest.skip("needs Linux")
+    assert file_refusal(memory).reason == "unreadable"
+
+
+def test_huge_file_is_refused_without_reading_it(photo: Path) -> None:
+    with photo.open("r+b") as file:
+        file.truncate(1 << 40)
+    error = file_refusal(photo)
+    assert error.reason == "too-large"
+    assert "larger than 20 MB" in str(error)
+    with pytest.raises(ImageRefused):  # were it read, there would be no room for it
+        read_picture(photo, ImageLimits(bytes=1 << 39))
+
+
+def test_empty_file_and_one_that_does_not_tell_its_size(photo: Path) -> None:
+    photo.write_bytes(b"")
+    assert file_refusal(photo).reason == "empty"
+    assert file_refusal("/dev/null").reason == "special-file"
+    if Path("/proc/self/status").exists():  # claims no bytes, has some
+        limits = ImageLimits(bytes=100)
+        assert file_refusal("/proc/self/status", limits).reason == "too-large"

@@ -15,10 +15,11 @@ import pytest
 from image_files import CORNERS, check_colours, encode, four_corners, plain, png
 from PIL import Image
 
+from data.errors import ImageRefused
 from data.images import open as open_module
 from data.images import sandbox
-from data.images.open import ImageLimits, ImageRefused, open_picture
-from data.images.sandbox import Pool, Worker
+from data.images.open import ImageLimits, open_picture
+from data.images.sandbox import DecoderPool, DecoderProcess
 from data.images.worker import READY, REPLY, REQUEST
 
 PHOTO = encode(four_corners(), "JPEG")
@@ -26,9 +27,9 @@ LARGE = png(8000, 8000, 1, 0, bytes(1001) * 8000)  # within all limits, a fifth 
 
 
 @pytest.fixture
-def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
+def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[DecoderPool]:
     """A pool of this test's own behind `open_picture`, with no process yet."""
-    fresh = Pool()
+    fresh = DecoderPool()
     monkeypatch.setattr(open_module, "POOL", fresh)
     yield fresh
     fresh.close()
@@ -45,13 +46,13 @@ def opens() -> None:
     check_colours(open_picture(PHOTO).image, CORNERS)
 
 
-def idle(pool: Pool) -> Worker:
+def idle(pool: DecoderPool) -> DecoderProcess:
     """The one process, waiting for work."""
     (worker,) = pool._idle
     return worker
 
 
-def gone(worker: Worker) -> bool:
+def gone(worker: DecoderProcess) -> bool:
     """Ended, collected and all pipes closed."""
     process = worker.process
     assert process.stdin
@@ -65,7 +66,7 @@ def played_by(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     monkeypatch.setattr(sandbox, "_command", lambda: command)
 
 
-def test_nothing_runs_before_the_first_picture(pool: Pool) -> None:
+def test_nothing_runs_before_the_first_picture(pool: DecoderPool) -> None:
     assert not pool._all
     opens()
     first = idle(pool)
@@ -77,7 +78,7 @@ def test_nothing_runs_before_the_first_picture(pool: Pool) -> None:
 
 
 def test_stopped_process_is_killed_at_the_time_limit(
-    pool: Pool, caplog: pytest.LogCaptureFixture
+    pool: DecoderPool, caplog: pytest.LogCaptureFixture
 ) -> None:
     opens()
     worker = idle(pool)
@@ -90,21 +91,21 @@ def test_stopped_process_is_killed_at_the_time_limit(
     opens()
 
 
-def test_stopped_process_that_does_not_take_the_bytes(pool: Pool) -> None:
+def test_stopped_process_that_does_not_take_the_bytes(pool: DecoderPool) -> None:
     opens()
     os.kill(idle(pool).process.pid, signal.SIGSTOP)
     much = PHOTO + bytes(5_000_000)  # more than a pipe holds
     assert refusal(much, ImageLimits(seconds=0.3)).reason == "too-slow"
 
 
-def test_picture_that_really_takes_long(pool: Pool) -> None:
+def test_picture_that_really_takes_long(pool: DecoderPool) -> None:
     assert refusal(LARGE, ImageLimits(seconds=0.03)).reason == "too-slow"
     opens()
 
 
 @pytest.mark.parametrize("sign", [signal.SIGSEGV, signal.SIGKILL])
 def test_process_that_crashes_on_a_picture(
-    pool: Pool, sign: signal.Signals, caplog: pytest.LogCaptureFixture
+    pool: DecoderPool, sign: signal.Signals, caplog: pytest.LogCaptureFixture
 ) -> None:
     opens()
     process = idle(pool).process
@@ -122,7 +123,7 @@ def test_process_that_crashes_on_a_picture(
     opens()
 
 
-def test_process_that_died_between_pictures_costs_none(pool: Pool) -> None:
+def test_process_that_died_between_pictures_costs_none(pool: DecoderPool) -> None:
     opens()
     worker = idle(pool)
     worker.process.kill()
@@ -132,7 +133,7 @@ def test_process_that_died_between_pictures_costs_none(pool: Pool) -> None:
 
 
 def test_process_is_replaced_after_some_pictures(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch
+    pool: DecoderPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sandbox, "_RETIRE_AFTER", 3)
     for _ in range(2):
@@ -143,7 +144,9 @@ def test_process_is_replaced_after_some_pictures(
     assert not pool._all
 
 
-def test_picture_that_needs_too_much_memory(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_picture_that_needs_too_much_memory(
+    pool: DecoderPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     little = (
         "import sys; sys.path[:] = sys.argv[1:]; import data.images.worker as worker; "
         "worker._MEMORY = 150 << 20; worker.main()"
@@ -156,7 +159,7 @@ def test_picture_that_needs_too_much_memory(pool: Pool, monkeypatch: pytest.Monk
     opens()
 
 
-def test_eight_threads_at_once(pool: Pool) -> None:
+def test_eight_threads_at_once(pool: DecoderPool) -> None:
     shades = range(0, 240, 10)
     files = [encode(Image.new("RGB", (60, 40), (shade, 0, 0)), "PNG") for shade in shades]
     most = 0
@@ -177,7 +180,7 @@ def test_eight_threads_at_once(pool: Pool) -> None:
     assert most == 2
 
 
-def test_one_slow_picture_does_not_hold_up_the_others(pool: Pool) -> None:
+def test_one_slow_picture_does_not_hold_up_the_others(pool: DecoderPool) -> None:
     with ThreadPoolExecutor(1) as thread:
         opens()
         stopped = idle(pool)
@@ -191,7 +194,9 @@ def test_one_slow_picture_does_not_hold_up_the_others(pool: Pool) -> None:
         assert slow.result().reason == "too-slow"
 
 
-def test_interrupt_leaves_no_half_read_answer(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupt_leaves_no_half_read_answer(
+    pool: DecoderPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opens()
     worker = idle(pool)
 
@@ -206,7 +211,7 @@ def test_interrupt_leaves_no_half_read_answer(pool: Pool, monkeypatch: pytest.Mo
 
 
 def test_no_process_can_be_started(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    pool: DecoderPool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     assert refusal().reason == "unavailable"
@@ -221,7 +226,7 @@ def test_no_process_can_be_started(
     ],
 )
 def test_process_that_does_not_get_ready(
-    pool: Pool,
+    pool: DecoderPool,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     program: str,
@@ -233,15 +238,17 @@ def test_process_that_does_not_get_ready(
     assert cause in caplog.text
 
 
-def test_interrupt_while_a_process_starts(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[Worker] = []
+def test_interrupt_while_a_process_starts(
+    pool: DecoderPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[DecoderProcess] = []
 
-    def interrupted(worker: Worker, count: int) -> bytearray:
+    def interrupted(worker: DecoderProcess, count: int) -> bytearray:
         started.append(worker)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Worker, "_read", interrupted)
+        patch.setattr(DecoderProcess, "_read", interrupted)
         with pytest.raises(KeyboardInterrupt):
             open_picture(PHOTO)
     assert gone(started[0])
@@ -259,7 +266,7 @@ LIES = {
 
 @pytest.mark.parametrize("name", LIES)
 def test_process_that_was_taken_over_is_not_believed(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch, name: str
+    pool: DecoderPool, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     answer, reason = LIES[name]
     many = REQUEST.size + len(PHOTO)
@@ -268,7 +275,9 @@ def test_process_that_was_taken_over_is_not_believed(
     assert refusal().reason == reason
 
 
-def test_process_that_hangs_up_but_lives_on(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_that_hangs_up_but_lives_on(
+    pool: DecoderPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hang_up = f"os.write(1, {READY!r}); os.close(0); os.close(1); time.sleep(60)"
     played_by(monkeypatch, f"import os, time; {hang_up}")
     before = time.monotonic()
@@ -277,7 +286,7 @@ def test_process_that_hangs_up_but_lives_on(pool: Pool, monkeypatch: pytest.Monk
     assert not pool._all
 
 
-def test_no_thread_left_for_the_clock(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_thread_left_for_the_clock(pool: DecoderPool, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(timer: threading.Timer) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -288,7 +297,7 @@ def test_no_thread_left_for_the_clock(pool: Pool, monkeypatch: pytest.MonkeyPatc
     opens()
 
 
-def test_forked_child_lets_go_of_what_is_not_its_own(pool: Pool) -> None:
+def test_forked_child_lets_go_of_what_is_not_its_own(pool: DecoderPool) -> None:
     opens()
     worker = idle(pool)
     pool.forget()

@@ -40,7 +40,8 @@ def started(text: str, folder: Path, *flags: str) -> subprocess.Popen[str]:
     head = """
         import os, signal, sys, time
         from data.images import open as open_module
-        from data.images.open import ImageLimits, ImageRefused, open_picture
+        from data.images.open import ImageLimits, open_picture
+        from data.errors import ImageRefused
         from pathlib import Path
         photo = Path("photo.jpg").read_bytes()
         def pids(): return [worker.process.pid for worker in open_module.POOL._all]

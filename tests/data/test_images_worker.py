@@ -15,7 +15,7 @@ from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, WebPImagePlug
 
 from data.images import decode as decoding
 from data.images import worker
-from data.images.worker import MOST_DETAIL, READY, REPLY, REQUEST, serve
+from data.images.worker import MAX_DETAIL, READY, REPLY, REQUEST, serve
 
 PHOTO = encode(four_corners(), "JPEG")
 
@@ -63,12 +63,12 @@ def test_answers_one_picture_after_the_other(undisturbed: list[float]) -> None:
 
 def test_refusal_fits_the_protocol() -> None:
     def refuse(data: bytes, name: str, pixels: int, ratio: float) -> decoding.Decoded:
-        raise decoding.Refused("too-many-pixels", "\udcff" + "é" * 1000, (2**40, 7))
+        raise decoding.DecodeError("too-many-pixels", "\udcff" + "é" * 1000, (2**40, 7))
 
     replies = talk(ask(PHOTO), refuse)
     _, width, height, _, _, length = REPLY.unpack(replies.read(REPLY.size))
-    assert (width, height, length) == (2**32 - 1, 7, MOST_DETAIL)
-    assert len(replies.read()) == MOST_DETAIL
+    assert (width, height, length) == (2**32 - 1, 7, MAX_DETAIL)
+    assert len(replies.read()) == MAX_DETAIL
 
 
 @pytest.mark.parametrize("cut", [1, 10, len(PHOTO) + 1])
@@ -83,14 +83,14 @@ def test_unknown_format_is_not_opened() -> None:
 
 
 def test_every_format_has_its_own_decoder_only() -> None:
-    with pytest.raises(decoding.Refused) as caught:
+    with pytest.raises(decoding.DecodeError) as caught:
         decoding.decode(encode(four_corners(), "PNG"), "JPEG", 64_000_000, 20.0)
     assert caught.value.reason == "damaged"
 
 
 def test_missing_codec_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(WebPImagePlugin, "SUPPORTED", False)
-    with pytest.raises(decoding.Refused) as caught:
+    with pytest.raises(decoding.DecodeError) as caught:
         decoding.decode(encode(four_corners(), "PNG"), "WEBP", 64_000_000, 20.0)
     assert caught.value.reason == "unsupported"
 
@@ -100,7 +100,7 @@ def test_out_of_memory_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
         raise MemoryError
 
     monkeypatch.setattr(Image.Image, "resize", no_memory)
-    with pytest.raises(decoding.Refused) as caught:
+    with pytest.raises(decoding.DecodeError) as caught:
         decoding.decode(encode(four_corners(2000, 1000), "PNG"), "PNG", 64_000_000, 20.0)
     assert caught.value.reason == "too-hungry"
 
@@ -114,7 +114,7 @@ def test_large_jpeg_is_decoded_small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan")])
 def test_values_that_are_no_numbers(value: float) -> None:
-    with pytest.raises(decoding.Refused) as caught:
+    with pytest.raises(decoding.DecodeError) as caught:
         decoding.decode(encode(Image.new("F", (9, 9), value), "TIFF"), "TIFF", 100, 20.0)
     assert caught.value.detail == "values that are not finite"
 
@@ -133,7 +133,7 @@ REFUSED = {
 
 def test_sizes_are_checked_even_where_pillow_would_not() -> None:
     for size in ((0, 5), (5, 0), (8001, 8000), (2001, 100), (100, 2001)):
-        with pytest.raises(decoding.Refused):
+        with pytest.raises(decoding.DecodeError):
             decoding._check_size(size, 64_000_000, 20.0)
     for size in ((8000, 8000), (2000, 100), (1, 1)):
         decoding._check_size(size, 64_000_000, 20.0)
@@ -142,7 +142,7 @@ def test_sizes_are_checked_even_where_pillow_would_not() -> None:
 @pytest.mark.parametrize("name", REFUSED)
 def test_refusals_of_the_decoder(name: str) -> None:
     data, kind, reason = REFUSED[name]
-    with pytest.raises(decoding.Refused) as caught:
+    with pytest.raises(decoding.DecodeError) as caught:
         decoding.decode(data, kind, 64_000_000, 20.0)
     assert (caught.value.reason, bool(caught.value.detail)) == (reason, True)
 
@@ -151,7 +151,7 @@ def test_unsigned_values_that_do_not_fit() -> None:
     signed = encode(Image.new("I", (9, 9), -5), "TIFF")
     data = signed.replace(b"\x53\1\3\0\1\0\0\0\2\0", b"\x53\1\3\0\1\0\0\0\1\0")
     assert decoding.decode(signed, "TIFF", 100, 20.0).image.getpixel((4, 4)) == (0, 0, 0)
-    with pytest.raises(decoding.Refused) as caught:
+    with pytest.raises(decoding.DecodeError) as caught:
         decoding.decode(data, "TIFF", 100, 20.0)
     assert "unsigned" in caught.value.detail
 
