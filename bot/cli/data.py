@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from bot.cli.context import standard
-from bot.cli.data_talk import data_talk
+from bot.cli.terminal import TimedLines, progress
 
 if TYPE_CHECKING:
-    from data.prepare import Prepared, Wish
+    from data.datasets.builder import BuildOptions, BuildResult
 
 Command = TypeVar("Command", bound=Callable[..., object])
 _file = click.Path(dir_okay=False, path_type=Path)
@@ -84,7 +84,7 @@ def flickr30k(
     strict: bool,
 ) -> None:
     """Prepare Flickr30k, in Karpathy's split if the captions or --split say it."""
-    from data.prepare.flickr import HUB, prepare_flickr
+    from data.datasets.flickr import HUB, build_flickr
 
     if hub:
         _alone("--from-hub", images, captions, splits)
@@ -92,7 +92,7 @@ def flickr30k(
         _needed(images=images, captions=captions)
     name = HUB if hub == _DEFAULT else hub or ""
     _tell(
-        lambda wish: prepare_flickr("flickr30k", wish, images, captions, splits=splits, hub=name),
+        lambda wish: build_flickr("flickr30k", wish, images, captions, splits=splits, hub=name),
         (to, limit, strict),
     )
 
@@ -125,10 +125,10 @@ def flickr8k(
     strict: bool,
 ) -> None:
     """Prepare Flickr8k, in its split if the captions or --split say it."""
-    from data.prepare import prepare_flickr
+    from data.datasets.flickr import build_flickr
 
     _tell(
-        lambda wish: prepare_flickr("flickr8k", wish, images, captions, splits=splits),
+        lambda wish: build_flickr("flickr8k", wish, images, captions, splits=splits),
         (to, limit, strict),
     )
 
@@ -161,7 +161,7 @@ def vqav2(
     --from-hub brings the questions; --images names the unpacked pictures of COCO 2014, or NAME a
     dataset on the hub that has pictures, such as lmms-lab/VQAv2 for the validation split alone.
     """
-    from data.prepare.vqa import HUB, prepare_vqa
+    from data.datasets.vqa import HUB, build_vqa
 
     if hub:
         _alone("--from-hub", questions, annotations)
@@ -170,7 +170,7 @@ def vqav2(
         _needed(questions=questions, annotations=annotations, images=images)
     name = HUB if hub == _DEFAULT else hub or ""
     _tell(
-        lambda wish: prepare_vqa(wish, questions, annotations, images, hub=name),
+        lambda wish: build_vqa(wish, questions, annotations, images, hub=name),
         (to, limit, strict),
     )
 
@@ -189,9 +189,9 @@ def coco_objects(instances: tuple[Path, ...], *, to: Path, limit: int | None, st
     INSTANCES are instances_train2014.json, instances_val2014.json or both, from COCO's archive of
     annotations. --to names the folder that `glimpse data vqav2` has filled.
     """
-    from data.prepare import prepare_objects
+    from data.datasets.coco_objects import build_coco_objects
 
-    _tell(lambda wish: prepare_objects(wish, instances), (to, limit, strict))
+    _tell(lambda wish: build_coco_objects(wish, instances), (to, limit, strict))
 
 
 @data.command(
@@ -219,9 +219,9 @@ def jsonl(
     {"image": "a.jpg", "question": "What is it?", "answers": ["dog", ...]}
     {"image": "a.jpg", "question": "What is it?", "answer": "dog"}
     """
-    from data.prepare import prepare_rows
+    from data.datasets.jsonl import build_jsonl
 
-    _tell(lambda wish: prepare_rows(wish, files, images), (to, limit, strict))
+    _tell(lambda wish: build_jsonl(wish, files, images), (to, limit, strict))
 
 
 @data.command(
@@ -240,18 +240,20 @@ def jsonl(
 @common
 def shapes(pictures: int, seed: int, *, to: Path, limit: int | None, strict: bool) -> None:
     """Draw shapes, with captions and questions: a dataset that needs no download."""
-    from data.prepare import prepare_shapes
+    from data.datasets.shapes import build_shapes
 
-    _tell(lambda wish: prepare_shapes(wish, pictures, seed), (to, limit, strict))
+    _tell(lambda wish: build_shapes(wish, pictures, seed), (to, limit, strict))
 
 
-def _tell(prepare: Callable[[Wish], Prepared], chosen: tuple[Path, int | None, bool]) -> None:
+def _tell(
+    prepare: Callable[[BuildOptions], BuildResult], chosen: tuple[Path, int | None, bool]
+) -> None:
     """Prepare, and say what came of it."""
-    from data.prepare import Wish
+    from data.datasets.builder import BuildOptions
 
     to, limit, strict = chosen
-    with data_talk() as report:
-        done = prepare(Wish(to, limit, strict, report))
+    with progress(TimedLines) as report:
+        done = prepare(BuildOptions(to, limit, strict, report))
     for warning in done.warnings:
         click.echo(f"Warning: {warning}", err=True)
     counts = ", ".join(f"{n['rows']:,} {split}" for split, n in done.counts.items())

@@ -1,8 +1,8 @@
 """Hidden states computed once and kept on disk, so that training never runs the tower twice.
 
 A store is a folder: `index.json` (pictures, number of views, pictures in a shard, fingerprint of
-tower and preprocessing) and shards `view{v}-{s}.npy` of float16: (pictures, states, D), each with a
-checksum, which is compared whenever training starts.
+tower and preprocessing) and shards `view{v}-{s}.npy` of float16: (pictures, states, D). Beside each
+lies `view{v}-{s}.crc32`, the checksum of its numbers, which is compared whenever training starts.
 
 The index is written last. Until then it lies there as `index.json.part`, which says what the
 finished shards are of, so that an interrupted run goes on where it stopped. A shard that is missing
@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,14 +25,14 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from PIL import Image
 
-from data.datasets.records import DataError
-from data.datasets.transforms import see
-from data.shards import Array, Index, Shard, damaged, read_index
+from data.datasets.transforms import load_view
+from data.errors import DataError
 
 log = logging.getLogger(__name__)
-Encode = Callable[[Sequence[Image.Image]], NDArray[np.float16]]
-# How many encodings are done, of how many, and the bytes that those of this time take.
-Progress = Callable[[int, int, int], None]
+Array = NDArray[np.float16]
+Encode = Callable[[Sequence[Image.Image]], Array]
+# How many encodings are done, of how many, and the bytes that those of this run take.
+EncodingProgress = Callable[[int, int, int], None]
 BATCH = 32
 SHARD = 1024  # pictures
 
@@ -44,7 +45,7 @@ class View(Protocol):
         ...
 
 
-class Shards:
+class ShardedView:
     """One view, read from files by memory map.
 
     Args:
@@ -83,15 +84,15 @@ class FeatureStore:
         Raises:
             DataError: It is missing, unfinished, damaged, or was made with another tower.
         """
-        index = read_index(folder, fingerprint)
+        index = _read_index(folder, fingerprint)
         views, shapes = [], set()
         for view in range(index.views):
             shards = [Shard(folder, index, view, start) for start in index.starts]
             arrays = [shard.open() for shard in shards]
-            views.append(Shards(arrays, index.shard))
+            views.append(ShardedView(arrays, index.shard))
             shapes |= {array.shape[1:] for array in arrays}
         if len(shapes) != 1:
-            raise damaged(folder)
+            raise _damaged(folder)
         rows = {name: row for row, name in enumerate(index.images)}
         return cls(rows, [index.views] * len(rows), views)
 
@@ -109,7 +110,7 @@ def build_store(
     *,
     fingerprint: str,
     views: int = 1,
-    progress: Progress = lambda done, total, size: None,
+    progress: EncodingProgress = lambda done, total, size: None,
 ) -> FeatureStore:
     """Encode pictures into a store; what is there already, whole or in part, is used.
 
@@ -143,19 +144,21 @@ def build_store(
     return FeatureStore.open(folder, fingerprint)
 
 
-def _lacking(folder: Path, images: Sequence[str], fingerprint: str, views: int) -> Index | None:
+def _lacking(
+    folder: Path, images: Sequence[str], fingerprint: str, views: int
+) -> StoreIndex | None:
     """What the store is to hold, or None if all of it is there."""
-    wanted = Index(fingerprint, tuple(images), views, SHARD)
+    wanted = StoreIndex(fingerprint, tuple(images), views, SHARD)
     if (folder / "index.json").is_file():
-        found = read_index(folder, fingerprint)
+        found = _read_index(folder, fingerprint)
         if set(images) <= set(found.images):
-            wanted = Index(fingerprint, found.images, max(views, found.views), found.shard)
+            wanted = StoreIndex(fingerprint, found.images, max(views, found.views), found.shard)
             if wanted == found and not _missing(folder, wanted):
                 return None
     return wanted
 
 
-def _begin(folder: Path, index: Index) -> None:
+def _begin(folder: Path, index: StoreIndex) -> None:
     """Make the folder ready; shards of other pictures or another tower are thrown away."""
     part = folder / "index.json.part"
     if (folder / "index.json").is_file():
@@ -168,7 +171,7 @@ def _begin(folder: Path, index: Index) -> None:
     temporary.replace(part)
 
 
-def _same_shards(path: Path, index: Index) -> bool:
+def _same_shards(path: Path, index: StoreIndex) -> bool:
     """Whether shards that were made by the index in a file serve this one, too."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -180,9 +183,9 @@ def _same_shards(path: Path, index: Index) -> bool:
 def _encode(
     folder: Path,
     root: Path,
-    index: Index,
+    index: StoreIndex,
     encode: Encode,
-    progress: Progress,
+    progress: EncodingProgress,
 ) -> None:
     """Make the shards that are missing, telling after each batch how far that is."""
     missing = _missing(folder, index)
@@ -192,7 +195,7 @@ def _encode(
         parts = []
         for first in range(0, len(shard.images), BATCH):
             names = shard.images[first : first + BATCH]
-            states = encode([see(root / name, name, shard.view) for name in names])
+            states = encode([load_view(root / name, name, shard.view) for name in names])
             if not size:
                 size = left * states.nbytes // len(states)
                 _check_room(folder, size)
@@ -203,7 +206,7 @@ def _encode(
     progress(done, total, size)
 
 
-def _missing(folder: Path, index: Index) -> list[Shard]:
+def _missing(folder: Path, index: StoreIndex) -> list[Shard]:
     shards = [Shard(folder, index, view, at) for view in range(index.views) for at in index.starts]
     return [shard for shard in shards if not shard.whole()]
 
@@ -221,3 +224,112 @@ def _check_room(folder: Path, needed: int) -> None:
             f"The features take {needed / 1e9:.2f} GB, but {folder} has room for only "
             f"{free / 1e9:.2f} GB; make room on the disk, or name another folder."
         )
+
+
+@dataclass(frozen=True)
+class StoreIndex:
+    """What a store holds: all views of the pictures, in shards of so many pictures."""
+
+    fingerprint: str
+    images: tuple[str, ...]
+    views: int
+    shard: int
+
+    @property
+    def starts(self) -> range:
+        """The first row of each shard."""
+        return range(0, len(self.images), self.shard)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Some pictures of one view, in one file."""
+
+    folder: Path
+    index: StoreIndex
+    view: int
+    start: int
+
+    @property
+    def path(self) -> Path:
+        """The file of its hidden states."""
+        return self.folder / f"view{self.view}-{self.start // self.index.shard:05d}.npy"
+
+    @property
+    def images(self) -> Sequence[str]:
+        """The pictures in it, in their order."""
+        return self.index.images[self.start : self.start + self.index.shard]
+
+    def open(self) -> Array:
+        """Hidden states (pictures, states, D), by memory map.
+
+        Raises:
+            DataError: The file is missing, or is of another form.
+        """
+        try:
+            array: Array = np.load(self.path, mmap_mode="r")
+            if array.dtype != np.float16 or array.ndim != 3 or len(array) != len(self.images):
+                raise ValueError("This is no shard of this store.")
+        except (OSError, ValueError, EOFError) as error:
+            raise _damaged(self.path) from error
+        return array
+
+    def whole(self) -> bool:
+        """Whether it is there, and every number in it as it was written."""
+        try:
+            if self._checksum_file.read_text(encoding="ascii") != _checksum(self.open()):
+                raise _damaged(self.path)
+        except (DataError, OSError, UnicodeDecodeError):
+            if self.path.exists():
+                log.warning("%s is damaged and made anew", self.path)
+            return False
+        return True
+
+    def write(self, states: Array) -> None:
+        """Write it, whole or not at all.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        part = self.path.with_name(self.path.name + ".part")
+        try:
+            with part.open("wb") as file:
+                np.save(file, states)
+            self._checksum_file.write_text(_checksum(states), encoding="ascii")
+            part.replace(self.path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    @property
+    def _checksum_file(self) -> Path:
+        return self.path.with_suffix(".crc32")
+
+
+def _checksum(states: Array) -> str:
+    return f"{zlib.crc32(np.ascontiguousarray(states).data):08x}"
+
+
+def _read_index(folder: Path, fingerprint: str) -> StoreIndex:
+    """The index of a finished store; DataError if it is missing, damaged or of another tower."""
+    try:
+        table = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        index = StoreIndex(
+            table["fingerprint"], tuple(table["images"]), table["views"], table["shard"]
+        )
+        if not index.images or index.views < 1 or index.shard < 1:
+            raise ValueError("The index is of nothing.")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder) from error
+    if index.fingerprint != fingerprint:
+        raise DataError(
+            f"The cached features in {folder} were made with another tower or preprocessing; "
+            "delete that folder to make them anew."
+        )
+    return index
+
+
+def _damaged(path: Path) -> DataError:
+    """The error for a file or folder that is to be made anew."""
+    return DataError(
+        f"The cached features in {path} are missing or damaged; delete that to make them anew."
+    )

@@ -12,20 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.datasets.builder import Job, Prepared, Wish
-from data.datasets.hub import HubSet, hub_captions
-from data.datasets.records import DataError
+from data.datasets.builder import BuildOptions, BuildResult, BuildStatistics, DatasetBuilder
+from data.datasets.hub import HubDataset, hub_captions
+from data.datasets.records import Row
 from data.datasets.sources import (
-    list_at,
+    ImageFolders,
     load_json,
     looks_like_json,
     read_lines,
+    rows_at,
     safe_name,
-    table_of,
-    text_at,
 )
-from data.prepare.pictures import Folders
-from data.prepare.tally import Tally
+from data.errors import DataError
 
 FILE = "captions.jsonl"
 SPLITS = ("train", "val", "test")
@@ -41,7 +39,7 @@ _SPLIT_FILE = re.compile(r"train|val|dev|test", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Captioned:
+class CaptionedImage:
     """A picture's name, its split ("" if unknown) and its captions."""
 
     name: str
@@ -49,20 +47,20 @@ class Captioned:
     captions: list[str]
 
 
-def prepare_flickr(
+def build_flickr(
     name: str,
-    wish: Wish,
+    options: BuildOptions,
     images: Path | None,
     captions: Path | None,
     *,
     splits: Sequence[Path] = (),
     hub: str = "",
-) -> Prepared:
-    """Prepare Flickr8k or Flickr30k.
+) -> BuildResult:
+    """Build Flickr8k or Flickr30k.
 
     Args:
         name: "flickr8k" or "flickr30k".
-        wish: Where it goes, and how.
+        options: Where it goes, and how.
         images: The folder of pictures.
         captions: A token file, or Karpathy's JSON.
         splits: Which pictures of a token file are in which split: Karpathy's JSON, or lists of
@@ -73,77 +71,78 @@ def prepare_flickr(
         DataError: Something is missing or wrong, or the disk is full.
     """
     if hub:
-        source = HubSet(hub, wish.target)
-        job = Job(
-            name, FILE, "pictures", (), source.folders,
-            lambda tally: _rows(_fetched(source, tally, wish), True, name, tally),
-            hub,
-        )  # fmt: skip
-        return job.prepare(wish)
+        source = HubDataset(hub, options.target)
+
+        def fetched(statistics: BuildStatistics) -> Iterator[dict[str, Any]]:
+            found = hub_captions(source, statistics, options.progress)
+            return _rows((CaptionedImage(*row) for row in found), True, name, statistics)
+
+        return DatasetBuilder(
+            name, FILE, "pictures", (), source.folders, fetched, origin=hub
+        ).build(options)
     if images is None or captions is None:
         raise DataError("Both a folder of pictures and a file of captions are needed.")
 
-    def rows(tally: Tally) -> Iterator[dict[str, Any]]:
-        wish.report("Reading the captions", 0, 0)
-        found, is_split = _read(captions, splits, tally)
-        for done, row in enumerate(_rows(found, is_split, name, tally), 1):
+    def rows(statistics: BuildStatistics) -> Iterator[dict[str, Any]]:
+        options.progress("Reading the captions", 0, 0)
+        found, is_split = _read(captions, splits, statistics)
+        for done, row in enumerate(_rows(found, is_split, name, statistics), 1):
             yield row
             if done % 256 == 0:
-                wish.report("Looking for the pictures", done, len(found))
+                options.progress("Looking for the pictures", done, len(found))
 
-    folders = Folders.of([images])
-    return Job(name, FILE, "pictures", (captions, *splits), folders, rows).prepare(wish)
-
-
-def _fetched(source: HubSet, tally: Tally, wish: Wish) -> Iterator[Captioned]:
-    for name, split, captions in hub_captions(source, tally, wish.report):
-        yield Captioned(name, split, captions)
+    folders = ImageFolders.of([images])
+    return DatasetBuilder(name, FILE, "pictures", (captions, *splits), folders, rows).build(options)
 
 
-def _read(captions: Path, splits: Sequence[Path], tally: Tally) -> tuple[list[Captioned], bool]:
+def _read(
+    captions: Path, splits: Sequence[Path], statistics: BuildStatistics
+) -> tuple[list[CaptionedImage], bool]:
     """All pictures of the sources, and whether they have splits."""
     if looks_like_json(captions):
         if splits:
             raise DataError(f"{captions} has its own split; leave --split out.")
         return list(_read_karpathy(captions)), True
     known = {name: split for path in splits for name, split in _read_split(path)}
-    found = list(_read_tokens(captions, known, tally))
+    found = list(_read_tokens(captions, known, statistics))
     return found, bool(splits)
 
 
 def _rows(
-    found: Iterable[Captioned], is_split: bool, name: str, tally: Tally
+    found: Iterable[CaptionedImage], is_split: bool, name: str, statistics: BuildStatistics
 ) -> Iterator[dict[str, Any]]:
     """Rows as they are written, once for each picture; without any split, all are for training."""
     totals = TOTALS[name]
-    tally.expect({s: totals[s] for s in SPLITS} if is_split else {"train": totals[""]})
+    statistics.expect({s: totals[s] for s in SPLITS} if is_split else {"train": totals[""]})
     seen = set()
     for picture in found:
         if picture.name in seen:
-            tally.note("Pictures that appear twice", picture.name)
+            statistics.add_problem("Pictures that appear twice", picture.name)
         elif picture.split or not is_split:  # a token file has pictures that are in no split
             seen.add(picture.name)
             captions = [text for text in map(str.strip, picture.captions) if text]
             if len(captions) != CAPTIONS:
-                tally.note(f"Pictures with other than {CAPTIONS} captions", picture.name)
+                statistics.add_problem(
+                    f"Pictures with other than {CAPTIONS} captions", picture.name
+                )
             if captions:
                 split = picture.split or "train"
                 yield {"image": picture.name, "split": split, "captions": captions}
 
 
-def _read_karpathy(path: Path) -> Iterator[Captioned]:
-    for number, entry in enumerate(list_at(load_json(path), "images", str(path)), 1):
-        where = f"Picture {number} of {path}"
-        table = table_of(entry, where)
-        name = safe_name(text_at(table, "filename", where), where)
-        split = text_at(table, "split", where)
+def _read_karpathy(path: Path) -> Iterator[CaptionedImage]:
+    for row in rows_at(load_json(path), "images", "Picture"):
+        name = safe_name(row.string("filename"), row.where)
+        split = row.string("split")
         if split not in SPLITS:
-            raise DataError(f"{where} is of the split {split[:20]!r}, not train, val or test.")
-        sentences = [table_of(item, where) for item in list_at(table, "sentences", where)]
-        yield Captioned(name, split, [text_at(item, "raw", where) for item in sentences])
+            raise DataError(f"{row.where} is of the split {split[:20]!r}, not train, val or test.")
+        sentences = [Row.of(item, row.where) for item in row.items("sentences")]
+        yield CaptionedImage(name, split, [sentence.string("raw") for sentence in sentences])
 
 
-def _read_tokens(path: Path, splits: Mapping[str, str], tally: Tally) -> Iterator[Captioned]:
+def _read_tokens(
+    path: Path, splits: Mapping[str, str], statistics: BuildStatistics
+) -> Iterator[CaptionedImage]:
     captions: dict[str, dict[str, str]] = {}
     for where, line in read_lines(path):
         match = _TOKEN.fullmatch(line)
@@ -151,12 +150,14 @@ def _read_tokens(path: Path, splits: Mapping[str, str], tally: Tally) -> Iterato
             raise DataError(f"{where} is not a file name, #, a number, a tab and a caption.")
         of_picture = captions.setdefault(safe_name(match["name"], where), {})
         if match["number"] in of_picture:
-            tally.note("Captions that appear twice", f"{match['name']}#{match['number']}")
+            statistics.add_problem(
+                "Captions that appear twice", f"{match['name']}#{match['number']}"
+            )
             continue
         of_picture[match["number"]] = match["caption"]
     for name, texts in captions.items():
         split = splits.get(name) or splits.get(Path(name).stem, "")
-        yield Captioned(name, split, list(texts.values()))
+        yield CaptionedImage(name, split, list(texts.values()))
 
 
 def _read_split(path: Path) -> Iterator[tuple[str, str]]:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.datasets.records import DataError
-from data.datasets.sources import list_at, number_at, safe_name, table_of, text_at
-from data.prepare.pictures import IMAGES, Folders, coco_name
-from data.prepare.tally import Tally
-from data.prepare.writing import Report
+from data.datasets.builder import BuildStatistics
+from data.datasets.records import Row
+from data.datasets.sources import IMAGES, ImageFolders, Progress, coco_name, safe_name
+from data.errors import DataError
 
 INSTALL = "Reading from the hub takes the datasets library: pip install datasets."
 _SPLITS = {"train": "train", "validation": "val", "val": "val", "test": "test"}
@@ -25,7 +23,7 @@ _COCO = {"train": "train2014", "val": "val2014"}  # nobody knows the answers of 
 _EVERY = 64  # rows between reports
 
 
-class HubSet:
+class HubDataset:
     """A dataset on the hub.
 
     Args:
@@ -37,9 +35,9 @@ class HubSet:
         folders: Where the pictures are, or will be.
     """
 
-    def __init__(self, name: str, target: Path, given: Folders | None = None) -> None:
+    def __init__(self, name: str, target: Path, given: ImageFolders | None = None) -> None:
         self.name = name
-        self.folders = given or Folders({"": target.absolute() / IMAGES}, saved=True)
+        self.folders = given or ImageFolders({"": target.absolute() / IMAGES}, saved=True)
         try:
             self._library: Any = importlib.import_module("datasets")
         except ImportError as error:
@@ -54,9 +52,9 @@ class HubSet:
         try:
             return [str(name) for name in self._library.get_dataset_split_names(self.name)]
         except Exception as error:  # network, missing, gated, damaged: the library has many
-            raise self._refused() from error
+            raise self._unreadable() from error
 
-    def rows(self, split: str) -> Iterator[HubRow]:
+    def rows(self, split: str) -> Iterator[Row]:
         """The rows of a split, one at a time.
 
         Raises:
@@ -66,22 +64,14 @@ class HubSet:
             found = self._library.load_dataset(self.name, split=split, streaming=True)
             if "image" in (found.column_names or ()):  # bytes as they are, not decoded
                 found = found.cast_column("image", self._library.Image(decode=False))
-            rows = iter(found)
+            for number, values in enumerate(found, 1):
+                yield Row.of(values, f"Row {number} of {split} of {self.name}")
+        except DataError:
+            raise
         except Exception as error:
-            raise self._refused() from error
-        number = 0
-        while True:
-            try:
-                values = next(rows, None)
-            except Exception as error:
-                raise self._refused() from error
-            if values is None:
-                return
-            number += 1
-            where = f"Row {number} of {split} of {self.name}"
-            yield HubRow(table_of(values, where), where)
+            raise self._unreadable() from error
 
-    def keep(self, row: HubRow, name: str) -> None:
+    def save_picture(self, row: Row, name: str) -> None:
         """Save a row's picture, unless pictures are here already.
 
         Raises:
@@ -105,25 +95,17 @@ class HubSet:
         finally:
             part.unlink(missing_ok=True)
 
-    def _refused(self) -> DataError:
+    def _unreadable(self) -> DataError:
         return DataError(
             f"The dataset {self.name} could not be read from the hub; "
             "check its name and the network."
         )
 
 
-@dataclass(frozen=True)
-class HubRow:
-    """A row, and where it stands for sentences."""
-
-    values: dict[str, Any]
-    where: str
-
-
 def hub_captions(
-    source: HubSet, tally: Tally, report: Report
+    source: HubDataset, statistics: BuildStatistics, progress: Progress
 ) -> Iterator[tuple[str, str, list[str]]]:
-    """Name, split and captions of each picture, whose file has been kept.
+    """Name, split and captions of each picture, whose file has been saved.
 
     Raises:
         DataError: The hub gives no such dataset.
@@ -133,23 +115,23 @@ def hub_captions(
         for done, row in enumerate(source.rows(own), 1):
             split = _SPLITS.get(str(row.values.get("split") or own))
             key = next((key for key in _CAPTIONS if key in row.values), _CAPTIONS[0])
-            captions = list_at(row.values, key, row.where)
+            captions = row.items(key)
             if split is None or not all(isinstance(caption, str) for caption in captions):
                 raise DataError(f"{row.where} has no captions or no split that is known.")
-            if not tally.full(split):
+            if not statistics.is_full(split):
                 name = _file_name(row)
-                source.keep(row, name)
+                source.save_picture(row, name)
                 yield name, split, captions
             elif split == _SPLITS.get(own):
                 break
             if done % _EVERY == 0:
-                report(f"Fetching {own}", done, 0)
+                progress(f"Fetching {own}", done, 0)
 
 
 def hub_questions(
-    source: HubSet, tally: Tally, report: Report
-) -> Iterator[tuple[dict[str, Any], str, str]]:
-    """Each row, COCO's part that it is about, and where it stands; its picture has been kept.
+    source: HubDataset, statistics: BuildStatistics, progress: Progress
+) -> Iterator[tuple[Row, str]]:
+    """Each row, and COCO's part that it is about; its picture has been saved.
 
     Raises:
         DataError: The hub gives no such dataset.
@@ -160,27 +142,23 @@ def hub_questions(
         if split not in _COCO:
             continue
         for done, row in enumerate(source.rows(own), 1):
-            if tally.full(split):
+            if statistics.is_full(split):
                 break
-            image_id = number_at(row.values, "image_id", row.where)
-            source.keep(row, coco_name(_COCO[split], image_id))
-            yield {**row.values, "answers": _answers(row)}, _COCO[split], row.where
+            source.save_picture(row, coco_name(_COCO[split], row.integer("image_id")))
+            yield Row({**row.values, "answers": _answers(row)}, row.where), _COCO[split]
             if done % _EVERY == 0:
-                report(f"Fetching {own}", done, 0)
+                progress(f"Fetching {own}", done, 0)
 
 
-def _answers(row: HubRow) -> list[Any]:
+def _answers(row: Row) -> list[Any]:
     """A list of objects, which older versions of the library turn into an object of lists."""
     found = row.values.get("answers")
     if isinstance(found, dict) and all(isinstance(column, list) for column in found.values()):
         columns = zip(*found.values(), strict=False)
         return [dict(zip(found, values, strict=True)) for values in columns]
-    return list_at(row.values, "answers", row.where)
+    return row.items("answers")
 
 
-def _file_name(row: HubRow) -> str:
-    if "filename" in row.values:
-        name = text_at(row.values, "filename", row.where)
-    else:
-        name = text_at(row.values, "img_id", row.where) + ".jpg"
-    return safe_name(name, row.where)
+def _file_name(row: Row) -> str:
+    named = "filename" in row.values
+    return safe_name(row.string("filename") if named else row.string("img_id") + ".jpg", row.where)

@@ -1,4 +1,4 @@
-"""Anybody's JSON lines: looked through, and given a split where they have none."""
+"""Anybody's JSON lines: validated, and given a split where they have none."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from data.datasets.builder import Job, Prepared, Wish
-from data.datasets.records import DataError, Row, question_of, read_rows
-from data.datasets.sources import safe_name
-from data.prepare.pictures import Folders
-from data.prepare.tally import Tally
+from data.datasets.builder import BuildOptions, BuildResult, BuildStatistics, DatasetBuilder
+from data.datasets.records import Row, question_of, read_rows
+from data.datasets.sources import ImageFolders, safe_name
+from data.errors import DataError
 
 FILE = "rows.jsonl"
 
 
-def prepare_rows(wish: Wish, files: Sequence[Path], images: Sequence[Path]) -> Prepared:
-    """Prepare JSON lines in the shapes that data/datasets/records.py reads.
+def build_jsonl(
+    options: BuildOptions, files: Sequence[Path], images: Sequence[Path]
+) -> BuildResult:
+    """Build a dataset of JSON lines in the shapes that `data.datasets.records` reads.
 
     Args:
-        wish: Where it goes, and how.
+        options: Where it goes, and how.
         files: JSON lines, plain or .gz.
         images: The folders of their pictures.
 
@@ -27,21 +28,22 @@ def prepare_rows(wish: Wish, files: Sequence[Path], images: Sequence[Path]) -> P
         DataError: A row is not what it should be, something is missing, or the disk is full.
     """
 
-    def rows(tally: Tally) -> Iterator[dict[str, Any]]:
+    def rows(statistics: BuildStatistics) -> Iterator[dict[str, Any]]:
         seen: set[str] = set()
         for path in files:
             for row in _read(path):
                 number = row.text("question_id") if "question_id" in row else ""
                 if number and number in seen:
-                    tally.note("Duplicate question ids", number)
+                    statistics.add_problem("Duplicate question ids", number)
                     continue
                 seen.add(number)
-                yield checked(row)
+                yield _validated(row)
 
-    return Job("jsonl", FILE, "rows", tuple(files), Folders.of(images), rows).prepare(wish)
+    folders = ImageFolders.of(images)
+    return DatasetBuilder("jsonl", FILE, "rows", tuple(files), folders, rows).build(options)
 
 
-def checked(row: Row) -> dict[str, Any]:
+def _validated(row: Row) -> dict[str, Any]:
     """The values of a row that training can use, with a split.
 
     Raises:

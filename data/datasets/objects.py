@@ -1,6 +1,6 @@
-"""The objects of pictures: where a detector sees them, and what people say is there.
+"""Objects of pictures: a detector's boxes and scores, and the classes that people labelled.
 
-Everything is in shares of the picture, so that it holds for any size of it.
+Coordinates are shares of the picture's width and height, so that they hold for any size of it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from data.datasets.records import DataError, Row, rows_of
+from data.datasets.records import Row, parse_rows
+from data.errors import DataError
 
 COCO_CLASSES = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
@@ -25,10 +26,10 @@ COCO_CLASSES = (
     "microwave", "oven", "toaster", "sink", "refrigerator", "book", "clock", "vase", "scissors",
     "teddy bear", "hair drier", "toothbrush",
 )  # fmt: skip
-# In a folder of pictures: what a detector sees, and what people say is there.
-BOXES, PEOPLE = "detections.jsonl", "objects.jsonl"
-SMALLEST_LEFT = 0.4  # the share of a box that has to stay inside a crop
-_KNOWN = frozenset(COCO_CLASSES)
+# Files of a dataset's folder.
+DETECTIONS_FILE = "detections.jsonl"  # boxes and scores of a detector
+LABELS_FILE = "objects.jsonl"  # the classes that people say are there
+_CLASSES = frozenset(COCO_CLASSES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,61 +66,27 @@ class Box:
         """The box in the picture's mirror image."""
         return Box(self.name, self.score, 1 - self.right, self.top, 1 - self.left, self.bottom)
 
-    def cropped(self, left: float, top: float, right: float, bottom: float) -> Box | None:
-        """The box in a crop of the picture, or None if less than `SMALLEST_LEFT` of it is inside.
-
-        Args:
-            left: Left edge of the crop, in shares of the picture, as are the others.
-            top: Top edge.
-            right: Right edge.
-            bottom: Bottom edge.
-        """
-        inside = Box(
-            self.name,
-            self.score,
-            max(self.left, left),
-            max(self.top, top),
-            min(self.right, right),
-            min(self.bottom, bottom),
-        )
-        if inside.right <= inside.left or inside.bottom <= inside.top:
-            return None
-        if inside.area < SMALLEST_LEFT * self.area:
-            return None
-        width, height = right - left, bottom - top
-        return Box(
-            self.name,
-            self.score,
-            (inside.left - left) / width,
-            (inside.top - top) / height,
-            (inside.right - left) / width,
-            (inside.bottom - top) / height,
-        )
-
-    def overlap(self, other: Box) -> float:
+    def iou(self, other: Box) -> float:
         """Intersection over union with another box, 0..1."""
-        shared = self._shared(other)
+        shared = self.intersection(other)
         return shared / (self.area + other.area - shared)
 
-    def inside(self, other: Box) -> float:
-        """The part of this box that lies inside another one, 0..1."""
-        return self._shared(other) / self.area
-
-    def _shared(self, other: Box) -> float:
+    def intersection(self, other: Box) -> float:
+        """Share of the picture that both boxes cover."""
         width = min(self.right, other.right) - max(self.left, other.left)
         height = min(self.bottom, other.bottom) - max(self.top, other.top)
         return max(width, 0.0) * max(height, 0.0)
 
 
 @dataclass(frozen=True)
-class SeenObjects:
-    """What is known of the objects in one picture.
+class ImageObjects:
+    """The objects of one picture, from a detector and from people.
 
     Attributes:
         boxes: The detector's boxes.
         scores: Its score of each class anywhere in the picture, 0..1; one that is absent has less
             than .04.
-        present: The classes that people say are there, all of them; None if nobody looked.
+        present: The classes that people labelled, all that are there; None if nobody looked.
         counts: How many of a class people counted, for some classes.
     """
 
@@ -128,51 +95,49 @@ class SeenObjects:
     present: frozenset[str] | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
 
-    def mirrored(self) -> SeenObjects:
-        """What is known of the mirror image."""
+    def mirrored(self) -> ImageObjects:
+        """The objects of the mirror image."""
         return replace(self, boxes=tuple(box.mirrored() for box in self.boxes))
 
 
-def read_objects(detections: Path, people: Path | None = None) -> dict[str, SeenObjects]:
-    """What is known of the objects of pictures, by the name of the picture.
+def read_objects(detections: Path, labels: Path | None = None) -> dict[str, ImageObjects]:
+    """The objects of pictures, by the name of the picture.
 
     Args:
         detections: JSON lines with `image`, `boxes` ([class, score, left, top, right, bottom]) and
             `scores` of COCO's classes.
-        people: JSON lines with `image`, `objects` (all that is there) and perhaps `counts`.
-            Pictures without detections are left out.
+        labels: JSON lines with `image`, `objects` (all classes that are there) and perhaps
+            `counts`. Pictures without detections are left out.
 
     Raises:
         DataError: A file is missing, or a row is not what it should be.
     """
-    seen = {}
-    for row in rows_of(detections):
-        boxes = tuple(_box(values, row) for values in _list(row, "boxes"))
+    objects = {}
+    for row in parse_rows(detections):
+        boxes = tuple(_box(values, row) for values in row.items("boxes", may_be_empty=True))
         scores = {_class(name, row): _share(value, row) for name, value in _table(row, "scores")}
-        seen[row.text("image")] = SeenObjects(boxes, scores)
-    for row in rows_of(people) if people else ():
-        name = row.text("image")
-        present = frozenset(_class(thing, row) for thing in _list(row, "objects"))
-        counts = {
-            _class(thing, row): _count(number, row) for thing, number in _table(row, "counts")
-        }
-        if name in seen:
-            seen[name] = replace(seen[name], present=present, counts=counts)
-    return seen
+        objects[row.text("image")] = ImageObjects(boxes, scores)
+    for row in parse_rows(labels) if labels else ():
+        image = row.text("image")
+        present = frozenset(_class(name, row) for name in row.items("objects", may_be_empty=True))
+        counts = {_class(name, row): _count(value, row) for name, value in _table(row, "counts")}
+        if image in objects:
+            objects[image] = replace(objects[image], present=present, counts=counts)
+    return objects
 
 
-def read_folder(folder: Path, *, masks: bool = False) -> dict[str, SeenObjects]:
-    """What is known of the objects of a folder's pictures, by their names in it.
+def read_objects_folder(folder: Path, *, masks: bool = False) -> dict[str, ImageObjects]:
+    """The objects of a folder's pictures, by their names in it.
 
     Args:
-        folder: Holds `BOXES`, and perhaps `PEOPLE`.
-        masks: Whether the latter holds shares of the picture, for `read_areas`, and no objects.
+        folder: Holds `DETECTIONS_FILE`, and perhaps `LABELS_FILE`.
+        masks: Whether the latter holds shares of the picture, for `read_areas`, and no labels.
 
     Raises:
         DataError: A file is missing, or a row is not what it should be.
     """
-    people = folder / PEOPLE
-    return read_objects(folder / BOXES, people if people.is_file() and not masks else None)
+    labels = folder / LABELS_FILE
+    return read_objects(folder / DETECTIONS_FILE, None if masks or not labels.is_file() else labels)
 
 
 def read_areas(path: Path) -> dict[str, Mapping[str, float]]:
@@ -186,19 +151,12 @@ def read_areas(path: Path) -> dict[str, Mapping[str, float]]:
         DataError: The file is missing, or a row is not what it should be.
     """
     areas: dict[str, Mapping[str, float]] = {}
-    for row in rows_of(path):
+    for row in parse_rows(path):
         if "objects" not in row:
             raise DataError(f"{row.where} should hold shares by class under 'objects'.")
         shares = {name: _share(value, row) for name, value in _table(row, "objects")}
         areas[row.text("image")] = shares
     return areas
-
-
-def _list(row: Row, key: str) -> list[Any]:
-    value = row.values.get(key)
-    if not isinstance(value, list):
-        raise DataError(f"{row.where} should hold a list under {key!r}.")
-    return value
 
 
 def _table(row: Row, key: str) -> list[tuple[str, Any]]:
@@ -222,7 +180,7 @@ def _box(values: Any, row: Row) -> Box:
 
 
 def _class(name: Any, row: Row) -> str:
-    if not isinstance(name, str) or name not in _KNOWN:
+    if not isinstance(name, str) or name not in _CLASSES:
         raise DataError(f"{row.where} names {name!r}, which is none of COCO's 80 classes.")
     return name
 

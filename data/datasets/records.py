@@ -16,9 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-
-class DataError(ValueError):
-    """A dataset that cannot be used; `str(error)` is one plain sentence."""
+from data.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,16 @@ class QuestionRecord:
     answers: tuple[tuple[str, int], ...]
     kind: str = "human"
 
+    @classmethod
+    def single(cls, question: str, answer: str, kind: str) -> QuestionRecord:
+        """A question that has one answer, given once."""
+        return cls(question, ((answer, 1),), kind)
+
+    @property
+    def answer(self) -> str:
+        """The most common answer."""
+        return self.answers[0][0]
+
 
 @dataclass
 class PictureRecord:
@@ -47,7 +55,7 @@ class PictureRecord:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a dataset file.
+    """A JSON object of a dataset file, whose fields are checked as they are read.
 
     Attributes:
         values: The JSON object.
@@ -56,6 +64,17 @@ class Row:
 
     values: dict[str, Any]
     where: str
+
+    @classmethod
+    def of(cls, value: Any, where: str) -> Row:
+        """The row that a parsed JSON value is.
+
+        Raises:
+            DataError: It is no object.
+        """
+        if not isinstance(value, dict):
+            raise DataError(f"{where} is not a JSON object.")
+        return cls(value, where)
 
     def __contains__(self, key: str) -> bool:
         return self.values.get(key) is not None
@@ -66,7 +85,7 @@ class Row:
         Raises:
             DataError: It is neither, or not there.
         """
-        return self._plain(self.values.get(key), key)
+        return self._as_text(self.values.get(key), key)
 
     def texts(self, key: str) -> list[str]:
         """The texts listed under a key.
@@ -77,9 +96,42 @@ class Row:
         value = self.values.get(key)
         if not isinstance(value, list) or not value:
             raise DataError(f"{self.where} should hold a list of texts under {key!r}.")
-        return [self._plain(item, key) for item in value]
+        return [self._as_text(item, key) for item in value]
 
-    def _plain(self, value: Any, key: str) -> str:
+    def string(self, key: str) -> str:
+        """The text under a key; a number will not do.
+
+        Raises:
+            DataError: There is none.
+        """
+        value = self.values.get(key)
+        if not isinstance(value, str):
+            raise DataError(f"{self.where} should hold a text under {key!r}.")
+        return value
+
+    def integer(self, key: str) -> int:
+        """The id under a key: a whole number of at most twelve digits.
+
+        Raises:
+            DataError: There is none.
+        """
+        value = self.values.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 10**12:
+            raise DataError(f"{self.where} should hold a whole number under {key!r}.")
+        return value
+
+    def items(self, key: str, *, may_be_empty: bool = False) -> list[Any]:
+        """The list under a key.
+
+        Raises:
+            DataError: There is none, or it is empty.
+        """
+        value = self.values.get(key)
+        if not isinstance(value, list) or not (value or may_be_empty):
+            raise DataError(f"{self.where} should hold a list under {key!r}.")
+        return value
+
+    def _as_text(self, value: Any, key: str) -> str:
         if not isinstance(value, str | int | float):
             raise DataError(f"{self.where} should hold a text under {key!r}.")
         return str(value)
@@ -104,7 +156,7 @@ def read_pictures(
     """
     records: dict[Path, PictureRecord] = {}
     for file in files:
-        for row in rows_of(file, where):
+        for row in parse_rows(file, where):
             name = row.text("image")
             if not name.startswith(prefix):
                 continue
@@ -124,7 +176,7 @@ def read_questions(path: Path) -> list[QuestionRecord]:
     Raises:
         DataError: The file is missing, or a row is not what it should be.
     """
-    return [question for row in rows_of(path) if (question := question_of(row))]
+    return [question for row in parse_rows(path) if (question := question_of(row))]
 
 
 def read_rows(path: Path, where: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
@@ -133,11 +185,11 @@ def read_rows(path: Path, where: Mapping[str, Any] | None = None) -> Iterator[di
     Raises:
         DataError: The file is missing or damaged, or a line is no JSON object.
     """
-    return (row.values for row in rows_of(path, where))
+    return (row.values for row in parse_rows(path, where))
 
 
-def rows_of(path: Path, where: Mapping[str, Any] | None = None) -> Iterator[Row]:
-    """Rows of a JSON lines file (plain or .gz) whose values equal those in `where`.
+def parse_rows(path: Path, where: Mapping[str, Any] | None = None) -> Iterator[Row]:
+    """As `read_rows`, but each row knows its line and checks its fields as they are read.
 
     Raises:
         DataError: The file is missing or damaged, or a line is no JSON object.
@@ -161,9 +213,7 @@ def _parse(line: str, where: str) -> Row:
         values = json.loads(line)
     except json.JSONDecodeError as error:
         raise DataError(f"{where} is not valid JSON.") from error
-    if not isinstance(values, dict):
-        raise DataError(f"{where} is not a JSON object.")
-    return Row(values, where)
+    return Row.of(values, where)
 
 
 def question_of(row: Row) -> QuestionRecord | None:
@@ -184,8 +234,8 @@ def question_of(row: Row) -> QuestionRecord | None:
         return QuestionRecord(as_question(row.text("hypothesis")), ((known, 1),), "statement")
     question = row.text("question")
     majority = row.text("answer") if "answer" in row else None
-    counted = count_answers(row.texts("answers") if "answers" in row else [row.text("answer")],
-                            majority)  # fmt: skip
+    given = row.texts("answers") if "answers" in row else [row.text("answer")]
+    counted = count_answers(given, majority)
     if not counted or "," in counted[0][0]:
         return None
     return QuestionRecord(question, tuple(pair for pair in counted if "," not in pair[0]))

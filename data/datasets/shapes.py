@@ -14,11 +14,10 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from data.datasets.builder import Job, Prepared, Wish
+from data.datasets.builder import BuildOptions, BuildResult, BuildStatistics, DatasetBuilder
 from data.datasets.jsonl import FILE
-from data.prepare.pictures import Folders
-from data.prepare.tally import Tally
-from data.prepare.writing import Manifest, sentences_for_disk
+from data.datasets.manifest import Manifest, disk_errors_as_sentences
+from data.datasets.sources import ImageFolders
 
 SIDE = 96  # pixels
 NAME, PICTURES = "shapes", "pictures"
@@ -39,54 +38,55 @@ class Shape:
     place: int
 
 
-def prepare_shapes(wish: Wish, pictures: int, seed: int = 0) -> Prepared:
-    """Draw pictures, write what there is to say about them, and prepare both for training.
+def build_shapes(options: BuildOptions, pictures: int, seed: int = 0) -> BuildResult:
+    """Draw pictures, write what there is to say about them, and build a dataset of both.
 
     Args:
-        wish: Where it goes, and how.
+        options: Where it goes, and how.
         pictures: How many; every fifth is for validation.
         seed: Of what is drawn.
 
     Raises:
         DataError: There is something else in the folder, or the disk is full.
     """
-    folder = wish.target / PICTURES
-    manifest = Manifest.of(wish.target, NAME)
-    Folders({"": folder}).check_place(wish.target, manifest.ours)
+    folder = options.target / PICTURES
+    manifest = Manifest.read(options.target, NAME)
+    ImageFolders({"": folder}).check_free(options.target, manifest.is_ours)
     manifest.check_free(FILE, ())
-    with sentences_for_disk(wish.target):
+    with disk_errors_as_sentences(options.target):
         folder.mkdir(parents=True, exist_ok=True)
         names = {_name(number, seed) for number in range(pictures)}
         for stale in folder.glob("shapes_*.png"):
             if stale.name not in names:
                 stale.unlink()
-        for number, shapes in enumerate(islice(drawn(seed), pictures)):
+        for number, shapes in enumerate(islice(random_shapes(seed), pictures)):
             _draw(shapes).save(folder / _name(number, seed))
-            wish.report("Drawing", number + 1, pictures)
+            options.progress("Drawing", number + 1, pictures)
 
-    def rows(tally: Tally) -> Iterator[dict[str, Any]]:
-        for number, shapes in enumerate(islice(drawn(seed), pictures)):
+    def rows(statistics: BuildStatistics) -> Iterator[dict[str, Any]]:
+        for number, shapes in enumerate(islice(random_shapes(seed), pictures)):
             split = "val" if number % _VALIDATION == _VALIDATION - 1 else "train"
-            for row in said(shapes, random.Random(f"{seed}:{number}:said")):
+            for row in describe(shapes, random.Random(f"{seed}:{number}:said")):
                 yield {"image": _name(number, seed), "split": split, **row}
 
     origin = f"{pictures} pictures drawn with seed {seed}"
-    return Job(NAME, FILE, "rows", (), Folders.of([folder]), rows, origin).prepare(wish)
+    folders = ImageFolders.of([folder])
+    return DatasetBuilder(NAME, FILE, "rows", (), folders, rows, origin).build(options)
 
 
-def drawn(seed: int) -> Iterator[tuple[Shape, ...]]:
+def random_shapes(seed: int) -> Iterator[tuple[Shape, ...]]:
     """Endless pictures, each as its shapes; colours and kinds are different within a picture."""
     number = 0
     while True:
-        chance = random.Random(f"{seed}:{number}")
-        count = chance.randint(1, 3)
-        kinds, colours = chance.sample(KINDS, count), chance.sample(list(COLOURS), count)
-        places = chance.sample(range(3), count)
+        rng = random.Random(f"{seed}:{number}")
+        count = rng.randint(1, 3)
+        kinds, colours = rng.sample(KINDS, count), rng.sample(list(COLOURS), count)
+        places = rng.sample(range(3), count)
         yield tuple(Shape(*each) for each in zip(kinds, colours, places, strict=True))
         number += 1
 
 
-def said(shapes: tuple[Shape, ...], chance: random.Random) -> Iterator[dict[str, Any]]:
+def describe(shapes: tuple[Shape, ...], rng: random.Random) -> Iterator[dict[str, Any]]:
     """Rows of captions and questions; yes and no come equally often."""
     named = [f"a {shape.colour} {shape.kind}" for shape in shapes]
     listed = " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
@@ -96,14 +96,14 @@ def said(shapes: tuple[Shape, ...], chance: random.Random) -> Iterator[dict[str,
         yield {"question": f"What shape is {shape.colour}?", "answer": shape.kind}
     yield {"question": "How many shapes are there?", "answer": str(len(shapes))}
     there = {shape.kind for shape in shapes}
-    asked = chance.choice(sorted(there))
+    asked = rng.choice(sorted(there))
     if len(there) < len(KINDS):
         yield {"question": f"Is there a {asked}?", "answer": "yes"}
-        other = chance.choice(sorted(set(KINDS) - there))
+        other = rng.choice(sorted(set(KINDS) - there))
         yield {"question": f"Is there a {other}?", "answer": "no"}
     colours = {shape.colour for shape in shapes}
-    yield {"question": f"Is anything {chance.choice(sorted(colours))}?", "answer": "yes"}
-    absent = chance.choice(sorted(set(COLOURS) - colours))
+    yield {"question": f"Is anything {rng.choice(sorted(colours))}?", "answer": "yes"}
+    absent = rng.choice(sorted(set(COLOURS) - colours))
     yield {"question": f"Is anything {absent}?", "answer": "no"}
 
 

@@ -1,4 +1,4 @@
-"""What training sees of a picture: itself, its mirror image, or random crops of it."""
+"""Training pictures: loaded as they are, mirrored, or cropped at random."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from data.datasets.records import DataError
+from data.errors import DataError
 
 SMALLEST_CROP = 0.78
 
 
-def see(path: Path, name: str, view: int) -> Image.Image:
-    """Open a training picture in one of its views.
+def load_view(path: Path, name: str, view: int) -> Image.Image:
+    """Load a training picture in one of its views.
 
     View 0 is the picture itself, 1 its mirror image, the others crops, the odd ones mirrored,
     which depend on its name and the view alone.
@@ -22,21 +22,21 @@ def see(path: Path, name: str, view: int) -> Image.Image:
         DataError: It is missing or cannot be decoded.
     """
     if view >= 2:
-        return see_crop(path, random.Random(f"{name}{view}"), mirrored=bool(view % 2))
+        return load_crop(path, random.Random(f"{name}{view}"), mirrored=bool(view % 2))
     image = _open(path)
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if view else image
 
 
-def see_crop(path: Path, chance: random.Random, mirrored: bool) -> Image.Image:
-    """Open a training picture, cropped at random and perhaps mirrored.
+def load_crop(path: Path, rng: random.Random, mirrored: bool) -> Image.Image:
+    """Load a training picture, cropped at random and perhaps mirrored.
 
     Raises:
         DataError: It is missing or cannot be decoded.
     """
     image = _open(path)
-    side = chance.uniform(SMALLEST_CROP, 1.0)
+    side = rng.uniform(SMALLEST_CROP, 1.0)
     width, height = image.width * side, image.height * side
-    left, top = chance.uniform(0, image.width - width), chance.uniform(0, image.height - height)
+    left, top = rng.uniform(0, image.width - width), rng.uniform(0, image.height - height)
     size = (max(1, round(width)), max(1, round(height)))
     box = (left, top, left + width, top + height)
     image = image.resize(size, Image.Resampling.BICUBIC, box=box)

@@ -8,12 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from data.datasets.builder import Job, Prepared, Rows, Wish
-from data.datasets.hub import HubSet, hub_questions
-from data.datasets.records import DataError
-from data.datasets.sources import list_at, load_json, number_at, table_of, text_at
-from data.prepare.pictures import Folders, coco_name
-from data.prepare.tally import Tally
+from data.datasets.builder import (
+    BuildOptions,
+    BuildResult,
+    BuildStatistics,
+    DatasetBuilder,
+    Rows,
+)
+from data.datasets.hub import HubDataset, hub_questions
+from data.datasets.records import Row
+from data.datasets.sources import ImageFolders, coco_name, load_json, rows_at
+from data.errors import DataError
 
 FILE = "vqa.jsonl"
 ANSWERS = 10
@@ -22,17 +27,17 @@ HUB = "pminervini/VQAv2"  # both splits, without pictures; sets with pictures la
 _SUBTYPE = re.compile(r"(?P<split>train|val|test)(-dev)?\d{4}")
 
 
-def prepare_vqa(
-    wish: Wish,
+def build_vqa(
+    options: BuildOptions,
     questions: Sequence[Path] = (),
     annotations: Sequence[Path] = (),
     images: Sequence[Path] = (),
     hub: str = "",
-) -> Prepared:
-    """Prepare VQA v2.
+) -> BuildResult:
+    """Build VQA v2.
 
     Args:
-        wish: Where it goes, and how.
+        options: Where it goes, and how.
         questions: `v2_OpenEnded_mscoco_train2014_questions.json` and the like.
         annotations: `v2_mscoco_train2014_annotations.json` and the like.
         images: `train2014` and the like, or the folder that these are in.
@@ -43,38 +48,40 @@ def prepare_vqa(
         DataError: Something is missing or wrong, or the disk is full.
     """
     if hub:
-        source = HubSet(hub, wish.target, Folders.of(images) if images else None)
+        source = HubDataset(hub, options.target, ImageFolders.of(images) if images else None)
 
-        def fetched(tally: Tally) -> Iterator[dict[str, Any]]:
-            tally.expect(TOTALS)
-            for table, subtype, where in hub_questions(source, tally, wish.report):
-                table["answers"] = [_slim(answer) for answer in table["answers"]]
-                yield _row(table, text_at(table, "question", where), subtype, where, tally)
+        def fetched(statistics: BuildStatistics) -> Iterator[dict[str, Any]]:
+            statistics.expect(TOTALS)
+            for row, subtype in hub_questions(source, statistics, options.progress):
+                row.values["answers"] = [_slim(answer) for answer in row.values["answers"]]
+                yield _output(row, row.string("question"), subtype, statistics)
 
-        return _job((), source.folders, fetched, hub).prepare(wish)
+        return _builder((), source.folders, fetched, hub).build(options)
     if not (questions and annotations and images):
         raise DataError("Files of questions, files of annotations and folders of pictures are "
                         "all needed.")  # fmt: skip
 
-    def rows(tally: Tally) -> Iterator[dict[str, Any]]:
-        wish.report("Reading the questions", 0, 0)
-        asked = _read_questions(questions, tally)
+    def rows(statistics: BuildStatistics) -> Iterator[dict[str, Any]]:
+        options.progress("Reading the questions", 0, 0)
+        asked = _read_questions(questions, statistics)
         for path in annotations:
-            wish.report("Reading the annotations", 0, 0)
-            yield from _join(path, asked, tally, wish)
+            options.progress("Reading the annotations", 0, 0)
+            yield from _join(path, asked, statistics, options)
         for subtype, left in asked.items():
-            if not tally.full(split_of(subtype)):
+            if not statistics.is_full(split_of(subtype)):
                 for number in left:
-                    tally.note("Questions without an annotation", number)
+                    statistics.add_problem("Questions without an annotation", number)
 
-    return _job((*questions, *annotations), Folders.of(images), rows).prepare(wish)
-
-
-Asked = dict[str, dict[int, tuple[int, str]]]  # COCO's part → question id → picture, question
+    return _builder((*questions, *annotations), ImageFolders.of(images), rows).build(options)
 
 
-def _job(sources: tuple[Path, ...], folders: Folders, rows: Rows, hub: str = "") -> Job:
-    return Job("vqav2", FILE, "questions", sources, folders, rows, hub, "coco_split")
+Questions = dict[str, dict[int, tuple[int, str]]]  # COCO's part → question id → picture, question
+
+
+def _builder(
+    sources: tuple[Path, ...], folders: ImageFolders, rows: Rows, hub: str = ""
+) -> DatasetBuilder:
+    return DatasetBuilder("vqav2", FILE, "questions", sources, folders, rows, hub, "coco_split")
 
 
 def split_of(subtype: str) -> str:
@@ -83,84 +90,79 @@ def split_of(subtype: str) -> str:
     return match["split"] if match else subtype
 
 
-def _read_questions(paths: Sequence[Path], tally: Tally) -> Asked:
-    asked: Asked = {}
+def _read_questions(paths: Sequence[Path], statistics: BuildStatistics) -> Questions:
+    asked: Questions = {}
     for path in paths:
         document = load_json(path)
-        subtype = _subtype(document, path)
-        found = asked.setdefault(subtype, {})
-        for number, entry in enumerate(list_at(document, "questions", str(path)), 1):
-            where = f"Question {number} of {path}"
-            table = table_of(entry, where)
-            question_id = number_at(table, "question_id", where)
+        found = asked.setdefault(_subtype(document), {})
+        for row in rows_at(document, "questions", "Question"):
+            question_id = row.integer("question_id")
             if question_id in found:
-                tally.note("Duplicate question ids", question_id)
+                statistics.add_problem("Duplicate question ids", question_id)
                 continue
-            text = text_at(table, "question", where)
-            found[question_id] = number_at(table, "image_id", where), text
+            text = row.string("question")
+            found[question_id] = row.integer("image_id"), text
     return asked
 
 
-def _join(path: Path, asked: Asked, tally: Tally, wish: Wish) -> Iterator[dict[str, Any]]:
+def _join(
+    path: Path, asked: Questions, statistics: BuildStatistics, options: BuildOptions
+) -> Iterator[dict[str, Any]]:
     """Rows of the annotations of a file; takes their questions out of `asked`."""
     document = load_json(path, _slim)
-    subtype = _subtype(document, path)
+    subtype = _subtype(document)
     if subtype not in asked:
         raise DataError(f"{path} is about {subtype}, of which there are no questions.")
     split, seen = split_of(subtype), set()
-    tally.expect({split: TOTALS[split]} if split in TOTALS else {})
-    entries = list_at(document, "annotations", str(path))
-    for number, entry in enumerate(entries, 1):
-        if tally.full(split):
+    statistics.expect({split: TOTALS[split]} if split in TOTALS else {})
+    total = len(document.items("annotations"))
+    for number, row in enumerate(rows_at(document, "annotations", "Annotation"), 1):
+        if statistics.is_full(split):
             return
         if number % 1024 == 0:
-            wish.report(f"Looking for the pictures of {subtype}", number, len(entries))
-        where = f"Annotation {number} of {path}"
-        table = table_of(entry, where)
-        question_id = number_at(table, "question_id", where)
+            options.progress(f"Looking for the pictures of {subtype}", number, total)
+        question_id = row.integer("question_id")
         if question_id in seen:
-            tally.note("Duplicate annotation ids", question_id)
+            statistics.add_problem("Duplicate annotation ids", question_id)
             continue
         seen.add(question_id)
         image_id, question = asked[subtype].pop(question_id, (-1, ""))
         if image_id < 0:
-            tally.note("Annotations without a question", question_id)
-        elif image_id != number_at(table, "image_id", where):
-            raise DataError(f"{where} is about another picture than its question.")
+            statistics.add_problem("Annotations without a question", question_id)
+        elif image_id != row.integer("image_id"):
+            raise DataError(f"{row.where} is about another picture than its question.")
         else:
-            yield _row(table, question, subtype, where, tally)
+            yield _output(row, question, subtype, statistics)
 
 
-def _row(
-    table: dict[str, Any], question: str, subtype: str, where: str, tally: Tally
-) -> dict[str, Any]:
-    """A row as it is written, from an annotation and its question."""
-    answers = list_at(table, "answers", where)
+def _output(row: Row, question: str, subtype: str, statistics: BuildStatistics) -> dict[str, Any]:
+    """The row that is written, from an annotation and its question."""
+    answers = row.items("answers")
     if not all(isinstance(answer, tuple) for answer in answers):
-        raise DataError(f"{where} should hold an answer and its confidence under 'answers'.")
-    question_id = number_at(table, "question_id", where)
+        raise DataError(f"{row.where} should hold an answer and its confidence under 'answers'.")
+    question_id = row.integer("question_id")
     if len(answers) != ANSWERS:
-        tally.note(f"Questions with other than {ANSWERS} answers", question_id)
-    image_id = number_at(table, "image_id", where)
+        statistics.add_problem(f"Questions with other than {ANSWERS} answers", question_id)
+    image_id = row.integer("image_id")
     return {
         "image": coco_name(subtype, image_id),
         "split": split_of(subtype),
         "question": question,
-        "answer": text_at(table, "multiple_choice_answer", where),
+        "answer": row.string("multiple_choice_answer"),
         "answers": [answer for answer, _ in answers],
         "answer_confidences": [confidence for _, confidence in answers],
-        "answer_type": text_at(table, "answer_type", where),
-        "question_type": text_at(table, "question_type", where),
+        "answer_type": row.string("answer_type"),
+        "question_type": row.string("question_type"),
         "question_id": question_id,
         "image_id": image_id,
         "coco_split": subtype,
     }
 
 
-def _subtype(document: dict[str, Any], path: Path) -> str:
-    found = text_at(document, "data_subtype", str(path))
+def _subtype(document: Row) -> str:
+    found = document.string("data_subtype")
     if not _SUBTYPE.fullmatch(found):
-        raise DataError(f"{path} is about {found[:40]!r}, which is no part of COCO.")
+        raise DataError(f"{document.where} is about {found[:40]!r}, which is no part of COCO.")
     return found
 
 

@@ -18,12 +18,12 @@ from official_files import (
     write_json,
 )
 
-from data.datasets.builder import Prepared, Wish
-from data.datasets.coco_objects import prepare_objects
-from data.datasets.objects import Box, SeenObjects, read_objects
-from data.datasets.records import DataError
-from data.datasets.vqa import prepare_vqa
-from data.prepare.writing import remarks
+from data.datasets.builder import BuildOptions, BuildResult
+from data.datasets.coco_objects import build_coco_objects
+from data.datasets.manifest import read_warnings
+from data.datasets.objects import Box, ImageObjects, read_objects
+from data.datasets.vqa import build_vqa
+from data.errors import DataError
 
 TRAIN, VAL = "train2014", "val2014"
 FILES = ("detections.jsonl", "objects.jsonl", "dataset-objects.json")
@@ -38,18 +38,18 @@ def vqa(tmp_path: Path) -> Path:
         folder = pictures(tmp_path / "coco" / subtype, [coco_name(subtype, n) for n in ids])
         answers = [answered(n, 0) for n in ids]
         options.append((*vqa_files(tmp_path, subtype, [asked(n, 0) for n in ids], answers), folder))
-    prepare_vqa(Wish(tmp_path / "vqav2"), *zip(*options, strict=True))
+    build_vqa(BuildOptions(tmp_path / "vqav2"), *zip(*options, strict=True))
     return tmp_path / "vqav2"
 
 
 def prepare(
-    folder: Path, *annotations: Any, ids: tuple[int, ...] = (9, 25), **wish: Any
-) -> Prepared:
+    folder: Path, *annotations: Any, ids: tuple[int, ...] = (9, 25), **options: Any
+) -> BuildResult:
     path = instances_file(folder.parent, TRAIN, ids, annotations)
-    return prepare_objects(Wish(folder, **wish), [path])
+    return build_coco_objects(BuildOptions(folder, **options), [path])
 
 
-def seen(folder: Path) -> dict[str, SeenObjects]:
+def seen(folder: Path) -> dict[str, ImageObjects]:
     return read_objects(folder / FILES[0], folder / FILES[1])
 
 
@@ -64,7 +64,7 @@ def test_both_parts_become_what_an_object_head_reads(tmp_path: Path, vqa: Path) 
         tmp_path, TRAIN, [9, 25], [DOG, annotation(9, "person", [6, 4, 2.5, 1]), crowd, DOG]
     )
     val = instances_file(tmp_path, VAL, [42], [annotation(42, "tv", [0, 0, 8, 6])])
-    done = prepare_objects(Wish(vqa), [train, val])
+    done = build_coco_objects(BuildOptions(vqa), [train, val])
     assert done.counts == {"train": {"rows": 2, "pictures": 2}, "val": {"rows": 1, "pictures": 1}}
     assert (done.warnings, done.unchanged) == ((), False)
     one, two, three = (
@@ -79,12 +79,12 @@ def test_both_parts_become_what_an_object_head_reads(tmp_path: Path, vqa: Path) 
     assert known[one].scores == {"person": 1.0, "dog": 1.0}
     assert known[one].present == {"person", "dog"}
     assert known[one].counts == {"dog": 2}  # nobody counts a crowd
-    assert known[two] == SeenObjects((), {}, frozenset(), {})  # looked at, and nothing is there
+    assert known[two] == ImageObjects((), {}, frozenset(), {})  # looked at, and nothing is there
     assert known[three].boxes == (Box("tv", 1.0, 0, 0, 1, 1),)
     assert all((vqa / "images" / name).is_file() for name in known)
-    assert prepare_objects(Wish(vqa), [train, val]).unchanged
+    assert build_coco_objects(BuildOptions(vqa), [train, val]).unchanged
     (vqa / FILES[1]).write_text("damaged", encoding="utf-8")
-    assert not prepare_objects(Wish(vqa), [train, val]).unchanged
+    assert not build_coco_objects(BuildOptions(vqa), [train, val]).unchanged
     assert seen(vqa) == known
 
 
@@ -114,7 +114,7 @@ def test_what_is_absent_is_counted_and_said(vqa: Path) -> None:
     known = seen(vqa)[f"{TRAIN}/{name}"]
     assert len(known.boxes) == 1
     assert known.counts == {"dog": 2, "bus": 1}  # though it has no height
-    assert set(said) <= set(remarks(vqa))  # as training will say again
+    assert set(said) <= set(read_warnings(vqa))  # as training will say again
     with pytest.raises(DataError, match=r"^No pictures could be prepared; pictures without a file"):
         prepare(vqa, DOG, ids=(13,))
     assert set(splits(vqa)) >= {f"{TRAIN}/{name}"}  # what was there before stays
@@ -174,11 +174,11 @@ def test_damaged_files_are_one_sentence(vqa: Path, part: str, value: Any, senten
     path = instances_file(vqa.parent, TRAIN, [9], [DOG])
     write_json(path, json.loads(path.read_text(encoding="utf-8")) | {part: value})
     with pytest.raises(DataError) as caught:
-        prepare_objects(Wish(vqa), [path])
+        build_coco_objects(BuildOptions(vqa), [path])
     assert sentence.replace("PATH", str(path)) in str(caught.value)
     path.write_text(path.read_text(encoding="utf-8")[:-30], encoding="utf-8")
     with pytest.raises(DataError, match=r"instances_train2014\.json is not valid JSON\.$"):
-        prepare_objects(Wish(vqa), [path])
+        build_coco_objects(BuildOptions(vqa), [path])
 
 
 def test_nobodys_objects_are_written_over(vqa: Path) -> None:
@@ -187,7 +187,9 @@ def test_nobodys_objects_are_written_over(vqa: Path) -> None:
         prepare(vqa, DOG)
     assert (vqa / FILES[0]).read_text(encoding="utf-8") == "a teacher's"
     with pytest.raises(DataError, match="There are no pictures in"):
-        prepare_objects(Wish(vqa.parent / "new"), [vqa.parent / "instances_train2014.json"])
+        build_coco_objects(
+            BuildOptions(vqa.parent / "new"), [vqa.parent / "instances_train2014.json"]
+        )
     assert not (vqa.parent / "new").exists()
 
 
@@ -195,11 +197,11 @@ def test_an_interruption_is_made_good_and_known_until_then(
     vqa: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("data.prepare.writing.Sink.publish", lambda sink: 1 / 0)
+        patch.setattr("data.datasets.manifest.JsonLinesWriter.publish", lambda sink: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             prepare(vqa, DOG)
     with pytest.raises(DataError, match=r"is not whole; run glimpse data again\.$"):
-        remarks(vqa)
+        read_warnings(vqa)
     assert not prepare(vqa, DOG).unchanged
-    assert len(remarks(vqa)) == 2  # what is missing of VQA v2
+    assert len(read_warnings(vqa)) == 2  # what is missing of VQA v2
     assert not [*vqa.glob("*.part")]

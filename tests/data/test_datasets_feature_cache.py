@@ -11,8 +11,8 @@ from PIL import Image
 
 from data.datasets import feature_cache
 from data.datasets.feature_cache import FeatureStore, build_store
-from data.datasets.records import DataError
-from data.datasets.transforms import see
+from data.datasets.transforms import load_view
+from data.errors import DataError
 
 TOWER = "tower/1"
 NAMES = [f"images/{number}.png" for number in range(7)]
@@ -286,24 +286,25 @@ def test_a_missing_picture_is_named(root: Path) -> None:
 
 def test_views_are_the_picture_its_mirror_image_and_crops(root: Path) -> None:
     def halves(view: int) -> tuple[int, int]:
-        picture = see(root / NAMES[0], NAMES[0], view)
+        picture = load_view(root / NAMES[0], NAMES[0], view)
         left, right = (picture.getpixel((x, 5))[1] for x in (0, picture.width - 1))
         return left, right
 
     assert [halves(view) for view in range(4)] == [(100, 200), (200, 100), (100, 200), (200, 100)]
-    sizes = [see(root / NAMES[0], NAMES[0], view).size for view in range(4)]
+    sizes = [load_view(root / NAMES[0], NAMES[0], view).size for view in range(4)]
     assert sizes[:2] == [(40, 20)] * 2
     for width, height in sizes[2:]:
         assert 0.77 * 40 <= width <= 40
         assert width == pytest.approx(2 * height, abs=2)
     assert (
-        see(root / NAMES[0], NAMES[0], 2).tobytes() == see(root / NAMES[0], NAMES[0], 2).tobytes()
+        load_view(root / NAMES[0], NAMES[0], 2).tobytes()
+        == load_view(root / NAMES[0], NAMES[0], 2).tobytes()
     )
-    assert len({see(root / NAMES[0], name, 2).size for name in NAMES}) > 1
+    assert len({load_view(root / NAMES[0], name, 2).size for name in NAMES}) > 1
 
 
 def test_a_picture_is_turned_as_its_camera_said(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees clockwise
     Image.new("RGB", (30, 20)).save(tmp_path / "turned.jpg", exif=exif)
-    assert see(tmp_path / "turned.jpg", "turned.jpg", 0).size == (20, 30)
+    assert load_view(tmp_path / "turned.jpg", "turned.jpg", 0).size == (20, 30)

@@ -9,10 +9,11 @@ import pytest
 from official_files import captions_of, karpathy, pictures, tokens, write_json
 from PIL import Image
 
-from data.datasets.builder import Prepared, Wish
-from data.datasets.flickr import prepare_flickr
-from data.datasets.records import DataError, read_pictures
-from data.prepare.writing import Manifest, Sink
+from data.datasets.builder import BuildOptions, BuildResult
+from data.datasets.flickr import build_flickr
+from data.datasets.manifest import JsonLinesWriter, Manifest
+from data.datasets.records import read_pictures
+from data.errors import DataError
 
 SPLITS = {"1.jpg": "train", "2.jpg": "train", "3.jpg": "val", "4.jpg": "test"}
 TOTALS = tuple(
@@ -36,8 +37,10 @@ def to(tmp_path: Path) -> Path:
     return tmp_path / "data" / "flickr30k"
 
 
-def prepare(to: Path, images: Path, captions: Path, *splits: Path, **wish: object) -> Prepared:
-    return prepare_flickr("flickr30k", Wish(to, **wish), images, captions, splits=splits)  # type: ignore[arg-type]
+def prepare(
+    to: Path, images: Path, captions: Path, *splits: Path, **options: object
+) -> BuildResult:
+    return build_flickr("flickr30k", BuildOptions(to, **options), images, captions, splits=splits)  # type: ignore[arg-type]
 
 
 def read(to: Path, split: str) -> dict[str, list[str]]:
@@ -157,14 +160,14 @@ def test_an_interrupted_run_leaves_no_trace(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Sink, "digest", stop)
+        patch.setattr(JsonLinesWriter, "digest", stop)
         with pytest.raises(KeyboardInterrupt):
             prepare(to, images, captions)
         assert not to.exists()
     prepare(to, images, captions)
     karpathy(captions, {"1.jpg": "train"})
     with monkeypatch.context() as patch:
-        patch.setattr(Sink, "digest", stop)
+        patch.setattr(JsonLinesWriter, "digest", stop)
         with pytest.raises(KeyboardInterrupt):
             prepare(to, images, captions)
     assert names(to) == WHOLE
@@ -181,7 +184,11 @@ def test_a_run_killed_at_any_step_never_looks_whole(
         raise Killed
 
     whole: list[bool] = []
-    for owner, step in ((Sink, "publish"), (type(to), "symlink_to"), (Manifest, "finish")):
+    for owner, step in (
+        (JsonLinesWriter, "publish"),
+        (type(to), "symlink_to"),
+        (Manifest, "commit"),
+    ):
         with monkeypatch.context() as patch:
             patch.setattr(owner, step, die)
             with pytest.raises(Killed):
@@ -201,7 +208,7 @@ def test_a_full_disk_is_a_sentence(
     def full(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(Sink, "write", full)
+    monkeypatch.setattr(JsonLinesWriter, "write", full)
     with pytest.raises(DataError, match=rf"^The disk of {to} is full; make room and try again\.$"):
         prepare(to, images, captions)
     assert not to.exists()
@@ -228,7 +235,7 @@ def test_nobody_elses_files_are_touched(
     with pytest.raises(DataError, match="directory not empty"):
         prepare(to / "other", images, captions)
     with pytest.raises(DataError, match="is there already"):  # another dataset
-        prepare_flickr("flickr8k", Wish(to / "other"), images, captions)
+        build_flickr("flickr8k", BuildOptions(to / "other"), images, captions)
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r"cannot be written to .*: file exists\.$"):
         prepare(tmp_path / "file", images, captions)

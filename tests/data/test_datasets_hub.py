@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from official_files import answered, asked, captions_of, coco_name, pictures
 
-from data.datasets.builder import Wish
-from data.datasets.flickr import prepare_flickr
-from data.datasets.records import DataError, read_pictures
-from data.datasets.vqa import prepare_vqa
+from data.datasets.builder import BuildOptions
+from data.datasets.flickr import build_flickr
+from data.datasets.records import read_pictures
+from data.datasets.vqa import build_vqa
+from data.errors import DataError
 
 
 class Stream:
@@ -68,8 +69,8 @@ def captioned(name: str, jpeg: bytes) -> dict[str, Any]:
     return {"image": {"bytes": jpeg, "path": None}, "caption": captions_of(name), "filename": name}
 
 
-def flickr(to: Path, **wish: Any) -> Any:
-    return prepare_flickr("flickr30k", Wish(to, **wish), None, None, hub="some/flickr30k")
+def flickr(to: Path, **options: Any) -> Any:
+    return build_flickr("flickr30k", BuildOptions(to, **options), None, None, hub="some/flickr30k")
 
 
 def test_captioned_pictures_are_saved_as_they_are(hub: Hub, tmp_path: Path, jpeg: bytes) -> None:
@@ -104,7 +105,9 @@ def test_an_interrupted_fetch_keeps_its_pictures(hub: Hub, tmp_path: Path, jpeg:
     assert flickr(tmp_path / "to").counts["train"]["rows"] == 2
     assert saved.stat().st_mtime_ns == before
     with pytest.raises(DataError, match=sentence):
-        prepare_flickr("flickr30k", Wish(tmp_path / "else"), None, None, hub="some/flickr30k-0")
+        build_flickr(
+            "flickr30k", BuildOptions(tmp_path / "else"), None, None, hub="some/flickr30k-0"
+        )
     assert not (tmp_path / "else").exists()
 
 
@@ -135,7 +138,7 @@ def question(image_id: int, jpeg: bytes | None) -> dict[str, Any]:
 
 def test_questions_come_with_pictures_or_to_them(hub: Hub, tmp_path: Path, jpeg: bytes) -> None:
     hub.sets["some/vqa"] = {"validation": [question(42, jpeg)], "testdev": [ValueError("unread")]}
-    done = prepare_vqa(Wish(tmp_path / "to"), hub="some/vqa")
+    done = build_vqa(BuildOptions(tmp_path / "to"), hub="some/vqa")
     assert done.warnings == (
         "Expected 443,757 questions in the split 'train', found 0.",
         "Expected 214,354 questions in the split 'val', found 1.",
@@ -148,11 +151,11 @@ def test_questions_come_with_pictures_or_to_them(hub: Hub, tmp_path: Path, jpeg:
     }
     hub.sets["some/texts"] = {"train": [{**question(9, None), "answers": columns}]}
     here = pictures(tmp_path / "coco/train2014", [coco_name("train2014", 9)])
-    prepare_vqa(Wish(tmp_path / "texts"), images=[here.parent], hub="some/texts")
+    build_vqa(BuildOptions(tmp_path / "texts"), images=[here.parent], hub="some/texts")
     (record,) = read_pictures([tmp_path / "texts/vqa.jsonl"], tmp_path / "texts/images")
     assert record.questions[0].answers == (("cat", 7), ("dog", 3))
     with pytest.raises(DataError, match="has no picture; name a folder of pictures with --images"):
-        prepare_vqa(Wish(tmp_path / "none"), hub="some/texts")
+        build_vqa(BuildOptions(tmp_path / "none"), hub="some/texts")
 
 
 def test_without_the_library_one_sentence_says_what_to_install(

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from official_files import pictures
 
-from data.datasets.builder import Wish
-from data.datasets.jsonl import prepare_rows
-from data.datasets.records import DataError, read_pictures
+from data.datasets.builder import BuildOptions
+from data.datasets.jsonl import build_jsonl
+from data.datasets.records import read_pictures
+from data.errors import DataError
 
 ASKED = {"image": "a.jpg", "question": "What is it?"}
 ROWS: list[dict[str, Any]] = [
@@ -38,7 +39,7 @@ def test_rows_of_any_shape_find_their_pictures_in_any_folder(
     with gzip.open(tmp_path / "rows.jsonl.gz", "wt") as file:
         file.write("".join(json.dumps(row) + "\n" for row in ROWS))
     to = tmp_path / "to"
-    done = prepare_rows(Wish(to), [tmp_path / "rows.jsonl.gz"], images)
+    done = build_jsonl(BuildOptions(to), [tmp_path / "rows.jsonl.gz"], images)
     assert done.counts["val"] == {"rows": 1, "pictures": 1}
     assert done.counts["train"] == {"rows": 3, "pictures": 3}
     assert done.warnings == (
@@ -51,9 +52,8 @@ def test_rows_of_any_shape_find_their_pictures_in_any_folder(
     ]  # fmt: skip
     assert all(record.image.is_file() for record in records)
     assert records[0].questions[0].answers == (("cat", 2), ("dog", 1))
-    assert prepare_rows(Wish(to), [tmp_path / "rows.jsonl.gz"], images[:1]).counts["train"] == {
-        "rows": 2, "pictures": 2,
-    }  # fmt: skip
+    one = build_jsonl(BuildOptions(to), [tmp_path / "rows.jsonl.gz"], images[:1])
+    assert one.counts["train"] == {"rows": 2, "pictures": 2}
     assert (to / "images").is_symlink()  # one folder instead of two
 
 
@@ -80,7 +80,7 @@ def test_a_bad_row_is_one_sentence(
     text = row if isinstance(row, str) else json.dumps(row)
     path.write_text(json.dumps(ROWS[0]) + "\n" + text + "\n")
     with pytest.raises(DataError) as caught:
-        prepare_rows(Wish(tmp_path / "to"), [path], images)
+        build_jsonl(BuildOptions(tmp_path / "to"), [path], images)
     assert sentence.replace("PATH", str(path)) in str(caught.value)
     assert not (tmp_path / "to").exists()
 
@@ -89,5 +89,5 @@ def test_the_rows_themselves_are_never_written_over(tmp_path: Path, images: list
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps(ROWS[0]) + "\n")
     with pytest.raises(DataError, match=r"rows\.jsonl is there already"):
-        prepare_rows(Wish(tmp_path), [path], images)
+        build_jsonl(BuildOptions(tmp_path), [path], images)
     assert json.loads(path.read_text()) == ROWS[0]

@@ -1,4 +1,4 @@
-"""Objects of pictures: boxes that follow mirrors and crops, and files that may be damaged."""
+"""Objects of pictures: boxes that follow mirrors, and files that may be damaged."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from data.datasets.objects import COCO_CLASSES, Box, SeenObjects, read_areas, read_objects
-from data.datasets.records import DataError
+from data.datasets.objects import COCO_CLASSES, Box, ImageObjects, read_areas, read_objects
+from data.errors import DataError
 
 DOG = Box("dog", 0.9, 0.1, 0.2, 0.4, 0.8)
 UNKNOWN = ", which is none of COCO's 80 classes."
@@ -25,8 +25,7 @@ def write(path: Path, *rows: Any) -> Path:
     return path
 
 
-def edges(box: Box | None) -> list[float]:
-    assert box is not None
+def edges(box: Box) -> list[float]:
     return [box.left, box.top, box.right, box.bottom]
 
 
@@ -40,7 +39,7 @@ def test_a_mirrored_box_is_as_far_from_the_other_edge() -> None:
     assert edges(DOG.mirrored()) == pytest.approx([0.6, 0.2, 0.9, 0.8])
     assert edges(DOG.mirrored().mirrored()) == pytest.approx(edges(DOG))
     cat = Box("cat", 0.5, 0.5, 0, 1, 1)
-    seen = SeenObjects((DOG, cat), {"dog": 0.9}, frozenset({"dog"}), {"dog": 1})
+    seen = ImageObjects((DOG, cat), {"dog": 0.9}, frozenset({"dog"}), {"dog": 1})
     mirrored = seen.mirrored()
     assert mirrored.boxes == (DOG.mirrored(), cat.mirrored())
     assert (mirrored.scores, mirrored.present, mirrored.counts) == (
@@ -48,34 +47,11 @@ def test_a_mirrored_box_is_as_far_from_the_other_edge() -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("crop", "left"),
-    [
-        ((0, 0, 1, 1), [0.1, 0.2, 0.4, 0.8]),
-        ((0, 0.2, 0.5, 0.8), [0.2, 0, 0.8, 1]),
-        ((0.25, 0, 1, 1), [0, 0.2, 0.2, 0.8]),  # half of it
-        ((0.27, 0, 1, 1), [0, 0.2, 0.13 / 0.73, 0.8]),  # 43 %
-        ((0.29, 0, 1, 1), None),  # 37 %
-        ((0.2, 0.5, 1, 1), None),  # a third, though two thirds of its width
-        ((0.5, 0, 1, 1), None),
-        ((0.4, 0, 1, 1), None),  # it only touches
-    ],
-)
-def test_a_box_in_a_crop(crop: tuple[float, ...], left: list[float] | None) -> None:
-    cropped = DOG.cropped(*crop)
-    if left is None:
-        assert cropped is None
-    else:
-        assert edges(cropped) == pytest.approx(left)
-        assert cropped is not None
-        assert (cropped.name, cropped.score) == ("dog", 0.9)
-
-
 def test_overlaps() -> None:
     half = Box("cat", 0.5, 0.1, 0.2, 0.25, 0.8)
-    assert DOG.overlap(half) == pytest.approx(0.5)
-    assert (half.inside(DOG), DOG.inside(half)) == pytest.approx((1, 0.5))
-    assert DOG.overlap(Box("cat", 0.5, 0.5, 0.9, 1, 1)) == 0
+    assert DOG.iou(half) == pytest.approx(0.5)
+    assert half.intersection(DOG) == DOG.intersection(half) == pytest.approx(half.area)
+    assert DOG.iou(Box("cat", 0.5, 0.5, 0.9, 1, 1)) == 0
 
 
 def test_detections_and_people_are_joined_by_picture(tmp_path: Path) -> None:
@@ -86,13 +62,13 @@ def test_detections_and_people_are_joined_by_picture(tmp_path: Path) -> None:
         {"image": "gone.jpg", "objects": ["cat"]},
     )
     assert read_objects(detections, people) == {
-        "a.jpg": SeenObjects(
+        "a.jpg": ImageObjects(
             (Box("dog", 0.9, 0, 0.2, 0.4, 1),),  # the detector guesses beyond the edges
             {"dog": 0.9, "cat": 0.06},
             frozenset({"dog", "cup"}),
             {"cup": 2},
         ),
-        "b.jpg": SeenObjects(),
+        "b.jpg": ImageObjects(),
     }
     assert read_objects(detections)["a.jpg"].present is None
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from data.datasets.records import (
-    DataError,
     QuestionRecord,
     as_question,
     count_answers,
@@ -14,6 +13,7 @@ from data.datasets.records import (
     read_questions,
     read_rows,
 )
+from data.errors import DataError
 
 ROWS: list[dict[str, Any]] = [
     {"image": "b.jpg", "captions": ["A dog runs .", "A wet dog"]},

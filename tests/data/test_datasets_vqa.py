@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from official_files import answered, asked, coco_name, pictures, vqa_files, write_json
 
-from data.datasets.builder import Prepared, Wish
-from data.datasets.records import DataError, QuestionRecord, read_pictures, read_questions
-from data.datasets.vqa import prepare_vqa
+from data.datasets.builder import BuildOptions, BuildResult
+from data.datasets.records import QuestionRecord, read_pictures, read_questions
+from data.datasets.vqa import build_vqa
+from data.errors import DataError
 
 IDS = {"train2014": [9, 25], "val2014": [42]}
 Files = dict[str, tuple[Path, Path]]
@@ -32,9 +33,9 @@ def write(folder: Path, subtype: str, ids: list[int]) -> tuple[Path, Path]:
     return vqa_files(folder, subtype, [asked(*p) for p in pairs], [answered(*p) for p in pairs])
 
 
-def prepare(to: Path, files: Files, *images: Path, **wish: Any) -> Prepared:
+def prepare(to: Path, files: Files, *images: Path, **options: Any) -> BuildResult:
     questions, annotations = zip(*files.values(), strict=True)
-    return prepare_vqa(Wish(to, **wish), questions, annotations, images)
+    return build_vqa(BuildOptions(to, **options), questions, annotations, images)
 
 
 def test_both_splits_become_what_training_reads(tmp_path: Path, coco: Path, files: Files) -> None:
@@ -134,5 +135,5 @@ def test_files_of_other_things_are_refused(tmp_path: Path, coco: Path, files: Fi
         (tmp_path / "no.json", train_answers, "no.json is missing or cannot be read"),
     ):
         with pytest.raises(DataError, match=sentence):
-            prepare_vqa(Wish(tmp_path / "to"), [questions], [answers], [coco])
+            build_vqa(BuildOptions(tmp_path / "to"), [questions], [answers], [coco])
     assert not (tmp_path / "to").exists()

@@ -9,10 +9,10 @@ import torch
 from tiny_data import recipe_table, write_data, write_profile, write_recipe, write_rows
 from training import make_trainer
 
-from bot.cli.plan_talk import plan_lines
-from data.datasets.builder import Wish
-from data.datasets.jsonl import prepare_rows
-from data.datasets.records import DataError
+from bot.cli.train import plan_lines
+from data.datasets.builder import BuildOptions
+from data.datasets.jsonl import build_jsonl
+from data.errors import DataError
 from finetune.config import load_recipe
 from finetune.errors import RecipeError
 from finetune.plan import plan
@@ -59,7 +59,7 @@ def test_what_preparing_warned_of_is_told_again(tmp_path: Path, hub: Path, own: 
     )
     for number in range(2):
         shutil.copy(own / "images/train_0.png", tmp_path / f"{number}.png")
-    prepare_rows(Wish(own / "mine"), rows, [tmp_path])
+    build_jsonl(BuildOptions(own / "mine"), rows, [tmp_path])
     source = {"name": "mine", "files": ["mine/rows.jsonl"], "images": "mine/images", "captions": 1}
     table = recipe_table() | {"sources": [source], "samples": [], "text_only": ""}
     table["schedule"]["texts"] = 0
