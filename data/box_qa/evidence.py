@@ -1,4 +1,4 @@
-"""What is sure of a picture, from a detector's boxes and from what people say is there."""
+"""What is sure of a picture, from a detector's boxes and from the classes that people labelled."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from data.datasets.objects import COCO_CLASSES, Box, SeenObjects
+from data.datasets.objects import COCO_CLASSES, Box, ImageObjects
 
 SURE = 0.5  # a box's score from which on its object is there: right in 97 % of COCO's pictures
-NAMED = 0.35  # the same, where people say that such an object is in the picture
+LABELLED = 0.35  # the same, where people say that such an object is in the picture
 COUNTED = 0.5  # what every box of a class has to have for their number to be right
 ABSENT = 0.08  # a class's score below which it is nowhere in the picture
 MOST = 10  # the largest number that is asked for
@@ -24,41 +24,42 @@ class Evidence:
     """What is sure of one picture.
 
     Attributes:
-        there: Classes that are there.
+        present: Classes that are there.
         absent: Classes that are not.
-        unseen: Classes that the detector sees no trace of, and that people do not name.
+        undetected: Classes that the detector sees no trace of, and that people do not name.
         counts: How many there are of some classes; at most `MOST`.
         boxes: Boxes whose objects are there.
         single: The box of each class of which there is exactly one, to be called "the dog".
-        crowded: Every box that may be right, the unsure ones too.
+        candidates: Every box that may be right, the unsure ones too.
     """
 
-    there: frozenset[str]
+    present: frozenset[str]
     absent: frozenset[str]
-    unseen: frozenset[str]
+    undetected: frozenset[str]
     counts: dict[str, int]
     boxes: tuple[Box, ...]
     single: dict[str, Box]
-    crowded: tuple[Box, ...]
+    candidates: tuple[Box, ...]
 
-
-def weigh(seen: SeenObjects) -> Evidence:
-    """Takes out of what is known of a picture all that is sure."""
-    boxes = [box for box in seen.boxes if seen.present is None or box.name in seen.present]
-    bar = SURE if seen.present is None else NAMED
-    sure = tuple(box for box in boxes if box.score >= bar and not _has_rival(box, boxes))
-    traced = {name for name, score in seen.scores.items() if score >= ABSENT}
-    traced.update(box.name for box in seen.boxes)
-    there = frozenset(box.name for box in sure) if seen.present is None else seen.present
-    unseen = _ALL - traced - there
-    absent = unseen if seen.present is None else _ALL - seen.present
-    counts = _counts(seen, boxes, sure)
-    single = {
-        box.name: box
-        for box in sure
-        if counts.get(box.name, 1) == 1 and all(_is_of(other, box) for other in boxes)
-    }
-    return Evidence(there, absent, unseen, counts, sure, single, tuple(boxes))
+    @classmethod
+    def of(cls, objects: ImageObjects) -> Evidence:
+        """Takes out of what is known of a picture all that is sure."""
+        labels = objects.present
+        boxes = [box for box in objects.boxes if labels is None or box.name in labels]
+        bar = SURE if labels is None else LABELLED
+        sure = tuple(box for box in boxes if box.score >= bar and not _has_rival(box, boxes))
+        traced = {name for name, score in objects.scores.items() if score >= ABSENT}
+        traced.update(box.name for box in objects.boxes)
+        present = frozenset(box.name for box in sure) if labels is None else labels
+        undetected = _ALL - traced - present
+        absent = undetected if labels is None else _ALL - labels
+        counts = _counts(objects, boxes, sure)
+        single = {
+            box.name: box
+            for box in sure
+            if counts.get(box.name, 1) == 1 and all(_is_no_second(other, box) for other in boxes)
+        }
+        return cls(present, absent, undetected, counts, sure, single, tuple(boxes))
 
 
 def _has_rival(box: Box, boxes: Sequence[Box]) -> bool:
@@ -66,24 +67,24 @@ def _has_rival(box: Box, boxes: Sequence[Box]) -> bool:
     return any(
         other.name != box.name
         and other.score >= _RIVAL * box.score
-        and box.overlap(other) > _SAME_PLACE
+        and box.iou(other) > _SAME_PLACE
         for other in boxes
     )
 
 
-def _is_of(other: Box, box: Box) -> bool:
+def _is_no_second(other: Box, box: Box) -> bool:
     """Whether a box is no second object of the kind: itself, a part of it, or another thing."""
     return (
         other.name != box.name
         or other == box
-        or (other.score < box.score and other.inside(box) >= _PART)
+        or (other.score < box.score and other.intersection(box) / other.area >= _PART)
     )
 
 
-def _counts(seen: SeenObjects, boxes: Sequence[Box], sure: Sequence[Box]) -> dict[str, int]:
+def _counts(objects: ImageObjects, boxes: Sequence[Box], sure: Sequence[Box]) -> dict[str, int]:
     """People's counts; without them, those of classes all of whose boxes are clear."""
-    if seen.counts:
-        return {name: count for name, count in seen.counts.items() if 0 < count <= MOST}
+    if objects.counts:
+        return {name: count for name, count in objects.counts.items() if 0 < count <= MOST}
     every = Counter(box.name for box in boxes)
     clear = Counter(box.name for box in sure if box.score >= COUNTED)
     return {name: count for name, count in clear.items() if count == every[name] <= MOST}

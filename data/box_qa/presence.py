@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 import numpy as np
 
-from data.box_qa import wording
 from data.box_qa.evidence import Evidence
-from data.box_qa.wording import Called
+from data.box_qa.wording import (
+    SUPERCLASSES,
+    Candidate,
+    NameForms,
+    QuestionTemplate,
+    name_forms,
+    names_of,
+    wider_name,
+)
 from data.datasets.objects import COCO_CLASSES
-from data.questions.topics import Topic, Topics
 
-_MOST_DENIED = 4  # how often one picture is asked for what it has not
+_MAX_NO = 4  # how often one picture is asked for what it has not
 _HARD = 0.5  # part of those that often goes with what the picture has
 _WIDER_STEP = 3  # one "yes" in so many is asked by a wider name ("ball", "animal")
 
@@ -58,8 +64,8 @@ Is somebody in the picture?
 """
 
 
-class Companions:
-    """Which classes go together, and the pictures in which one of them is missing.
+class NegativeSampler:
+    """Chooses pictures that lack a class, by which classes go together.
 
     Args:
         evidence: What is sure of each picture.
@@ -68,96 +74,100 @@ class Companions:
 
     def __init__(self, evidence: Sequence[Evidence], seed: int) -> None:
         self._evidence = evidence
-        self._chance = np.random.default_rng(seed)
+        self._rng = np.random.default_rng(seed)
         self._load = np.zeros(len(evidence), dtype=np.int64)
-        there = np.zeros((len(evidence), len(COCO_CLASSES)), dtype=np.float32)
+        present = np.zeros((len(evidence), len(COCO_CLASSES)), dtype=np.float32)
         for picture, sure in enumerate(evidence):
-            there[picture] = [kind in sure.there for kind in COCO_CLASSES]
-        number = there.sum(axis=0)
+            present[picture] = [label in sure.present for label in COCO_CLASSES]
+        number = present.sum(axis=0)
         usual = (number + 1) / (len(evidence) + len(COCO_CLASSES))
         # How often class b is there if a is: rows a, columns b; few pictures count for little.
-        given = (there.T @ there + 5 * usual) / (number[:, None] + 5)
+        given = (present.T @ present + 5 * usual) / (number[:, None] + 5)
         self._expected = np.tile(usual, (len(evidence), 1))
-        for expected, row in zip(self._expected, there, strict=True):
+        for expected, row in zip(self._expected, present, strict=True):
             if row.any():
                 expected[:] = given[row > 0].max(axis=0)
 
-    def without(self, kind: str, number: int, *, unseen: bool = False) -> list[int]:
+    def without(self, label: str, number: int, *, undetected: bool = False) -> list[int]:
         """Pictures that lack a class, half of them chosen because one would expect it there.
 
         Args:
-            kind: The class.
+            label: The class.
             number: How many are wanted; there may be fewer.
-            unseen: Only pictures in which the detector sees no trace of it.
+            undetected: Only pictures in which the detector sees no trace of it.
         """
         lacking = [
             picture
             for picture, sure in enumerate(self._evidence)
-            if self._load[picture] < _MOST_DENIED
-            and kind in (sure.unseen if unseen else sure.absent)
+            if self._load[picture] < _MAX_NO
+            and label in (sure.undetected if undetected else sure.absent)
         ]
-        expected = self._expected[lacking, COCO_CLASSES.index(kind)]
+        expected = self._expected[lacking, COCO_CLASSES.index(label)]
         # Weighted draw without putting back: the smallest of exponential waiting times come first.
-        waiting = self._chance.exponential(size=len(lacking)) / expected**2
+        waiting = self._rng.exponential(size=len(lacking)) / expected**2
         order = np.argsort(waiting).tolist()
         hard = order[: round(number * _HARD)]
-        rest = self._chance.permutation(order[len(hard) :])[: number - len(hard)]
+        rest = self._rng.permutation(order[len(hard) :])[: number - len(hard)]
         chosen = [lacking[index] for index in (*hard, *rest)]
         self._load[chosen] += 1
         return chosen
 
-    def without_all(self, kinds: frozenset[str], number: int) -> list[int]:
+    def without_all(self, labels: frozenset[str], number: int) -> list[int]:
         """Pictures in which the detector sees no trace of any of some classes."""
         lacking = [
             picture
             for picture, sure in enumerate(self._evidence)
-            if self._load[picture] < _MOST_DENIED and kinds <= sure.unseen
+            if self._load[picture] < _MAX_NO and labels <= sure.undetected
         ]
-        chosen = [lacking[index] for index in self._chance.permutation(len(lacking))[:number]]
+        chosen = [lacking[index] for index in self._rng.permutation(len(lacking))[:number]]
         self._load[chosen] += 1
         return chosen
 
 
-def add_presence(topics: Topics, evidence: Sequence[Evidence], companions: Companions) -> None:
-    """Notes the questions for presence; rare classes choose the pictures that lack them first."""
-    shown: dict[str, list[int]] = {kind: [] for kind in COCO_CLASSES}
+def presence_questions(
+    evidence: Sequence[Evidence], negatives: NegativeSampler
+) -> Iterator[Candidate]:
+    """Questions for presence; rare classes choose the pictures that lack them first."""
+    shown: dict[str, list[int]] = {label: [] for label in COCO_CLASSES}
     for picture, sure in enumerate(evidence):
-        for kind in sure.there:
-            shown[kind].append(picture)
-    for kind in sorted(COCO_CLASSES, key=lambda kind: len(shown[kind])):
-        wide = set(shown[kind][::_WIDER_STEP]) if wording.wider(kind) else set()
-        narrow = [picture for picture in shown[kind] if picture not in wide]
-        _add(topics, _topic(kind), narrow, companions.without(kind, len(narrow)))
-        if called := wording.wider(kind):
-            lacking = companions.without(kind, len(wide), unseen=True)
-            _add(topics, _topic_of(called), sorted(wide), lacking)
-    for word, members in wording.kinds().items():
-        having = [p for p, sure in enumerate(evidence) if members & sure.there]
-        lacking = companions.without_all(members, len(having) // _WIDER_STEP)
-        _add(topics, _topic_of(wording.called(word)), having, lacking)
+        for label in sure.present:
+            shown[label].append(picture)
+    for label in sorted(COCO_CLASSES, key=lambda label: len(shown[label])):
+        wider = wider_name(label)
+        wide = set(shown[label][::_WIDER_STEP]) if wider else set()
+        narrow = [picture for picture in shown[label] if picture not in wide]
+        yield from _yes_and_no(_template(label), narrow, negatives.without(label, len(narrow)))
+        if wider:
+            lacking = negatives.without(label, len(wide), undetected=True)
+            yield from _yes_and_no(_wide_template(wider), sorted(wide), lacking)
+    for word, members in SUPERCLASSES.items():
+        having = [picture for picture, sure in enumerate(evidence) if members & sure.present]
+        lacking = negatives.without_all(members, len(having) // _WIDER_STEP)
+        yield from _yes_and_no(_wide_template(name_forms(word)), having, lacking)
 
 
-def _add(topics: Topics, topic: Topic, shown: Sequence[int], lacking: Sequence[int]) -> None:
-    for picture in shown:
-        topics.add(topic, "yes", picture)
-    for picture in lacking:
-        topics.add(topic, "no", picture)
+def _yes_and_no(
+    template: QuestionTemplate, shown: Sequence[int], lacking: Sequence[int]
+) -> Iterator[Candidate]:
+    yield from ((template, "yes", picture) for picture in shown)
+    yield from ((template, "no", picture) for picture in lacking)
 
 
-def _topic(kind: str) -> Topic:
-    wordings = [text for name in wording.names(kind) for text in _wordings(name)]
-    wordings += [f"Does {kind} exist in the image?"]  # the class's own name, as evaluations ask
-    if kind == "person":
+def _template(label: str) -> QuestionTemplate:
+    wordings = [text for forms in names_of(label) for text in _wordings(forms)]
+    wordings += [f"Does {label} exist in the image?"]  # the class's own name, as evaluations ask
+    if label == "person":
         wordings += _ANYBODY.strip().splitlines()
-    return Topic(f"is there {kind}", "presence", tuple(wordings))
+    return QuestionTemplate(f"is there {label}", "presence", tuple(wordings))
 
 
 @cache
-def _topic_of(called: Called) -> Topic:
-    return Topic(f"is there, in the wider sense, {called.name}", "presence", _wordings(called))
+def _wide_template(forms: NameForms) -> QuestionTemplate:
+    name = f"is there, in the wider sense, {forms.name}"
+    return QuestionTemplate(name, "presence", _wordings(forms))
 
 
-def _wordings(called: Called) -> tuple[str, ...]:
-    many = "" if called.one.startswith("any ") else _MANY
-    texts = (_ONE + many).replace("{one}", called.one).replace("{name}", called.name)
-    return tuple(filter(None, texts.replace("{many}", called.many).splitlines()))
+def _wordings(forms: NameForms) -> tuple[str, ...]:
+    many = "" if forms.one.startswith("any ") else _MANY
+    texts = (_ONE + many).replace("{one}", forms.one).replace("{name}", forms.name)
+    return tuple(filter(None, texts.replace("{many}", forms.many).splitlines()))

@@ -8,10 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from data.caption_qa import lexicon
-from data.caption_qa.parser import Scene, kinds
-from data.questions import words
-from data.questions.absence import blockers, never_absent
-from data.questions.asked import DerivedQuestion
+from data.caption_qa.parser import Scene, is_person
+from data.datasets.records import QuestionRecord
 
 TEMPLATES = (
     "Is there {a} in the picture?",
@@ -25,117 +23,150 @@ TEMPLATES = (
     "Are there any {many}?",
     "Is {a} visible?",
 )
-_YES_LIMIT = 4
-_NO_LIMIT = 7
-_TOP_COUNT = 900
-_LIFT_BACKGROUND = 1.4
-_LIFT_LEFT_OUT = 0.7
-_SMOOTH = 3.0
-_MOST = 4.0
-# Enough pictures are looked at for each "no" to choose hard ones among several times as many.
+_SYNONYMS = {
+    "bike": ("bike", "bicycle"), "airplane": ("airplane", "plane"),
+    "cellphone": ("cell phone", "phone"), "couch": ("couch", "sofa"), "bag": ("bag", "handbag"),
+}  # fmt: skip
+_MAX_YES = 4  # of one picture
+_MAX_NO = 7  # of one picture
+_MAX_OF_NOUN = 900
+# The most that what is seen may raise the chance of a noun, for a "no" to be safe.
+_MAX_LIFT_BACKGROUND = 1.4
+_MAX_LIFT_LEFT_OUT = 0.7
+_SMOOTHING = 3.0
+_MAX_LIFT = 4.0
+# Enough pictures are tried for each "no" to choose hard ones among several times as many.
 _TRIED = 1500
 _CHOICE = 5
+_SEX = {"man": "m", "boy": "m", "woman": "f", "girl": "f"}
+_PEOPLE = ("man", "woman", "boy", "girl", "child", "baby", "person")
 
 
-class Presence:
+class PresenceQuestions:
     """Chooses, over the whole corpus, which pictures are asked about which things.
 
     Args:
-        scenes: the pictures, read.
-        rng: source of every random choice.
+        scenes: The pictures, parsed.
+        rng: Source of every random choice.
     """
 
     def __init__(self, scenes: Sequence[Scene], rng: random.Random) -> None:
         self._scenes = scenes
         self._rng = rng
-        self._where = kinds(scenes)
-        self._askable = [
-            n
-            for n in lexicon.vocabulary()
-            if not lexicon.has(n, "n") and len(self._where.get(n, ())) > 1
-        ]
-        self._blockers = blockers()
-        self._kept = [never_absent(scene) for scene in scenes]
+        self._scenes_with: dict[str, list[int]] = defaultdict(list)
+        for index, scene in enumerate(scenes):
+            for noun in scene.support:
+                self._scenes_with[noun].append(index)
+        self._askable = {
+            noun
+            for noun in lexicon.vocabulary()
+            if not lexicon.has_trait(noun, "n") and len(self._scenes_with.get(noun, ())) > 1
+        }
+        self._never_absent = [never_absent(scene) for scene in scenes]
 
-    def questions(self) -> list[list[DerivedQuestion]]:
+    def questions(self) -> list[list[QuestionRecord]]:
         """The presence questions of each scene."""
-        asked: list[list[DerivedQuestion]] = [[] for _ in self._scenes]
-        yes, load = self._yes(), Counter[int]()
-        for noun in sorted(yes, key=lambda n: len(yes[n])):
-            no = self._no(noun, len(yes[noun]), load)
-            load.update(no)
-            pairs = list(zip(self._rng.sample(yes[noun], len(no)), no, strict=True))
-            for turn, (shown, hidden) in enumerate(pairs):
-                question = self._wording(noun, turn)
-                asked[shown].append(DerivedQuestion(question, "yes", "presence"))
-                asked[hidden].append(DerivedQuestion(question, "no", "presence"))
+        asked: list[list[QuestionRecord]] = [[] for _ in self._scenes]
+        positives, load = self._positives(), Counter[int]()
+        for noun in sorted(positives, key=lambda n: len(positives[n])):
+            negatives = self._negatives(noun, len(positives[noun]), load)
+            load.update(negatives)
+            shown = self._rng.sample(positives[noun], len(negatives))
+            for turn, (positive, negative) in enumerate(zip(shown, negatives, strict=True)):
+                question = _wording(noun, turn)
+                asked[positive].append(QuestionRecord.single(question, "yes", "presence"))
+                asked[negative].append(QuestionRecord.single(question, "no", "presence"))
         return asked
 
-    def _yes(self) -> dict[str, list[int]]:
+    def _positives(self) -> dict[str, list[int]]:
+        """Noun → the scenes that are asked about it because they show it."""
         chosen: dict[str, list[int]] = defaultdict(list)
-        askable = set(self._askable)
         for index, scene in enumerate(self._scenes):
-            here = [n for n in sorted(scene.seen) if n in askable]
+            here = [n for n in sorted(scene.support) if n in self._askable]
             # Rarer things first: every picture has a person or a dog.
-            weigh = {n: scene.seen[n] / math.sqrt(len(self._where[n])) for n in here}
-            here.sort(key=lambda n: self._rng.random() ** (0.05 / weigh[n]), reverse=True)
-            for noun in here[:_YES_LIMIT]:
+            weight = {n: scene.support[n] / math.sqrt(len(self._scenes_with[n])) for n in here}
+            here.sort(key=lambda n: self._rng.random() ** (0.05 / weight[n]), reverse=True)
+            for noun in here[:_MAX_YES]:
                 chosen[noun].append(index)
         return {
-            n: sorted(self._rng.sample(at, min(len(at), _TOP_COUNT))) for n, at in chosen.items()
+            n: sorted(self._rng.sample(at, min(len(at), _MAX_OF_NOUN))) for n, at in chosen.items()
         }
 
-    def _no(self, noun: str, wanted: int, load: Counter[int]) -> list[int]:
+    def _negatives(self, noun: str, wanted: int, load: Counter[int]) -> list[int]:
+        """Scenes that surely lack a noun, those sooner that call for it."""
         lifts = self._lifts(noun)
         limit = math.inf
-        if lexicon.has(noun, "b"):
-            limit = _LIFT_BACKGROUND
-        if lexicon.has(noun, "c"):
-            limit = _LIFT_LEFT_OUT
+        if lexicon.has_trait(noun, "b"):
+            limit = _MAX_LIFT_BACKGROUND
+        if lexicon.has_trait(noun, "c"):
+            limit = _MAX_LIFT_LEFT_OUT
         order = self._rng.sample(range(len(self._scenes)), len(self._scenes))
         ranked = list[tuple[float, int]]()
         for tried, index in enumerate(order):
             if tried > _TRIED and len(ranked) > _CHOICE * wanted:
                 break
-            if load[index] < _NO_LIMIT and noun not in self._kept[index]:
-                weight = self._hardness(index, noun, lifts, limit)
+            if load[index] < _MAX_NO and noun not in self._never_absent[index]:
+                weight = self._hardness(self._scenes[index], noun, lifts, limit)
                 if weight:
                     ranked.append((math.log(self._rng.random()) / weight, index))
         ranked.sort(reverse=True)
         return [index for _, index in ranked[:wanted]]
 
-    def _hardness(self, index: int, noun: str, lifts: dict[str, float], limit: float) -> float:
+    @staticmethod
+    def _hardness(scene: Scene, noun: str, lifts: dict[str, float], limit: float) -> float:
         """How much a scene calls for the noun that it lacks; 0 where "no" would not be safe."""
-        scene = self._scenes[index]
-        if not scene.seen or not scene.named.isdisjoint(self._blockers[noun]):
+        if not scene.support or not scene.named.isdisjoint(lexicon.look_alikes()[noun]):
             return 0.0
-        near = [lifts.get(n, 1.0) for n in scene.seen]
+        near = [lifts.get(n, 1.0) for n in scene.support]
         if max(near) > limit:
             return 0.0
-        mean, most = sum(near) / len(near), min(max(near), _MOST)
+        mean, most = sum(near) / len(near), min(max(near), _MAX_LIFT)
         return 0.05 + (mean + most) ** 2 / 4
 
     def _lifts(self, noun: str) -> dict[str, float]:
         """How much likelier the noun is where each other noun is; kin of its kind count double."""
-        at = set(self._where[noun])
-        base = len(at) / len(self._scenes)
+        scenes = set(self._scenes_with[noun])
+        base = len(scenes) / len(self._scenes)
         mine = lexicon.vocabulary()[noun].traits - {"b", "c", "n"}
         lifts = {}
-        for other, places in self._where.items():
-            together = len(at.intersection(places))
-            lift = (together + _SMOOTH * base) / (len(places) + _SMOOTH) / base
-            kin = mine & lexicon.vocabulary()[other].traits
-            lifts[other] = max(lift, 2.0) if kin and not lexicon.has(noun, "b") else lift
+        for other, places in self._scenes_with.items():
+            together = len(scenes.intersection(places))
+            lift = (together + _SMOOTHING * base) / (len(places) + _SMOOTHING) / base
+            is_kin = mine & lexicon.vocabulary()[other].traits
+            is_kin = is_kin and not lexicon.has_trait(noun, "b")
+            lifts[other] = max(lift, 2.0) if is_kin else lift
         return lifts
 
-    def _wording(self, noun: str, turn: int) -> str:
-        names = {"bike": ("bike", "bicycle"), "airplane": ("airplane", "plane"),
-                 "cellphone": ("cell phone", "phone"), "couch": ("couch", "sofa"),
-                 "bag": ("bag", "handbag"), "boat": ("boat",)}.get(noun, (noun,))  # fmt: skip
-        name = names[turn % len(names)]
-        template = TEMPLATES[(turn // len(names) * 3) % len(TEMPLATES)]
-        if name in words.ALWAYS_PLURAL:
-            template = template.replace("Is there", "Are there").replace("Is {a}", "Are {a}")
-        if "{many}" in template and name in words.UNCOUNTED:
-            template = "Is there {a} in the picture?"
-        return template.format(a=lexicon.article(name), many=lexicon.plural(name))
+
+def _wording(noun: str, turn: int) -> str:
+    names = _SYNONYMS.get(noun, (noun,))
+    name = names[turn % len(names)]
+    template = TEMPLATES[(turn // len(names) * 3) % len(TEMPLATES)]
+    if name in lexicon.ALWAYS_PLURAL:
+        template = template.replace("Is there", "Are there").replace("Is {a}", "Are {a}")
+    if "{many}" in template and name in lexicon.UNCOUNTED:
+        template = "Is there {a} in the picture?"
+    return template.format(a=lexicon.article(name), many=lexicon.plural(name))
+
+
+def never_absent(scene: Scene) -> frozenset[str]:
+    """The people and animals that may well be in the scene, whatever its captions leave out."""
+    people = {n for n in scene.named if lexicon.has_trait(n, "p")}
+    hinted = bool(scene.tokens & lexicon.HUMAN_HINTS)
+    kept = {n for n in _PEOPLE if not (_is_excluded(n, scene, people) if people else not hinted)}
+    if any(m.noun == "animal" for caption in scene.captions for m in caption.mentions):
+        kept |= {n for n, noun in lexicon.vocabulary().items() if "a" in noun.traits}
+    return frozenset(kept)
+
+
+def _is_excluded(noun: str, scene: Scene, people: set[str]) -> bool:
+    """Whether the only person of the scene is of another sex (or age, for "child")."""
+    per = [[m for m in caption.mentions if is_person(m)] for caption in scene.captions]
+    if any(len(found) > 1 or any(m.count != 1 for m in found) for found in per):
+        return False
+    known = people & _SEX.keys()
+    if noun == "person" or len(known) != 1 or any(lexicon.has_trait(n, "g") for n in people):
+        return False
+    if noun in {"child", "baby"}:
+        return not people & {"boy", "girl", "child", "baby", "teenager"}
+    return _SEX[noun] != _SEX[known.pop()]

@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from data.box_qa import wording
-from data.box_qa.attributes import add_places
-from data.box_qa.evidence import Evidence, weigh
-from data.box_qa.generator import BoxQuestions
-from data.datasets.objects import Box, SeenObjects
+from data.box_qa.attributes import place_questions, size_questions
+from data.box_qa.evidence import Evidence
+from data.box_qa.generator import BoxQuestions, max_per_answer
+from data.box_qa.wording import Candidate, answer_name, names_of
+from data.datasets.objects import Box, ImageObjects
 from data.datasets.records import QuestionRecord
-from data.questions.box_sizes import add_sizes
-from data.questions.topics import Topic, Topics, most_of_each
 
 THINGS = ("person", "dog", "car", "sports ball", "tv", "dining table", "skis", "sheep", "scissors")
 SIDES = re.compile(r"\b(left|right)\b")
@@ -27,13 +25,13 @@ def box(name: str, score: float = 0.8, x: float = 0.5, y: float = 0.5, size: flo
     return Box(name, score, x - half, y - half, x + half, y + half)
 
 
-def seen(*boxes: Box, present: set[str] | None = None, **scores: float) -> SeenObjects:
+def seen(*boxes: Box, present: set[str] | None = None, **scores: float) -> ImageObjects:
     best = {b.name: b.score for b in sorted(boxes, key=lambda b: b.score)}
     people = None if present is None else frozenset(present)
-    return SeenObjects(boxes, best | scores, people)
+    return ImageObjects(boxes, best | scores, people)
 
 
-def world(pictures: int = 900, seed: int = 0) -> dict[str, SeenObjects]:
+def world(pictures: int = 900, seed: int = 0) -> dict[str, ImageObjects]:
     """Pictures with up to four things, whose sizes and places do not depend on their class.
 
     All that is there has a sure box; half of all things are people.
@@ -54,18 +52,18 @@ def world(pictures: int = 900, seed: int = 0) -> dict[str, SeenObjects]:
     return made
 
 
-def asked(objects: Mapping[str, SeenObjects], seed: int = 0) -> list[tuple[str, QuestionRecord]]:
+def asked(objects: Mapping[str, ImageObjects], seed: int = 0) -> list[tuple[str, QuestionRecord]]:
     maker = BoxQuestions(objects, seed=seed)
     return [(image, record) for image in sorted(objects) for record in maker.questions(image)]
 
 
 @pytest.fixture(scope="module")
-def objects() -> dict[str, SeenObjects]:
+def objects() -> dict[str, ImageObjects]:
     return world()
 
 
 @pytest.fixture(scope="module")
-def questions(objects: dict[str, SeenObjects]) -> list[tuple[str, QuestionRecord]]:
+def questions(objects: dict[str, ImageObjects]) -> list[tuple[str, QuestionRecord]]:
     return asked(objects)
 
 
@@ -135,7 +133,7 @@ def truth_of_size(low: str, found: list[str], boxes: tuple[Box, ...]) -> str:
 
 
 def test_every_answer_is_true(
-    objects: dict[str, SeenObjects], questions: list[tuple[str, QuestionRecord]]
+    objects: dict[str, ImageObjects], questions: list[tuple[str, QuestionRecord]]
 ) -> None:
     wrong = [
         (image, record)
@@ -160,7 +158,7 @@ def test_all_ways_of_asking_for_places_are_tried(
 
 
 def test_what_a_mirror_changes_says_left_or_right(
-    objects: dict[str, SeenObjects], questions: list[tuple[str, QuestionRecord]]
+    objects: dict[str, ImageObjects], questions: list[tuple[str, QuestionRecord]]
 ) -> None:
     unsided = [
         (image, record)
@@ -230,7 +228,7 @@ def test_many_a_picture_is_asked_little(questions: list[tuple[str, QuestionRecor
     assert all(most[kind] <= limits[kind] for kind in limits)
 
 
-def test_the_same_seed_asks_the_same(objects: dict[str, SeenObjects]) -> None:
+def test_the_same_seed_asks_the_same(objects: dict[str, ImageObjects]) -> None:
     few = dict(list(objects.items())[:200])
     backwards = dict(reversed(few.items()))
     assert asked(few, seed=3) == asked(backwards, seed=3)
@@ -240,7 +238,7 @@ def test_the_same_seed_asks_the_same(objects: dict[str, SeenObjects]) -> None:
 # --- what is unsure is not asked -----------------------------------------------------------------
 
 
-def about(it: SeenObjects, word: str, kind: str = "presence") -> set[str]:
+def about(it: ImageObjects, word: str, kind: str = "presence") -> set[str]:
     """The answers given about one picture in the midst of a world that balances them."""
     objects = world(400) | {f"it{number}": it for number in range(80)}
     maker = BoxQuestions(objects)
@@ -267,7 +265,7 @@ def about(it: SeenObjects, word: str, kind: str = "presence") -> set[str]:
         (seen(box("dog"), box("car", x=0.1), present={"car"}), {"no"}),  # and know better
     ],
 )
-def test_presence_needs_to_be_sure(it: SeenObjects, answers: set[str]) -> None:
+def test_presence_needs_to_be_sure(it: ImageObjects, answers: set[str]) -> None:
     assert about(it, "dog") == answers
 
 
@@ -288,38 +286,28 @@ DOGS = (box("dog", 0.8, 0.2, 0.2), box("dog", 0.8, 0.8, 0.2))
         (seen(*DOGS), 2),
         (seen(*DOGS, box("dog", 0.3, 0.5, 0.8)), None),
         (seen(*DOGS, box("car", 0.3, 0.5, 0.8)), 2),
-        (SeenObjects(DOGS, {}, frozenset({"dog"}), {"dog": 3}), 3),
-        (SeenObjects(DOGS, {}, frozenset({"dog"}), {"dog": 12}), None),
-        (SeenObjects(DOGS, {}, frozenset({"dog", "car"}), {"car": 1}), None),
-        (SeenObjects(DOGS, {}, frozenset({"car"})), None),
+        (ImageObjects(DOGS, {}, frozenset({"dog"}), {"dog": 3}), 3),
+        (ImageObjects(DOGS, {}, frozenset({"dog"}), {"dog": 12}), None),
+        (ImageObjects(DOGS, {}, frozenset({"dog", "car"}), {"car": 1}), None),
+        (ImageObjects(DOGS, {}, frozenset({"car"})), None),
     ],
 )
-def test_counts_are_sure(it: SeenObjects, count: int | None) -> None:
-    assert weigh(it).counts.get("dog") == count
+def test_counts_are_sure(it: ImageObjects, count: int | None) -> None:
+    assert Evidence.of(it).counts.get("dog") == count
 
 
 def test_the_dog_is_one_dog() -> None:
     dog, head = box("dog", 0.8, size=0.4), box("dog", 0.4, 0.6, size=0.15)
-    assert weigh(seen(dog, head)).single == {"dog": dog}
-    assert weigh(seen(dog, box("dog", 0.4, 0.9, size=0.1))).single == {}
-    assert weigh(SeenObjects((dog,), {}, frozenset({"dog"}), {"dog": 2})).single == {}
+    assert Evidence.of(seen(dog, head)).single == {"dog": dog}
+    assert Evidence.of(seen(dog, box("dog", 0.4, 0.9, size=0.1))).single == {}
+    assert Evidence.of(ImageObjects((dog,), {}, frozenset({"dog"}), {"dog": 2})).single == {}
 
 
-class Noted(Topics):
-    """Keeps what could be asked, before anything is balanced."""
-
-    def __init__(self) -> None:
-        super().__init__({})
-        self.all: list[tuple[Topic, str]] = []
-
-    def add(self, topic: Topic, answer: str, picture: int) -> None:
-        self.all.append((topic, answer))
-
-
-def noted(add: Callable[[Topics, list[Evidence]], None], it: SeenObjects, text: str) -> set[str]:
-    topics = Noted()
-    add(topics, [weigh(it)])
-    return {answer for topic, answer in topics.all if text in topic.wordings}
+def answers_to(
+    text: str, make: Callable[[list[Evidence]], Iterator[Candidate]], it: ImageObjects
+) -> set[str]:
+    """The answers about one picture, before anything is balanced."""
+    return {answer for template, answer, _ in make([Evidence.of(it)]) if text in template.wordings}
 
 
 DOG, LEFT, FAR = box("dog"), box("car", x=0.2), box("tv", x=0.1)
@@ -338,8 +326,8 @@ DOG, LEFT, FAR = box("dog"), box("car", x=0.2), box("tv", x=0.1)
         (seen(DOG, box("car", 0.45, x=0.2)), set()),
     ],
 )
-def test_what_is_left_of_it_is_one_kind_of_thing(it: SeenObjects, answers: set[str]) -> None:
-    assert noted(add_places, it, "What is to the left of the dog?") == answers
+def test_what_is_left_of_it_is_one_kind_of_thing(it: ImageObjects, answers: set[str]) -> None:
+    assert answers_to("What is to the left of the dog?", place_questions, it) == answers
 
 
 @pytest.mark.parametrize(
@@ -352,8 +340,8 @@ def test_what_is_left_of_it_is_one_kind_of_thing(it: SeenObjects, answers: set[s
         (seen(box("dog", x=0.5)), set()),
     ],
 )
-def test_a_thing_is_clearly_on_a_side(it: SeenObjects, answers: set[str]) -> None:
-    assert noted(add_places, it, "Is the dog on the left?") == answers
+def test_a_thing_is_clearly_on_a_side(it: ImageObjects, answers: set[str]) -> None:
+    assert answers_to("Is the dog on the left?", place_questions, it) == answers
 
 
 @pytest.mark.parametrize(
@@ -365,12 +353,12 @@ def test_a_thing_is_clearly_on_a_side(it: SeenObjects, answers: set[str]) -> Non
         (seen(box("dog", size=0.3)), set()),
     ],
 )
-def test_the_biggest_object_is_by_far_the_biggest(it: SeenObjects, answers: set[str]) -> None:
-    assert noted(add_sizes, it, "What is the biggest object in the picture?") == answers
+def test_the_biggest_object_is_by_far_the_biggest(it: ImageObjects, answers: set[str]) -> None:
+    assert answers_to("What is the biggest object in the picture?", size_questions, it) == answers
 
 
 @pytest.mark.parametrize("objects", [{}, {"a": seen()}, {"a": seen(box("dog"))}])
-def test_too_little_to_be_balanced_is_not_asked(objects: dict[str, SeenObjects]) -> None:
+def test_too_little_to_be_balanced_is_not_asked(objects: dict[str, ImageObjects]) -> None:
     assert asked(objects) == []
 
 
@@ -400,12 +388,12 @@ def test_a_picture_that_is_not_of_the_corpus() -> None:
     ],
 )
 def test_classes_are_spelt_as_people_do(kind: str, one: str, many: str) -> None:
-    called = wording.names(kind)[0]
+    called = names_of(kind)[0]
     assert (called.one, called.many) == (one, many)
 
 
 def test_answers_are_short_and_lower_case() -> None:
-    assert [wording.answer(kind) for kind in ("tv", "sports ball", "dining table", "dog")] == [
+    assert [answer_name(kind) for kind in ("tv", "sports ball", "dining table", "dog")] == [
         "tv", "ball", "table", "dog",
     ]  # fmt: skip
 
@@ -446,4 +434,4 @@ def test_presence_is_asked_in_many_ways(questions: list[tuple[str, QuestionRecor
     ],
 )
 def test_no_answer_has_more_than_its_share(numbers: list[int], share: float, most: int) -> None:
-    assert most_of_each(numbers, share) == most
+    assert max_per_answer(numbers, share) == most

@@ -8,9 +8,9 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from data.caption_qa.balance import settle
-from data.caption_qa.generator import QuestionMaker
-from data.questions.asked import Claim, DerivedQuestion
+from data.caption_qa.balance import Claim, pair_yes_and_no
+from data.caption_qa.generator import CaptionQuestions
+from data.datasets.records import QuestionRecord
 
 # Captions written for these tests. Five voices on one picture, as the real corpora have them.
 HOUND = [
@@ -79,7 +79,7 @@ def corpus(times: int = 6) -> dict[str, list[str]]:
 
 def only(captions: list[str]) -> dict[str, str]:
     """The open questions about a picture that is a corpus of its own."""
-    found = QuestionMaker({"it": captions}).questions("it")
+    found = CaptionQuestions({"it": captions}).questions("it")
     return {q.question: q.answer for q in found}
 
 
@@ -150,7 +150,7 @@ def test_keeps_silent_where_captions_are_unsure(captions: list[str], question: s
 
 
 def test_no_answer_can_be_guessed_from_a_yes_no_question() -> None:
-    maker = QuestionMaker(corpus())
+    maker = CaptionQuestions(corpus())
     sides: dict[str, Counter[str]] = defaultdict(Counter)
     for picture in corpus():
         for q in maker.questions(picture):
@@ -161,7 +161,7 @@ def test_no_answer_can_be_guessed_from_a_yes_no_question() -> None:
 
 
 def test_presence_answers_are_true_of_the_captions() -> None:
-    maker = QuestionMaker(corpus(12))
+    maker = CaptionQuestions(corpus(12))
     hidden = {"yes": 0, "no": 0}
     for picture, captions in corpus(12).items():
         text = " ".join(captions).lower()
@@ -193,7 +193,7 @@ def test_presence_answers_are_true_of_the_captions() -> None:
 def test_never_denies_what_may_be_there(captions: list[str], never: str) -> None:
     everything = corpus(4) | {f"new-{i}": captions for i in range(8)}
     for seed in range(3):
-        maker = QuestionMaker(everything, seed=seed)
+        maker = CaptionQuestions(everything, seed=seed)
         denied = [q for i in range(8) for q in maker.questions(f"new-{i}") if q.answer == "no"]
         wrong = [q for q in denied if q.kind == "presence" and re.search(never, q.question)]
         assert wrong == []
@@ -204,7 +204,7 @@ def test_hard_negatives_go_with_what_is_seen() -> None:
     beach = {f"b{i}": ["A dog on the beach by a kite .", "A dog on a beach ."] for i in range(40)}
     kites = {f"k{i}": ["A kite over the beach .", "A kite and a guitar ."] for i in range(40)}
     rooms = {f"r{i}": ["A cat by a piano .", "A cat and a piano ."] for i in range(40)}
-    maker = QuestionMaker(beach | kites | rooms)
+    maker = CaptionQuestions(beach | kites | rooms)
     denied = Counter(
         p[0] for p in beach | rooms for q in maker.questions(p)
         if q.kind == "presence" and q.answer == "no" and "guitar" in q.question
@@ -215,7 +215,7 @@ def test_hard_negatives_go_with_what_is_seen() -> None:
 def test_asks_about_an_attribute_of_another_picture() -> None:
     blue = [c.replace("red", "blue") for c in SURFER]
     sitting = ["A man is sitting on a rock .", "A man sits on a rock .", "A man ."]
-    maker = QuestionMaker({"red": SURFER, "blue": blue, "sitting": sitting})
+    maker = CaptionQuestions({"red": SURFER, "blue": blue, "sitting": sitting})
     red = {q.question: q.answer for q in maker.questions("red")}
     blue_answers = {q.question: q.answer for q in maker.questions("blue")}
     assert red["Is the man's shirt red?"] == "yes"
@@ -224,7 +224,7 @@ def test_asks_about_an_attribute_of_another_picture() -> None:
 
 
 def test_tells_day_from_night() -> None:
-    maker = QuestionMaker({"day": ["A sunny street ."], "dark": ["A street at night ."]})
+    maker = CaptionQuestions({"day": ["A sunny street ."], "dark": ["A street at night ."]})
     day, dark = ({q.question: q.answer for q in maker.questions(p)} for p in ("day", "dark"))
     assert {day["Is it sunny?"], dark["Is it night time?"]} == {"yes"}
     assert {dark["Is it sunny?"], day["Is it night time?"]} == {"no"}
@@ -232,9 +232,9 @@ def test_tells_day_from_night() -> None:
 
 def test_same_seed_same_questions_whatever_the_order() -> None:
     captions = corpus(3)
-    first = QuestionMaker(captions, seed=4)
-    again = QuestionMaker(dict(reversed(captions.items())), seed=4)
-    other = QuestionMaker(captions, seed=5)
+    first = CaptionQuestions(captions, seed=4)
+    again = CaptionQuestions(dict(reversed(captions.items())), seed=4)
+    other = CaptionQuestions(captions, seed=5)
     assert [first.questions(p) for p in captions] == [again.questions(p) for p in captions]
     assert [first.questions(p) for p in captions] != [other.questions(p) for p in captions]
     with pytest.raises(KeyError):
@@ -242,7 +242,7 @@ def test_same_seed_same_questions_whatever_the_order() -> None:
 
 
 def test_answers_and_wording_are_as_people_write_them() -> None:
-    maker = QuestionMaker(corpus(12))
+    maker = CaptionQuestions(corpus(12))
     found = [q for p in corpus(12) for q in maker.questions(p)]
     kinds = {q.kind.removesuffix(" yes/no") for q in found}
     wanted = {"presence", "colour", "count", "activity", "clothing", "place", "object", "person"}
@@ -257,7 +257,7 @@ def test_answers_and_wording_are_as_people_write_them() -> None:
 def test_majority_answers_are_thinned_out() -> None:
     man = ["A man stands on a rock .", "A man is standing .", "A man on a rock ."]
     many = {f"m{i}": man for i in range(90)} | {f"w{i}": READER for i in range(10)}
-    maker = QuestionMaker(many)
+    maker = CaptionQuestions(many)
     asked = Counter(
         q.answer for p in many for q in maker.questions(p)
         if q.question == "Is this a man or a woman?"
@@ -268,7 +268,9 @@ def test_majority_answers_are_thinned_out() -> None:
 def test_claims_pair_the_same_wording_and_spread_the_no() -> None:
     claim = ("Is it a?", "Is it b?")
     claims = [(n, Claim(claim, n < 4, "test")) for n in range(6)]
-    pairs = settle(claims, random.Random(0))
+    pairs = pair_yes_and_no(claims, random.Random(0))
     assert Counter(q for _, q in pairs) == {
-        DerivedQuestion(wording, answer, "test"): 1 for wording in claim for answer in ("yes", "no")
+        QuestionRecord.single(wording, answer, "test"): 1
+        for wording in claim
+        for answer in ("yes", "no")
     }
