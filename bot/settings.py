@@ -10,18 +10,73 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from bot.errors import SettingsError
+from data.images.open import ImageLimits
+
 PREFIX = "GLIMPSE_"
 CONFIG = PREFIX + "CONFIG"
-_PATHS = frozenset({"cache", "shipped_cache", "wheels", "log"})
 
 
-class SettingsError(ValueError):
-    """A setting that cannot be used; `str(error)` is one plain sentence."""
+# What is possible stands beside each field, as metadata.
+
+
+def _number(default: int, lowest: int, highest: int) -> Any:
+    """A whole number within a range."""
+    return field(default=default, metadata={"range": (lowest, highest)})
+
+
+def _text(pattern: str, described: str, *, default: str = "", repr: bool = True) -> Any:
+    """A text of a certain shape, or ""."""
+    return field(default=default, repr=repr, metadata={"shape": (pattern, described)})
+
+
+def _people() -> Any:
+    """A list of people or chats."""
+    return field(default=(), metadata={"people": True})
+
+
+def _path(default: str = "") -> Any:
+    """The path of a file or folder, or a word that stands for one."""
+    return field(default=default, metadata={"path": True})
+
+
+@dataclass(frozen=True)
+class WebSettings:
+    """Where the web chat listens and what an upload may cost.
+
+    Attributes:
+        host: Name or address to listen on.
+        port: Port to listen on; 0 takes any free one.
+        allowed_hosts: Further names under which people reach it, for a proxy in front.
+        picture_bytes: Largest picture, in bytes.
+        pictures: Most pictures in one message.
+        text_bytes: Longest text, in bytes of UTF-8; the assistant has a shorter limit of its own.
+        messages_at_once: Messages read or answered at the same time; more are asked to wait.
+        held_bytes: Bytes of all uploads held in memory at the same time.
+        silence_seconds: How long an upload may send nothing.
+        shutdown_seconds: How long a stopping server lets messages finish.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    allowed_hosts: tuple[str, ...] = ()
+    picture_bytes: int = ImageLimits.bytes
+    pictures: int = 10
+    text_bytes: int = 32_000
+    messages_at_once: int = 64
+    held_bytes: int = 400_000_000
+    silence_seconds: float = 30.0
+    shutdown_seconds: int = 15
+
+    @property
+    def body_bytes(self) -> int:
+        """Largest body of one message: its pictures, its text and room for part headers."""
+        return self.picture_bytes * self.pictures + self.text_bytes + 64_000
 
 
 @dataclass(frozen=True)
@@ -64,64 +119,55 @@ class Settings:
         shipped_cache: Folder of weights that is only read, and looked in before the cache.
     """
 
-    profile: str = "starter"
-    threads: int = 0
+    profile: str = _path("starter")
+    threads: int = _number(0, 0, 1024)
     int8: bool = True
-    cache: str = ""
-    wheels: str = ""
+    cache: str = _path()
+    wheels: str = _path()
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: int = _number(8000, 0, 65_535)
     allowed_hosts: tuple[str, ...] = ()
     debug: bool = False
     telegram_token: str = field(default="", repr=False)
     telegram_base_url: str = ""
-    telegram_webhook_url: str = ""
+    telegram_webhook_url: str = _text(
+        r"https://[^/?#@\s]+(/[^?#\s]*)?", "an address like https://b.example/x"
+    )
     telegram_webhook_host: str = "127.0.0.1"
-    telegram_webhook_port: int = 8443
-    telegram_webhook_secret: str = field(default="", repr=False)
-    allowed_users: tuple[str, ...] = ()
-    allowed_chats: tuple[str, ...] = ()
-    admins: tuple[str, ...] = ()
-    per_minute: int = 5
-    per_day: int = 50
+    telegram_webhook_port: int = _number(8443, 1, 65_535)
+    telegram_webhook_secret: str = _text(
+        r"[\w-]{1,256}", "at most 256 letters, digits, - and _", repr=False
+    )
+    allowed_users: tuple[str, ...] = _people()
+    allowed_chats: tuple[str, ...] = _people()
+    admins: tuple[str, ...] = _people()
+    per_minute: int = _number(5, 1, 10_000)
+    per_day: int = _number(50, 1, 1_000_000)
     discord_token: str = field(default="", repr=False)
-    log: str = ""
+    log: str = _path()
     log_key: str = field(default="", repr=False)
     picture_key: str = field(default="", repr=False)
-    log_days: int = 30
-    log_format: str = "text"
+    log_days: int = _number(30, 1, 36_500)
+    log_format: str = _text("text|json", '"text" or "json"', default="text")
     health_host: str = "127.0.0.1"
-    health_port: int = 0
-    discord_shards: int = 0
-    shipped_cache: str = ""
+    health_port: int = _number(0, 0, 65_535)
+    discord_shards: int = _number(0, 0, 10_000)
+    shipped_cache: str = _path()
 
-    def environment(self) -> dict[str, str]:
-        """The variables that `model.pretrained` reads, where they are set."""
+    @property
+    def web(self) -> WebSettings:
+        """What the chat page allows, and where it listens."""
+        return WebSettings(host=self.host, port=self.port, allowed_hosts=self.allowed_hosts)
+
+    @property
+    def weight_places(self) -> dict[str, str]:
+        """Where base weights are, as `model.cache.configure` takes it."""
         named = {"CACHE": self.cache, "WHEELS": self.wheels, "SHIPPED_CACHE": self.shipped_cache}
         return {PREFIX + name: value for name, value in named.items() if value}
 
 
-_FIELDS = {each.name: type(each.default) for each in fields(Settings)}
-_RANGES = {
-    "threads": (0, 1024),
-    "port": (0, 65_535),
-    "telegram_webhook_port": (1, 65_535),
-    "per_minute": (1, 10_000),
-    "per_day": (1, 1_000_000),
-    "log_days": (1, 36_500),
-    "health_port": (0, 65_535),
-    "discord_shards": (0, 10_000),
-}
-_PEOPLE = frozenset({"allowed_users", "allowed_chats", "admins"})
+_FIELDS = {each.name: each for each in fields(Settings)}
 _NAMED = re.compile(r"(telegram|discord):-?\d+")
-_SHAPES = {
-    "telegram_webhook_url": (
-        r"https://[^/?#@\s]+(/[^?#\s]*)?",
-        "an address like https://b.example/x",
-    ),
-    "log_format": ("text|json", '"text" or "json"'),
-    "telegram_webhook_secret": (r"[\w-]{1,256}", "at most 256 letters, digits, - and _"),
-}
 _SPELLINGS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
@@ -146,7 +192,7 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         if variable not in variables:
             raise SettingsError(_unknown(variable, "the environment", PREFIX))
         name = variables[variable]
-        values[name] = _checked(name, _PARSERS[_FIELDS[name]](text), variable)
+        values[name] = _checked(name, _parsed(name, text), variable)
     return Settings(**values)
 
 
@@ -170,31 +216,44 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 def _beside(folder: Path, name: str, value: Any) -> Any:
     """Take a path relative to the file that it stands in."""
-    is_path = name in _PATHS and value != "off"
-    if value and (is_path or (name == "profile" and value.endswith(".toml"))):
+    is_word = value == "off" or (name == "profile" and not value.endswith(".toml"))
+    if value and "path" in _FIELDS[name].metadata and not is_word:
         return str(folder.absolute() / Path(value).expanduser())
     return value
 
 
 def _checked(name: str, value: Any, where: str) -> Any:
-    wanted = _FIELDS[name]
-    lowest, highest = _RANGES.get(name, (0, 0))
-    if wanted is int and (type(value) is not int or not lowest <= value <= highest):
-        raise SettingsError(f"{where} has to be a whole number from {lowest} to {highest}.")
-    if wanted is bool and type(value) is not bool:
+    kind, metadata = type(_FIELDS[name].default), _FIELDS[name].metadata
+    if kind is int:
+        lowest, highest = metadata["range"]
+        if type(value) is not int or not lowest <= value <= highest:
+            raise SettingsError(f"{where} has to be a whole number from {lowest} to {highest}.")
+    elif kind is bool and type(value) is not bool:
         raise SettingsError(f"{where} has to be true or false.")
-    if wanted is tuple and not (
-        isinstance(value, tuple) and all(isinstance(item, str) for item in value)
-    ):
-        raise SettingsError(f"{where} has to be a list of names.")
-    if name in _PEOPLE and not all(map(_NAMED.fullmatch, value)):
-        raise SettingsError(f'{where} has to name people or chats as "telegram:123".')
-    if wanted is str and not isinstance(value, str):
-        raise SettingsError(f"{where} has to be a text in quotes.")
-    shape, said = _SHAPES.get(name, ("", ""))
-    if value and shape and not re.fullmatch(shape, value, re.ASCII):
-        raise SettingsError(f"{where} has to be {said}.")
+    elif kind is tuple:
+        if not (isinstance(value, tuple) and all(isinstance(item, str) for item in value)):
+            raise SettingsError(f"{where} has to be a list of names.")
+        if "people" in metadata and not all(map(_NAMED.fullmatch, value)):
+            raise SettingsError(f'{where} has to name people or chats as "telegram:123".')
+    elif kind is str:
+        if not isinstance(value, str):
+            raise SettingsError(f"{where} has to be a text in quotes.")
+        pattern, described = metadata.get("shape", (".*", ""))
+        if value and not re.fullmatch(pattern, value, re.ASCII | re.DOTALL):
+            raise SettingsError(f"{where} has to be {described}.")
     return value
+
+
+def _parsed(name: str, text: str) -> Any:
+    """The value that an environment variable holds; the text itself if it is none."""
+    kind = type(_FIELDS[name].default)
+    if kind is int:
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
+    if kind is bool:
+        return _SPELLINGS.get(text.lower(), text)
+    if kind is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text
 
 
 def _unknown(name: str, where: str, prefix: str = "") -> str:
@@ -205,15 +264,3 @@ def _unknown(name: str, where: str, prefix: str = "") -> str:
     meant = [full for full, field in known.items() if field in close]
     hint = f"did you mean {meant[0]}?" if meant else f"known are {', '.join(sorted(known))}."
     return f"There is no setting {name} (in {where}); {hint}"
-
-
-def _number(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
-
-
-_PARSERS: dict[type, Callable[[str], Any]] = {
-    str: str,
-    int: _number,
-    bool: lambda text: _SPELLINGS.get(text.lower(), text),
-    tuple: lambda text: tuple(part.strip() for part in text.split(",") if part.strip()),
-}

@@ -52,7 +52,8 @@ def adapter_version(folder: Path) -> str:
 
 
 def _adapter(profile: str) -> str:
-    from model.config import ProfileError, load_profile
+    from model.config import load_profile
+    from model.errors import ProfileError
 
     try:
         return adapter_version(load_profile(profile).adapter_folder)

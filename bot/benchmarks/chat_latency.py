@@ -22,7 +22,7 @@ QUESTIONS = ("What is in the picture?", "What colour is it?", "Is there a person
 
 
 @dataclass
-class Found:
+class ChatLatency:
     """What was measured.
 
     Attributes:
@@ -43,7 +43,9 @@ class Found:
         return ordered[max(0, math.ceil(share * len(ordered) - 1e-9) - 1)]
 
 
-async def crowd(assistant: Assistant, photos: Sequence[bytes], rounds: int) -> Found:
+async def measure_latency(
+    assistant: Assistant, photos: Sequence[bytes], rounds: int
+) -> ChatLatency:
     """Let as many people as there are photos talk at once, without ever pausing.
 
     Each sends their photo, then asks three questions about it, and so on for some rounds.
@@ -53,16 +55,18 @@ async def crowd(assistant: Assistant, photos: Sequence[bytes], rounds: int) -> F
         photos: One encoded photo for each person.
         rounds: How often each sends it.
     """
-    found = Found()
+    found = ChatLatency()
     start = time.perf_counter()
-    async with _watching(found.stalls):
+    async with _measuring_stalls(found.stalls):
         talks = [_talk(assistant, found, str(n), photo, rounds) for n, photo in enumerate(photos)]
         await asyncio.gather(*talks)
     found.seconds = time.perf_counter() - start
     return found
 
 
-async def _talk(assistant: Assistant, found: Found, person: str, photo: bytes, rounds: int) -> None:
+async def _talk(
+    assistant: Assistant, found: ChatLatency, person: str, photo: bytes, rounds: int
+) -> None:
     for _ in range(rounds):
         for text in ("", *QUESTIONS):
             pictures = () if text else (Attachment(photo, "photo.jpg"),)
@@ -73,7 +77,7 @@ async def _talk(assistant: Assistant, found: Found, person: str, photo: bytes, r
 
 
 @asynccontextmanager
-async def _watching(stalls: list[float]) -> AsyncIterator[None]:
+async def _measuring_stalls(stalls: list[float]) -> AsyncIterator[None]:
     """Look at the clock all the while, and note how late each look is."""
 
     async def watch() -> None:
@@ -89,7 +93,7 @@ async def _watching(stalls: list[float]) -> AsyncIterator[None]:
         task.cancel()
 
 
-def different_photos(samples: Sequence[Path], count: int) -> list[bytes]:
+def distinct_photos(samples: Sequence[Path], count: int) -> list[bytes]:
     """Photos that no two people share: different parts of sample pictures, as JPEG."""
     made = []
     for number in range(count):

@@ -1,26 +1,35 @@
-"""How people speak on each platform, and how the bot's answers there reach the ledger."""
+"""Simulated clients of each platform: how people write there, and how answers reach the ledger."""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from pathlib import PurePath
 from typing import Any
+from urllib.parse import urlsplit
 
-from bot.assistant.recent import Recent
-from bot.benchmarks import discord_shapes as shapes
+import httpx
+from cachetools import LRUCache
+
+from bot.benchmarks import discord_payloads as payloads
 from bot.benchmarks.fake_discord import FakeDiscord, File
 from bot.benchmarks.fake_telegram import ME, FakeTelegram, Json
-from bot.benchmarks.ledger import Expect, Ledger, Sent
+from bot.benchmarks.ledger import Expect, Ledger, SentMessage
 from bot.benchmarks.photos import Photo
 
+KEPT = 5000  # answers, the oldest of which are forgotten
+WEB_TIMEOUT = 150.0  # seconds
+SLOW_SECONDS = 6.0  # that a slow upload takes
+_PIECES = 12
 COMMANDS = ("/caption", "/retry", "/forget")
 
 
-class Mouth(ABC):
-    """One person's way to speak in one place.
+class ChatClient(ABC):
+    """One person's client in one place.
 
     Attributes:
         platform: Where.
@@ -32,24 +41,24 @@ class Mouth(ABC):
     in_group = False
     can_edit = True
 
-    def __init__(self, ledger: Ledger, draw: random.Random) -> None:
-        self.ledger, self.draw = ledger, draw
+    def __init__(self, ledger: Ledger, rng: random.Random) -> None:
+        self.ledger, self.rng = ledger, rng
 
     @abstractmethod
     async def say(
         self, kind: str, words: str, photos: Sequence[Photo] = (), expect: Expect = Expect.ANSWER
-    ) -> Sent:
+    ) -> SentMessage:
         """Send a message, with or without photos."""
 
     @abstractmethod
-    async def press(self, action: str) -> Sent | None:
+    async def press(self, action: str) -> SentMessage | None:
         """Press a button under the last answer, if there is one that does this."""
 
-    async def edit(self, words: str) -> Sent | None:
+    async def edit(self, words: str) -> SentMessage | None:
         """Change the words of the last message, if that is possible."""
         return None
 
-    async def mutter(self, words: str) -> Sent | None:
+    async def say_to_others(self, words: str) -> SentMessage | None:
         """Say something that is not for the bot, if others are there."""
         return None
 
@@ -57,13 +66,13 @@ class Mouth(ABC):
 # --- Telegram --------------------------------------------------------------------------------
 
 
-class TelegramEar:
+class TelegramObserver:
     """Hears what the bot says on Telegram."""
 
     def __init__(self, api: FakeTelegram, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._about: Recent[tuple[int, int], int] = Recent()
-        self.answers: Recent[tuple[int, int], Json] = Recent()  # by chat and question
+        self._about: LRUCache[tuple[int, int], int] = LRUCache(KEPT)
+        self.answers: LRUCache[tuple[int, int], Json] = LRUCache(KEPT)  # by chat and question
         api.on_call = self._on_call
 
     def _on_call(self, method: str, sent: Json, result: Any) -> None:
@@ -78,23 +87,28 @@ class TelegramEar:
         self._ledger.hear("telegram", (chat, asked), str(sent["text"]))
 
 
-class TelegramMouth(Mouth):
+class TelegramClient(ChatClient):
     """Speaks on Telegram: in private, or in a group of this number."""
 
     platform = "telegram"
     _names = itertools.count()
 
     def __init__(
-        self, api: FakeTelegram, ear: TelegramEar, user: int, group: int | None = None, **more: Any
+        self,
+        api: FakeTelegram,
+        observer: TelegramObserver,
+        user: int,
+        group: int | None = None,
+        **more: Any,
     ) -> None:
         super().__init__(**more)
-        self._api, self._ear, self._user, self._group = api, ear, user, group
+        self._api, self._observer, self._user, self._group = api, observer, user, group
         self.in_group = group is not None
         self._last: Json = {}
 
     async def say(
         self, kind: str, words: str, photos: Sequence[Photo] = (), expect: Expect = Expect.ANSWER
-    ) -> Sent:
+    ) -> SentMessage:
         """Send a message; JPEG as photos or files, all others as files."""
         words, where = self._called(words), self._where()
         if len(photos) > 1:
@@ -102,7 +116,7 @@ class TelegramMouth(Mouth):
             self._last = self._api.album(contents, words, **where)
         elif not photos:
             self._last = self._api.message(words, **where)
-        elif photos[0].format == "jpeg" and self.draw.random() < 0.7:
+        elif photos[0].format == "jpeg" and self.rng.random() < 0.7:
             self._last = self._api.photo(photos[0].content, words, **where)
         else:
             (photo,), number = photos, next(self._names)
@@ -111,15 +125,15 @@ class TelegramMouth(Mouth):
         _trim(self._api)
         return self.ledger.send(self.platform, kind, self._key(), expect)
 
-    async def edit(self, words: str) -> Sent | None:
+    async def edit(self, words: str) -> SentMessage | None:
         """Change the last message, which had words only."""
         number, where = self._last["message_id"], self._where()
         self._api.message(self._called(words), edit=True, message_id=number, **where)
         return self.ledger.send(self.platform, "edit", self._key())
 
-    async def press(self, action: str) -> Sent | None:
+    async def press(self, action: str) -> SentMessage | None:
         """Press a button under the answer to the last message."""
-        answer = self._ear.answers.get(self._key())
+        answer = self._observer.answers.get(self._key())
         rows = answer["reply_markup"].get("inline_keyboard", []) if answer else []
         data = [each["callback_data"] for row in rows for each in row]
         found = next((each for each in data if each.startswith(action)), None)
@@ -134,7 +148,7 @@ class TelegramMouth(Mouth):
         keys = {"/retry": self._key(), "/caption": (chat, answer["message_id"])}
         return self.ledger.send(self.platform, f"button {action}", keys.get(action, query))
 
-    async def mutter(self, words: str) -> Sent | None:
+    async def say_to_others(self, words: str) -> SentMessage | None:
         """Say something in the group."""
         if self._group is None:
             return None
@@ -165,12 +179,14 @@ def _trim(api: FakeTelegram) -> None:
 # --- Discord ---------------------------------------------------------------------------------
 
 
-class DiscordEar:
+class DiscordObserver:
     """Hears what the bot says on Discord."""
 
     def __init__(self, api: FakeDiscord, ledger: Ledger) -> None:
         self._ledger = ledger
-        self.answers: Recent[str, Json] = Recent()  # by question, or token of an interaction
+        self.answers: LRUCache[str, Json] = LRUCache(
+            KEPT
+        )  # by question, or token of an interaction
         api.on_said = self._on_said
 
     def _on_said(self, about: str, message: Json) -> None:
@@ -178,27 +194,33 @@ class DiscordEar:
         self._ledger.hear("discord", about, message["content"])
 
 
-class DiscordMouth(Mouth):
+class DiscordClient(ChatClient):
     """Speaks on Discord: in private, or in the server's channel."""
 
     platform = "discord"
 
     def __init__(
-        self, api: FakeDiscord, ear: DiscordEar, user: int, *, in_group: bool = False, **more: Any
+        self,
+        api: FakeDiscord,
+        observer: DiscordObserver,
+        user: int,
+        *,
+        in_group: bool = False,
+        **more: Any,
     ) -> None:
         super().__init__(**more)
-        self._api, self._ear, self._me = api, ear, shapes.user(user)
+        self._api, self._observer, self._me = api, observer, payloads.user(user)
         self.in_group = in_group
-        self._where = shapes.CHANNEL if in_group else ""
+        self._where = payloads.CHANNEL if in_group else ""
         self._last: Json = {}
         self._key = ""
 
     async def say(
         self, kind: str, words: str, photos: Sequence[Photo] = (), expect: Expect = Expect.ANSWER
-    ) -> Sent:
+    ) -> SentMessage:
         """Send a message, or use a command."""
         files = [File(photo.name, photo.kind, photo.content) for photo in photos]
-        slash = words in COMMANDS[1:] or (len(files) == 1 and self.draw.random() < 0.25)
+        slash = words in COMMANDS[1:] or (len(files) == 1 and self.rng.random() < 0.25)
         await self._api.until(lambda: self._api.is_on, 90)
         if slash:
             name = words.removeprefix("/") if words in COMMANDS else "ask" if words else "caption"
@@ -208,23 +230,23 @@ class DiscordMouth(Mouth):
                 self._me, name, self._where, file, question
             ), {}  # fmt: skip
         else:
-            called = f"<@{shapes.ME['id']}> " if self.in_group else ""
+            called = f"<@{payloads.ME['id']}> " if self.in_group else ""
             spoken = (called + ("describe it" if words == "/caption" else words)).strip()
             self._last = await self._api.write(self._me, spoken, files, self._where)
             self._key = self._last["id"]
         return self.ledger.send(self.platform, kind, self._key, expect)
 
-    async def edit(self, words: str) -> Sent | None:
+    async def edit(self, words: str) -> SentMessage | None:
         """Change the last message, unless that was a command."""
         if not self._last:
             return None
-        called = f"<@{shapes.ME['id']}> " if self.in_group else ""
+        called = f"<@{payloads.ME['id']}> " if self.in_group else ""
         await self._api.write(self._me, called + words, (), self._where, replaces=self._last)
         return self.ledger.send(self.platform, "edit", self._key)
 
-    async def press(self, action: str) -> Sent | None:
+    async def press(self, action: str) -> SentMessage | None:
         """Press a button under the last answer."""
-        answer = self._ear.answers.get(self._key)
+        answer = self._observer.answers.get(self._key)
         rows = answer["components"] if answer else []
         names = [each["custom_id"] for row in rows for each in row.get("components", ())]
         wanted = f"glimpse:{action.removeprefix('/')}"
@@ -234,9 +256,112 @@ class DiscordMouth(Mouth):
         token = await self._api.press(self._me, answer, found)
         return self.ledger.send(self.platform, f"button {action}", token)
 
-    async def mutter(self, words: str) -> Sent | None:
+    async def say_to_others(self, words: str) -> SentMessage | None:
         """Say something in the channel."""
         if not self.in_group:
             return None
         message = await self._api.write(self._me, words, (), self._where)
         return self.ledger.send(self.platform, "mutter", message["id"], Expect.SILENCE)
+
+
+# --- the chat page ---------------------------------------------------------------------------
+
+
+class WebClient(ChatClient):
+    """Speaks on the page.
+
+    Args:
+        address: Of the page.
+        more: As every client takes it.
+
+    Attributes:
+        slow: The next upload takes its time.
+    """
+
+    platform = "page"
+    can_edit = False
+    _numbers = itertools.count()
+
+    def __init__(self, address: str, **more: Any) -> None:
+        super().__init__(**more)
+        self._address = address
+        self.slow = False
+        self._client = httpx.AsyncClient(
+            base_url=address, timeout=WEB_TIMEOUT, trust_env=False,
+            headers={"sec-fetch-site": "same-origin"},
+        )  # fmt: skip
+        self._buttons: list[str] = []
+        self._asking: set[asyncio.Task[None]] = set()
+
+    async def say(
+        self, kind: str, words: str, photos: Sequence[Photo] = (), expect: Expect = Expect.ANSWER
+    ) -> SentMessage:
+        """Send a message; "/forget" begins a new chat now and then."""
+        sent = self.ledger.send(self.platform, kind, number := next(self._numbers), expect)
+        if words == "/forget" and self.rng.random() < 0.5:
+            request = self._client.build_request("DELETE", "/api/conversation")
+        else:
+            files = [("pictures", (photo.name, photo.content, photo.kind)) for photo in photos]
+            request = self._client.build_request(
+                "POST", "/api/messages", files=[("text", (None, words)), *files]
+            )
+        self.slow, slow = False, self.slow
+        task = asyncio.ensure_future(self._ask(request, number, slow=slow))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+        return sent
+
+    async def press(self, action: str) -> SentMessage | None:
+        """Press a button under the last answer."""
+        found = next((each for each in self._buttons if each.startswith(action)), None)
+        return await self.say(f"button {action}", found) if found else None
+
+    async def cut_off(self, photo: Photo) -> None:
+        """Begin an upload, and go away in the middle of it; nobody waits for an answer."""
+        request = self._client.build_request(
+            "POST", "/api/messages", files=[("pictures", (photo.name, photo.content, photo.kind))]
+        )
+        place = urlsplit(self._address)
+        head = [f"POST /api/messages HTTP/1.1\r\nHost: {place.netloc}"]
+        head += [f"{name}: {request.headers[name]}" for name in ("content-type", "content-length")]
+        body = request.read()
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection(place.hostname, place.port)
+            writer.write(("\r\n".join(head) + "\r\n\r\n").encode() + body[: len(body) // 2])
+            await writer.drain()
+            writer.transport.abort()
+
+    async def close(self) -> None:
+        """Wait for the answers that are still to come, and close the browser."""
+        await asyncio.gather(*self._asking)
+        await self._client.aclose()
+
+    async def _ask(self, request: httpx.Request, number: int, *, slow: bool) -> None:
+        try:
+            if slow:
+                request = _slowly(request)
+            response = await self._client.send(request)
+        except httpx.ConnectError:  # nobody listens there any more: nothing was taken
+            self.ledger.leave(self.platform, [number])
+            return
+        except httpx.HTTPError:
+            return  # it counts as lost
+        if response.status_code == 204:
+            self.ledger.hear(self.platform, number, "Begun anew.")
+            return
+        said = response.json()
+        self._buttons = [button["action"] for button in said["buttons"]]
+        self.ledger.hear(self.platform, number, said["reply"])
+
+
+def _slowly(request: httpx.Request) -> httpx.Request:
+    """The same request, whose body arrives in pieces."""
+    body = request.read()
+    size = max(1, len(body) // _PIECES)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for first in range(0, len(body), size):
+            yield body[first : first + size]
+            await asyncio.sleep(SLOW_SECONDS / _PIECES)
+
+    return httpx.Request(request.method, request.url, headers=request.headers, content=pieces())

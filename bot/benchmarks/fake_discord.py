@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections import OrderedDict
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import PurePath
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from aiohttp import web
+from aiohttp import WSMsgType, web
+from cachetools import FIFOCache
 
-from bot.benchmarks import discord_shapes as shapes
-from bot.benchmarks.discord_shapes import ANN, APPLICATION, ME, Json
-from bot.benchmarks.fake_gateway import KEPT, FakeGateway
+from bot.benchmarks import discord_payloads as payloads
+from bot.benchmarks.discord_payloads import ANN, APPLICATION, GUILD, ME, Json
 
 TOKEN = "secret-token"
 DROP, TAKE_AND_DROP = 0, -1  # instead of a status: the connection ends without an answer
-V = TypeVar("V")
+KEPT = 500  # messages, files and events, the oldest of which are forgotten
 
 
 class File(NamedTuple):
@@ -28,6 +28,138 @@ class File(NamedTuple):
     name: str
     kind: str
     content: bytes
+
+
+class FakeGateway:
+    """Tells one bot what happens.
+
+    Attributes:
+        url: Where it is served.
+        close_code: The bot is refused so, if set.
+        with_server: Whether the bot is in a server, too.
+        deaf: Heartbeats are not acknowledged.
+        resumed: How often a session was resumed.
+        shards: How many connections it recommends; only the first one is told anything.
+        identified: The shards that began sessions, each as its number and how many there are.
+    """
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.close_code = 0
+        self.with_server = False
+        self.deaf = False
+        self.resumed = 0
+        self.shards = 1
+        self.identified: list[tuple[int, int]] = []
+        self._others: dict[int, web.WebSocketResponse] = {}
+        self._socket: web.WebSocketResponse | None = None
+        self._ready = asyncio.Event()
+        self._sequence, self._session = 0, 0
+        self._events: deque[Json] = deque(maxlen=KEPT)
+
+    @property
+    def gateway(self) -> str:
+        """The address to connect to."""
+        return self.url.replace("http", "ws", 1) + "/gateway"
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the bot has a session."""
+        return self._ready.is_set()
+
+    async def tell(self, kind: str, content: Json) -> None:
+        """Something happens; a bot that is away hears of it when it resumes its session."""
+        self._sequence += 1
+        event = {"op": 0, "s": self._sequence, "t": kind, "d": content}
+        self._events.append(event)
+        await self._send(event)
+
+    async def close(self, code: int) -> None:
+        """End the connection; the session can be resumed."""
+        if self._socket:
+            await self._socket.close(code=code)
+
+    async def ask_to_reconnect(self) -> None:
+        """Say that the connection should be made anew."""
+        await self._send({"op": 7, "d": None})
+
+    async def invalidate(self) -> None:
+        """Say that the session is over; what happens before the next one is never told."""
+        self._ready.clear()
+        self._session += 1
+        await self._send({"op": 9, "d": False})
+
+    async def on_connection(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve one connection."""
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_json({"op": 10, "d": {"heartbeat_interval": 40_000}})
+        async for message in socket:
+            if message.type is not WSMsgType.TEXT:
+                continue
+            payload = json.loads(message.data)
+            if payload["op"] == 1 and not self.deaf:
+                await socket.send_json({"op": 11})
+            elif payload["op"] == 2 and self.close_code:
+                await socket.close(code=self.close_code)
+            elif payload["op"] == 2:
+                await self._identify(socket, payload["d"])
+            elif payload["op"] == 6:
+                await self._resume(socket, payload["d"])
+        return socket
+
+    async def _identify(self, socket: web.WebSocketResponse, wanted: Json) -> None:
+        """Begin a session; direct messages and the one server are the first shard's."""
+        number, count = wanted.get("shard") or (0, 1)
+        self.identified.append((number, count))
+        if number:
+            self._others[number] = socket
+            ready = self._greeting(f"shard {number}", [], number)
+            await socket.send_json({"op": 0, "s": 1, "t": "READY", "d": ready})
+        else:
+            self._socket = socket
+            await self._begin()
+
+    async def close_shard(self, number: int, code: int) -> None:
+        """End the connection of another shard than the first; its session cannot be resumed."""
+        await self._others.pop(number).close(code=code)
+
+    def _greeting(self, session: str, servers: list[Json], shard: int = 0) -> Json:
+        return {
+            "v": 10, "user": ME, "guilds": servers, "session_id": session,
+            "resume_gateway_url": self.gateway, "application": {"id": ME["id"], "flags": 0},
+            "shard": [shard, self.identified[-1][1]],
+        }  # fmt: skip
+
+    async def _begin(self) -> None:
+        """Begin a session."""
+        self._session += 1
+        self._events.clear()
+        servers = [{"id": GUILD, "unavailable": True}] if self.with_server else []
+        await self.tell("READY", self._greeting(str(self._session), servers))
+        if self.with_server:
+            await self.tell("GUILD_CREATE", payloads.guild())
+        self._ready.set()
+
+    async def _resume(self, socket: web.WebSocketResponse, wanted: Json) -> None:
+        """Tell what was missed, if the session still is known."""
+        if wanted["session_id"] != str(self._session):
+            await socket.send_json({"op": 9, "d": False})
+            return
+        last = wanted["seq"]
+        # More may happen while this is told.
+        while missed := [event for event in self._events if event["s"] > last]:
+            for event in missed:
+                await socket.send_json(event)
+            last = missed[-1]["s"]
+        self._socket = socket
+        self.resumed += 1
+        await self.tell("RESUMED", {})
+
+    async def _send(self, payload: Json) -> None:
+        if self._socket and not self._socket.closed:
+            with suppress(ConnectionError):  # the bot will ask for it again
+                await self._socket.send_json(payload)
 
 
 class FakeDiscord(FakeGateway):
@@ -54,11 +186,11 @@ class FakeDiscord(FakeGateway):
         self.file_troubles: list[tuple[int, float]] = []
         self.on_said: Callable[[str, Json], None] = lambda *_: None
         self.on_withdrawn: Callable[[str], None] = lambda _: None
-        self._files: OrderedDict[str, File] = OrderedDict()
+        self._files: FIFOCache[str, File] = FIFOCache(KEPT)
         self._number = 1000
-        self._messages: OrderedDict[str, tuple[str, Json]] = OrderedDict()
-        self._by_nonce: OrderedDict[str, Json] = OrderedDict()
-        self._interactions: OrderedDict[str, Json] = OrderedDict()
+        self._messages: FIFOCache[str, tuple[str, Json]] = FIFOCache(KEPT)
+        self._by_nonce: FIFOCache[str, Json] = FIFOCache(KEPT)
+        self._interactions: FIFOCache[str, Json] = FIFOCache(KEPT)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -89,14 +221,14 @@ class FakeDiscord(FakeGateway):
     ) -> Json:  # fmt: skip
         """A person writes or edits a message, in private if no channel is named; returns it."""
         await asyncio.wait_for(self._ready.wait(), 90)
-        where = where or shapes.private_channel(person)
+        where = where or payloads.private_channel(person)
         number = replaces["id"] if replaces else self._next()
         shown = [self._attach(each) for each in files]
-        message = shapes.message(number, where, person, text, attachments=shown)
+        message = payloads.message(number, where, person, text, attachments=shown)
         if replaces:
             message["edited_timestamp"] = message["timestamp"]
             message["timestamp"] = replaces["timestamp"]
-        _put(self._messages, number, ("", message))
+        self._messages[number] = ("", message)
         await self.tell("MESSAGE_UPDATE" if replaces else "MESSAGE_CREATE", message)
         return message
 
@@ -105,16 +237,16 @@ class FakeDiscord(FakeGateway):
         question: str = "",
     ) -> str:  # fmt: skip
         """A person uses a slash command; returns the token that the answer will carry."""
-        where = where or shapes.private_channel(person)
+        where = where or payloads.private_channel(person)
         options = [{"name": "question", "type": 3, "value": question}] if question else []
         shown = self._attach(file) if file else None
         return await self._interact(
-            shapes.command(self._next(), person, where, name, options=options, file=shown)
+            payloads.command(self._next(), person, where, name, options=options, file=shown)
         )
 
     async def press(self, person: Json, answer: Json, custom_id: str) -> str:
         """A person presses a button; returns the token that the answer will carry."""
-        return await self._interact(shapes.press(self._next(), person, answer, custom_id))
+        return await self._interact(payloads.press(self._next(), person, answer, custom_id))
 
     async def until(self, condition: Callable[[], Any], seconds: float = 10) -> None:
         """Wait until a condition holds."""
@@ -125,7 +257,7 @@ class FakeDiscord(FakeGateway):
     async def _interact(self, interaction: Json) -> str:
         await asyncio.wait_for(self._ready.wait(), 90)
         token: str = interaction["token"]
-        _put(self._interactions, token, interaction)
+        self._interactions[token] = interaction
         await self.tell("INTERACTION_CREATE", interaction)
         return token
 
@@ -136,9 +268,9 @@ class FakeDiscord(FakeGateway):
     def _attach(self, file: File) -> Json:
         number = self._next()
         name = number + PurePath(file.name).suffix
-        _put(self._files, name, file)
+        self._files[name] = file
         size, url = len(file.content), f"{self.url}/files/{name}"
-        return shapes.attachment(number, file.name, size, file.kind, url)
+        return payloads.attachment(number, file.name, size, file.kind, url)
 
     # --- the bot -----------------------------------------------------------------------------
 
@@ -167,7 +299,7 @@ class FakeDiscord(FakeGateway):
         where, what, number = found.groups()
         if what == "messages":
             return await self._on_message(request, where, number)
-        return web.Response(status=204) if what else _json(shapes.channel(where))
+        return web.Response(status=204) if what else _json(payloads.channel(where))
 
     def _about_the_bot(self) -> dict[str, Json]:
         limit = {"total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 16}
@@ -207,7 +339,7 @@ class FakeDiscord(FakeGateway):
         if interaction is None:
             return _json({"message": "Unknown Webhook", "code": 10015}, 404)
         if kind == "interactions":
-            return _json(shapes.answer_to_callback(interaction))
+            return _json(payloads.answer_to_callback(interaction))
         if request.method == "DELETE":
             self.on_withdrawn(token)
             return web.Response(status=204)
@@ -224,13 +356,13 @@ class FakeDiscord(FakeGateway):
         nonce = str(sent.get("nonce"))
         if not (sent.get("enforce_nonce") and nonce in self._by_nonce):
             about = (sent.get("message_reference") or {}).get("message_id", "")
-            _put(self._by_nonce, nonce, self._say(where, str(about), sent))
+            self._by_nonce[nonce] = self._say(where, str(about), sent)
         return self._by_nonce[nonce]
 
     def _say(self, where: str, about: str, sent: Json) -> Json:
         shown = {"components": sent.get("components") or [], "flags": sent.get("flags") or 0}
-        message = shapes.message(self._next(), where, ME, sent.get("content") or "", **shown)
-        _put(self._messages, message["id"], (about, message))
+        message = payloads.message(self._next(), where, ME, sent.get("content") or "", **shown)
+        self._messages[message["id"]] = (about, message)
         self.said.append(message["content"])
         self.on_said(about, message)
         return message
@@ -249,13 +381,6 @@ class FakeDiscord(FakeGateway):
         trouble = {"message": "no", "retry_after": self.wait, "global": False}
         headers = {"Via": "1.1 google"}  # only then discord.py believes it
         return _json(trouble, max(status, 400), headers)
-
-
-def _put(kept: OrderedDict[str, V], name: str, value: V) -> None:
-    """Keep a value for as long as it is one of the newest."""
-    kept[name] = value
-    while len(kept) > KEPT:
-        kept.popitem(last=False)
 
 
 def _json(payload: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

@@ -15,12 +15,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.benchmarks.clients import WebClient
 from bot.benchmarks.fake_discord import TAKE_AND_DROP, FakeDiscord
 from bot.benchmarks.fake_telegram import DROP, RESET, FakeTelegram, Json
 from bot.benchmarks.ledger import Ledger
-from bot.benchmarks.page import PageMouth
 from bot.benchmarks.photos import Photos
-from bot.fetching import ATTEMPTS
+from bot.platforms import ATTEMPTS
 
 A_MINUTE = 6.0
 SLOW_FILE = 8.0  # seconds
@@ -56,22 +56,22 @@ class Faults:
     Args:
         kinds: All that can.
         ledger: Told of what is out of order.
-        draw: Chooses.
+        rng: Chooses.
 
     Attributes:
         happened: How often which kind did.
     """
 
-    def __init__(self, kinds: Sequence[Fault], ledger: Ledger, draw: random.Random) -> None:
-        self._kinds, self._ledger, self._draw = kinds, ledger, draw
+    def __init__(self, kinds: Sequence[Fault], ledger: Ledger, rng: random.Random) -> None:
+        self._kinds, self._ledger, self._rng = kinds, ledger, rng
         self.happened: Counter[str] = Counter()
 
     async def go_on(self, a_minute: float = A_MINUTE) -> None:
         """Go wrong so often, until this is cancelled."""
         deck: list[Fault] = []
         while True:
-            await asyncio.sleep(60 / a_minute * self._draw.uniform(0.5, 1.5))
-            deck = deck or self._draw.sample(self._kinds, len(self._kinds))
+            await asyncio.sleep(60 / a_minute * self._rng.uniform(0.5, 1.5))
+            deck = deck or self._rng.sample(self._kinds, len(self._kinds))
             await self.let_happen(deck.pop())
 
     async def let_happen(self, fault: Fault) -> None:
@@ -150,15 +150,15 @@ def of_discord(api: FakeDiscord) -> list[Fault]:
     ]
 
 
-def of_page(people: Sequence[PageMouth], photos: Photos, draw: random.Random) -> list[Fault]:
+def of_page(people: Sequence[WebClient], photos: Photos, rng: random.Random) -> list[Fault]:
     """What goes wrong between a browser and the page."""
 
     async def cut_off() -> None:
         photo = await asyncio.to_thread(photos.good, "bmp")
-        await draw.choice(people).cut_off(photo)
+        await rng.choice(people).cut_off(photo)
 
     async def slow_down() -> None:
-        draw.choice(people).slow = True
+        rng.choice(people).slow = True
 
     return [
         Fault("page", "upload cut off", cut_off),

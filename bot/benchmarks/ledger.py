@@ -13,7 +13,7 @@ from enum import Enum
 
 from bot.assistant.locale.texts import ENGLISH
 
-PATIENCE, PATIENCE_IN_OUTAGE = 60.0, 120.0  # seconds
+ANSWER_TIMEOUT, OUTAGE_TIMEOUT = 60.0, 120.0  # seconds
 Key = Hashable
 
 
@@ -76,7 +76,7 @@ def _kind_of(text: str) -> Outcome:
 
 
 @dataclass(eq=False)
-class Sent:
+class SentMessage:
     """A message of a person, or a press of a button.
 
     Attributes:
@@ -121,17 +121,19 @@ class Ledger:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self.sent: list[Sent] = []
+        self.sent: list[SentMessage] = []
         self.strays: Counter[str] = Counter()
         self.notices = 0
-        self._by_key: defaultdict[tuple[str, Key], list[Sent]] = defaultdict(list)
+        self._by_key: defaultdict[tuple[str, Key], list[SentMessage]] = defaultdict(list)
         self._outages: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
         self._excuses: Counter[str] = Counter()
         self._stopped_at = math.inf
 
-    def send(self, platform: str, kind: str, key: Key, expect: Expect = Expect.ANSWER) -> Sent:
+    def send(
+        self, platform: str, kind: str, key: Key, expect: Expect = Expect.ANSWER
+    ) -> SentMessage:
         """Something is sent whose answer will be heard under this key."""
-        sent = Sent(platform, kind, expect, self.clock())
+        sent = SentMessage(platform, kind, expect, self.clock())
         self.sent.append(sent)
         self._by_key[platform, key].append(sent)
         return sent
@@ -169,7 +171,7 @@ class Ledger:
         """The bot is told to stop: from now on, an apology does instead of an answer."""
         self._stopped_at = self.clock()
 
-    def was_open(self, sent: Sent) -> bool:
+    def was_open(self, sent: SentMessage) -> bool:
         """Whether a message was waiting for its answer when the bot was told to stop."""
         return sent.at + sent.seconds > self._stopped_at
 
@@ -177,15 +179,15 @@ class Ledger:
         """How many messages may get an apology instead of an answer."""
         return self._excuses[platform]
 
-    def outcome(self, sent: Sent) -> Outcome:
+    def outcome(self, sent: SentMessage) -> Outcome:
         """What a message got, now that it is over."""
         if sent.expect is Expect.SILENCE:
             return Outcome.SILENT
         if sent.left:
             return Outcome.LEFT
-        end = sent.at + PATIENCE if sent.heard_at is None else sent.heard_at
+        end = sent.at + ANSWER_TIMEOUT if sent.heard_at is None else sent.heard_at
         disturbed = any(a < end and sent.at < b for a, b in self._outages[sent.platform])
-        if sent.seconds > (PATIENCE_IN_OUTAGE if disturbed else PATIENCE):
+        if sent.seconds > (OUTAGE_TIMEOUT if disturbed else ANSWER_TIMEOUT):
             return Outcome.LOST
         return outcome_of(sent.text)
 
@@ -252,6 +254,6 @@ def tally(ledger: Ledger, platform: str) -> Tally:
     )
 
 
-def _is_wrong(sent: Sent, outcome: Outcome) -> bool:
+def _is_wrong(sent: SentMessage, outcome: Outcome) -> bool:
     wrong = {Expect.ANSWER: Outcome.REFUSED, Expect.REFUSAL: Outcome.ANSWERED}
     return wrong.get(sent.expect) is outcome

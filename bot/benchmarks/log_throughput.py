@@ -11,12 +11,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from bot.assistant.types import Exchange
-from bot.log.log import Log
+from bot.log import Log
 from bot.log.privacy import Hasher
 from bot.log.queries import search, stats
-from bot.log.records import Record
 from bot.log.schema import open_to_read, open_to_write
-from bot.log.store import Made, Store
+from bot.log.store import ModelVersion, Record, Store
 
 AHEAD = 5_000  # records that wait to be written, at most
 _ASKED = ("What colour is the {}?", "How many {}s are there?", "Is there a {}?", "Where is the {}?")
@@ -25,7 +24,7 @@ RARE = "okapi"  # in one question of a thousand
 
 
 @dataclass(frozen=True)
-class Speed:
+class LogSpeed:
     """What was measured; times in seconds.
 
     Attributes:
@@ -49,7 +48,7 @@ class Speed:
     size: float
 
 
-def race(path: Path, count: int) -> Speed:
+def measure_log(path: Path, count: int) -> LogSpeed:
     """Write so many exchanges of 30 days, then read."""
     log = Log(path, b"key", days=36_500)
     costs = []
@@ -78,7 +77,7 @@ def race(path: Path, count: int) -> Speed:
     rare, frequent, figures = (after - before for before, after in pairwise(marks))
     forgetting, purging = _erase(path)
     recording = sorted(costs)[int(0.99 * (len(costs) - 1))]
-    return Speed(
+    return LogSpeed(
         rate, recording, rare, frequent, figures, forgetting, purging, path.stat().st_size / 1e6
     )  # fmt: skip
 
@@ -86,14 +85,14 @@ def race(path: Path, count: int) -> Speed:
 def _erase(path: Path) -> tuple[float, float]:
     """Seconds that erasing a person takes, and erasing a day."""
     log = Log(path, b"key", days=36_500)
-    log.wished("web", "2").result()  # it is open by then
+    log.consent("web", "2").result()  # it is open by then
     marks = [time.perf_counter()]
     log.forget("web", "2").result()
     marks.append(time.perf_counter())
     log.close()
     with closing(open_to_write(path)) as db, db.atomic():
         marks.append(time.perf_counter())
-        Store(db, Hasher(b"key"), Made()).purge(datetime.now(UTC) - timedelta(days=29))
+        Store(db, Hasher(b"key"), ModelVersion()).purge(datetime.now(UTC) - timedelta(days=29))
     marks.append(time.perf_counter())
     return marks[1] - marks[0], marks[3] - marks[2]
 

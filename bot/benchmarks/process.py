@@ -1,4 +1,6 @@
-"""The bot as an operator starts it: a process of its own, whose platforms are fakes."""
+"""The bot as an operator starts it, in a process of its own whose platforms are fakes; and what
+that process and its children take: memory, open files, threads, and whether that grows.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +9,22 @@ import os
 import re
 import signal
 import socket
+import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import psutil  # type: ignore[import-untyped]
 
 from bot.benchmarks import fake_discord, fake_telegram
 
-STARTING = 300.0  # seconds; a busy machine may have to fetch and convert weights
-STOPPING = 25.0
+START_TIMEOUT = 300.0  # seconds; a busy machine may have to fetch and convert weights
+STOP_TIMEOUT = 25.0
 # discord.py has no setting for where Discord is.
 _START = """
 import sys
@@ -32,20 +36,28 @@ discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(sys.argv[2])
 main(["run", *sys.argv[3:]])
 """
 _KEPT = {"CACHE", "SHIPPED_CACHE", "WHEELS", "THREADS", "INT8"}
-_SAID = ("is on Telegram", "is on Discord", "Glimpse is ready")
+_READY_LINES = ("is on Telegram", "is on Discord", "Glimpse is ready")
 _RECORD = re.compile(r"^\S+ \S+ (?P<level>[A-Z]+) (?P<name>[\w.]+): (?P<words>.*)")
 # discord.py shows where it was when a connection was broken off.
 _USUAL = ("Attempting a reconnect",)
 _LONGEST = 1500  # characters of an error that are shown
+SHORT = 20 * 60.0  # seconds; in a shorter run caches still fill, so that nothing can be said
+MOST_GROWTH = 0.03  # of memory, from one half to the next
+# A connection for each person, some for the platforms, and a decoder that is replaced by another:
+# what is forgotten once for each message or fault comes to hundreds in an hour.
+MORE_FILES = 24
+# The threads that are started on demand and then kept: asyncio's on two cores, and one of
+# Discord's heartbeats that ends.
+MORE_THREADS = 8
 
 
-class CannotStart(RuntimeError):  # noqa: N818
+class BotNotStarted(RuntimeError):  # noqa: N818
     """The bot ended, or was not ready in time; `str(error)` ends with what it said last."""
 
 
 @dataclass
-class Bot:
-    """A running bot.
+class BotProcess:
+    """A run_bot bot.
 
     Attributes:
         process: The process.
@@ -69,11 +81,11 @@ class Bot:
         """What it wrote for its operator."""
         return (self.folder / "stderr").read_text(encoding="utf-8", errors="replace")
 
-    async def ready(self, seconds: float = STARTING) -> None:
+    async def ready(self, seconds: float = START_TIMEOUT) -> None:
         """Wait until it answers everywhere.
 
         Raises:
-            CannotStart: It does not.
+            BotNotStarted: It does not.
         """
         end = time.monotonic() + seconds
         async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
@@ -81,7 +93,7 @@ class Bot:
                 if await self._is_ready(client):
                     return
                 await asyncio.sleep(0.2)
-        raise CannotStart(f"The bot does not start. It said: {self.printed[-2000:]}")
+        raise BotNotStarted(f"The bot does not start. It said: {self.printed[-2000:]}")
 
     async def stop(self) -> tuple[int | None, float]:
         """Ask it to stop; returns its exit status (None if it was killed), and the seconds."""
@@ -89,7 +101,7 @@ class Bot:
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            status = await asyncio.wait_for(self.process.wait(), STOPPING)
+            status = await asyncio.wait_for(self.process.wait(), STOP_TIMEOUT)
         except TimeoutError:
             self.process.kill()
             await self.process.wait()
@@ -101,16 +113,16 @@ class Bot:
             return (await client.get(f"{self.health}/readyz")).status_code == 200
         except httpx.HTTPError:  # it may have none
             printed = (self.folder / "stdout").read_text(encoding="utf-8")
-            return all(line in printed for line in _SAID)
+            return all(line in printed for line in _READY_LINES)
 
 
 @asynccontextmanager
-async def running(
+async def run_bot(
     telegram: fake_telegram.FakeTelegram,
     discord: fake_discord.FakeDiscord,
     folder: Path,
     profile: str | None = None,
-) -> AsyncIterator[Bot]:
+) -> AsyncIterator[BotProcess]:
     """Start `glimpse run`, and end it in any case.
 
     Args:
@@ -141,14 +153,14 @@ async def running(
         )  # fmt: skip
     try:
         here = "http://127.0.0.1"
-        yield Bot(process, f"{here}:{page}", f"{here}:{health}", folder)
+        yield BotProcess(process, f"{here}:{page}", f"{here}:{health}", folder)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
 
 
-def records(printed: str) -> tuple[Counter[str], list[str]]:
+def read_records(printed: str) -> tuple[Counter[str], list[str]]:
     """What a bot printed, by level and logger with the first words; and errors that nobody
     expected, with where they came from.
     """
@@ -169,3 +181,114 @@ def _free_port() -> int:
         held.bind(("127.0.0.1", 0))
         port: int = held.getsockname()[1]
         return port
+
+
+# --- what it takes ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the processes take together at one moment.
+
+    Attributes:
+        at: Monotonic seconds.
+        resident: Bytes of resident memory; what processes share counts for each.
+        files: Open files and connections.
+        threads: Threads.
+        processes: Processes.
+        own: Bytes of resident memory of the first process, without those that open pictures.
+        busy: Seconds of processor time that it has used.
+    """
+
+    at: float
+    resident: int
+    files: int
+    threads: int
+    processes: int
+    own: int = 0
+    busy: float = 0.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One thing that was judged: whether it is as it should be, None if that cannot be told."""
+
+    name: str
+    ok: bool | None
+    detail: str
+
+
+def take_sample(pid: int, clock: Callable[[], float] = time.monotonic) -> Sample | None:
+    """What a process and all that it started take now; None if it has ended."""
+    try:
+        root = psutil.Process(pid)
+        processes = [root, *root.children(recursive=True)]
+        own, busy = root.memory_info().rss, sum(root.cpu_times()[:2])
+    except psutil.NoSuchProcess:
+        return None
+    resident = files = threads = 0
+    for process in processes:
+        try:
+            with process.oneshot():
+                resident += process.memory_info().rss
+                files += process.num_fds()
+                threads += process.num_threads()
+        except (psutil.NoSuchProcess, psutil.AccessDenied):  # it ended just now
+            continue
+    return Sample(clock(), resident, files, threads, len(processes), own, busy)
+
+
+async def watch(pid: int, samples: list[Sample], seconds: float = 1.0) -> None:
+    """Look every so many seconds, until the process ends or this is cancelled."""
+    while sample := take_sample(pid):
+        samples.append(sample)
+        await asyncio.sleep(seconds)
+
+
+def judge_growth(
+    samples: Sequence[Sample], start: float, end: float, *, short: bool = False
+) -> list[Verdict]:
+    """Tell whether anything grew, between the end of the warm-up and the end of the run.
+
+    Args:
+        samples: In order.
+        start: When the caches were warm.
+        end: When the run was over, before the bot was stopped.
+        short: Caches may still have been filling: memory is not judged.
+    """
+    kept = [sample for sample in samples if start <= sample.at <= end]
+    if len(kept) < 8:
+        return [Verdict("resources", None, "too short to tell")]
+    middle = (start + end) / 2
+    before = statistics.median(each.resident for each in kept if each.at < middle)
+    after = statistics.median(each.resident for each in kept if each.at >= middle)
+    growth = after / before - 1
+    said = (
+        f"{before / 1e6:.0f} MB in the first half, {after / 1e6:.0f} MB in the second "
+        f"({growth:+.1%}), {max(each.resident for each in kept) / 1e6:.0f} MB at most"
+    )
+    own = max(each.own for each in kept)
+    said += f", of which {own / 1e6:.0f} MB are its first process's at most" if own else ""
+    if short:
+        said += "; too short to tell"
+    memory = Verdict("resident memory", None if short else growth <= MOST_GROWTH, said)
+    quarter = len(kept) // 4
+    first, last = kept[:quarter], kept[-quarter:]
+    load = (kept[-1].busy - kept[0].busy) / (kept[-1].at - kept[0].at)
+    return [
+        Verdict("processor", True, f"{load:.2f} cores on average"),
+        Verdict("processes", True, f"{max(each.processes for each in kept)} at most"),
+        memory,
+        _growth("open files", [each.files for each in first], [each.files for each in last],
+                MORE_FILES),
+        _growth("threads", [each.threads for each in first], [each.threads for each in last],
+                MORE_THREADS),
+    ]  # fmt: skip
+
+
+def _growth(name: str, first: Sequence[int], last: Sequence[int], tolerance: int) -> Verdict:
+    said = (
+        f"{max(first)} at most in the first quarter, {max(last)} in the last "
+        f"({tolerance} more are allowed)"
+    )
+    return Verdict(name, max(last) <= max(first) + tolerance, said)

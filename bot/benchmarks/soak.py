@@ -14,26 +14,34 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-from bot.benchmarks import process, resources
-from bot.benchmarks.clients import DiscordEar, DiscordMouth, Mouth, TelegramEar, TelegramMouth
+from bot.benchmarks import process
+from bot.benchmarks.clients import (
+    ChatClient,
+    DiscordClient,
+    DiscordObserver,
+    TelegramClient,
+    TelegramObserver,
+    WebClient,
+)
 from bot.benchmarks.fake_discord import FakeDiscord
 from bot.benchmarks.fake_telegram import GROUP, FakeTelegram
 from bot.benchmarks.faults import Faults, of_discord, of_page, of_telegram
-from bot.benchmarks.ledger import Ledger, Tally, tally
-from bot.benchmarks.page import PageMouth
+from bot.benchmarks.faults import __doc__ as _ABOUT_FAULTS
+from bot.benchmarks.ledger import Ledger, Outcome, Tally, tally
 from bot.benchmarks.photos import Photos
-from bot.benchmarks.resources import Check, Sample
-from bot.benchmarks.users import Person
+from bot.benchmarks.process import Sample, Verdict
+from bot.benchmarks.users import SimulatedUser
 from model.requests import EngineLimits
 
 PLATFORMS = ("telegram", "discord", "page")
 WARM_UP, LONGEST_WARM_UP = 0.1, 180.0  # share of the time, seconds
 CACHED = EngineLimits.pictures  # photos whose prefixes the bot keeps
 FILLING = 140  # photos
-CALM = 10.0  # seconds without faults before the end
+FAULT_FREE_SECONDS = 10.0  # seconds without faults before the end
 TAKING = 10.0  # seconds that the bot has to take what it is sent last
 # Of twenty people, in the order in which they come.
 _PLACES = (
@@ -44,8 +52,13 @@ _PLACES = (
 )
 
 
+_COUNTED = (Outcome.ANSWERED, Outcome.REFUSED, Outcome.APOLOGISED, Outcome.SILENT, Outcome.LEFT)
+_VERDICTS = {True: "ok", False: "FAILED", None: "?"}
+_MOST_RECORDS = 12
+
+
 @dataclass(frozen=True)
-class Plan:
+class SoakPlan:
     """How long, with how many, and how.
 
     Attributes:
@@ -72,7 +85,7 @@ class Plan:
     @property
     def short(self) -> bool:
         """Whether it is too short to judge memory."""
-        return self.seconds < resources.SHORT
+        return self.seconds < process.SHORT
 
     @property
     def warm_up(self) -> float:
@@ -81,7 +94,7 @@ class Plan:
 
 
 @dataclass
-class Result:
+class SoakResult:
     """What happened, and what to think of it.
 
     Attributes:
@@ -95,7 +108,7 @@ class Result:
     """
 
     tallies: dict[str, Tally]
-    checks: list[Check]
+    checks: list[Verdict]
     faults: Counter[str]
     records: Counter[str]
     samples: list[Sample]
@@ -111,29 +124,33 @@ class Result:
 
 
 @dataclass
-class _World:
+class _Soak:
     """Everything that runs beside the bot."""
 
-    plan: Plan
-    bot: process.Bot
+    plan: SoakPlan
+    bot: process.BotProcess
     telegram: FakeTelegram
     discord: FakeDiscord
     ledger: Ledger = field(default_factory=Ledger)
 
     def __post_init__(self) -> None:
-        self.draw = random.Random(self.plan.seed)
+        self.rng = random.Random(self.plan.seed)
         self.photos = Photos(self.plan.samples, self.plan.seed)
         self.samples: list[Sample] = []
-        ears = TelegramEar(self.telegram, self.ledger), DiscordEar(self.discord, self.ledger)
-        mouths = [self._mouth(number, *ears) for number in range(self.plan.people)]
+        observers = (
+            TelegramObserver(self.telegram, self.ledger),
+            DiscordObserver(self.discord, self.ledger),
+        )
+        clients = [self._client(number, *observers) for number in range(self.plan.people)]
         self.people = [
-            Person(mouth, self.photos, self._chance(), self.plan.pause) for mouth in mouths
+            SimulatedUser(client, self.photos, self._chance(), self.plan.pause)
+            for client in clients
         ]
-        self.browsers = [mouth for mouth in mouths if isinstance(mouth, PageMouth)]
+        self.browsers = [client for client in clients if isinstance(client, WebClient)]
         kinds = of_telegram(self.telegram) + of_discord(self.discord)
         if self.browsers:
-            kinds += of_page(self.browsers, self.photos, self.draw)
-        self.faults = Faults(kinds, self.ledger, self.draw)
+            kinds += of_page(self.browsers, self.photos, self.rng)
+        self.faults = Faults(kinds, self.ledger, self.rng)
 
     def full_at(self, start: float) -> float | None:
         """When the bot had seen as many photos as its prefix cache holds, in seconds."""
@@ -142,22 +159,24 @@ class _World:
         return max(0.0, seen[CACHED - 1] - start) if len(seen) >= CACHED else None
 
     def _chance(self) -> random.Random:
-        return random.Random(self.draw.random())
+        return random.Random(self.rng.random())
 
-    def _mouth(self, number: int, telegram: TelegramEar, discord: DiscordEar) -> Mouth:
+    def _client(
+        self, number: int, telegram: TelegramObserver, discord: DiscordObserver
+    ) -> ChatClient:
         place = _PLACES[number % len(_PLACES)]
-        more = {"ledger": self.ledger, "draw": self._chance()}
+        more = {"ledger": self.ledger, "rng": self._chance()}
         if place == "page":
-            return PageMouth(self.bot.page, **more)
+            return WebClient(self.bot.page, **more)
         if place.startswith("discord"):
             in_group = place != "discord"
-            return DiscordMouth(self.discord, discord, number, in_group=in_group, **more)
+            return DiscordClient(self.discord, discord, number, in_group=in_group, **more)
         # Telegram takes twenty messages a minute in a group, so that few people share one.
         group = GROUP - number // 10 if place != "telegram" else None
-        return TelegramMouth(self.telegram, telegram, 1000 + number, group, **more)
+        return TelegramClient(self.telegram, telegram, 1000 + number, group, **more)
 
 
-async def soak(plan: Plan, tell: Callable[[str], None] = lambda _: None) -> Result:
+async def run_soak(plan: SoakPlan, tell: Callable[[str], None] = lambda _: None) -> SoakResult:
     """Let people talk, and judge.
 
     Args:
@@ -165,12 +184,12 @@ async def soak(plan: Plan, tell: Callable[[str], None] = lambda _: None) -> Resu
         tell: Told how it goes, once a minute.
 
     Raises:
-        bot.benchmarks.process.CannotStart: The bot does not start.
+        bot.benchmarks.process.BotNotStarted: The bot does not start.
     """
     async with _world(plan) as world:
         tell("The bot is ready.")
         async with asyncio.TaskGroup() as watching:  # ends with the bot
-            watching.create_task(resources.watch(world.bot.pid, world.samples))
+            watching.create_task(process.watch(world.bot.pid, world.samples))
             await _fill(world)
             start = time.monotonic()
             await _talk(world, tell)
@@ -178,13 +197,13 @@ async def soak(plan: Plan, tell: Callable[[str], None] = lambda _: None) -> Resu
             tell("The bot is told to stop while everybody waits for an answer.")
             status, seconds = await _stop(world)
         checks = [
-            *resources.judge(world.samples, start + plan.warm_up, end, short=plan.short),
+            *process.judge_growth(world.samples, start + plan.warm_up, end, short=plan.short),
             _check_exit(status, seconds),
         ]
-        counted, errors = process.records(world.bot.printed)
+        counted, errors = process.read_records(world.bot.printed)
         said = "\n".join([f"{len(errors)} unexpected", *errors[:3]])
-        checks.append(Check("errors", not errors, said))
-        return Result(
+        checks.append(Verdict("errors", not errors, said))
+        return SoakResult(
             {each: tally(world.ledger, each) for each in PLATFORMS},
             checks, world.faults.happened, counted, world.samples,
             time.monotonic() - start, world.full_at(start),
@@ -192,7 +211,7 @@ async def soak(plan: Plan, tell: Callable[[str], None] = lambda _: None) -> Resu
 
 
 @asynccontextmanager
-async def _world(plan: Plan) -> AsyncIterator[_World]:
+async def _world(plan: SoakPlan) -> AsyncIterator[_Soak]:
     """Start the platforms, then the bot; end all that in the other order."""
     telegram, discord = FakeTelegram(), FakeDiscord()
     discord.with_server, discord.wait = True, 2.0
@@ -200,34 +219,34 @@ async def _world(plan: Plan) -> AsyncIterator[_World]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="glimpse-soak-")))
         await stack.enter_async_context(telegram.running())
         await stack.enter_async_context(discord.serving())
-        running = process.running(telegram, discord, folder, plan.profile)
+        running = process.run_bot(telegram, discord, folder, plan.profile)
         bot = await stack.enter_async_context(running)
         await bot.ready()
-        yield _World(plan, bot, telegram, discord)
+        yield _Soak(plan, bot, telegram, discord)
 
 
-async def _fill(world: _World) -> None:
+async def _fill(world: _Soak) -> None:
     """Fill the caches, so that what grows later is a leak; not where that cannot be told anyway."""
     if world.plan.short or not world.browsers:
         return
     each = FILLING // len(world.browsers)
-    people = [person for person in world.people if isinstance(person.mouth, PageMouth)]
+    people = [person for person in world.people if isinstance(person.client, WebClient)]
     await asyncio.gather(*(person.show(each) for person in people))
 
 
-async def _talk(world: _World, tell: Callable[[str], None]) -> None:
+async def _talk(world: _Soak, tell: Callable[[str], None]) -> None:
     """Let everybody talk and things go wrong, for the time that is planned."""
     stopped = asyncio.Event()
-    lives = [asyncio.ensure_future(person.live(stopped)) for person in world.people]
+    lives = [asyncio.ensure_future(person.run(stopped)) for person in world.people]
     others = [
         asyncio.ensure_future(world.faults.go_on()),
         asyncio.ensure_future(_report(world, tell)),
     ]
     ended = asyncio.ensure_future(world.bot.process.wait())
     try:
-        await asyncio.wait({ended}, timeout=max(0.0, world.plan.seconds - CALM))
+        await asyncio.wait({ended}, timeout=max(0.0, world.plan.seconds - FAULT_FREE_SECONDS))
         others[0].cancel()
-        await asyncio.wait({ended}, timeout=min(CALM, world.plan.seconds))
+        await asyncio.wait({ended}, timeout=min(FAULT_FREE_SECONDS, world.plan.seconds))
     finally:
         stopped.set()
         await asyncio.gather(*lives)
@@ -236,7 +255,7 @@ async def _talk(world: _World, tell: Callable[[str], None]) -> None:
         await asyncio.gather(*others, ended, return_exceptions=True)
 
 
-async def _stop(world: _World) -> tuple[int | None, float]:
+async def _stop(world: _Soak) -> tuple[int | None, float]:
     """Tell the bot to stop once it has taken what everybody sends at last."""
     _clear(world)
     await asyncio.gather(*(person.last_words() for person in world.people))
@@ -257,14 +276,14 @@ async def _stop(world: _World) -> tuple[int | None, float]:
     return status
 
 
-def _clear(world: _World) -> None:
+def _clear(world: _Soak) -> None:
     """End all faults."""
     world.telegram.faults.clear()
     world.discord.troubles.clear()
     world.discord.file_troubles.clear()
 
 
-async def _report(world: _World, tell: Callable[[str], None]) -> None:
+async def _report(world: _Soak, tell: Callable[[str], None]) -> None:
     start, minute = time.monotonic(), 0
     while True:
         minute += 1
@@ -279,7 +298,108 @@ async def _report(world: _World, tell: Callable[[str], None]) -> None:
         )
 
 
-def _check_exit(status: int | None, seconds: float) -> Check:
+def _check_exit(status: int | None, seconds: float) -> Verdict:
     if status is None:
-        return Check("stopped", False, f"not within {seconds:.0f} s")
-    return Check("stopped", status == 0, f"with status {status} after {seconds:.1f} s")
+        return Verdict("stopped", False, f"not within {seconds:.0f} s")
+    return Verdict("stopped", status == 0, f"with status {status} after {seconds:.1f} s")
+
+
+# --- the report: a table for people, JSON for machines ---------------------------------------
+
+
+def report_text(plan: SoakPlan, result: SoakResult) -> str:
+    """The table, and below it what a reader has to know of it."""
+    rows = {name: _row(each) for name, each in result.tallies.items()}
+    heads = ["", *next(iter(rows.values()))]
+    lines = [
+        f"{plan.people} people for {plan.minutes:g} minutes, who wait {plan.pause:g} s between "
+        f"an answer and what they do next, in the middle",
+        "",
+        *_aligned([heads, *([name, *map(str, row.values())] for name, row in rows.items())]),
+        "",
+        *(f"{check.name:16} {_VERDICTS[check.ok]:6} {check.detail}" for check in result.checks),
+        _cache(result),
+        "",
+        f"{result.faults.total()} faults",
+        *(f"  {count:3} {name}" for name, count in sorted(result.faults.items())),
+    ]
+    for name, each in result.tallies.items():
+        for what in ("lost", "doubled", "wrong"):
+            kinds: Counter[str] = getattr(each, what)
+            lines += [f"{name}, {what}: {count} {kind}" for kind, count in sorted(kinds.items())]
+    lines += ["", "What the bot wrote for its operator:"]
+    lines += [f"  {count:4} {said}" for said, count in result.records.most_common(_MOST_RECORDS)]
+    lines += ["", _left_out(), "", "passed" if result.passed else "FAILED"]
+    return "\n".join(lines)
+
+
+def report_json(plan: SoakPlan, result: SoakResult) -> dict[str, Any]:
+    """The same, with nothing left out."""
+    return {
+        "minutes": plan.minutes,
+        "people": plan.people,
+        "pause": plan.pause,
+        "seed": plan.seed,
+        "platforms": {
+            name: {
+                **_row(each),
+                "lost_kinds": dict(each.lost),
+                "doubled_kinds": dict(each.doubled),
+                "wrong_kinds": dict(each.wrong),
+            }
+            for name, each in result.tallies.items()
+        },
+        "checks": {check.name: _check(check) for check in result.checks},
+        "prefix_cache_full_after": result.full,
+        "faults": dict(result.faults),
+        "log": dict(result.records),
+        "samples": [_sample(each, result.samples[0].at) for each in result.samples],
+        "passed": result.passed,
+    }
+
+
+def _row(found: Tally) -> dict[str, Any]:
+    counts = {outcome.value: found.outcomes[outcome] for outcome in _COUNTED}
+    return {
+        "messages": found.messages,
+        **counts,
+        "lost": found.lost.total(),
+        "double": found.doubled.total(),
+        "crashed": found.crashed,
+        "wrong": found.wrong.total() + found.unexcused,
+        "p50 s": round(found.wait(0.5), 2),
+        "p95 s": round(found.wait(0.95), 2),
+        "max s": round(found.wait(1.0), 2),
+    }
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def _cache(result: SoakResult) -> str:
+    if result.full is None:
+        return "The prefix cache was never full."
+    if result.full == 0:
+        return "The prefix cache was full before the time began."
+    return f"The prefix cache was full after {result.full:.0f} s."
+
+
+def _left_out() -> str:
+    """What the faults leave out."""
+    return " ".join((_ABOUT_FAULTS or "").partition("\n\n")[2].split())
+
+
+def _sample(sample: Sample, start: float) -> dict[str, Any]:
+    return {**asdict(sample), "at": round(sample.at - start, 1)}
+
+
+def _check(check: Verdict) -> dict[str, Any]:
+    return {"ok": check.ok, "detail": check.detail}

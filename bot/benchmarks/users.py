@@ -1,4 +1,4 @@
-"""What people do who use the bot all day: photos, questions, second thoughts, and pauses."""
+"""Simulated users who write to the bot all day: photos, questions, corrections, and pauses."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from bot.benchmarks.clients import Mouth
-from bot.benchmarks.ledger import PATIENCE_IN_OUTAGE, Expect, Outcome, Sent, outcome_of
+from bot.benchmarks.clients import ChatClient
+from bot.benchmarks.ledger import OUTAGE_TIMEOUT, Expect, Outcome, SentMessage, outcome_of
 from bot.benchmarks.photos import BAD, GOOD, Photo, Photos
 
 QUESTIONS = (
@@ -17,29 +17,33 @@ QUESTIONS = (
     "Where is this?", "Is it day or night?", "What is on the left?",
 )  # fmt: skip
 ASIDES = ("hello", "thank you")
-MUTTERINGS = ("Lunch?", "I'll be late.", "Has anybody seen my keys?")
+CHATTER = ("Lunch?", "I'll be late.", "Has anybody seen my keys?")
 # What messengers and phones make, mostly.
 _COMMON = ("jpeg", "jpeg", "jpeg", "jpeg", "webp", "png")
 
 
-class Person:
+class SimulatedUser:
     """Somebody who sends one thing after the other.
 
     Args:
-        mouth: How they speak.
+        client: Where they write.
         photos: What they show.
-        draw: What they choose.
+        rng: What they choose.
         pause: Seconds between an answer and what they do next, in the middle.
     """
 
-    def __init__(self, mouth: Mouth, photos: Photos, draw: random.Random, pause: float) -> None:
-        self.mouth = mouth
-        self._photos, self._draw, self._pause = photos, draw, pause
+    def __init__(
+        self, client: ChatClient, photos: Photos, rng: random.Random, pause: float
+    ) -> None:
+        self.client = client
+        self._photos, self._rng, self._pause = photos, rng, pause
         self._shown = False  # a photo that can be asked about
         self._asked = False  # the last thing was a question in words only
         self._before = self._question_before = ""
         photo, asks = self._send_photo, self._ask
-        self._plans: tuple[tuple[float, str, bool, Callable[[], Awaitable[Sent | None]]], ...] = (
+        self._plans: tuple[
+            tuple[float, str, bool, Callable[[], Awaitable[SentMessage | None]]], ...
+        ] = (
             (20, "photo", False, photo),
             (16, "photo and question", False, lambda: photo(self._question())),
             (24, "question", True, asks),
@@ -51,16 +55,16 @@ class Person:
             (6, "bad file", False, self._send_bad),
             (2, "forget", False, self._forget),
             (2, "aside", False, self._speak_aside),
-            (3, "mutter", False, lambda: self.mouth.mutter(self._draw.choice(MUTTERINGS))),
+            (3, "mutter", False, lambda: self.client.say_to_others(self._rng.choice(CHATTER))),
         )
 
-    async def live(self, stopped: asyncio.Event) -> None:
+    async def run(self, stopped: asyncio.Event) -> None:
         """Do one thing after the other, with pauses, until `stopped` is set."""
-        await _sleep(stopped, self._draw.uniform(0, self._pause))
+        await _sleep(stopped, self._rng.uniform(0, self._pause))
         while not stopped.is_set():
             if sent := await self._try(self._next):
-                await self._hear(sent, stopped)
-                await _sleep(stopped, self._pause * self._draw.uniform(0.4, 1.6))
+                await self._await_answer(sent, stopped)
+                await _sleep(stopped, self._pause * self._rng.uniform(0.4, 1.6))
 
     async def last_words(self) -> None:
         """Send a photo with a question, and wait for nothing."""
@@ -70,16 +74,18 @@ class Person:
         """Send so many photos, each as soon as the one before was answered."""
         for _ in range(count):
             sent = await self._send_photo()
-            await self._hear(sent, asyncio.Event())
+            await self._await_answer(sent, asyncio.Event())
 
-    async def _try(self, something: Callable[[], Awaitable[Sent | None]]) -> Sent | None:
+    async def _try(
+        self, something: Callable[[], Awaitable[SentMessage | None]]
+    ) -> SentMessage | None:
         """Do something; who cannot, since the bot stays away, is lost as well."""
         try:
             return await something()
         except TimeoutError:
-            return self.mouth.ledger.send(self.mouth.platform, "the bot was away", object())
+            return self.client.ledger.send(self.client.platform, "the bot was away", object())
 
-    async def _next(self) -> Sent | None:
+    async def _next(self) -> SentMessage | None:
         """Do something that makes sense now, but nothing odd twice in a row."""
         odd = {"bad file", "aside", "forget"}
         plans = [
@@ -87,18 +93,18 @@ class Person:
             for plan in self._plans
             if (self._shown or not plan[2]) and not (plan[1] in odd and self._before in odd)
         ]
-        (plan,) = self._draw.choices(plans, [plan[0] for plan in plans])
+        (plan,) = self._rng.choices(plans, [plan[0] for plan in plans])
         self._before = plan[1]
         return await plan[3]()
 
-    async def _hear(self, sent: Sent, stopped: asyncio.Event) -> None:
+    async def _await_answer(self, sent: SentMessage, stopped: asyncio.Event) -> None:
         """Wait for an answer; for as long as one may take, but not for what nobody owes."""
         if sent.expect is Expect.SILENCE:
             return
         ending = asyncio.ensure_future(stopped.wait())
         hearing = asyncio.ensure_future(sent.done.wait())
         await asyncio.wait(
-            {ending, hearing}, timeout=PATIENCE_IN_OUTAGE, return_when=asyncio.FIRST_COMPLETED
+            {ending, hearing}, timeout=OUTAGE_TIMEOUT, return_when=asyncio.FIRST_COMPLETED
         )
         ending.cancel()
         hearing.cancel()
@@ -114,47 +120,47 @@ class Person:
     async def _make(self, bad: bool = False) -> Photo:
         """Another photo, made in a thread: some formats take their time."""
         if bad:
-            return await asyncio.to_thread(self._photos.bad, self._draw.choice(BAD))
-        formats = _COMMON if self._draw.random() < 0.6 else GOOD
-        return await asyncio.to_thread(self._photos.good, self._draw.choice(formats))
+            return await asyncio.to_thread(self._photos.bad, self._rng.choice(BAD))
+        formats = _COMMON if self._rng.random() < 0.6 else GOOD
+        return await asyncio.to_thread(self._photos.good, self._rng.choice(formats))
 
-    async def _send_photo(self, words: str = "") -> Sent:
+    async def _send_photo(self, words: str = "") -> SentMessage:
         kind = "photo and question" if words else "photo"
-        return await self.mouth.say(kind, words, [await self._make()])
+        return await self.client.say(kind, words, [await self._make()])
 
-    async def _send_album(self) -> Sent:
-        photos = [await self._make() for _ in range(self._draw.randint(2, 4))]
-        words = self._question() if self._draw.random() < 0.5 else ""
-        return await self.mouth.say("album", words, photos)
+    async def _send_album(self) -> SentMessage:
+        photos = [await self._make() for _ in range(self._rng.randint(2, 4))]
+        words = self._question() if self._rng.random() < 0.5 else ""
+        return await self.client.say("album", words, photos)
 
-    async def _send_bad(self) -> Sent:
+    async def _send_bad(self) -> SentMessage:
         photo = await self._make(bad=True)
         self._shown = False
-        return await self.mouth.say(f"bad file: {photo.format}", "", [photo], Expect.REFUSAL)
+        return await self.client.say(f"bad file: {photo.format}", "", [photo], Expect.REFUSAL)
 
-    async def _ask(self) -> Sent:
-        return await self.mouth.say("question", self._question())
+    async def _ask(self) -> SentMessage:
+        return await self.client.say("question", self._question())
 
-    async def _command(self, command: str) -> Sent:
-        return await self.mouth.say(command, command)
+    async def _command(self, command: str) -> SentMessage:
+        return await self.client.say(command, command)
 
-    async def _forget(self) -> Sent:
+    async def _forget(self) -> SentMessage:
         self._shown = False
-        return await self.mouth.say("/forget", "/forget")
+        return await self.client.say("/forget", "/forget")
 
-    async def _speak_aside(self) -> Sent:
-        return await self.mouth.say("aside", self._draw.choice(ASIDES))
+    async def _speak_aside(self) -> SentMessage:
+        return await self.client.say("aside", self._rng.choice(ASIDES))
 
-    async def _edit(self) -> Sent | None:
-        return await self.mouth.edit(self._question()) if self._asked else None
+    async def _edit(self) -> SentMessage | None:
+        return await self.client.edit(self._question()) if self._asked else None
 
-    async def _press(self) -> Sent | None:
-        return await self.mouth.press(self._draw.choice(("/retry", "/caption", "/rate good")))
+    async def _press(self) -> SentMessage | None:
+        return await self.client.press(self._rng.choice(("/retry", "/caption", "/rate good")))
 
     def _question(self) -> str:
         """Another question than the last one: who edits a question changes it."""
         others = [each for each in QUESTIONS if each != self._question_before]
-        self._question_before = self._draw.choice(others)
+        self._question_before = self._rng.choice(others)
         return self._question_before
 
 

@@ -15,7 +15,7 @@ _SETTINGS = (
 )
 
 
-def be_frugal() -> bool:
+def limit_allocator() -> bool:
     """Tell the allocator so, before threads begin; returns whether it understood.
 
     Other systems' allocators have no such settings, and are left alone.

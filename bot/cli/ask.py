@@ -1,15 +1,21 @@
-"""`glimpse ask`: one question about one photo."""
+"""`glimpse ask` and `glimpse caption`: one photo, and a question about it or none."""
 
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
-from bot.assistant.objects import as_rows
-from bot.assistant.types import Reply
-from bot.cli.asking import as_command, look, wanted
-from bot.cli.context import Desk, profile_option, standard
+from bot.cli.context import AppContext, profile_option, standard
+from bot.errors import CommandError
+
+if TYPE_CHECKING:
+    from bot.assistant.intents import Intent
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the model's own words as JSON."
+)
 
 
 @click.command(
@@ -18,11 +24,11 @@ from bot.cli.context import Desk, profile_option, standard
 )
 @click.argument("image")
 @click.argument("question")
-@click.option("--json", "as_json", is_flag=True, help="Print the model's own words as JSON.")
+@json_option
 @profile_option
 @standard
 @click.pass_obj
-def ask(desk: Desk, image: str, question: str, as_json: bool, profile: str | None) -> None:
+def ask(app: AppContext, image: str, question: str, as_json: bool, profile: str | None) -> None:
     """Answer QUESTION about the photo in the file IMAGE.
 
     \b
@@ -30,28 +36,75 @@ def ask(desk: Desk, image: str, question: str, as_json: bool, profile: str | Non
     Objects, the surest first: {"name": "dog", "score": 0.93, "box": [0.1, 0.2, 0.5, 0.9]},
     where a box is left, top, right, bottom in shares of the photo.
     """
-    wanted(question)  # refused before anything slow happens
-    answer_about(desk, image, as_command(question), profile, key="answer" if as_json else "")
+    intent = question_intent(question)  # refused before anything slow happens
+    _answer(app, image, intent, profile, key="answer" if as_json else "")
 
 
-def answer_about(desk: Desk, image: str, message: str, profile: str | None, *, key: str) -> None:
-    """Print the answer to a message: as JSON under this key, or as a sentence if it is ""."""
-    from data.images.open import read_picture
+@click.command(epilog="Example: glimpse caption photo.jpg --json", short_help="Describe a photo.")
+@click.argument("image")
+@json_option
+@profile_option
+@standard
+@click.pass_obj
+def caption(app: AppContext, image: str, as_json: bool, profile: str | None) -> None:
+    """Describe the photo in the file IMAGE in one sentence.
 
-    picture = read_picture(image)
-    with desk.engine(profile) as engine:
-        reply = look(engine, picture, message)
-        click.echo(_as_json(reply, key, engine.profile.name) if key else reply.text)
+    \b
+    With --json: {"caption", "confidence" (0 to 1), "profile", "seconds", "objects"}.
+    Objects, the surest first: {"name": "dog", "score": 0.93, "box": [0.1, 0.2, 0.5, 0.9]},
+    where a box is left, top, right, bottom in shares of the photo.
+    """
+    from bot.assistant.intents import Intent, Kind
+
+    _answer(app, image, Intent(Kind.CAPTION), profile, key="caption" if as_json else "")
 
 
-def _as_json(reply: Reply, key: str, profile: str) -> str:
-    (exchange,) = reply.exchanges
-    return json.dumps(
-        {
+def question_intent(question: str) -> Intent:
+    """Read a question as a chat does, so that the same words get the same answer.
+
+    Raises:
+        CommandError: It cannot be answered from a picture; says why.
+    """
+    # Every command is slower to start if these are imported with it.
+    from bot.assistant.intents import MAX_CHARACTERS, UNANSWERABLE, read_intent
+    from bot.assistant.locale.texts import ENGLISH
+    from bot.assistant.text import clean
+
+    intent = read_intent(f"/ask {clean(question)}", attached=True)
+    if intent.kind in UNANSWERABLE:
+        template: str = getattr(ENGLISH, intent.kind.value)
+        raise CommandError(template.format(limit=MAX_CHARACTERS, command=intent.command))
+    return intent
+
+
+def _answer(app: AppContext, image: str, intent: Intent, profile: str | None, *, key: str) -> None:
+    """Print the answer: as JSON under this key, or as a sentence if it is ""."""
+    import asyncio
+
+    from bot.assistant.conversations import Album
+    from bot.assistant.inference import Inference
+    from bot.assistant.locale.texts import ENGLISH
+    from bot.assistant.objects import as_rows
+    from bot.assistant.replies import ReplyWriter
+    from bot.assistant.wording import ConfidenceThresholds
+    from data.images.open import open_picture, read_picture
+
+    album = Album([read_picture(image)], current=0)
+    with app.engine(profile) as engine:
+        inference = Inference(engine, open_picture)
+        found = asyncio.run(inference.ask(album, [0], intent.question))
+        reply = ReplyWriter(ENGLISH, ConfidenceThresholds(), 0).answers(album, intent, found)
+        if reply.error:
+            raise CommandError(reply.text)
+        if not key:
+            click.echo(reply.text)
+            return
+        (exchange,) = reply.exchanges
+        answer = {
             key: exchange.answer,
             "confidence": exchange.confidence,
-            "profile": profile,
+            "profile": engine.profile.name,
             "seconds": exchange.seconds,
             "objects": as_rows(exchange.objects),
         }
-    )
+        click.echo(json.dumps(answer))

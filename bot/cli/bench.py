@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli.context import Desk, busy, data_option, prepare_base, profile_option, standard
+from bot.cli.context import AppContext, busy, data_option, prepare_base, profile_option, standard
 
 if TYPE_CHECKING:
-    from finetune.benchmark import Pace, Round
+    from finetune.benchmark import Round, Throughput
 
 PAUSE = 20.0  # seconds; twenty people then keep two cores busy half of the time
 
@@ -36,7 +35,7 @@ def bench() -> None:
 )
 @standard
 @click.pass_obj
-def train(desk: Desk, recipe: str, *, data: Path, rounds: int) -> None:
+def train(app: AppContext, recipe: str, *, data: Path, rounds: int) -> None:
     """Time `glimpse train RECIPE` beside a plain loop of transformers' Trainer and peft.
 
     Both learn the same texts about the same pictures, in turns, in one process.
@@ -44,12 +43,12 @@ def train(desk: Desk, recipe: str, *, data: Path, rounds: int) -> None:
     from finetune.config import load_recipe
 
     chosen = load_recipe(recipe)
-    os.environ.update(desk.settings.environment())
+    _ = app.settings  # which tell where base weights are
     prepare_base(chosen.profile)
     with busy("Comparing"):
-        from finetune.benchmark import median, race
+        from finetune.benchmark import compare, median
 
-        found = race(chosen, data, rounds)
+        found = compare(chosen, data, rounds)
     click.echo("\n".join(_lines(found, median(found))))
 
 
@@ -66,7 +65,7 @@ def train(desk: Desk, recipe: str, *, data: Path, rounds: int) -> None:
 @standard
 @click.pass_obj
 def chat(
-    desk: Desk, photos: tuple[Path, ...], *, people: int, rounds: int, profile: str | None
+    app: AppContext, photos: tuple[Path, ...], *, people: int, rounds: int, profile: str | None
 ) -> None:
     """Measure how long people wait for answers who all talk at once.
 
@@ -76,13 +75,13 @@ def chat(
     import asyncio
 
     from bot.assistant.assistant import Assistant
-    from bot.assistant.conversations import Memory
-    from bot.benchmarks.chat_latency import crowd, different_photos
+    from bot.assistant.conversations import Conversations
+    from bot.benchmarks.chat_latency import distinct_photos, measure_latency
 
-    shown = different_photos(photos or _samples(), people)
-    with desk.engine(profile) as engine, busy("Talking"):
-        assistant = Assistant(engine, memory=Memory(conversations=people))
-        found = asyncio.run(crowd(assistant, shown, rounds))
+    shown = distinct_photos(photos or _samples(), people)
+    with app.engine(profile) as engine, busy("Talking"):
+        assistant = Assistant(engine, conversations=Conversations(conversations=people))
+        found = asyncio.run(measure_latency(assistant, shown, rounds))
     click.echo(
         f"{people} people at once, {len(found.waits)} messages, {found.lost} without an answer\n"
         f"waited      {found.wait(0.5):.2f} s in the middle, {found.wait(0.95):.2f} s at the 95th "
@@ -105,11 +104,11 @@ def chat(
 )  # fmt: skip
 @standard
 @click.pass_obj
-def log_(_desk: Desk, *, exchanges: int) -> None:
+def log_(_app: AppContext, *, exchanges: int) -> None:
     """Measure a log of many exchanges, in a temporary folder: writing, searching, figures."""
     import tempfile
 
-    from bot.benchmarks.log_throughput import race as write_and_read
+    from bot.benchmarks.log_throughput import measure_log as write_and_read
 
     with tempfile.TemporaryDirectory() as folder, busy("Writing"):
         found = write_and_read(Path(folder) / "log.db", exchanges)
@@ -143,8 +142,8 @@ def log_(_desk: Desk, *, exchanges: int) -> None:
 @standard
 @click.pass_obj
 def soak(
-    desk: Desk, photos: tuple[Path, ...], *, minutes: float, people: int, pause: float, seed: int,
-    as_json: bool, profile: str | None,
+    app: AppContext, photos: tuple[Path, ...], *, minutes: float, people: int, pause: float,
+    seed: int, as_json: bool, profile: str | None,
 ) -> None:  # fmt: skip
     """See whether anybody is forgotten, or memory grows, when many people use the bot for long.
 
@@ -156,19 +155,17 @@ def soak(
     import asyncio
     import json
 
-    from bot.benchmarks import table
-    from bot.benchmarks.process import CannotStart
-    from bot.benchmarks.soak import Plan
-    from bot.benchmarks.soak import soak as run
+    from bot.benchmarks.process import BotNotStarted
+    from bot.benchmarks.soak import SoakPlan, report_json, report_text, run_soak
 
-    chosen = profile or desk.settings.profile
+    chosen = profile or app.settings.profile
     prepare_base(chosen)
-    plan = Plan(photos or _samples(), minutes, people, pause, seed, chosen)
+    plan = SoakPlan(photos or _samples(), minutes, people, pause, seed, chosen)
     try:
-        found = asyncio.run(run(plan, lambda said: click.echo(said, err=True)))
-    except CannotStart as error:
+        found = asyncio.run(run_soak(plan, lambda said: click.echo(said, err=True)))
+    except BotNotStarted as error:
         raise click.ClickException(str(error)) from error
-    click.echo(json.dumps(table.as_json(plan, found)) if as_json else table.as_text(plan, found))
+    click.echo(json.dumps(report_json(plan, found)) if as_json else report_text(plan, found))
     if not found.passed:
         raise SystemExit(1)
 
@@ -192,5 +189,5 @@ def _lines(rounds: Sequence[Round], middle: Round) -> Iterator[str]:
     )
 
 
-def _per_text(pace: Pace) -> float:
+def _per_text(pace: Throughput) -> float:
     return pace.positions / pace.texts

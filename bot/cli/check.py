@@ -1,23 +1,62 @@
-"""What `glimpse check` looks at, one function for each thing."""
+"""`glimpse check`: what is set up, and whether it works; `glimpse health`: how a running one is."""
 
 from __future__ import annotations
 
 import io
+import json
 import os
 import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from bot.cli.context import Desk
-from bot.cli.failing import explain
+import click
+
+from bot.cli.context import AppContext, log_path, profile_option, standard
+from bot.errors import UNKNOWN, CommandError, OlderLogError, ServerError, error_sentence
 from bot.settings import CONFIG, Settings
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 _PACKAGES = ("torch", "transformers", "peft", "pillow", "starlette")
+_COLOURS = {OK: "green", NOTE: "yellow", PROBLEM: "red"}
+HEALTH_TIMEOUT = 5.0  # seconds
+MAX_RESPONSE = 65_536  # bytes of an answer
+
+
+@click.command(epilog="Example: glimpse check", short_help="Say what is set up and works.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
+@profile_option
+@standard
+@click.pass_obj
+def check(app: AppContext, as_json: bool, profile: str | None) -> None:
+    """Say what is set up and whether it works, with a question to the model in the end.
+
+    Nothing is downloaded. Exit status 1 if something that Glimpse needs is broken.
+    """
+    found: list[Finding] = []
+    for finding in findings(app, profile):
+        found.append(finding)
+        if not as_json:
+            _show(finding)
+    broken = [finding.name for finding in found if finding.state == PROBLEM]
+    if as_json:
+        rows = [asdict(finding) for finding in found]
+        click.echo(json.dumps({"ok": not broken, "checks": rows}, indent=2))
+    if broken:
+        raise CommandError(f"Glimpse does not work yet: see {', '.join(broken)}.")
+
+
+def _show(finding: Finding) -> None:
+    mark = click.style(f"{finding.state:8}", fg=_COLOURS[finding.state])
+    advice = f" {finding.advice}" if finding.advice else ""
+    detail = finding.detail + ("." if advice and not finding.detail.endswith(".") else "")
+    click.echo(f"{mark}{finding.name:14}{detail}{advice}")
+
+
+# --- what is looked at -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -37,17 +76,17 @@ class Finding:
     advice: str = ""
 
 
-def findings(desk: Desk, profile: str | None) -> Iterator[Finding]:
+def findings(app: AppContext, profile: str | None) -> Iterator[Finding]:
     """Look at everything, cheap things first; what depends on something broken is left out."""
     try:
-        settings = desk.settings
+        settings = app.settings
     except Exception as error:
-        yield Finding("settings", PROBLEM, explain(error))
+        yield Finding("settings", PROBLEM, error_sentence(error) or UNKNOWN)
         return
     chosen = profile or settings.profile
     yield Finding("settings", OK, _settings(settings, chosen))
     sound = True
-    for name, look in (
+    for name, check in (
         ("python", _python),
         ("packages", _packages),
         ("pictures", _pictures),
@@ -59,20 +98,20 @@ def findings(desk: Desk, profile: str | None) -> Iterator[Finding]:
         ("adapter", lambda: _adapter(chosen)),
         ("base weights", lambda: _base(chosen, settings.int8)),
     ):
-        found = _try(name, look)
+        found = _try(name, check)
         sound = sound and found.state != PROBLEM
         yield found
     if sound:
-        yield _try("answer", lambda: _answer(desk, chosen))
+        yield _try("answer", lambda: _answer(app, chosen))
     else:
         yield Finding("answer", NOTE, "Not tried, because of the above.")
 
 
-def _try(name: str, look: Callable[[], tuple[str, str, str]]) -> Finding:
+def _try(name: str, check: Callable[[], tuple[str, str, str]]) -> Finding:
     try:
-        return Finding(name, *look())
+        return Finding(name, *check())
     except Exception as error:
-        return Finding(name, PROBLEM, explain(error))
+        return Finding(name, PROBLEM, error_sentence(error) or UNKNOWN)
 
 
 def _settings(settings: Settings, profile: str) -> str:
@@ -87,6 +126,8 @@ def _python() -> tuple[str, str, str]:
 
 
 def _packages() -> tuple[str, str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         found = [f"{name} {version(name)}" for name in _PACKAGES]
     except PackageNotFoundError as error:
@@ -103,7 +144,6 @@ def _pictures() -> tuple[str, str, str]:
 
 def _web(settings: Settings) -> tuple[str, str, str]:
     from bot.web.server import listen
-    from bot.errors import ServerError
 
     try:
         listen(settings.host, settings.port).close()
@@ -159,7 +199,7 @@ def _adapter(profile: str) -> tuple[str, str, str]:
 def _base(profile: str, int8: bool) -> tuple[str, str, str]:
     from model.config import STARTER_WHEEL, load_profile
     from model.pretrained import LANGUAGE_MODEL, TOWER, is_ready
-    from model.quantised import is_cached
+    from model.quantization import is_cached
 
     chosen = load_profile(profile)
     starter = chosen.language.source == STARTER_WHEEL
@@ -174,11 +214,11 @@ def _base(profile: str, int8: bool) -> tuple[str, str, str]:
     return OK, "whole, by SHA-256" if parts else "the profile brings its own", ""
 
 
-def _answer(desk: Desk, profile: str) -> tuple[str, str, str]:
+def _answer(app: AppContext, profile: str) -> tuple[str, str, str]:
     from data.images.open import open_picture
 
     start = time.perf_counter()
-    with desk.engine(profile) as engine:
+    with app.engine(profile) as engine:
         loaded = time.perf_counter()
         future = engine.submit(open_picture(_sample()), "What colour is this?")
         answer = future.result(timeout=60)
@@ -187,10 +227,8 @@ def _answer(desk: Desk, profile: str) -> tuple[str, str, str]:
 
 
 def _kept(settings: Settings) -> tuple[str, str, str]:
-    from bot.cli.keeping import log_path
-    from bot.log.queries import examine
+    from bot.log.queries import integrity_errors
     from bot.log.schema import open_to_read
-    from bot.errors import OlderLogError
 
     path = log_path(settings)
     if path is None:
@@ -201,7 +239,7 @@ def _kept(settings: Settings) -> tuple[str, str, str]:
         count = open_to_read(path).table("exchanges").count
     except OlderLogError:
         count = -1
-    problems = [*examine(path)]
+    problems = [*integrity_errors(path)]
     if problems:
         return PROBLEM, f"{path} is damaged: {problems[0]}.", "Put it aside, or a backup there."
     if count < 0:
@@ -219,3 +257,82 @@ def _sample() -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (320, 240), "red").save(file, "JPEG")
     return file.getvalue()
+
+
+# --- a running Glimpse ------------------------------------------------------------------------
+
+
+@click.command(
+    epilog="Example: glimpse health", short_help="Ask whether a running Glimpse is well."
+)
+@click.option(
+    "--url", metavar="URL", help="Of its health server. [default: as GLIMPSE_HEALTH_PORT says]"
+)
+@click.option("--live", is_flag=True, help="Only ask whether it lives, not whether it is ready.")
+@standard
+@click.pass_context
+def health(context: click.Context, url: str | None, live: bool) -> None:
+    """Ask a running Glimpse whether it can answer people; the exit status is 0 or 1."""
+    app = context.find_object(AppContext) or AppContext()
+    base = url.rstrip("/") if url else _health_url(app.settings)
+    if not base.startswith(("http://", "https://")):
+        raise click.UsageError("--url has to be an address like http://127.0.0.1:8081")
+    status, told = _get(base + ("/healthz" if live else "/readyz"))
+    if live:
+        well = status == 200
+        said = "Glimpse lives." if well else "Glimpse stands still; restart it."
+    else:
+        well, said = status == 200, _summary(told)
+    click.echo(said)
+    context.exit(0 if well else 1)
+
+
+def _health_url(settings: Settings) -> str:
+    """Where the health server of these settings is reached from this computer."""
+    if not settings.health_port:
+        raise click.UsageError("No health server is set up; set GLIMPSE_HEALTH_PORT, or use --url")
+    host = settings.health_host
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.health_port}"
+
+
+def _get(url: str) -> tuple[int, dict[str, Any]]:
+    """The status and the JSON that an address answers.
+
+    Raises:
+        CommandError: Nothing answers there, or something else than Glimpse.
+    """
+    from http.client import HTTPException
+    from urllib.error import HTTPError
+    from urllib.request import ProxyHandler, build_opener
+
+    opener = build_opener(ProxyHandler({}))  # no proxy stands before this computer
+    try:
+        try:
+            with opener.open(url, timeout=HEALTH_TIMEOUT) as answer:
+                status, body = answer.status, answer.read(MAX_RESPONSE)
+        except HTTPError as refusal:
+            with refusal:
+                status, body = refusal.code, refusal.read(MAX_RESPONSE)
+    except (OSError, HTTPException, ValueError) as error:
+        raise CommandError("Nothing answers there; is Glimpse running, with this port?") from error
+    try:
+        told = json.loads(body)
+    except ValueError:
+        told = None
+    if status not in (200, 503) or not isinstance(told, dict):
+        raise CommandError("What answers there is not Glimpse; look after the address.")
+    return status, told
+
+
+def _summary(told: dict[str, Any]) -> str:
+    """One line for all checks."""
+    if told.get("ready"):
+        return "Glimpse is ready."
+    checks = told.get("checks")
+    failed = [
+        f"{name}: {check.get('detail', '')}"
+        for name, check in (checks.items() if isinstance(checks, dict) else ())
+        if isinstance(check, dict) and not check.get("ok")
+    ]
+    return "Glimpse is not ready: " + " ".join(failed or ["It does not say why."])

@@ -13,17 +13,27 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import click
 
-from bot.assistant.types import AnswersPictures
+from bot.assistant.types import PictureEngine
 from bot.cli import terminal
 from bot.cli.log_format import JSON, TEXT
+from bot.cli.terminal import busy
 from bot.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from bot.assistant.assistant import Assistant
-    from bot.assistant.diary import Diary
-    from bot.assistant.types import Measures
+    from bot.assistant.privacy import Recorder
+    from bot.assistant.types import AnswerMetrics
+    from bot.health import Health
 
 Command = TypeVar("Command", bound=Callable[..., object])
+
+LOG_OFF = "No exchange is kept, for GLIMPSE_LOG is off."
+NO_LOG_KEY = (
+    "No exchange is kept, for the key of hashed names can be neither read nor made; make its "
+    "folder writable, or set GLIMPSE_LOG_KEY."
+)
+
+_log = logging.getLogger(__name__)
 
 
 class _Named(Protocol):
@@ -31,7 +41,7 @@ class _Named(Protocol):
     def name(self) -> str: ...
 
 
-class LoadedEngine(AnswersPictures, Protocol):
+class LoadedEngine(PictureEngine, Protocol):
     """The part of `model.engine.Engine` that commands use."""
 
     @property
@@ -51,7 +61,7 @@ class LoadedEngine(AnswersPictures, Protocol):
 Load = Callable[[str, int | None, bool], LoadedEngine]
 
 
-class Desk:
+class AppContext:
     """Settings and the engine of one run.
 
     Args:
@@ -81,32 +91,34 @@ class Desk:
         """The settings, read when first needed, so that --help works in spite of bad ones."""
         settings = load_settings(self._environment)
         secrets = [getattr(settings, each.name) for each in fields(settings) if not each.repr]
-        terminal.choose(settings.log_format, secrets)
-        os.environ.update(settings.environment())
+        terminal.set_log_format(settings.log_format, secrets)
+        if settings.weight_places:
+            from model.cache import configure
+
+            configure(settings.weight_places)
         if settings.debug:
             self.debug_on()
         return settings
 
     def assistant(
-        self, engine: AnswersPictures, diary: Diary, measures: Measures | None = None
+        self, engine: PictureEngine, recorder: Recorder, measures: AnswerMetrics | None = None
     ) -> Assistant:
         """The assistant of the bots, with the settings' lists and limits."""
-        from bot.assistant.access import Access
         from bot.assistant.assistant import Assistant
-        from bot.assistant.limits import Limits, LimitSettings, Rate
+        from bot.assistant.limits import Access, Limits, LimitSettings, RateLimit
 
         chosen = self.settings
         lists = (chosen.allowed_users, chosen.allowed_chats, chosen.admins)
-        limits = LimitSettings(default=Rate(chosen.per_minute, chosen.per_day))
+        limits = LimitSettings(default=RateLimit(chosen.per_minute, chosen.per_day))
         access = Access(*map(frozenset, lists))
         return Assistant(
-            engine, limits=Limits(limits), access=access, diary=diary, measures=measures
+            engine, limits=Limits(limits), access=access, recorder=recorder, metrics=measures
         )
 
     def debug_on(self) -> None:
         """Log everything, and show where errors come from."""
         self.debug = True
-        terminal.speak(logging.DEBUG)
+        terminal.set_log_level(logging.DEBUG)
 
     @contextmanager
     def engine(
@@ -127,9 +139,8 @@ def load_model(profile: str, threads: int | None, int8: bool) -> LoadedEngine:
     """Load the real engine, showing what takes time."""
     with busy("Starting"):  # importing PyTorch alone takes seconds
         from model.engine import load_engine
-    prepare_base(profile, merged=int8)
-    with busy("Loading the model"):
-        engine = load_engine(profile, threads=threads, int8=int8)
+    with busy("Loading the model") as progress:
+        engine = load_engine(profile, threads=threads, int8=int8, progress=progress)
     return cast(LoadedEngine, engine)  # a Future of an Answer is no Future of a ModelAnswer to mypy
 
 
@@ -140,28 +151,98 @@ def prepare_base(profile: str, *, merged: bool = False) -> None:
         profile: Name of a profile, or path of a TOML file.
         merged: The language model is not needed if it is kept with the adapter merged into it.
     """
-    with busy("Starting"):
+    with busy("Starting") as progress:
         from model.config import STARTER_WHEEL, load_profile
         from model.pretrained import starter_language_model, starter_tower
-        from model.quantised import is_cached
-    chosen = load_profile(profile)
-    if chosen.language.source == STARTER_WHEEL and not (merged and is_cached(chosen)):
-        starter_language_model()
-    if chosen.tower.source == STARTER_WHEEL:
-        starter_tower()
+        from model.quantization import is_cached
+
+        chosen = load_profile(profile)
+        if chosen.language.source == STARTER_WHEEL and not (merged and is_cached(chosen)):
+            starter_language_model(progress=progress)
+        if chosen.tower.source == STARTER_WHEEL:
+            starter_tower(progress=progress)
+
+
+# --- the log of exchanges ----------------------------------------------------------------------
+
+
+def log_path(settings: Settings) -> Path | None:
+    """Where exchanges are kept; None if nowhere."""
+    import platformdirs
+
+    if settings.log.lower() == "off":
+        return None
+    if settings.log:
+        return Path(settings.log).expanduser()
+    return platformdirs.user_state_path("glimpse") / "log.db"
+
+
+def key_path() -> Path:
+    """Where the key of hashed names is, if it is not set: apart from the database."""
+    import platformdirs
+
+    return platformdirs.user_config_path("glimpse") / "log.key"
+
+
+def check_log(settings: Settings) -> None:
+    """See, before the model is loaded, whether the log is one that this Glimpse understands.
+
+    Raises:
+        LogError: A newer Glimpse made it.
+    """
+    from bot.log.schema import refuse_newer
+
+    if path := log_path(settings):
+        refuse_newer(path)
 
 
 @contextmanager
-def busy(title: str) -> Iterator[None]:
-    """Show on a terminal that something is going on."""
-    from rich.console import Console
+def open_log(
+    settings: Settings, engine: LoadedEngine, health: Health | None = None
+) -> Iterator[Recorder]:
+    """A recorder that keeps exchanges where the settings say, written to the end on leaving.
 
-    console = Console(stderr=True)
-    if not console.is_terminal or terminal.is_json():
-        yield
+    A log that cannot be used is said once, and the recorder then keeps nothing, or nothing yet.
+
+    Args:
+        settings: Where, and for how long.
+        engine: What answers.
+        health: Is told of the log.
+
+    Raises:
+        LogKeyError: The key of the pictures, or of the hashes, is none.
+    """
+    from bot.assistant.privacy import Recorder
+    from bot.health import Health
+    from bot.log import Log, ModelVersion
+    from bot.log.privacy import PictureCipher, read_key
+    from bot.version import adapter_version
+
+    path, health = log_path(settings), health or Health()
+    if path is None:
+        health.without_log(LOG_OFF, ok=True)
+        yield Recorder()
         return
-    with console.status(f"{title}..."):
-        yield
+    try:
+        key = read_key(key_path(), settings.log_key)
+    except OSError as error:
+        _log.error("%s (%s: %s)", NO_LOG_KEY, key_path(), error.strerror or type(error).__name__)
+        health.without_log(NO_LOG_KEY)
+        yield Recorder()
+        return
+    folder = getattr(engine.profile, "adapter_folder", None)
+    adapter = adapter_version(folder) if isinstance(folder, Path) else ""
+    model = ModelVersion(engine.profile.name, adapter)
+    cipher = PictureCipher(settings.picture_key) if settings.picture_key else None
+    log = Log(path, key, model, settings.log_days, cipher)
+    health.log = log.writer
+    try:
+        yield Recorder(log)
+    finally:
+        log.close()
+
+
+# --- options that commands share ---------------------------------------------------------------
 
 
 def standard(command: Command) -> Command:
@@ -200,9 +281,9 @@ profile_option = click.option(
 
 def _on_verbose(_context: click.Context, _option: click.Parameter, chosen: bool) -> None:
     if chosen:
-        terminal.speak(logging.WARNING)
+        terminal.set_log_level(logging.WARNING)
 
 
 def _on_debug(context: click.Context, _option: click.Parameter, chosen: bool) -> None:
     if chosen:
-        context.ensure_object(Desk).debug_on()
+        context.ensure_object(AppContext).debug_on()

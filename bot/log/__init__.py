@@ -1,9 +1,125 @@
-"""Every exchange in SQLite: people by keyed hashes, pictures only of who allows it."""
+"""Every exchange in SQLite: people by keyed hashes, pictures only of who allows it.
 
-from bot.log.consent import Kept
-from bot.log.log import Log
-from bot.log.records import Record
-from bot.log.schema import LogError
-from bot.log.store import Erased, Made
+The `Log` takes what happened without waiting; `bot.log.writer` writes it in a thread.
+"""
 
-__all__ = ["Erased", "Kept", "Log", "LogError", "Made", "Record"]
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from bot.assistant.types import Rating
+from bot.log.consent import Consent, ConsentCache
+from bot.log.privacy import Hasher, PictureCipher
+from bot.log.store import Erased, ModelVersion, Record, Store, without_pictures
+from bot.log.writer import Writer
+
+__all__ = ["Consent", "Erased", "Log", "ModelVersion", "Record"]
+
+WAITING_PICTURES = 50  # that are held, in memory, while they cannot be written
+
+
+class Log:
+    """Keeps exchanges, ratings and choices in a database; never delays or fails who calls it.
+
+    Args:
+        path: The database.
+        key: Of the hashes that stand for people.
+        model: What answers.
+        days: How long exchanges are kept.
+        cipher: Encrypts the pictures of who allows that they are kept; None to keep nobody's.
+
+    Attributes:
+        writer: Writes it, and tells how that goes.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        key: bytes,
+        model: ModelVersion = ModelVersion(),  # noqa: B008
+        days: float = 30,
+        cipher: PictureCipher | None = None,
+    ) -> None:
+        self.path, self.days, self.cipher = path, days, cipher
+        self._waiting_pictures, self._lock = 0, threading.Lock()
+        self._consents = ConsentCache()
+        self._hasher, self._model = Hasher(key), model
+        self.writer = Writer(path, self._store_in, days)
+
+    def record(self, record: Record) -> Future[None]:
+        """Keep a message and its reply; the future is done when that is committed.
+
+        Pictures are those of people who share them, and left out while too many wait.
+        """
+        count = sum(exchange.picture is not None for exchange in record.exchanges)
+        shares = count and self.cipher and self.shares(record.platform, record.user)
+        if not shares or not self._reserve(count):
+            record = without_pictures(record)
+            return self.writer.put(lambda store: store.record(record))
+        done = self.writer.put(lambda store: store.record(record))
+        done.add_done_callback(lambda _: self._reserve(-count))
+        return done
+
+    def rate(self, rating: Rating) -> Future[None]:
+        """Keep what a person thinks of an answer."""
+        at = datetime.now(UTC)
+        return self.writer.put(lambda store: store.rate(rating, at))
+
+    def consent(self, platform: str, user: str) -> Future[Consent]:
+        """What is kept of a person."""
+        return self.writer.put(lambda store: store.consent(platform, user))
+
+    def shares(self, platform: str, user: str) -> bool:
+        """Whether a person allows that their pictures are kept, as far as is known at once."""
+        return self._who(platform, user) in self._consents.sharing
+
+    def language(self, platform: str, user: str) -> str:
+        """The language that a person chose, likewise; "" for that of their device."""
+        return self._consents.languages.get(self._who(platform, user), "")
+
+    def set_logged(self, platform: str, user: str, *, logged: bool) -> Future[None]:
+        """Keep whether a person's exchanges may be kept."""
+        if not logged:
+            self._consents.set_sharing(self._who(platform, user), False)
+        return self.writer.put(lambda store: store.set_logged(platform, user, logged=logged))
+
+    def set_sharing(self, platform: str, user: str, *, shares: bool) -> Future[None]:
+        """Keep that a person's pictures may be kept; or erase those that are, and keep no more."""
+        self._consents.set_sharing(self._who(platform, user), shares)
+        at = datetime.now(UTC) if shares else None
+        return self.writer.put(lambda store: store.set_sharing(platform, user, at))
+
+    def set_language(self, platform: str, user: str, language: str) -> Future[None]:
+        """Keep the language that a person chose; "" for that of their device."""
+        who = self._who(platform, user)
+        self._consents.set_language(who, language)
+        return self.writer.put(lambda store: store.consents.set_language(who, language))
+
+    def forget(self, platform: str, user: str) -> Future[Erased]:
+        """Erase everything of a person on a platform; gives how many rows that was."""
+        self._consents.forget(self._who(platform, user))
+        return self.writer.put(lambda store: store.forget(platform, user))
+
+    def close(self) -> None:
+        """Write what is left, as far as that is possible at once, and stop."""
+        self.writer.close()
+
+    def _who(self, platform: str, user: str) -> str:
+        return self._hasher("person", platform, user)
+
+    def _reserve(self, pictures: int) -> bool:
+        """Count pictures that wait, unless they would be too many."""
+        with self._lock:
+            fits = self._waiting_pictures + pictures <= WAITING_PICTURES
+            self._waiting_pictures += pictures if fits else 0
+        return fits
+
+    def _store_in(self, db: Database) -> Store:
+        store = Store(db, self._hasher, self._model, self.cipher)
+        self._consents.load(store.consents)
+        return store

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from sqlite_utils import Database
 
-from bot.log.records import stamp
+from bot.log.schema import timestamp
 
 
-class Kept(NamedTuple):
+class Consent(NamedTuple):
     """What is kept of a person.
 
     Attributes:
@@ -23,7 +23,7 @@ class Kept(NamedTuple):
     pictures: bool
 
 
-class Wishes:
+class ConsentStore:
     """The tables of what people chose, who are named by their hashes.
 
     Args:
@@ -33,17 +33,17 @@ class Wishes:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def of(self, person: str) -> Kept:
+    def of(self, person: str) -> Consent:
         """What is kept of a person: by default exchanges alone."""
         sql = (
             "SELECT NOT EXISTS (SELECT 1 FROM unlogged WHERE hash = ?1), "
             "EXISTS (SELECT 1 FROM sharing WHERE hash = ?1)"
         )
         exchanges, pictures = self._db.execute(sql, [person]).fetchone()
-        return Kept(bool(exchanges), bool(exchanges and pictures))
+        return Consent(bool(exchanges), bool(exchanges and pictures))
 
     def set_logged(self, person: str, *, logged: bool) -> None:
-        """Keep exchanges of this person, or nothing at all but this wish."""
+        """Keep exchanges of this person, or nothing at all but that they want so."""
         if logged:
             self._db.execute("DELETE FROM unlogged WHERE hash = ?", [person])
         else:
@@ -56,10 +56,10 @@ class Wishes:
             self._db.execute("DELETE FROM sharing WHERE hash = ?", [person])
         else:
             self._db.execute(
-                "INSERT OR IGNORE INTO sharing (hash, at) VALUES (?, ?)", [person, stamp(at)]
+                "INSERT OR IGNORE INTO sharing (hash, at) VALUES (?, ?)", [person, timestamp(at)]
             )
 
-    def choose(self, person: str, language: str) -> None:
+    def set_language(self, person: str, language: str) -> None:
         """Keep the language that a person chose; "" for that of their device."""
         if not language:
             self._db.execute("DELETE FROM choices WHERE hash = ?", [person])
@@ -81,14 +81,14 @@ class Wishes:
         self._db.execute("DELETE FROM choices WHERE hash = ?", [person])
         self._db.execute("DELETE FROM sharing WHERE hash = ?", [person])
 
-    def adopt(self, people: Sequence[tuple[str]]) -> None:
-        """Keep the wishes of another database that nothing be kept."""
+    def opt_out(self, people: Sequence[tuple[str]]) -> None:
+        """Take over from another database who wants nothing kept."""
         with self._db.atomic():
             sql = "INSERT OR IGNORE INTO unlogged (hash) VALUES (?)"
             self._db.conn.executemany(sql, people)
 
 
-class Known:
+class ConsentCache:
     """What people chose, in memory, so that it is known at once, also while nothing can be read.
 
     Attributes:
@@ -99,27 +99,27 @@ class Known:
     def __init__(self) -> None:
         self.languages: dict[str, str] = {}
         self.sharing: set[str] = set()
-        self._unsure: set[str] = set()  # who changed something that may not be written yet
+        self._changed: set[str] = set()  # who changed something that may not be written yet
 
-    def learn(self, wishes: Wishes) -> None:
+    def load(self, store: ConsentStore) -> None:
         """Take in what a database holds, but for who changed their mind since."""
-        for who, language in wishes.languages().items():
-            if who not in self._unsure:
+        for who, language in store.languages().items():
+            if who not in self._changed:
                 self.languages.setdefault(who, language)
-        self.sharing |= wishes.sharing() - self._unsure
+        self.sharing |= store.sharing() - self._changed
 
-    def share(self, who: str, shares: bool) -> None:
+    def set_sharing(self, who: str, shares: bool) -> None:
         """Take in what somebody allows."""
-        self._unsure.add(who)
+        self._changed.add(who)
         (self.sharing.add if shares else self.sharing.discard)(who)
 
-    def speak(self, who: str, language: str) -> None:
+    def set_language(self, who: str, language: str) -> None:
         """Take in what somebody chose."""
-        self._unsure.add(who)
+        self._changed.add(who)
         self.languages[who] = language
 
     def forget(self, who: str) -> None:
         """Forget what somebody chose and allowed."""
-        self._unsure.add(who)
+        self._changed.add(who)
         self.languages.pop(who, None)
         self.sharing.discard(who)

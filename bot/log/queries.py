@@ -14,8 +14,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bot.log.records import stamp
-from bot.log.schema import FTS, LogError, open_to_read
+from bot.errors import LogError
+from bot.log.schema import FTS, open_to_read, timestamp
 
 Row = dict[str, Any]
 SHARES = (0.5, 0.95, 0.99)
@@ -55,7 +55,7 @@ def search(db: Database, words: str, count: int) -> list[Row]:
     return [*db.query(sql, [wanted, count])]
 
 
-def named(db: Database, name: str) -> list[Row]:
+def by_name(db: Database, name: str) -> list[Row]:
     """The exchanges with this id or number, or this reference that a person was told."""
     where = "exchanges.number = ?1 OR reference = ?1"
     if name.isdigit() and len(name) < 16:
@@ -63,7 +63,7 @@ def named(db: Database, name: str) -> list[Row]:
     return [*db.query(f"{_ROWS} WHERE {where} ORDER BY place", [name])]
 
 
-def everything(db: Database) -> Iterator[Row]:
+def all_exchanges(db: Database) -> Iterator[Row]:
     """All exchanges, the oldest first, each with all its ratings."""
     for row in db.query(f"{_ROWS} ORDER BY exchanges.id"):
         given = db.query(
@@ -76,8 +76,8 @@ def everything(db: Database) -> Iterator[Row]:
 
 def stats(db: Database, days: int) -> Row:
     """Figures of the last days, today among them: use, waits, what failed, what was asked."""
-    since = stamp(datetime.now(UTC) - timedelta(days=days - 1))[:10]
-    use, asked, questions, captions = _at_once(
+    since = timestamp(datetime.now(UTC) - timedelta(days=days - 1))[:10]
+    use, asked, questions, captions = _in_parallel(
         db,
         lambda db: [*db.query(_USE, [since])],
         lambda db: [*db.query(_ASKED, [since])],
@@ -101,19 +101,19 @@ def stats(db: Database, days: int) -> Row:
     }
 
 
-def _at_once(db: Database, *looks: Callable[[Database], Any]) -> list[Any]:
-    """What each look finds, all of them side by side, for each reads millions of rows."""
+def _in_parallel(db: Database, *queries: Callable[[Database], Any]) -> list[Any]:
+    """The results of all queries, run side by side, for each reads millions of rows."""
     (_, _, file), *_ = db.execute("PRAGMA database_list").fetchall()
 
-    def found(look: Callable[[Database], Any]) -> Any:
+    def run(query: Callable[[Database], Any]) -> Any:
         with closing(open_to_read(Path(file))) as own:
-            return look(own)
+            return query(own)
 
-    with ThreadPoolExecutor(len(looks)) as pool:
-        return [*pool.map(found, looks)]
+    with ThreadPoolExecutor(len(queries)) as pool:
+        return [*pool.map(run, queries)]
 
 
-def examine(path: Path) -> Iterator[str]:
+def integrity_errors(path: Path) -> Iterator[str]:
     """What is wrong with the database, nothing if it is sound."""
     address = path.absolute().as_uri() + "?mode=ro"
     with closing(sqlite3.connect(address, uri=True)) as db:
@@ -143,7 +143,7 @@ def back_up(path: Path, target: Path) -> int:
             source.backup(copy, pages=1000)
             # A copy needs no log of its own beside it.
             copy.execute("PRAGMA journal_mode=DELETE").fetchall()
-        problems = [*examine(part)]
+        problems = [*integrity_errors(part)]
         if problems:
             raise LogError(f"The copy is not sound: {problems[0]}.")
         with closing(sqlite3.connect(part)) as copy:

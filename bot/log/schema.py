@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlite_utils import Database, Migrations
+
+from bot.errors import LogError, OlderLogError
 
 BUSY_SECONDS = 2.0  # how long a lock of somebody else is waited for
 FTS = "exchanges_fts"
@@ -31,14 +34,6 @@ RATINGS = """
 """
 
 migrations = Migrations("glimpse")
-
-
-class LogError(RuntimeError):
-    """A log that cannot be used; `str(error)` is one plain sentence."""
-
-
-class OlderLogError(LogError):
-    """A log of an older Glimpse, which writing brings up to date."""
 
 
 @migrations()
@@ -104,6 +99,11 @@ def days(db: Database) -> None:
         ("kind", "day", "seconds"),
     ):  # fmt: skip
         exchanges.create_index([*columns], if_not_exists=True)
+
+
+def timestamp(at: datetime) -> str:
+    """A time as the log holds it, in UTC: its order as text is its order in time."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def open_to_write(path: Path) -> Database:

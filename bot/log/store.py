@@ -1,29 +1,77 @@
-"""Writing rows, in the one connection of the writer."""
+"""What the log is told, and how that becomes rows, in the one connection of the writer."""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sqlite_utils import Database
 
 from bot.assistant.types import Exchange, Rating
 from bot.log import schema
-from bot.log.consent import Kept, Wishes
-from bot.log.pictures import PictureCipher
-from bot.log.privacy import Hasher
-from bot.log.records import Record, kept, stamp
-from bot.log.schema import FTS
+from bot.log.consent import Consent, ConsentStore
+from bot.log.privacy import Hasher, PictureCipher
+from bot.log.schema import FTS, timestamp
 
-SETTLING = 300  # milliseconds that erasing waits for readers
+MAX_TEXT = 4000  # characters kept of a text
+CHECKPOINT_PATIENCE = 300  # milliseconds that erasing waits for readers
+_PERSON_COLUMNS = ("hash", "platform", "first_seen", "last_seen")
+_REFERENCES = {"pictures": "picture", "chats": "chat"}  # tables, and the column that names a row
+
 _log = logging.getLogger(__name__)
-_KNOWN = ("hash", "platform", "first_seen", "last_seen")
-_NAMED = {"pictures": "picture", "chats": "chat"}  # tables, and who names their rows
 
 
-class Made(NamedTuple):
+@dataclass(frozen=True)
+class Record:
+    """One message and the reply to it.
+
+    Attributes:
+        platform: "web", "telegram" or "discord".
+        chat: The conversation's id on its platform; only a keyed hash of it is kept.
+        user: The person's, likewise.
+        language: Of their device, as the platform tells it.
+        question: What they wrote, where that could not be answered; else "".
+        number: Names the reply.
+        outcome: "answered", or in a word why not.
+        reference: Of an error in the operator's log, or "".
+        exchanges: What the model was asked, one for each picture.
+        seconds: From the message to the reply.
+        fetching: Of those, until the picture was there.
+        at: When the message came.
+    """
+
+    platform: str
+    chat: str
+    user: str
+    language: str
+    question: str
+    number: str
+    outcome: str
+    reference: str
+    exchanges: tuple[Exchange, ...]
+    seconds: float
+    fetching: float = 0.0
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def without_pictures(record: Record) -> Record:
+    """The same without the pictures themselves."""
+    bare = (exchange.without_picture() for exchange in record.exchanges)
+    return replace(record, exchanges=tuple(bare))
+
+
+def storable(text: str) -> str:
+    """A text as the log holds it: valid Unicode without control characters, and not endless."""
+    whole = text[: 2 * MAX_TEXT].encode("utf-8", "replace").decode()
+    shown = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "�", whole)
+    return shown if len(shown) <= MAX_TEXT else shown[: MAX_TEXT - 1] + "…"
+
+
+class ModelVersion(NamedTuple):
     """What answers: the names of its profile and of its adapter's weights."""
 
     profile: str = ""
@@ -44,36 +92,36 @@ class Store:
     Args:
         db: Open to be written; one thread uses it.
         hasher: Names people.
-        made: What answers.
+        model: What answers.
         cipher: Encrypts the pictures of who allows that they are kept; None to keep none.
 
     Attributes:
-        wishes: What people chose, by their hashes.
-        settles: Whether `settle` has to follow what was written, once that is committed.
-        erased: Whether something was erased of whose words the index has to be freed.
+        consents: What people chose, by their hashes.
+        needs_checkpoint: Whether `checkpoint` has to follow, once what was written is committed.
+        needs_optimize: Whether words of something erased are still in the index.
     """
 
     def __init__(
-        self, db: Database, hasher: Hasher, made: Made, cipher: PictureCipher | None = None
+        self, db: Database, hasher: Hasher, model: ModelVersion, cipher: PictureCipher | None = None
     ) -> None:
-        self._db, self._hash, self._made, self._cipher = db, hasher, made, cipher
-        self.wishes = Wishes(db)
-        self.settles = self.erased = False
+        self._db, self._hash, self._model, self._cipher = db, hasher, model, cipher
+        self.consents = ConsentStore(db)
+        self.needs_checkpoint = self.needs_optimize = False
 
     def record(self, record: Record) -> None:
         """Keep a message and its reply, one row for each picture; unless the person said no."""
-        wanted = self.wished(record.platform, record.user)
-        if not wanted.exchanges:
+        consent = self.consent(record.platform, record.user)
+        if not consent.exchanges:
             return
-        person = self._named("people", "person", record.platform, record.user, record.at)
+        person = self._person_or_chat("people", "person", record.platform, record.user, record.at)
         if record.language:
-            told = [kept(record.language[:35]), person]
+            told = [storable(record.language[:35]), person]
             self._run("UPDATE people SET language = ? WHERE id = ?", told)
-        chat = self._named("chats", "chat", record.platform, record.chat, record.at)
+        chat = self._person_or_chat("chats", "chat", record.platform, record.chat, record.at)
         rows: Sequence[tuple[int, Exchange | None]] = [*enumerate(record.exchanges)] or [(0, None)]
         for place, exchange in rows:
             self._insert(record, person, chat, place, exchange)
-            if exchange and wanted.pictures:
+            if exchange and consent.pictures:
                 try:
                     self._share(person, exchange)
                 except Exception:  # the exchange itself is kept in any case
@@ -84,44 +132,50 @@ class Store:
         sql = "SELECT 1 FROM exchanges WHERE number = ?"
         if not self._db.execute(sql, [rating.number]).fetchone():
             return
-        if not self.wished(rating.platform, rating.user).exchanges:
+        if not self.consent(rating.platform, rating.user).exchanges:
             return
-        person = self._named("people", "person", rating.platform, rating.user, at)
+        person = self._person_or_chat("people", "person", rating.platform, rating.user, at)
         self._db.execute(
             "INSERT INTO ratings (at, number, person, good, correction) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (number, person) DO UPDATE SET at = excluded.at, good = excluded.good, "
             # Who finds it good after all takes back what it should have been.
             "correction = iif(excluded.good, NULL, coalesce(excluded.correction, correction))",
-            [stamp(at), rating.number, person, int(rating.good), kept(rating.correction) or None],
+            [
+                timestamp(at),
+                rating.number,
+                person,
+                int(rating.good),
+                storable(rating.correction) or None,
+            ],
         )
 
-    def wished(self, platform: str, user: str) -> Kept:
+    def consent(self, platform: str, user: str) -> Consent:
         """What is kept of a person: exchanges until they say no, pictures once they say yes."""
-        return self.wishes.of(self._hash("person", platform, user))
+        return self.consents.of(self._hash("person", platform, user))
 
     def set_logged(self, platform: str, user: str, *, logged: bool) -> None:
         """Keep whether a person's exchanges may be kept: if not, nothing of them but that."""
         who = self._hash("person", platform, user)
-        self.wishes.set_logged(who, logged=logged)
+        self.consents.set_logged(who, logged=logged)
         if not logged:
             self._unshare(who)
-        self.settles = True
+        self.needs_checkpoint = True
 
     def set_sharing(self, platform: str, user: str, at: datetime | None) -> None:
         """Keep since when a person's pictures may be kept; None erases what was kept of them."""
         who = self._hash("person", platform, user)
-        if at and not self.wishes.of(who).exchanges:
+        if at and not self.consents.of(who).exchanges:
             return  # who wants nothing kept has to take that back first
-        self.wishes.set_sharing(who, at)
+        self.consents.set_sharing(who, at)
         if at is None:
             self._unshare(who)
-        self.settles = True
+        self.needs_checkpoint = True
 
     def forget(self, platform: str, user: str) -> Erased:
         """Erase everything of a person but the wish that nothing be kept."""
         who = self._hash("person", platform, user)
-        self.wishes.forget(who)
-        self.settles = True
+        self.consents.forget(who)
+        self.needs_checkpoint = True
         pictures = self._unshare(who)
         found = self._db.execute("SELECT id FROM people WHERE hash = ?", [who]).fetchone()
         if found is None:
@@ -130,7 +184,7 @@ class Store:
             table: self._db.execute(
                 f"SELECT DISTINCT {column} FROM exchanges WHERE person = ?", found
             ).fetchall()
-            for table, column in _NAMED.items()
+            for table, column in _REFERENCES.items()
         }
         # Others' ratings of this person's answers tell of them, too.
         ratings = self._run(
@@ -139,10 +193,10 @@ class Store:
             found,
         )
         exchanges = self._run("DELETE FROM exchanges WHERE person = ?", found)
-        self.erased = self.erased or exchanges > 0
+        self.needs_optimize = self.needs_optimize or exchanges > 0
         self._run("DELETE FROM people WHERE id = ?", found)
         for table, ids in left.items():
-            column = _NAMED[table]
+            column = _REFERENCES[table]
             self._db.conn.executemany(
                 f"DELETE FROM {table} WHERE id = ?1 "
                 f"AND NOT EXISTS (SELECT 1 FROM exchanges WHERE {column} = ?1)",
@@ -152,7 +206,7 @@ class Store:
 
     def purge(self, before: datetime) -> int:
         """Erase what is older, and whatever nothing is left of; tells how many exchanges."""
-        old, where = [stamp(before)[:10], stamp(before)], "day <= ? AND at < ?"
+        old, where = [timestamp(before)[:10], timestamp(before)], "day <= ? AND at < ?"
         self._run(
             f"DELETE FROM ratings WHERE number IN (SELECT number FROM exchanges WHERE {where})", old
         )
@@ -161,7 +215,7 @@ class Store:
             "DELETE FROM shared WHERE NOT EXISTS (SELECT 1 FROM exchanges WHERE "
             "exchanges.picture = shared.picture AND exchanges.person = shared.person)"
         )
-        for table, column in _NAMED.items():
+        for table, column in _REFERENCES.items():
             self._run(
                 f"DELETE FROM {table} WHERE NOT EXISTS "
                 f"(SELECT 1 FROM exchanges WHERE {column} = {table}.id)"
@@ -171,26 +225,26 @@ class Store:
             "NOT EXISTS (SELECT 1 FROM exchanges WHERE person = people.id) AND "
             "NOT EXISTS (SELECT 1 FROM ratings WHERE person = people.id)"
         )
-        self.erased = self.erased or exchanges > 0
-        self.settles = self.settles or exchanges > 0
+        self.needs_optimize = self.needs_optimize or exchanges > 0
+        self.needs_checkpoint = self.needs_checkpoint or exchanges > 0
         return exchanges
 
-    def settle(self) -> None:
+    def checkpoint(self) -> None:
         """After erasing: leave no words in the file beside the database, and wait for the disk.
 
-        `settles` stays true if somebody reads the file all the time.
+        `needs_checkpoint` stays true if somebody reads the file all the time.
         """
         # Whoever reads all the time, as Litestream does, must not hold up who writes.
-        self._db.execute(f"PRAGMA busy_timeout = {SETTLING}").fetchall()
+        self._db.execute(f"PRAGMA busy_timeout = {CHECKPOINT_PATIENCE}").fetchall()
         held_up, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self._db.execute(f"PRAGMA busy_timeout = {round(1000 * schema.BUSY_SECONDS)}").fetchall()
-        self.settles = bool(held_up)
+        self.needs_checkpoint = bool(held_up)
 
-    def tidy_index(self) -> None:
+    def optimize_index(self) -> None:
         """After erasing: words of what was deleted stay in the index until it is merged."""
         with self._db.atomic():
             self._db.execute(f"INSERT INTO {FTS} ({FTS}) VALUES ('optimize')")
-        self.settles = True
+        self.needs_checkpoint = True
 
     def _run(self, sql: str, values: Sequence[Any] = ()) -> int:
         return int(self._db.execute(sql, values).rowcount)
@@ -199,19 +253,19 @@ class Store:
         self, record: Record, person: int, chat: int, place: int, exchange: Exchange | None
     ) -> None:
         row: dict[str, Any] = {
-            "at": stamp(record.at), "day": stamp(record.at)[:10], "number": record.number,
+            "at": timestamp(record.at), "day": timestamp(record.at)[:10], "number": record.number,
             "place": place, "person": person, "chat": chat, "platform": record.platform,
             "kind": "message", "outcome": record.outcome, "reference": record.reference or None,
             "seconds": record.seconds, "fetching": record.fetching,
-            "question": kept(record.question) or None,
+            "question": storable(record.question) or None,
         }  # fmt: skip
         if exchange:
             row |= {
-                "kind": exchange.kind, "answer": kept(exchange.answer),
-                "question": None if exchange.question is None else kept(exchange.question),
+                "kind": exchange.kind, "answer": storable(exchange.answer),
+                "question": None if exchange.question is None else storable(exchange.question),
                 "confidence": exchange.confidence, "picture": self._picture(exchange),
                 "waiting": exchange.waiting, "encoding": exchange.encoding,
-                "decoding": exchange.decoding, **self._made._asdict(),
+                "decoding": exchange.decoding, **self._model._asdict(),
             }  # fmt: skip
         marks = ", ".join("?" * len(row))
         self._db.execute(
@@ -237,17 +291,19 @@ class Store:
 
     def _picture(self, exchange: Exchange) -> int:
         values = [exchange.digest, exchange.width, exchange.height, exchange.format]
-        return self._found("pictures", ("sha256", "width", "height", "format"), values)
+        return self._get_or_insert("pictures", ("sha256", "width", "height", "format"), values)
 
-    def _named(self, table: str, kind: str, platform: str, name: str, at: datetime) -> int:
+    def _person_or_chat(self, table: str, kind: str, platform: str, name: str, at: datetime) -> int:
         """The row of a person or chat, made if it is new."""
-        now = stamp(at)
-        row = self._found(table, _KNOWN, [self._hash(kind, platform, name), platform, now, now])
+        now = timestamp(at)
+        row = self._get_or_insert(
+            table, _PERSON_COLUMNS, [self._hash(kind, platform, name), platform, now, now]
+        )
         sql = f"UPDATE {table} SET last_seen = max(last_seen, ?) WHERE id = ?"
         self._run(sql, [now, row])
         return row
 
-    def _found(self, table: str, columns: Sequence[str], values: Sequence[Any]) -> int:
+    def _get_or_insert(self, table: str, columns: Sequence[str], values: Sequence[Any]) -> int:
         """The row whose first column has the first value, made if it is new."""
         marks = ", ".join("?" * len(columns))
         self._run(f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({marks})", values)

@@ -16,8 +16,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bot.log.pictures import PictureCipher
-from bot.log.privacy import KeyUnusableError
+from bot.errors import LogKeyError
+from bot.log.privacy import PictureCipher
 from model.questions import is_polar
 
 SURE = 0.5  # confidence from which an answer that nobody rated is kept as it is
@@ -77,7 +77,7 @@ class Examples:
     said: dict[str | None, Said] = field(default_factory=dict)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """What is to be learnt, as `data.records` reads it."""
+        """What is to be learnt, as `data.datasets.records` reads it."""
         image = f"{self.digest}.jpg"
         for question, said in self.said.items():
             texts = said.learnt()
@@ -115,7 +115,7 @@ def export(db: Database, cipher: PictureCipher, folder: Path) -> Exported:
             rows = [*examples.rows()]
             try:
                 content = cipher.unseal(examples.content)
-            except KeyUnusableError:
+            except LogKeyError:
                 found.unopened += 1
                 continue
             if not rows:

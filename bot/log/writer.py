@@ -17,19 +17,19 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from bot.log.damage import is_database, put_aside, remove_aside
-from bot.log.schema import LogError, open_to_write
+from bot.errors import LogError
+from bot.log.recovery import failure_sentence, is_database, put_aside, remove_aside
+from bot.log.schema import open_to_write
 from bot.log.store import Store
-from bot.log.trouble import why
 
-ROOM = 20_000  # things to write that are held while the database cannot be written
-BATCH = 500  # written in one transaction
+QUEUE_SIZE = 20_000  # things to write that are held while the database cannot be written
+BATCH_SIZE = 500  # written in one transaction
 RETRIES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between attempts
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0  # seconds
-CLOSING = 6.0  # seconds that writing what is left may take
-DAMAGED = ("malformed", "not a database", "disk image")
+CLOSE_SECONDS = 6.0  # seconds that writing what is left may take
+DAMAGE_SIGNS = ("malformed", "not a database", "disk image")
 
-_ITS_OWN = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
+_TASK_ERRORS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
 
 _log = logging.getLogger(__name__)
 
@@ -54,22 +54,22 @@ class Writer:
         days: How long exchanges are kept.
 
     Attributes:
-        trouble: Why nothing can be written at the moment, in the words of what failed, or "".
+        error_text: Why nothing can be written at the moment, in the words of what failed, or "".
         reason: The same in a sentence of ours, which names no path.
         failures: How many things were given up.
         written: Whether something was committed at least once.
     """
 
     def __init__(self, path: Path, store: Callable[[Database], Store], days: float) -> None:
-        self.path, self.days, self.trouble, self.reason = path, days, "", ""
+        self.path, self.days, self.error_text, self.reason = path, days, "", ""
         self.failures, self.written = 0, False
         self._store_in = store
-        self._queue: queue.Queue[_Task | None] = queue.Queue(ROOM)
+        self._queue: queue.Queue[_Task | None] = queue.Queue(QUEUE_SIZE)
         self._store: Store | None = None
         self._db: Database | None = None
-        self._lost = self._at_hand = self._given_up = 0
-        self._purges_at = self._settles_at = 0.0  # of the monotonic clock
-        self._purged = False  # its index has still to be tidied
+        self._lost = self._in_progress = self._given_up = 0
+        self._purge_at = self._checkpoint_at = 0.0  # of the monotonic clock
+        self._optimizes = False  # its index has still to be tidied
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._work, name="glimpse-log", daemon=True)
         self._thread.start()
@@ -77,14 +77,14 @@ class Writer:
     @property
     def waiting(self) -> int:
         """How many things are not written yet, near enough."""
-        return self._queue.qsize() + self._at_hand
+        return self._queue.qsize() + self._in_progress
 
     def close(self) -> None:
         """Write what is left, as far as that is possible at once, and stop."""
         self._closing.set()
         with contextlib.suppress(queue.Full):
             self._queue.put_nowait(None)
-        self._thread.join(CLOSING)
+        self._thread.join(CLOSE_SECONDS)
         if self._thread.is_alive():
             self.failures += self.waiting
             _log.error("%d things were not logged", self.waiting)
@@ -115,54 +115,54 @@ class Writer:
     def _next(self) -> list[_Task] | None:
         """What waits, and once a day what is too old; None for the end."""
         tasks: list[_Task] = []
-        if self._purged and self._store:  # those who waited for it know by now
-            self._purged = False
-            self._quietly(self._store.tidy_index)
-        self._quietly(self._settle)
-        if time.monotonic() > self._purges_at:
-            self._purges_at = time.monotonic() + DAY
-            tasks.append(self._purging())
-            self._quietly(lambda: remove_aside(self.path, self.days))
+        if self._optimizes and self._store:  # those who waited for it know by now
+            self._optimizes = False
+            self._best_effort(self._store.optimize_index)
+        self._best_effort(self._checkpoint)
+        if time.monotonic() > self._purge_at:
+            self._purge_at = time.monotonic() + DAY
+            tasks.append(self._purge_task())
+            self._best_effort(lambda: remove_aside(self.path, self.days))
         with contextlib.suppress(queue.Empty):
             wait = not (tasks or self._closing.is_set())
-            patience = MINUTE if self._store and self._store.settles else HOUR
+            patience = MINUTE if self._store and self._store.needs_checkpoint else HOUR
             first = self._queue.get(timeout=patience) if wait else self._queue.get_nowait()
             while True:
                 if first is not None:
                     tasks.append(first)
-                if len(tasks) >= BATCH:
+                if len(tasks) >= BATCH_SIZE:
                     break
                 first = self._queue.get_nowait()
         return tasks or (None if self._closing.is_set() else [])
 
-    def _quietly(self, tidy: Callable[[], None]) -> None:
+    def _best_effort(self, tidy: Callable[[], None]) -> None:
         """Do what can be left to another time."""
         try:
             tidy()
         except (OSError, sqlite3.Error) as error:
             _log.warning("The log could not be tidied (%s)", type(error).__name__)
 
-    def _purging(self) -> _Task:
+    def _purge_task(self) -> _Task:
         before = datetime.now(UTC) - timedelta(days=self.days)
         return _Task(lambda store: store.purge(before))
 
     def _write_all(self, tasks: list[_Task]) -> None:
         """Write in one transaction, as often as it takes."""
-        self._at_hand, attempt = len(tasks), 0
+        self._in_progress, attempt = len(tasks), 0
         while tasks:
             try:
                 results = self._attempt(tasks)
             except Exception as error:  # this thread must not end before the log does
-                if self._begin_anew(error):
+                if self._replace_damaged(error):
                     continue
-                self._complain(error)
+                self._report(error)
                 if self._closing.wait(RETRIES[min(attempt, len(RETRIES) - 1)]) and attempt > 2:
                     self._give_up(tasks)
                     return
                 attempt += 1
                 continue
-            self._at_hand, self.written = 0, True
-            self._recovered()
+            self._in_progress, self.written = 0, True
+            self._report_recovery()
             for task, result in zip(tasks, results, strict=True):
                 if isinstance(result, Exception):
                     task.done.set_exception(result)
@@ -179,15 +179,15 @@ class Writer:
         assert store is not None
         with db.atomic():
             results = [self._result(task) for task in tasks]
-        self._purged, store.erased = self._purged or store.erased, False
-        self._quietly(self._settle)  # what was written is committed in any case
+        self._optimizes, store.needs_optimize = self._optimizes or store.needs_optimize, False
+        self._best_effort(self._checkpoint)  # what was written is committed in any case
         return results
 
-    def _settle(self) -> None:
+    def _checkpoint(self) -> None:
         """Leave nothing erased beside the database; tried again while others read all the time."""
-        if self._store and self._store.settles and time.monotonic() >= self._settles_at:
-            self._store.settle()
-            self._settles_at = time.monotonic() + MINUTE if self._store.settles else 0.0
+        if self._store and self._store.needs_checkpoint and time.monotonic() >= self._checkpoint_at:
+            self._store.checkpoint()
+            self._checkpoint_at = time.monotonic() + MINUTE if self._store.needs_checkpoint else 0.0
 
     def _result(self, task: _Task) -> Any:
         """What a task gives; its own mistake does not spoil others."""
@@ -197,13 +197,13 @@ class Writer:
             with self._db.atomic():  # nested: a savepoint
                 return task.write(self._store)
         except sqlite3.Error as error:
-            if not isinstance(error, _ITS_OWN):
-                raise  # the database's trouble, not this task's
-            return self._spoilt(error)
+            if not isinstance(error, _TASK_ERRORS):
+                raise  # the database's error_text, not this task's
+            return self._failed(error)
         except Exception as error:
-            return self._spoilt(error)
+            return self._failed(error)
 
-    def _spoilt(self, error: Exception) -> Exception:
+    def _failed(self, error: Exception) -> Exception:
         self.failures += 1
         _log.error("Something could not be logged", exc_info=error)
         return error
@@ -219,32 +219,32 @@ class Writer:
                 self._db.close()
         self._db = self._store = None
 
-    def _begin_anew(self, error: Exception) -> bool:
+    def _replace_damaged(self, error: Exception) -> bool:
         """Put a damaged database aside; returns whether there is hope now."""
         self._shut()
-        signs = any(sign in str(error) for sign in DAMAGED)
+        signs = any(sign in str(error) for sign in DAMAGE_SIGNS)
         if not (isinstance(error, sqlite3.DatabaseError) and signs and is_database(self.path)):
             return False
         try:
-            aside, wishes = put_aside(self.path)
+            aside, opted_out = put_aside(self.path)
             self._open()
         except (OSError, sqlite3.Error):
             return False
         assert self._store is not None
-        self._store.wishes.adopt(wishes)
+        self._store.consents.opt_out(opted_out)
         _log.error("The log was damaged; it is kept as %s, and a new one begun", aside.name)
         return True
 
-    def _complain(self, error: Exception) -> None:
-        reason = why(self.path, error)
-        if not self.trouble:
+    def _report(self, error: Exception) -> None:
+        reason = failure_sentence(self.path, error)
+        if not self.error_text:
             _log.error("%s Exchanges are held until then.", reason)
-        self.trouble, self.reason = str(error) or type(error).__name__, reason
+        self.error_text, self.reason = str(error) or type(error).__name__, reason
 
-    def _recovered(self) -> None:
-        if self.trouble:
+    def _report_recovery(self) -> None:
+        if self.error_text:
             _log.warning("The log can be written again")
-        self.trouble = self.reason = ""
+        self.error_text = self.reason = ""
         if self._lost:
             _log.error("%d things were not logged, for there was no room", self._lost)
             self._lost = 0
@@ -252,6 +252,6 @@ class Writer:
     def _give_up(self, tasks: list[_Task]) -> None:
         """At the end; how many were given up in all is said once."""
         self.failures += len(tasks)
-        self._at_hand, self._given_up = 0, self._given_up + len(tasks)
+        self._in_progress, self._given_up = 0, self._given_up + len(tasks)
         for task in tasks:
             task.done.set_exception(LogError("The log cannot be written."))

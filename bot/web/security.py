@@ -1,10 +1,17 @@
-"""What stands before every request: the Host check, the cross-site check, security headers."""
+"""What stands between the chat page and strangers: who may send a request, and who is who.
+
+The Host check, the cross-site check and the security headers come before every request. Cookies
+tell people and their chats apart; they name nobody, and nothing is stored here.
+"""
 
 from __future__ import annotations
 
 import ipaddress
+import re
+import secrets
 import socket
 from collections.abc import Callable
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -12,8 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot.web.refusal import Refusal
-from bot.web.settings import WebSettings
+from bot.settings import WebSettings
 
 HEADERS = {
     "content-security-policy": (
@@ -33,7 +39,27 @@ WRONG_HOST = (
 )
 CROSS_SITE = "This request came from another site, so Glimpse left it alone."
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+PERSON_COOKIE, CHAT_COOKIE = "glimpse_person", "glimpse_chat"
+COOKIE_SECONDS = 400 * 86_400  # seconds; browsers keep no cookie longer
+_COOKIE_SHAPE = re.compile(r"[A-Za-z0-9_-]{32}")
+
+
+class RequestRefused(Exception):  # noqa: N818  (it is an answer, not a defect)
+    """A request that cannot be served.
+
+    Args:
+        status: HTTP status code.
+        sentence: What went wrong and what to do, fit for the person.
+    """
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+
+
+# --- before every request ----------------------------------------------------------------------
 
 
 def is_loopback(host: str) -> bool:
@@ -78,11 +104,14 @@ def same_site(headers: Headers) -> bool:
     return origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
 
 
-class Guard:
+class SecurityMiddleware:
     """ASGI middleware that refuses what is not ours and puts security headers on all answers."""
 
     def __init__(
-        self, app: ASGIApp, settings: WebSettings, refuse: Callable[[Request, Refusal], Response]
+        self,
+        app: ASGIApp,
+        settings: WebSettings,
+        refuse: Callable[[Request, RequestRefused], Response],
     ) -> None:
         self._app = app
         self._settings = settings
@@ -94,23 +123,23 @@ class Guard:
             await self._app(scope, receive, send)
             return
 
-        async def send_guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
         app: ASGIApp = self._app
-        refusal = self._judge(scope)
+        refusal = self._check(scope)
         if refusal is not None:
             app = self._refuse(Request(scope), refusal)
-        await app(scope, receive, send_guarded)
+        await app(scope, receive, send_with_headers)
 
-    def _judge(self, scope: Scope) -> Refusal | None:
+    def _check(self, scope: Scope) -> RequestRefused | None:
         headers = Headers(scope=scope)
         if not host_allowed(headers.get("host", ""), self._settings):
-            return Refusal(421, WRONG_HOST)
-        if scope["method"] not in _READING and not same_site(headers):
-            return Refusal(403, CROSS_SITE)
+            return RequestRefused(421, WRONG_HOST)
+        if scope["method"] not in _SAFE_METHODS and not same_site(headers):
+            return RequestRefused(403, CROSS_SITE)
         return None
 
 
@@ -126,3 +155,74 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
+
+
+# --- people and their chats -------------------------------------------------------------------
+
+
+class Visitor(NamedTuple):
+    """Whose browser it is, by which /forget and /settings find them, and which chat of theirs."""
+
+    person: str
+    chat: str
+
+
+def identifies_visitor(request: Request) -> bool:
+    """Whether a request for the page tells who makes it, be it somebody new.
+
+    Who follows a link from another site brings no strict cookies; were new ones set then, the
+    person whose cookies these replace could never be found again.
+    """
+    own = request.headers.get("sec-fetch-site") in {"none", "same-origin"}
+    return own or _read_cookie(request, PERSON_COOKIE) is not None
+
+
+def visitor_of(request: Request) -> Visitor:
+    """Read who makes a request; what it does not bring in our shape is made up."""
+    person = _read_cookie(request, PERSON_COOKIE)
+    # Somebody else's chat is none of a new person's.
+    chat = _read_cookie(request, CHAT_COOKIE) if person else None
+    return Visitor(person or _new_id(), chat or _new_id())
+
+
+def in_new_chat(visitor: Visitor) -> Visitor:
+    """The same person in a chat that nothing was said in yet."""
+    return visitor._replace(chat=_new_id())
+
+
+def set_cookies(
+    request: Request, response: Response, visitor: Visitor, *, renew: bool = False
+) -> None:
+    """Set what the browser does not know yet: the person for long, the chat until it is closed.
+
+    Args:
+        request: Tells what it knows.
+        response: Sets it, out of reach of scripts and other sites.
+        visitor: What it is to know.
+        renew: Begin the time of the person's cookie anew.
+    """
+    for name, value, seconds in (
+        (PERSON_COOKIE, visitor.person, COOKIE_SECONDS),
+        (CHAT_COOKIE, visitor.chat, None),
+    ):
+        if _read_cookie(request, name) == value and not (renew and seconds):
+            continue
+        response.set_cookie(
+            name,
+            value,
+            max_age=seconds,
+            path="/",
+            httponly=True,
+            samesite="strict",
+            secure=request.url.scheme == "https",
+        )
+
+
+def _new_id() -> str:
+    """An id of 192 random bits."""
+    return secrets.token_urlsafe(24)
+
+
+def _read_cookie(request: Request, name: str) -> str | None:
+    value = request.cookies.get(name, "")
+    return value if _COOKIE_SHAPE.fullmatch(value) else None

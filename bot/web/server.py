@@ -14,15 +14,11 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from bot.running import CannotGoOn
+from bot.errors import ServerError
+from bot.settings import WebSettings
 from bot.web.security import is_loopback
-from bot.web.settings import WebSettings
 
-TIDYING = 600  # ticks of uvicorn, ten a second
-
-
-class CannotServe(CannotGoOn):
-    """`str(error)` is one plain sentence: why the address cannot be used and what to do."""
+TIDY_TICKS = 600  # ticks of uvicorn, ten a second
 
 
 def serve(
@@ -43,16 +39,16 @@ def serve(
         tidy: Called every minute.
 
     Raises:
-        CannotServe: The port is taken, or the address is not this computer's.
+        ServerError: The port is taken, or the address is not this computer's.
     """
-    quiet = logging.getLogger("uvicorn.error")
+    uvicorn_log = logging.getLogger("uvicorn.error")
     with listen(host, port) as listener, contextlib.suppress(KeyboardInterrupt):
-        quiet.addFilter(_not_a_cancellation)
+        uvicorn_log.addFilter(_not_a_cancellation)
         try:
             line = opening_line(host, listener.getsockname()[1])
-            Server(app, line, shutdown_seconds, tidy=tidy).run([listener])
+            WebServer(app, line, shutdown_seconds, tidy=tidy).run([listener])
         finally:
-            quiet.removeFilter(_not_a_cancellation)
+            uvicorn_log.removeFilter(_not_a_cancellation)
 
 
 async def serve_until(
@@ -70,11 +66,11 @@ async def serve_until(
         listening: Called once it answers.
 
     Raises:
-        CannotServe: The port is taken, or the address is not this computer's.
+        ServerError: The port is taken, or the address is not this computer's.
     """
     with listen(settings.host, settings.port) as listener:
         line = opening_line(settings.host, listener.getsockname()[1])
-        server = Server(
+        server = WebServer(
             app, line, settings.shutdown_seconds, heeds_signals=False, listening=listening
         )
 
@@ -93,14 +89,14 @@ def listen(host: str, port: int) -> socket.socket:
     """Open the listening socket, so that a port in use is found before anything starts.
 
     Raises:
-        CannotServe: The address cannot be used.
+        ServerError: The address cannot be used.
     """
     if not 0 <= port <= 65_535:
-        raise CannotServe(f"There is no port {port}; choose one from 1 to 65535.")
+        raise ServerError(f"There is no port {port}; choose one from 1 to 65535.")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        raise CannotServe(f"There is no address {host} to listen on; try --host 127.0.0.1.") from (
+        raise ServerError(f"There is no address {host} to listen on; try --host 127.0.0.1.") from (
             error
         )
     # Prefer IPv4: "localhost" names both, and browsers try both.
@@ -113,7 +109,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(256)
     except OSError as error:
         listener.close()
-        raise CannotServe(_why(error, host, port)) from error
+        raise ServerError(_bind_error(error, host, port)) from error
     return listener
 
 
@@ -125,7 +121,7 @@ def opening_line(host: str, port: int) -> str:
     return f"Glimpse is ready: open http://{shown}:{port} in a browser.{reach} Ctrl-C stops it."
 
 
-def _why(error: OSError, host: str, port: int) -> str:
+def _bind_error(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} is already in use; stop the other program or try --port {port + 1}."
     if error.errno == errno.EACCES:
@@ -140,7 +136,7 @@ def _not_a_cancellation(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
-class Server(uvicorn.Server):
+class WebServer(uvicorn.Server):
     """Prints `line` once it answers, and ends quietly; `should_exit` ends it from a thread.
 
     uvicorn repeats a signal at its end, which would stop the process with a traceback, or before
@@ -177,8 +173,8 @@ class Server(uvicorn.Server):
         self._listening()
 
     async def on_tick(self, counter: int) -> bool:
-        """Tidy every `TIDYING` tenths of a second; tells whether to stop."""
-        if counter % TIDYING == TIDYING - 1:
+        """Tidy every `TIDY_TICKS` tenths of a second; tells whether to stop."""
+        if counter % TIDY_TICKS == TIDY_TICKS - 1:
             self._tidy()
         return await super().on_tick(counter)
 

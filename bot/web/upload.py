@@ -9,7 +9,8 @@ that is absent or lies changes nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from python_multipart.exceptions import FormParserError
@@ -17,10 +18,10 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from bot.assistant.types import Attachment
-from bot.web.gate import Share
-from bot.web.refusal import Refusal
-from bot.web.settings import WebSettings
+from bot.settings import WebSettings
+from bot.web.security import RequestRefused
 
+TOO_BUSY = "Glimpse is very busy right now. Please try again in a moment."
 BROKEN = "The message arrived incomplete. Please send it again."
 TOO_LONG = "That text is far too long. Please ask a short question."
 NOT_A_FORM = "Send messages as multipart/form-data with the fields text and pictures."
@@ -39,7 +40,7 @@ class Upload:
     pictures: tuple[Attachment, ...]
 
 
-async def read_upload(request: Request, settings: WebSettings, share: Share) -> Upload:
+async def read_upload(request: Request, settings: WebSettings, share: UploadShare) -> Upload:
     """Read one message.
 
     What is left of a refused body is read and dropped, within bounds, since a browser that
@@ -51,13 +52,13 @@ async def read_upload(request: Request, settings: WebSettings, share: Share) -> 
         share: Accounts for the memory held.
 
     Raises:
-        Refusal: 400, 408, 413, 415 or 503, with a sentence for the person.
+        RequestRefused: 400, 408, 413, 415 or 503, with a sentence for the person.
         starlette.requests.ClientDisconnect: They went away.
     """
     stream = request.stream()
     try:
         return await _read(request, stream, settings, share)
-    except Refusal:
+    except RequestRefused:
         await _drain(stream)
         raise
     finally:
@@ -65,11 +66,11 @@ async def read_upload(request: Request, settings: WebSettings, share: Share) -> 
 
 
 async def _read(
-    request: Request, stream: AsyncIterator[bytes], settings: WebSettings, share: Share
+    request: Request, stream: AsyncIterator[bytes], settings: WebSettings, share: UploadShare
 ) -> Upload:
     kind, options = parse_options_header(request.headers.get("content-type"))
     if kind != b"multipart/form-data":
-        raise Refusal(415, NOT_A_FORM)
+        raise RequestRefused(415, NOT_A_FORM)
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > settings.body_bytes:
         raise _too_much(settings)
@@ -84,7 +85,7 @@ async def _read(
             form.feed(chunk)
         return form.finish()
     except FormParserError as error:
-        raise Refusal(400, BROKEN) from error
+        raise RequestRefused(400, BROKEN) from error
 
 
 async def _timed(stream: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:
@@ -95,7 +96,7 @@ async def _timed(stream: AsyncIterator[bytes], seconds: float) -> AsyncIterator[
         except StopAsyncIteration:
             return
         except TimeoutError as error:
-            raise Refusal(408, STALLED) from error
+            raise RequestRefused(408, STALLED) from error
         yield chunk
 
 
@@ -111,9 +112,9 @@ async def _drain(stream: AsyncIterator[bytes]) -> None:
         return
 
 
-def _too_much(settings: WebSettings) -> Refusal:
+def _too_much(settings: WebSettings) -> RequestRefused:
     megabytes = settings.picture_bytes / 1_000_000
-    return Refusal(
+    return RequestRefused(
         413,
         f"That is too much at once. Send up to {settings.pictures} photos"
         f" of at most {megabytes:g} MB each.",
@@ -125,7 +126,7 @@ class _Form:
 
     def __init__(self, boundary: bytes, settings: WebSettings) -> None:
         if not boundary:
-            raise Refusal(400, BROKEN)
+            raise RequestRefused(400, BROKEN)
         self._settings = settings
         self._text: str | None = None
         self._pictures: list[Attachment] = []
@@ -154,7 +155,7 @@ class _Form:
     def finish(self) -> Upload:
         self._parser.finalize()
         if not self._complete:
-            raise Refusal(400, BROKEN)
+            raise RequestRefused(400, BROKEN)
         # Forms carry line ends as CR LF.
         text = (self._text or "").replace("\r\n", "\n")
         return Upload(text, tuple(self._pictures))
@@ -185,12 +186,12 @@ class _Form:
             if len(self._pictures) == self._settings.pictures:
                 raise _too_much(self._settings)
         else:
-            raise Refusal(400, TOO_MANY_FIELDS)
+            raise RequestRefused(400, TOO_MANY_FIELDS)
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         if len(self._content) + end - start > self._limit:
             is_text = self._field == b"text"
-            raise Refusal(413, TOO_LONG) if is_text else _too_much(self._settings)
+            raise RequestRefused(413, TOO_LONG) if is_text else _too_much(self._settings)
         self._content += data[start:end]
 
     def _part_end(self) -> None:
@@ -201,3 +202,60 @@ class _Form:
 
     def _end(self) -> None:
         self._complete = True
+
+
+# --- bounds on what all uploads together hold in memory --------------------------------------
+
+
+class UploadBudget:
+    """Counts the messages in flight and the bytes that they hold.
+
+    It lives on one event loop, so plain integers are enough.
+
+    Args:
+        messages: Most messages in flight.
+        held_bytes: Most bytes that they hold together.
+    """
+
+    def __init__(self, messages: int, held_bytes: int) -> None:
+        self._messages_left = messages
+        self._bytes_left = held_bytes
+
+    @contextmanager
+    def admit(self) -> Iterator[UploadShare]:
+        """Let one message in; all that it took is given back at the end.
+
+        Raises:
+            RequestRefused: 503 if too many are in flight.
+        """
+        if self._messages_left <= 0:
+            raise RequestRefused(503, TOO_BUSY)
+        self._messages_left -= 1
+        share = UploadShare(self)
+        try:
+            yield share
+        finally:
+            self._messages_left += 1
+            self._bytes_left += share.held
+
+    def _take(self, count: int) -> None:
+        if count > self._bytes_left:
+            raise RequestRefused(503, TOO_BUSY)
+        self._bytes_left -= count
+
+
+class UploadShare:
+    """What one message holds of the budget."""
+
+    def __init__(self, budget: UploadBudget) -> None:
+        self._budget = budget
+        self.held = 0
+
+    def take(self, count: int) -> None:
+        """Account for `count` more bytes.
+
+        Raises:
+            RequestRefused: 503 if all uploads together would hold too much.
+        """
+        self._budget._take(count)
+        self.held += count

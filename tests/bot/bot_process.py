@@ -72,11 +72,11 @@ async def _keep(stream: asyncio.StreamReader, lines: list[str]) -> None:
 
 
 def _main() -> int:
-    from cli_bench import CliEngine
+    from cli_runner import FakeEngine
     from engine_stand_in import Said, see
 
     from bot.cli import main
-    from bot.cli.context import Desk
+    from bot.cli.context import AppContext
     from data.images.open import Picture
 
     def answer(picture: Picture, question: str | None) -> Said | Exception:
@@ -84,12 +84,12 @@ def _main() -> int:
             return ValueError(f"cannot parse {question!r}")
         return see(picture, question)
 
-    def load(_profile: str, _threads: int | None, _int8: bool) -> CliEngine:
+    def load(_profile: str, _threads: int | None, _int8: bool) -> FakeEngine:
         while (loaded := os.environ.get("TEST_LOADED")) and not Path(loaded).exists():
             time.sleep(0.01)
-        return CliEngine(answer=answer)
+        return FakeEngine(answer=answer)
 
-    return main(sys.argv[1:], Desk(load))
+    return main(sys.argv[1:], AppContext(load))
 
 
 if __name__ == "__main__":

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_bench import Bench, untouched_log
+from cli_runner import CliRunner, untouched_log
 
 
 @pytest.fixture
-def bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Bench]:
+def cli(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[CliRunner]:
     with untouched_log():
-        yield Bench(tmp_path, capsys)
+        yield CliRunner(tmp_path, capsys)

@@ -11,10 +11,10 @@ import pytest
 # cannot shrink then.
 PROGRAM = """
 import ctypes, sys, threading
-from bot.cli.allocator import be_frugal
+from bot.cli.allocator import limit_allocator
 
 if sys.argv[1] == "frugal":
-    assert be_frugal()
+    assert limit_allocator()
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
 

@@ -12,15 +12,15 @@ from fake_telegram import telegram
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from bot.assistant.access import Access
+from bot.assistant.limits import Access
 from bot.assistant.assistant import Assistant
 from bot.assistant.inference import Cause
 from bot.assistant.intents import Kind
-from bot.assistant.limits import Limits, LimitSettings, Rate
+from bot.assistant.limits import Limits, LimitSettings, RateLimit
 from bot.assistant.types import Incoming, Reply
+from bot.errors import LogError
 from bot.health import Health
 from bot.log import Log, Record
-from bot.errors import LogError
 from bot.metrics import BUCKETS, KINDS, OUTCOMES, PLATFORMS, Metrics
 from bot.version import BuildInfo
 
@@ -86,9 +86,9 @@ async def test_every_answer_is_counted_once_with_what_came_of_it() -> None:
 
     metrics = measured()
     assistant = Assistant(
-        StandIn(answer=answer), open_picture=open_photo, measures=metrics,
+        StandIn(answer=answer), open_picture=open_photo, metrics=metrics,
         access=Access(users=frozenset({"telegram:1", "web:1", "discord:1"})),
-        limits=Limits(LimitSettings(default=Rate(3, 50))),
+        limits=Limits(LimitSettings(default=RateLimit(3, 50))),
     )  # fmt: skip
 
     async def send(text: str = "", colour: str = "", user: str = "1", **more: Any) -> Reply | None:
@@ -125,7 +125,7 @@ async def test_every_answer_is_counted_once_with_what_came_of_it() -> None:
 async def test_what_a_platform_refuses_by_itself_is_counted_too() -> None:
     metrics = measured()
     access = Access(users=frozenset({"telegram:7"}))
-    async with telegram(access=access, measures=metrics) as api:
+    async with telegram(access=access, metrics=metrics) as api:
         api.message("/start", user=8)
         api.document(b"", "cat.png", "image/png", user=7, file_size=10**9)
         await api.answers(2)
@@ -172,11 +172,12 @@ def test_what_is_read_at_the_moment_is_what_is_there() -> None:
 
 def test_what_the_log_loses_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.log.writer.RETRIES", (0.01,))
-    monkeypatch.setattr("bot.log.writer.ROOM", 3)
+    monkeypatch.setattr("bot.log.writer.QUEUE_SIZE", 3)
     health = Health()
     metrics = measured(health)
     (tmp_path / "file").write_text("in the way")
-    health.log = log = Log(tmp_path / "file/log.db", b"a key that nobody else has")
+    log = Log(tmp_path / "file/log.db", b"a key that nobody else has")
+    health.log = log.writer
     waiting = [log.record(record(n)) for n in range(9)]
     lost = [each for each in waiting if refused(each)]
     assert lost

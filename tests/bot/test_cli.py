@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import logging
 import os
 import signal
@@ -17,34 +16,34 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from cli_bench import Bench, Outcome, untouched_log
+from cli_runner import CliRunner, Outcome, untouched_log
 
 from bot.cli import main, terminal
-from bot.cli.failing import _PLAIN
-from bot.errors import UNKNOWN
-from bot.errors import CommandError
 from bot.cli.main import glimpse
-from data.images.open import ImageRefused
+from bot.errors import UNKNOWN, CommandError, LogError, ServerError
+from data.errors import DataError, ImageRefused
+from finetune.errors import RecipeError
+from model.cache import cache_folder
 from model.errors import AdapterError, EngineClosed, WeightsError
 
 HERE = Path(__file__).parent
 
 
 @pytest.mark.parametrize("command", sorted(glimpse.commands))
-def test_every_command_has_help_with_an_example(bench: Bench, command: str) -> None:
-    bench.environment["GLIMPSE_PORT"] = "broken"  # help has to work all the same
-    outcome = bench.run(command, "--help")
+def test_every_command_has_help_with_an_example(cli: CliRunner, command: str) -> None:
+    cli.environment["GLIMPSE_PORT"] = "broken"  # help has to work all the same
+    outcome = cli.run(command, "--help")
     assert outcome.status == 0
     assert f"Example: glimpse {command}" in outcome.out
     assert glimpse.commands[command].short_help
     assert outcome.err == ""
 
 
-def test_the_program_is_installed_under_its_name_and_knows_its_version(bench: Bench) -> None:
+def test_the_program_is_installed_under_its_name_and_knows_its_version(cli: CliRunner) -> None:
     (script,) = entry_points(group="console_scripts", name="glimpse")
     assert script.load() is main
-    assert bench.run("--version").out.startswith("glimpse 0.")
-    assert bench.run("-h").status == 0
+    assert cli.run("--version").out.startswith("glimpse 0.")
+    assert cli.run("-h").status == 0
 
 
 def test_the_command_line_starts_without_heavy_libraries() -> None:
@@ -64,17 +63,17 @@ def test_the_command_line_starts_without_heavy_libraries() -> None:
     ],
 )
 def test_bad_usage_is_one_line_and_status_2(
-    bench: Bench, arguments: tuple[str, ...], sentence: str
+    cli: CliRunner, arguments: tuple[str, ...], sentence: str
 ) -> None:
-    outcome = bench.run(*arguments)
+    outcome = cli.run(*arguments)
     assert (outcome.status, outcome.out) == (2, "")
     assert sentence in outcome.err
     assert outcome.err.count("\n") == 1
-    assert bench.loaded == []
+    assert cli.loaded == []
 
 
-def test_without_a_command_the_help_is_shown(bench: Bench) -> None:
-    outcome = bench.run()
+def test_without_a_command_the_help_is_shown(cli: CliRunner) -> None:
+    outcome = cli.run()
     assert outcome.status == 2
     assert "Commands:" in outcome.err
 
@@ -86,6 +85,10 @@ def test_without_a_command_the_help_is_shown(bench: Bench) -> None:
         (AdapterError("No adapter; train one."), "No adapter; train one."),
         (EngineClosed("The engine was shut down."), "The engine was shut down."),
         (ImageRefused("damaged", "It is damaged."), "It is damaged."),
+        (DataError("There is no file x."), "There is no file x."),
+        (RecipeError("No such recipe."), "No such recipe."),
+        (LogError("The log is damaged."), "The log is damaged."),
+        (ServerError("The port is taken."), "The port is taken."),
         (CommandError("So it goes."), "So it goes."),
         (MemoryError(), "There is not enough memory; close other programs and try again."),
         (OSError(errno.ENOSPC, "full"), "The disk is full; make room and try again."),
@@ -95,74 +98,66 @@ def test_without_a_command_the_help_is_shown(bench: Bench) -> None:
     ],
 )
 def test_trouble_is_one_sentence_and_status_1(
-    bench: Bench, trouble: Exception, sentence: str
+    cli: CliRunner, trouble: Exception, sentence: str
 ) -> None:
-    bench.trouble = trouble
-    outcome = bench.run("caption", bench.photo("red"))
+    cli.trouble = trouble
+    outcome = cli.run("caption", cli.photo("red"))
     assert outcome == Outcome(1, "", f"{sentence}\n")
 
 
-def test_the_cause_is_told_to_whoever_asks(bench: Bench) -> None:
-    bench.trouble = KeyError("secret")
-    photo = bench.photo("red")
-    loud = bench.run("caption", photo, "--verbose")
+def test_the_cause_is_told_to_whoever_asks(cli: CliRunner) -> None:
+    cli.trouble = KeyError("secret")
+    photo = cli.photo("red")
+    loud = cli.run("caption", photo, "--verbose")
     assert loud.status == 1
     assert "KeyError: 'secret'" in loud.err
     assert loud.err.endswith(f"{UNKNOWN}\n")
     with pytest.raises(KeyError):
-        bench.run("caption", photo, "--debug")
-    bench.environment["GLIMPSE_DEBUG"] = "1"
+        cli.run("caption", photo, "--debug")
+    cli.environment["GLIMPSE_DEBUG"] = "1"
     with pytest.raises(KeyError):
-        bench.run("caption", photo)
+        cli.run("caption", photo)
 
 
-def test_bad_settings_are_one_sentence(bench: Bench) -> None:
-    bench.environment["GLIMPSE_PORT"] = "http"
-    outcome = bench.run("caption", bench.photo("red"))
+def test_bad_settings_are_one_sentence(cli: CliRunner) -> None:
+    cli.environment["GLIMPSE_PORT"] = "http"
+    outcome = cli.run("caption", cli.photo("red"))
     assert outcome.status == 1
     assert outcome.err == "GLIMPSE_PORT has to be a whole number from 0 to 65535.\n"
 
 
 def test_settings_reach_the_engine_and_options_win(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    cli: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GLIMPSE_CACHE", "before")  # so that it is put back
-    bench.environment |= {
+    monkeypatch.setattr("model.cache._places", {})
+    cli.environment |= {
         "GLIMPSE_PROFILE": "mine",
         "GLIMPSE_THREADS": "3",
         "GLIMPSE_INT8": "off",
         "GLIMPSE_CACHE": "/some/where",
     }
-    photo = bench.photo("red")
-    assert bench.run("caption", photo).status == 0
-    assert bench.run("caption", photo, "--profile", "other").status == 0
-    assert bench.run("batch", "--threads", "1", "--profile", "third").status == 0
-    assert bench.loaded == [("mine", 3, False), ("other", 3, False), ("third", 1, False)]
-    assert os.environ["GLIMPSE_CACHE"] == "/some/where"
-
-
-def test_every_error_with_a_sentence_exists_under_its_name() -> None:
-    for name in _PLAIN:
-        module, _, kind = name.rpartition(".")
-        found = getattr(importlib.import_module(module), kind)
-        assert issubclass(found, Exception)
-        assert f"{found.__module__}.{found.__qualname__}" == name
+    photo = cli.photo("red")
+    assert cli.run("caption", photo).status == 0
+    assert cli.run("caption", photo, "--profile", "other").status == 0
+    assert cli.run("batch", "--threads", "1", "--profile", "third").status == 0
+    assert cli.loaded == [("mine", 3, False), ("other", 3, False), ("third", 1, False)]
+    assert cache_folder() == Path("/some/where")
 
 
 PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from cli_bench import CliEngine
+from cli_runner import FakeEngine
 from bot.cli import main
 from bot.cli import terminal
-from bot.cli.context import Desk
+from bot.cli.context import AppContext
 
 def load(profile, threads, int8):
     print("loaded", file=sys.stderr, flush=True)
-    return CliEngine()
+    return FakeEngine()
 
-sys.exit(main(sys.argv[2:], Desk(load, {})))
+sys.exit(main(sys.argv[2:], AppContext(load, {})))
 """
 
 
@@ -173,8 +168,8 @@ def start(*arguments: str) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_end_a_command_quietly(bench: Bench, number: signal.Signals, status: int) -> None:
-    line = b'{"id": 7, "image": "%s", "question": null}\n' % bench.photo("red").encode()
+def test_signals_end_a_command_quietly(cli: CliRunner, number: signal.Signals, status: int) -> None:
+    line = b'{"id": 7, "image": "%s", "question": null}\n' % cli.photo("red").encode()
     with start("batch") as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -189,8 +184,8 @@ def test_signals_end_a_command_quietly(bench: Bench, number: signal.Signals, sta
         assert process.stderr.read() == b"loaded\n"
 
 
-def test_a_reader_that_goes_away_ends_the_batch_quietly(bench: Bench) -> None:
-    line = b'{"id": 7, "image": "%s"}\n' % bench.photo("red").encode()
+def test_a_reader_that_goes_away_ends_the_batch_quietly(cli: CliRunner) -> None:
+    line = b'{"id": 7, "image": "%s"}\n' % cli.photo("red").encode()
     with start("batch") as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -213,16 +208,16 @@ def test_a_reader_that_goes_away_ends_the_batch_quietly(bench: Bench) -> None:
         assert process.stderr.read() == b"loaded\n"
 
 
-def test_ctrl_c_while_loading_is_quiet(bench: Bench) -> None:
-    bench.trouble = KeyboardInterrupt()
-    assert bench.run("caption", bench.photo("red")) == Outcome(130, "", "")
-    bench.trouble = SystemExit(143)
-    assert bench.run("caption", bench.photo("red")) == Outcome(143, "", "")
+def test_ctrl_c_while_loading_is_quiet(cli: CliRunner) -> None:
+    cli.trouble = KeyboardInterrupt()
+    assert cli.run("caption", cli.photo("red")) == Outcome(130, "", "")
+    cli.trouble = SystemExit(143)
+    assert cli.run("caption", cli.photo("red")) == Outcome(143, "", "")
 
 
-def test_commands_run_in_any_thread(bench: Bench) -> None:
+def test_commands_run_in_any_thread(cli: CliRunner) -> None:
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(bench.run, "caption", bench.photo("red")).result().status == 0
+        assert pool.submit(cli.run, "caption", cli.photo("red")).result().status == 0
 
 
 def test_libraries_are_hushed_but_not_overruled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,13 +226,13 @@ def test_libraries_are_hushed_but_not_overruled(monkeypatch: pytest.MonkeyPatch)
     with untouched_log(), warnings.catch_warnings(record=True) as shown:
         warnings.simplefilter("always")
         monkeypatch.setattr(sys, "warnoptions", ["always"])
-        terminal.silence()
+        terminal.quiet_libraries()
         warnings.warn("asked for", stacklevel=1)
         monkeypatch.setattr(sys, "warnoptions", [])
-        terminal.silence()
+        terminal.quiet_libraries()
         warnings.warn("not asked for", stacklevel=1)
-        terminal.speak(logging.WARNING)
-        terminal.speak(logging.WARNING)
+        terminal.set_log_level(logging.WARNING)
+        terminal.set_log_level(logging.WARNING)
         streams = [h for h in logging.getLogger().handlers if type(h) is logging.StreamHandler]
         assert len(streams) == 1
     assert [str(warning.message) for warning in shown] == ["asked for"]

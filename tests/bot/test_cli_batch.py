@@ -12,17 +12,23 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from cli_bench import Bench, CliEngine, Outcome
+from cli_runner import CliRunner, FakeEngine, Outcome
 from engine_stand_in import Said, picture
 
 from bot.assistant.types import ModelAnswer
 from bot.cli import main
-from bot.cli.batch import _size, meter
-from bot.cli.batch_lines import LONGEST_LINE, read_lines
-from bot.cli.batch_run import Batch, Row
-from bot.cli.context import Desk
-from bot.cli.shelf import Shelf
-from data.images.open import ImageRefused, Picture, read_picture
+from bot.cli.batch import (
+    MAX_LINE,
+    BatchAnswer,
+    BatchRunner,
+    PictureCache,
+    _file_size,
+    counting,
+    read_lines,
+)
+from bot.cli.context import AppContext
+from data.errors import ImageRefused
+from data.images.open import Picture, read_picture
 from model.requests import DetectedObject
 
 
@@ -30,10 +36,10 @@ def lines(*rows: object) -> bytes:
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
-def test_answers_and_captions_in_the_agreed_form(bench: Bench) -> None:
-    bench.engine.answer = lambda _picture, question: Said(f"to {question}", 0.5, 0.25)
-    red = bench.photo("red")
-    outcome = bench.run(
+def test_answers_and_captions_in_the_agreed_form(cli: CliRunner) -> None:
+    cli.engine.answer = lambda _picture, question: Said(f"to {question}", 0.5, 0.25)
+    red = cli.photo("red")
+    outcome = cli.run(
         "batch",
         stdin=lines(
             {"id": "a", "image": red, "question": None},
@@ -47,15 +53,15 @@ def test_answers_and_captions_in_the_agreed_form(bench: Bench) -> None:
         {"id": 2, "answer": "to What colour is it?", "confidence": 0.5, "seconds": 0.25},
         {"id": None, "answer": "to None", "confidence": 0.5, "seconds": 0.25},
     ]
-    assert bench.engine.closed
+    assert cli.engine.closed
 
 
-def test_objects_are_listed_on_request_only(bench: Bench) -> None:
+def test_objects_are_listed_on_request_only(cli: CliRunner) -> None:
     seen = DetectedObject("dog", 0.93456, (0.1, 0.2, 0.5, 0.9))
-    bench.engine.answer = lambda _picture, question: Said("a", objects=() if question else (seen,))
-    red = bench.photo("red")
+    cli.engine.answer = lambda _picture, question: Said("a", objects=() if question else (seen,))
+    red = cli.photo("red")
     given = lines({"image": red}, {"image": red, "question": "Why?"}, {"image": "missing.png"})
-    plain, listed = (bench.run("batch", *flags, stdin=given).rows for flags in ((), ("--objects",)))
+    plain, listed = (cli.run("batch", *flags, stdin=given).rows for flags in ((), ("--objects",)))
     assert [set(row) for row in plain] == [{"id", *FIELDS}, {"id", *FIELDS}, {"id", "error"}]
     assert [row.get("objects") for row in listed] == [
         [{"name": "dog", "score": 0.935, "box": [0.1, 0.2, 0.5, 0.9]}], [], None,
@@ -63,14 +69,14 @@ def test_objects_are_listed_on_request_only(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("id", [None, 0, -1.5, True, "ü\ud800\n", ["a", {"b": []}], 10**40])
-def test_any_id_comes_back(bench: Bench, id: object) -> None:
-    outcome = bench.run("batch", stdin=lines({"id": id, "image": bench.photo("red")}))
+def test_any_id_comes_back(cli: CliRunner, id: object) -> None:
+    outcome = cli.run("batch", stdin=lines({"id": id, "image": cli.photo("red")}))
     assert outcome.status == 0
     assert outcome.rows[0]["id"] == id
 
 
-def test_nothing_in_gives_nothing_out(bench: Bench) -> None:
-    assert bench.run("batch") == Outcome(0, "", "")
+def test_nothing_in_gives_nothing_out(cli: CliRunner) -> None:
+    assert cli.run("batch") == Outcome(0, "", "")
 
 
 BAD = [
@@ -84,7 +90,7 @@ BAD = [
     (b'{"id": ' + b"[" * 100_000, "This line is not valid JSON."),
     (b"[1]", "This line is not a JSON object"),
     (b"null", "This line is not a JSON object"),
-    (b'"' + b"x" * LONGEST_LINE * 3 + b'"', "This line is longer than 1,000,000 bytes."),
+    (b'"' + b"x" * MAX_LINE * 3 + b'"', "This line is longer than 1,000,000 bytes."),
 ]
 BAD_WITH_ID = [
     (b'"question": null', '"image" has to be'),
@@ -101,10 +107,10 @@ BAD_WITH_ID = [
 ]
 
 
-def test_bad_lines_say_why_and_stop_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(bench.folder)
-    bench.photo("red")
-    (bench.folder / "broken.jpg").write_bytes(b"<html>")
+def test_bad_lines_say_why_and_stop_nothing(cli: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(cli.folder)
+    cli.photo("red")
+    (cli.folder / "broken.jpg").write_bytes(b"<html>")
     good = lines({"id": 1, "image": "red.png"})
     given, wanted = [good], [(1, "")]
     for line, sentence in BAD:
@@ -115,7 +121,7 @@ def test_bad_lines_say_why_and_stop_nothing(bench: Bench, monkeypatch: pytest.Mo
         wanted += [(7, sentence), (1, "")]
     given.append(b'{"id": 9, "image": "red.png"}')  # the last line may lack its end
     wanted.append((9, ""))
-    outcome = bench.run("batch", stdin=b"".join(given))
+    outcome = cli.run("batch", stdin=b"".join(given))
     assert len(outcome.rows) == len(wanted)
     for row, (id, sentence) in zip(outcome.rows, wanted, strict=True):
         assert row["id"] == id
@@ -130,32 +136,32 @@ def test_bad_lines_say_why_and_stop_nothing(bench: Bench, monkeypatch: pytest.Mo
 FIELDS = ("answer", "confidence", "seconds")
 
 
-def test_a_failing_model_costs_one_line_and_tells_the_cause_to_the_log_only(bench: Bench) -> None:
+def test_a_failing_model_costs_one_line_and_tells_the_cause_to_the_log_only(cli: CliRunner) -> None:
     def see(_picture: Picture, question: str | None) -> Said | Exception:
         return RuntimeError("secret") if question else Said("fine")
 
-    bench.engine.answer = see
-    red = bench.photo("red")
+    cli.engine.answer = see
+    red = cli.photo("red")
     given = lines({"id": 1, "image": red, "question": "Why is it?"}, {"id": 2, "image": red})
-    outcome = bench.run("batch", stdin=given)
+    outcome = cli.run("batch", stdin=given)
     assert outcome.status == 1
     assert "secret" not in outcome.out + outcome.err
     assert outcome.rows[0]["error"].startswith("Something went wrong")
     assert outcome.rows[1]["answer"] == "fine"
     assert "1 line was not answered" in outcome.err
-    assert "RuntimeError: secret" in bench.run("batch", "-v", stdin=given).err
+    assert "RuntimeError: secret" in cli.run("batch", "-v", stdin=given).err
 
 
-def test_a_byte_order_mark_is_no_mistake(bench: Bench) -> None:
-    given = b"\xef\xbb\xbf" + lines({"id": 1, "image": bench.photo("red")})
-    assert bench.run("batch", stdin=given).status == 0
+def test_a_byte_order_mark_is_no_mistake(cli: CliRunner) -> None:
+    given = b"\xef\xbb\xbf" + lines({"id": 1, "image": cli.photo("red")})
+    assert cli.run("batch", stdin=given).status == 0
 
 
-def test_decorated_questions_are_asked_as_the_chat_would(bench: Bench) -> None:
-    red = bench.photo("red")
+def test_decorated_questions_are_asked_as_the_chat_would(cli: CliRunner) -> None:
+    red = cli.photo("red")
     asked = ["hi, what colour is it, please 🎉", "describe the picture"]
-    bench.run("batch", stdin=lines(*({"image": red, "question": q} for q in asked)))
-    assert sorted(bench.engine.asked, key=str) == [("red", "what colour is it"), ("red", None)]
+    cli.run("batch", stdin=lines(*({"image": red, "question": q} for q in asked)))
+    assert sorted(cli.engine.asked, key=str) == [("red", "what colour is it"), ("red", None)]
 
 
 # --- the pipeline ----------------------------------------------------------------------------
@@ -170,7 +176,7 @@ def open_colour(path: str) -> Picture:
     return picture(path)
 
 
-class Backwards(CliEngine):
+class Backwards(FakeEngine):
     """Answers only when `size` requests wait, the last one first; and never takes more."""
 
     def __init__(self, size: int) -> None:
@@ -199,7 +205,7 @@ class Backwards(CliEngine):
 
 def test_many_are_under_way_at_once_and_come_back_in_order() -> None:
     engine = Backwards(16)
-    rows = list(Batch(engine, open_colour, ahead=100).answers(numbered(64)))
+    rows = list(BatchRunner(engine, open_colour, ahead=100).answers(numbered(64)))
     assert [row.values["id"] for row in rows] == list(range(64))
     assert not any(row.failed for row in rows)
     assert sum(row.size for row in rows) == 640
@@ -215,7 +221,7 @@ def test_an_answer_does_not_wait_for_the_next_line() -> None:
         assert asked.wait(10)
         yield from numbered(1)
 
-    rows = Batch(CliEngine(), open_colour).answers(talk())
+    rows = BatchRunner(FakeEngine(), open_colour).answers(talk())
     assert next(rows).values["id"] == 0
     asked.set()
     assert len(list(rows)) == 1
@@ -230,9 +236,9 @@ def test_reading_ahead_has_an_end() -> None:
             taken += 1
             yield line
 
-    engine = CliEngine(held=True)
-    rows = Batch(engine, open_colour, ahead=8).answers(endless())
-    done: list[Row] = []
+    engine = FakeEngine(held=True)
+    rows = BatchRunner(engine, open_colour, ahead=8).answers(endless())
+    done: list[BatchAnswer] = []
     waiting = threading.Thread(target=lambda: done.append(next(rows)))
     waiting.start()
     time.sleep(0.5)
@@ -254,26 +260,26 @@ def test_lines_that_cannot_be_read_end_the_batch() -> None:
         yield from numbered(1)
         raise OSError("gone")
 
-    rows = Batch(CliEngine(), open_colour).answers(broken())
+    rows = BatchRunner(FakeEngine(), open_colour).answers(broken())
     assert next(rows).values["id"] == 0
     with pytest.raises(OSError, match="gone"):
         next(rows)
 
 
 def test_of_a_long_line_only_the_beginning_is_kept() -> None:
-    long = b"x" * (2 * LONGEST_LINE + 7)
+    long = b"x" * (2 * MAX_LINE + 7)
     found = list(read_lines(io.BytesIO(b"a\n" + long + b"\nb\n" + long)))
     assert [size for _, size in found] == [2, len(long) + 1, 2, len(long)]
     assert [line for line, _ in found][::2] == [b"a\n", b"b\n"]
-    assert all(len(line) <= LONGEST_LINE + 1 for line, _ in found)
-    exact = b"x" * LONGEST_LINE + b"\n"
+    assert all(len(line) <= MAX_LINE + 1 for line, _ in found)
+    exact = b"x" * MAX_LINE + b"\n"
     assert list(read_lines(io.BytesIO(exact + b"b\n"))) == [(exact, len(exact)), (b"b\n", 2)]
 
 
-# --- the shelf -------------------------------------------------------------------------------
+# --- the picture cache -------------------------------------------------------------------------------
 
 
-def test_a_file_is_opened_once_until_it_changes(tmp_path: Path, bench: Bench) -> None:
+def test_a_file_is_opened_once_until_it_changes(tmp_path: Path, cli: CliRunner) -> None:
     opened: list[str] = []
 
     def open_file(path: str) -> Picture:
@@ -281,23 +287,23 @@ def test_a_file_is_opened_once_until_it_changes(tmp_path: Path, bench: Bench) ->
         time.sleep(0.05)
         return read_picture(path)
 
-    shelf = Shelf(open_file, size=2)
-    red = bench.photo("red")
+    cache = PictureCache(open_file, size=2)
+    red = cli.photo("red")
     found: list[Picture] = []
-    threads = [threading.Thread(target=lambda: found.append(shelf.get(red))) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: found.append(cache.get(red))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len({id(one) for one in found}) == 1
     assert len(opened) == 1
-    bench.photo("blue", "red.png")
+    cli.photo("blue", "red.png")
     Path(red).touch()
-    assert shelf.get(red).image.getpixel((0, 0)) == (0, 0, 255)
-    shelf.get(bench.photo("green"))
-    shelf.get(bench.photo("black"))
+    assert cache.get(red).image.getpixel((0, 0)) == (0, 0, 255)
+    cache.get(cli.photo("green"))
+    cache.get(cli.photo("black"))
     opened.clear()
-    shelf.get(red)  # was put away: there is room for two
+    cache.get(red)  # was put away: there is room for two
     assert opened == [red]
 
 
@@ -310,18 +316,18 @@ def test_a_refusal_is_told_to_all_and_tried_again_later(tmp_path: Path) -> None:
         tries.append(1)
         raise ImageRefused("unavailable", "Not now.")
 
-    shelf = Shelf(refuse)
+    cache = PictureCache(refuse)
     for _ in range(2):
         with pytest.raises(ImageRefused, match="Not now"):
-            shelf.get(str(file))
+            cache.get(str(file))
     assert len(tries) == 2
 
 
-def test_the_batch_costs_the_engine_nothing(bench: Bench) -> None:
+def test_the_batch_costs_the_engine_nothing(cli: CliRunner) -> None:
     """A fast engine is kept fed: 2,000 lines about known pictures within seconds."""
-    red = bench.photo("red")
+    red = cli.photo("red")
     start = time.monotonic()
-    outcome = bench.run("batch", stdin=lines(*({"id": n, "image": red} for n in range(2000))))
+    outcome = cli.run("batch", stdin=lines(*({"id": n, "image": red} for n in range(2000))))
     assert outcome.status == 0
     assert [row["id"] for row in outcome.rows] == list(range(2000))
     assert time.monotonic() - start < 20
@@ -338,32 +344,32 @@ def test_a_terminal_shows_how_far_it_is(
     requests.write_bytes(b"x" * 40)
     monkeypatch.setattr("rich.console.Console.is_terminal", True)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    for source, expected in ((requests.open("rb"), 40), (io.BytesIO(b"x" * 40), None)):
+    good, bad = BatchAnswer({"answer": "a"}, 10), BatchAnswer({"error": "e"}, 20)
+    for source, expected in ((requests.open("rb"), 40), (io.BytesIO(b"x" * 40), 0)):
         with source:
-            assert _size(source) == expected
-            with meter(source) as count:
-                count(10, False)
-                count(20, True)
-                count(10, False)
+            assert _file_size(source) == expected
+            with counting(source) as count:
+                for row in (good, bad, good):
+                    count(row)
         assert "2 answered, 1 failed" in capsys.readouterr().err
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)  # answers and a bar would mix
-    with meter(io.BytesIO()) as count:
-        count(10, False)
+    with counting(io.BytesIO()) as count:
+        count(good)
     assert capsys.readouterr() == ("", "")
 
 
 def test_requests_come_from_the_real_standard_input_or_not_at_all(
-    bench: Bench,
+    cli: CliRunner,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     requests = tmp_path / "requests.jsonl"
-    requests.write_bytes(lines({"id": 5, "image": bench.photo("red")}))
+    requests.write_bytes(lines({"id": 5, "image": cli.photo("red")}))
     with requests.open() as stdin:
         monkeypatch.setattr("sys.stdin", stdin)
-        assert main(["batch"], Desk(bench.load, {})) == 0
+        assert main(["batch"], AppContext(cli.load, {})) == 0
     assert json.loads(capsys.readouterr().out)["id"] == 5
     monkeypatch.setattr("sys.stdin", None)
-    assert main(["batch"], Desk(bench.load, {})) == 2
+    assert main(["batch"], AppContext(cli.load, {})) == 2
     assert "no standard input" in capsys.readouterr().err

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import socket
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tomli_w
-from cli_bench import Bench
+from cli_runner import CliRunner
 from engine_stand_in import Said
 from test_log import opened, record
 
 from bot.cli import check, context
-from model import pretrained, quantised
+from model import pretrained, quantization
+from model.cache import Progress
 from model.config import Profile, load_profile
-from model.prompts import PROMPT_VERSION
+from model.vlm import PROMPT_VERSION
 
 
 def card(profile: Profile) -> dict[str, Any]:
@@ -26,30 +28,30 @@ def card(profile: Profile) -> dict[str, Any]:
 
 
 @pytest.fixture
-def healthy(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def healthy(cli: CliRunner, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     """Everything in order: an adapter that fits, whole weights, a cache that can be written."""
-    adapter = bench.folder / "adapter"
+    adapter = cli.folder / "adapter"
     adapter.mkdir()
     profile = replace(load_profile("starter"), adapter=str(adapter))
     (adapter / "adapter.toml").write_text(tomli_w.dumps(card(profile)))
     monkeypatch.setattr("model.config.load_profile", lambda _name: profile)
     monkeypatch.setattr("model.pretrained.is_ready", lambda _part, verify: verify)
-    monkeypatch.setenv("GLIMPSE_CACHE", str(bench.folder / "cache"))
-    bench.engine.answer = lambda _picture, _question: Said("red")
-    bench.environment["GLIMPSE_PORT"] = "0"
+    monkeypatch.setenv("GLIMPSE_CACHE", str(cli.folder / "cache"))
+    cli.engine.answer = lambda _picture, _question: Said("red")
+    cli.environment["GLIMPSE_PORT"] = "0"
     monkeypatch.setitem(__import__("engine_stand_in").COLOURS, (254, 0, 0), "red")  # after JPEG
-    return bench
+    return cli
 
 
-def states(bench: Bench, *arguments: str) -> tuple[int, dict[str, dict[str, str]]]:
-    outcome = bench.run("check", "--json", *arguments)
+def states(cli: CliRunner, *arguments: str) -> tuple[int, dict[str, dict[str, str]]]:
+    outcome = cli.run("check", "--json", *arguments)
     found = json.loads(outcome.out)
     assert found["ok"] is (outcome.status == 0)
     assert bool(outcome.err) is (outcome.status == 1)
     return outcome.status, {row["name"]: row for row in found["checks"]}
 
 
-def test_all_is_well(healthy: Bench) -> None:
+def test_all_is_well(healthy: CliRunner) -> None:
     outcome = healthy.run("check")
     assert (outcome.status, outcome.err) == (0, "")
     assert [line.split()[0] for line in outcome.out.splitlines()] == ["ok"] * 12
@@ -62,7 +64,7 @@ def test_all_is_well(healthy: Bench) -> None:
 
 
 def test_missing_weights_are_a_problem_with_advice(
-    healthy: Bench, monkeypatch: pytest.MonkeyPatch
+    healthy: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("model.pretrained.is_ready", lambda part, verify: part is pretrained.TOWER)
     status, found = states(healthy)
@@ -74,7 +76,7 @@ def test_missing_weights_are_a_problem_with_advice(
     assert healthy.loaded == []
 
 
-def test_an_adapter_that_does_not_fit_is_a_problem(healthy: Bench) -> None:
+def test_an_adapter_that_does_not_fit_is_a_problem(healthy: CliRunner) -> None:
     (healthy.folder / "adapter" / "adapter.toml").write_text("prompt_version = 0\nbase = {}\n")
     status, found = states(healthy)
     assert status == 1
@@ -83,7 +85,7 @@ def test_an_adapter_that_does_not_fit_is_a_problem(healthy: Bench) -> None:
     assert outcome.err == "Glimpse does not work yet: see adapter.\n"
 
 
-def test_a_taken_port_is_worth_a_note_only(healthy: Bench) -> None:
+def test_a_taken_port_is_worth_a_note_only(healthy: CliRunner) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -95,7 +97,7 @@ def test_a_taken_port_is_worth_a_note_only(healthy: Bench) -> None:
 
 
 def test_a_cache_that_cannot_be_written_is_worth_a_note(
-    healthy: Bench, monkeypatch: pytest.MonkeyPatch
+    healthy: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = healthy.folder / "file"
     file.write_text("")
@@ -105,16 +107,16 @@ def test_a_cache_that_cannot_be_written_is_worth_a_note(
     assert found["cache"]["state"] == "note"
 
 
-def test_bad_settings_are_the_only_finding(bench: Bench) -> None:
-    bench.environment["GLIMPSE_PORT"] = "http"
-    status, found = states(bench)
+def test_bad_settings_are_the_only_finding(cli: CliRunner) -> None:
+    cli.environment["GLIMPSE_PORT"] = "http"
+    status, found = states(cli)
     assert status == 1
     assert list(found) == ["settings"]
     assert "whole number" in found["settings"]["detail"]
 
 
 def test_a_missing_package_and_a_model_that_fails_are_problems(
-    healthy: Bench, monkeypatch: pytest.MonkeyPatch
+    healthy: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     healthy.trouble = RuntimeError("secret")
     status, found = states(healthy)
@@ -126,8 +128,8 @@ def test_a_missing_package_and_a_model_that_fails_are_problems(
     assert "no-such-package is not installed" in found["packages"]["detail"]
 
 
-def test_a_profile_that_does_not_exist_is_a_problem(bench: Bench) -> None:
-    status, found = states(bench, "--profile", "nowhere")
+def test_a_profile_that_does_not_exist_is_a_problem(cli: CliRunner) -> None:
+    status, found = states(cli, "--profile", "nowhere")
     assert status == 1
     assert "There is no profile 'nowhere'" in found["adapter"]["detail"]
 
@@ -136,47 +138,36 @@ def test_a_profile_that_does_not_exist_is_a_problem(bench: Bench) -> None:
 
 
 def test_fetch_prepares_what_the_profile_needs(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    cli: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetched: list[str] = []
-    monkeypatch.setattr(pretrained, "starter_language_model", lambda: fetched.append("language"))
-    monkeypatch.setattr(pretrained, "starter_tower", lambda: fetched.append("tower"))
-    monkeypatch.setattr(quantised, "is_cached", lambda _profile: "merged" in fetched)
-    monkeypatch.setattr(quantised, "load_quantized", lambda _profile: fetched.append("merged"))
-    assert bench.run("fetch").out == "The weights are ready.\n"
+
+    def note(name: str) -> Callable[..., None]:
+        return lambda *_given, **_more: fetched.append(name)
+
+    monkeypatch.setattr(pretrained, "starter_language_model", note("language"))
+    monkeypatch.setattr(pretrained, "starter_tower", note("tower"))
+    monkeypatch.setattr(quantization, "is_cached", lambda _profile: "merged" in fetched)
+    monkeypatch.setattr(quantization, "load_quantized", note("merged"))
+    assert cli.run("fetch").out == "The weights are ready.\n"
     assert fetched == ["language", "tower", "merged"]
-    assert bench.run("fetch", "--profile", "clip-pythia").status == 0
+    assert cli.run("fetch", "--profile", "clip-pythia").status == 0
     assert fetched == ["language", "tower", "merged"]  # those come from a hub
-    assert bench.run("fetch").status == 0
+    assert cli.run("fetch").status == 0
     assert fetched[3:] == ["tower", "merged"]  # the merged model has all of the language model
-    assert "There is no profile" in bench.run("fetch", "--profile", "nowhere").err
+    assert "There is no profile" in cli.run("fetch", "--profile", "nowhere").err
 
 
-def test_the_real_loader_prepares_the_weights_and_passes_everything_on(
-    monkeypatch: pytest.MonkeyPatch,
+def test_the_real_loader_passes_everything_on_and_shows_what_is_fetched(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    calls: list[object] = []
-    monkeypatch.setattr(context, "prepare_base", lambda name, merged: calls.append((name, merged)))
-    monkeypatch.setattr(
-        "model.engine.load_engine",
-        lambda profile, *, threads, int8: calls.append((profile, threads, int8)) or "engine",
-    )
-    assert context.load_model("p", 2, False) == "engine"
-    assert calls == [("p", False), ("p", 2, False)]
+    def load_engine(profile: str, *, threads: int, int8: bool, progress: Progress) -> object:
+        progress("Downloading it", 0, 10)
+        return profile, threads, int8
 
-
-def test_progress_is_shown_on_terminals_only(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with context.busy("Loading"):
-        pass
-    assert capfd.readouterr() == ("", "")
-    monkeypatch.setattr("rich.console.Console.is_terminal", True)
-    with context.busy("Loading"):
-        pass
-    shown = capfd.readouterr()
-    assert shown.out == ""
-    assert "Loading..." in shown.err
+    monkeypatch.setattr("model.engine.load_engine", load_engine)
+    assert context.load_model("p", 2, False) == ("p", 2, False)
+    assert capsys.readouterr().err == "Downloading it...\n"
 
 
 def test_the_cache_named_need_not_exist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -184,7 +175,7 @@ def test_the_cache_named_need_not_exist(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert check._cache()[0] == "ok"
 
 
-def test_the_log_is_looked_after(healthy: Bench, tmp_path: Path) -> None:
+def test_the_log_is_looked_after(healthy: CliRunner, tmp_path: Path) -> None:
     path = tmp_path / "kept.db"
     with opened(path) as log:
         log.record(record(1)).result(5)

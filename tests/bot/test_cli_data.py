@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from cli_bench import Bench
+from cli_runner import CliRunner
 from official_files import (
     annotation,
     answered,
@@ -20,23 +19,22 @@ from official_files import (
     vqa_files,
 )
 
-from bot.cli import data_talk
 from finetune.config import ObjectSources, Source, load_recipe
 from finetune.sampler import read_source
 
 SPLITS = {"1.jpg": "train", "2.jpg": "val", "3.jpg": "test"}
 
 
-def test_a_recipe_reads_what_was_prepared(bench: Bench, tmp_path: Path) -> None:
+def test_a_recipe_reads_what_was_prepared(cli: CliRunner, tmp_path: Path) -> None:
     images = pictures(tmp_path / "Flicker8k_Dataset", [*SPLITS])
     captions = karpathy(tmp_path / "dataset_flickr8k.json", SPLITS)
     to = tmp_path / "datasets" / "flickr8k"
     command = ("data", "flickr8k", f"--images={images}", f"--captions={captions}", f"--to={to}")
-    outcome = bench.run(*command, "--limit", "3")
+    outcome = cli.run(*command, "--limit", "3")
     assert outcome.status == 0
     assert outcome.out == f"{to} is ready: 1 test, 1 train, 1 val.\n"
     assert "Warning: Expected 6,000 pictures in the split 'train', found 1.\n" in outcome.err
-    assert bench.run(*command, "--limit", "3").out.startswith(f"{to} was ready already: ")
+    assert cli.run(*command, "--limit", "3").out.startswith(f"{to} was ready already: ")
     source = Source(
         "flickr8k", ("flickr8k/captions.jsonl",), "flickr8k/images", captions=1,
         split_key="split", split="train",
@@ -44,39 +42,39 @@ def test_a_recipe_reads_what_was_prepared(bench: Bench, tmp_path: Path) -> None:
     (item,) = read_source(source, to.parent)
     assert item.image == "flickr8k/images/1.jpg"
     assert len(item.captions) == 5
-    outcome = bench.run(*command, "--strict")
+    outcome = cli.run(*command, "--strict")
     assert outcome.status == 1
     assert outcome.err == "Expected 6,000 pictures in the split 'train', found 1.\n"
 
 
-def test_questions_and_own_rows_are_prepared(bench: Bench, tmp_path: Path) -> None:
+def test_questions_and_own_rows_are_prepared(cli: CliRunner, tmp_path: Path) -> None:
     images = pictures(tmp_path / "val2014", [coco_name("val2014", 42)])
     files = vqa_files(tmp_path, "val2014", [asked(42, 0)], [answered(42, 0)])
     options = (f"--questions={files[0]}", f"--annotations={files[1]}", f"--images={images}")
-    outcome = bench.run("data", "vqav2", *options, f"--to={tmp_path / 'vqa'}")
+    outcome = cli.run("data", "vqav2", *options, f"--to={tmp_path / 'vqa'}")
     assert outcome.out == f"{tmp_path / 'vqa'} is ready: 1 val.\n"
     rows = tmp_path / "mine.jsonl"
     row = {"image": coco_name("val2014", 42), "question": "What is it?", "answer": "cat"}
     rows.write_text(json.dumps(row))
-    outcome = bench.run(
+    outcome = cli.run(
         "data", "jsonl", f"--rows={rows}", f"--images={images}", f"--to={tmp_path / 'mine'}"
     )
     assert (outcome.status, outcome.err) == (0, "")
 
 
-def test_objects_are_added_to_pictures_that_are_asked_about(bench: Bench, tmp_path: Path) -> None:
+def test_objects_are_added_to_pictures_that_are_asked_about(cli: CliRunner, tmp_path: Path) -> None:
     ids, to, options = range(12), tmp_path / "vqav2", []
     for part, shown in (("train2014", ids), ("val2014", [42])):
         images = pictures(tmp_path / part, [coco_name(part, number) for number in shown])
         answers = [answered(number, 0) for number in shown]
         files = vqa_files(tmp_path, part, [asked(number, 0) for number in shown], answers)
         options += [f"--questions={files[0]}", f"--annotations={files[1]}", f"--images={images}"]
-    assert bench.run("data", "vqav2", *options, f"--to={to}").status == 0
+    assert cli.run("data", "vqav2", *options, f"--to={to}").status == 0
     things = [annotation(n, "dog" if n % 2 else "bus", [1, 1, 4, 3]) for n in ids]
     train = instances_file(tmp_path, "train2014", range(14), things)
     val = instances_file(tmp_path, "val2014", [42], [annotation(42, "tv", [0, 0, 2, 2])])
     command = ("data", "coco-objects", str(train), str(val), f"--to={to}")
-    outcome = bench.run(*command)
+    outcome = cli.run(*command)
     missing = ", ".join(coco_name("train2014", number) for number in (12, 13))
     assert (outcome.status, outcome.err) == (
         0, f"Warning: Pictures without a file: 2 ({missing}).\n",
@@ -91,15 +89,15 @@ def test_objects_are_added_to_pictures_that_are_asked_about(bench: Bench, tmp_pa
     }
     answers = [(q.question, q.answers[0][0]) for item in items for q in item.boxes]
     assert {answer for question, answer in answers if "bus" in question} >= {"yes", "no"}
-    outcome = bench.run("data", "coco-objects", str(train), f"--to={tmp_path / 'new'}")
+    outcome = cli.run("data", "coco-objects", str(train), f"--to={tmp_path / 'new'}")
     assert outcome.status == 1
     assert outcome.err == (
         f"There are no pictures in {tmp_path / 'new/images'}; prepare the dataset first.\n"
     )
 
 
-def test_shapes_are_drawn_for_who_has_nothing(bench: Bench, tmp_path: Path) -> None:
-    outcome = bench.run("data", "shapes", f"--to={tmp_path / 'shapes'}", "--pictures=20")
+def test_shapes_are_drawn_for_who_has_nothing(cli: CliRunner, tmp_path: Path) -> None:
+    outcome = cli.run("data", "shapes", f"--to={tmp_path / 'shapes'}", "--pictures=20")
     assert (outcome.status, outcome.err) == (0, "")
     assert outcome.out.startswith(f"{tmp_path / 'shapes'} is ready: ")
     source = load_recipe("tiny").sources[0]
@@ -109,7 +107,7 @@ def test_shapes_are_drawn_for_who_has_nothing(bench: Bench, tmp_path: Path) -> N
 
 
 def test_trouble_is_a_sentence_and_bad_usage_a_hint(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cli: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     to = f"--to={tmp_path / 'to'}"
     images = f"--images={tmp_path}"
@@ -124,7 +122,7 @@ def test_trouble_is_a_sentence_and_bad_usage_a_hint(
         (("jsonl", images, "--rows=no.jsonl", to), 1, "no.jsonl is missing or cannot be read."),
         (("coco-objects", to), 2, "Missing argument 'INSTANCES...'"),
     ):
-        outcome = bench.run("data", *arguments)
+        outcome = cli.run("data", *arguments)
         assert outcome.status == status
         assert sentence in outcome.err
         assert outcome.err.count("\n") == 1
@@ -132,28 +130,7 @@ def test_trouble_is_a_sentence_and_bad_usage_a_hint(
 
 
 @pytest.mark.parametrize("name", ["flickr8k", "flickr30k", "vqav2", "coco-objects", "jsonl"])
-def test_every_dataset_has_help_with_an_example(bench: Bench, name: str) -> None:
-    outcome = bench.run("data", name, "--help")
+def test_every_dataset_has_help_with_an_example(cli: CliRunner, name: str) -> None:
+    outcome = cli.run("data", name, "--help")
     assert outcome.status == 0
     assert f"Example: glimpse data {name} " in outcome.out
-
-
-def test_only_what_takes_long_is_told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    now = 0.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    with data_talk.data_talk() as report:
-        report("Reading", 1, 4)
-        now = 3.0
-        report("Reading", 2, 4)
-        report("Reading", 3, 4)
-        now = 6.0
-        report("Fetching", 1234, 0)
-        now = 9.0
-        report("Finishing", 0, 0)
-    assert capsys.readouterr().err == "Reading: 50 %\nFetching: 1,234\nFinishing\n"
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with data_talk.data_talk() as report:
-        report("Reading [it]", 1, 0)
-        report("Reading [it]", 2, 4)

@@ -7,29 +7,29 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from cli_bench import Bench
+from cli_runner import CliRunner
 from engine_stand_in import Said, StandIn, open_photo
 
 from bot.assistant.assistant import Assistant
-from bot.benchmarks.chat_latency import Found, crowd, different_photos
+from bot.benchmarks.chat_latency import ChatLatency, measure_latency, distinct_photos
 
 SAMPLES = sorted((Path(__file__).parents[2] / "data/samples").glob("*.jpg"))
 
 
-def test_it_tells_waits_losses_and_stalls(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_tells_waits_losses_and_stalls(cli: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = count()
     monkeypatch.setattr("engine_stand_in.COLOURS", _AnyColour())
-    bench.engine.answer = lambda picture, question: (
+    cli.engine.answer = lambda picture, question: (
         RuntimeError("broken") if next(numbers) == 3 else Said("a thing")
     )
-    outcome = bench.run("bench", "chat", "--people", "3", "--rounds", "1")
+    outcome = cli.run("bench", "chat", "--people", "3", "--rounds", "1")
     assert outcome.status == 1  # for what was lost
     first, waited, answered, stalled = outcome.out.splitlines()
     assert first == "3 people at once, 12 messages, 1 without an answer"
     assert waited.startswith("waited      0.")
     assert answered.endswith("messages a second")
     assert stalled.endswith("ms at most")
-    assert bench.engine.closed
+    assert cli.engine.closed
 
 
 async def test_a_loop_that_stands_still_is_noticed() -> None:
@@ -39,20 +39,20 @@ async def test_a_loop_that_stands_still_is_noticed() -> None:
             return super().submit(*args, **how)
 
     assistant = Assistant(Rude(), open_picture=open_photo)
-    found = await crowd(assistant, [b"red", b"blue"], 2)
+    found = await measure_latency(assistant, [b"red", b"blue"], 2)
     assert (found.lost, len(found.waits)) == (0, 16)
     assert max(found.stalls) > 0.05
     assert found.seconds > 16 * 0.06
 
 
 def test_the_share_of_waits_is_counted_from_the_shortest() -> None:
-    found = Found(waits=[float(n) for n in range(100, 0, -1)])
+    found = ChatLatency(waits=[float(n) for n in range(100, 0, -1)])
     assert (found.wait(0.5), found.wait(0.95), found.wait(1)) == (50.0, 95.0, 100.0)
-    assert Found(waits=[3.0]).wait(0.95) == 3.0
+    assert ChatLatency(waits=[3.0]).wait(0.95) == 3.0
 
 
 def test_no_two_people_show_the_same_photo() -> None:
-    photos = different_photos(SAMPLES, 7)
+    photos = distinct_photos(SAMPLES, 7)
     assert len(set(photos)) == 7
 
 

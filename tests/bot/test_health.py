@@ -15,23 +15,24 @@ from typing import Any
 
 import pytest
 from bot_process import Running, bot_process
-from cli_bench import Bench
+from cli_runner import CliRunner
 from engine_stand_in import Clock, StandIn, open_photo
 from fake_discord import TOKEN as DISCORD_TOKEN
 from fake_discord import FakeDiscord
 from fake_telegram import TOKEN, FakeTelegram
 
 from bot.assistant.assistant import Assistant
-from bot.cli.serve import _parts
+from bot.cli.serve import all_parts
+from bot.errors import ServerError
 from bot.health import Check, Connection, Health, keep_beating
-from bot.health_server import check_port, serving
+from bot.health import check_port
+from bot.health import serve_health
 from bot.metrics import Metrics
 from bot.platforms import run_together
 from bot.settings import Settings
 from bot.telegram import bot as telegram
 from bot.version import BuildInfo
 from bot.web.server import listen
-from bot.errors import ServerError
 
 BUILD = BuildInfo("1.2", "abc1234", "def")
 
@@ -160,7 +161,7 @@ async def test_discord_is_lost_and_back_and_that_counts_once(
     stopped, health = asyncio.Event(), Health()
     async with FakeDiscord().running(monkeypatch) as api:
         settings = Settings(discord_token=DISCORD_TOKEN)
-        parts = list(_parts(settings, Assistant(StandIn()), health, web=False))
+        parts = list(all_parts(settings, Assistant(StandIn()), health, web=False))
         task = asyncio.ensure_future(run_together(parts, stopped))
         await api.until(lambda: health.checks()["discord"].ok)
         connection, heard = health.connections["discord"], time.time()
@@ -180,12 +181,12 @@ async def test_discord_is_lost_and_back_and_that_counts_once(
 async def test_it_answers_while_the_event_loop_stands_still(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bot.health.STANDSTILL", 0.5)
-    monkeypatch.setattr("bot.health.BEAT", 0.01)
+    monkeypatch.setattr("bot.health.STALL_SECONDS", 0.5)
+    monkeypatch.setattr("bot.health.BEAT_SECONDS", 0.01)
     health = Health()
     health.loaded()
     health.without_log("Off.", ok=True)
-    with serving(health, Metrics(health, BUILD, "starter"), "127.0.0.1", 0) as port:
+    with serve_health(health, Metrics(health, BUILD, "starter"), "127.0.0.1", 0) as port:
         beating = asyncio.ensure_future(keep_beating(health))
         await asyncio.sleep(0)
         while get(port, "/healthz")[0] != 503:  # without ever giving way to the loop
@@ -204,7 +205,7 @@ async def test_it_answers_while_the_event_loop_stands_still(
 
 def test_what_is_no_request_of_ours_does_no_harm() -> None:
     health = Health()
-    with serving(health, Metrics(health, BUILD, "starter"), "127.0.0.1", 0) as port:
+    with serve_health(health, Metrics(health, BUILD, "starter"), "127.0.0.1", 0) as port:
         assert get(port, "/nothing")[0] == 404
         for sent in (
             b"\x16\x03\x01 nonsense\r\n\r\n",
@@ -219,22 +220,22 @@ def test_what_is_no_request_of_ours_does_no_harm() -> None:
             each.close()
 
 
-def test_a_port_that_is_taken_is_said_before_the_model_is_loaded(bench: Bench) -> None:
+def test_a_port_that_is_taken_is_said_before_the_model_is_loaded(cli: CliRunner) -> None:
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ServerError, match="set GLIMPSE_HEALTH_PORT"):
             check_port("127.0.0.1", port)
-        bench.environment |= {
+        cli.environment |= {
             "GLIMPSE_HEALTH_PORT": str(port), "GLIMPSE_PORT": str(free_port()),
         }  # fmt: skip
-        outcome = bench.run("run")
-    assert (outcome.status, bench.loaded) == (1, [])
+        outcome = cli.run("run")
+    assert (outcome.status, cli.loaded) == (1, [])
     assert outcome.err.startswith(f"Health cannot be served on 127.0.0.1, port {port}; set")
 
 
 def test_nothing_heavy_is_imported_before_health_is_served() -> None:
     program = (
-        "import sys, bot.cli, bot.health_server, bot.metrics, bot.version; "
+        "import sys, bot.cli, bot.health, bot.metrics, bot.version; "
         "bot.version.build_info('starter'); "
         "print({'torch', 'transformers', 'telegram', 'discord'} & {*sys.modules})"
     )
@@ -247,10 +248,10 @@ def test_nothing_heavy_is_imported_before_health_is_served() -> None:
 
 
 async def test_it_is_alive_at_once_and_ready_once_everything_is(
-    tmp_path: Path, bench: Bench
+    tmp_path: Path, cli: CliRunner
 ) -> None:
     port, api, loaded = free_port(), FakeTelegram(), tmp_path / "loaded"
-    bench.environment["GLIMPSE_HEALTH_PORT"] = str(port)
+    cli.environment["GLIMPSE_HEALTH_PORT"] = str(port)
     async with (
         api.running(),
         bot_process(
@@ -264,24 +265,24 @@ async def test_it_is_alive_at_once_and_ready_once_everything_is(
         told = await answers(bot, port, "/readyz", 503)
         assert told["checks"]["model"] == {"ok": False, "detail": "It is loading."}
         assert told["checks"]["telegram"] == {"ok": False, "detail": "It is not connected yet."}
-        assert (await asyncio.to_thread(bench.run, "health", "--live")).status == 0
-        waiting = await asyncio.to_thread(bench.run, "health")
+        assert (await asyncio.to_thread(cli.run, "health", "--live")).status == 0
+        waiting = await asyncio.to_thread(cli.run, "health")
         assert waiting.status == 1
         assert waiting.out.startswith("Glimpse is not ready: model: It is loading.")
         loaded.touch()
         told = await answers(bot, port, "/readyz", 200)
         assert list(told["checks"]) == ["model", "telegram", "web", "log"]
         assert all(check["ok"] for check in told["checks"].values())
-        ready = await asyncio.to_thread(bench.run, "health")
+        ready = await asyncio.to_thread(cli.run, "health")
         assert (ready.status, ready.out) == (0, "Glimpse is ready.\n")
     assert bot.process.returncode == 0
-    gone = await asyncio.to_thread(bench.run, "health")
+    gone = await asyncio.to_thread(cli.run, "health")
     assert (gone.status, gone.out) == (1, "")
     assert gone.err.startswith("Nothing answers there")
 
 
 async def test_a_refused_token_stays_up_not_ready_and_asks_no_more(
-    tmp_path: Path, bench: Bench
+    tmp_path: Path, cli: CliRunner
 ) -> None:
     port = free_port()
     async with (
@@ -293,7 +294,7 @@ async def test_a_refused_token_stays_up_not_ready_and_asks_no_more(
     ):  # fmt: skip
         await bot.until(lambda: any("does not know this token" in line for line in bot.err))
         url = f"http://127.0.0.1:{port}"
-        outcome = await asyncio.to_thread(bench.run, "health", "--url", url)
+        outcome = await asyncio.to_thread(cli.run, "health", "--url", url)
         assert outcome.status == 1
         assert outcome.out.startswith(
             "Glimpse is not ready: telegram: Telegram does not know this token; copy "
@@ -334,16 +335,16 @@ async def answers(bot: Running, port: int, path: str, status: int) -> Any:
         await asyncio.sleep(0.02)
 
 
-def test_asking_without_a_health_server_is_bad_usage(bench: Bench) -> None:
-    outcome = bench.run("health")
+def test_asking_without_a_health_server_is_bad_usage(cli: CliRunner) -> None:
+    outcome = cli.run("health")
     assert outcome.status == 2
     assert "set GLIMPSE_HEALTH_PORT" in outcome.err
-    assert bench.run("health", "--url", "ftp://x").status == 2
+    assert cli.run("health", "--url", "ftp://x").status == 2
 
 
-async def test_what_is_not_glimpse_is_not_ready(bench: Bench) -> None:
+async def test_what_is_not_glimpse_is_not_ready(cli: CliRunner) -> None:
     async with FakeTelegram().running() as api:
-        outcome = await asyncio.to_thread(bench.run, "health", "--url", api.url)
+        outcome = await asyncio.to_thread(cli.run, "health", "--url", api.url)
     assert (outcome.status, outcome.out) == (1, "")
     assert outcome.err == "What answers there is not Glimpse; look after the address.\n"
 
@@ -351,7 +352,7 @@ async def test_what_is_not_glimpse_is_not_ready(bench: Bench) -> None:
 async def test_the_page_tells_that_it_listens() -> None:
     stopped, health = asyncio.Event(), Health()
     settings = Settings(port=free_port())
-    parts = list(_parts(settings, Assistant(StandIn(), open_picture=open_photo), health, web=True))
+    parts = list(all_parts(settings, Assistant(StandIn(), open_picture=open_photo), health, web=True))
     assert not health.checks()["web"].ok
     task = asyncio.ensure_future(run_together(parts, stopped))
     async with asyncio.timeout(10):

@@ -11,16 +11,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from cli_bench import Bench, CliEngine
+from cli_runner import CliRunner, FakeEngine
 from sqlite_utils import Database
 
-from bot.cli.keeping import kept
+from bot.cli.context import open_log
+from bot.errors import LogError, LogKeyError
 from bot.health import Check, Health
 from bot.log import Log
-from bot.errors import LogError
-from bot.errors import LogKeyError
+from bot.log.recovery import failure_sentence
 from bot.log.schema import migrations, open_to_read
-from bot.log.trouble import why
 from bot.settings import Settings
 from bot.web.server import listen
 
@@ -41,7 +40,7 @@ from bot.web.server import listen
 def test_each_cause_has_a_sentence_that_says_what_to_do(
     tmp_path: Path, error: Exception, cause: str
 ) -> None:
-    said = why(tmp_path / "log.db", error)
+    said = failure_sentence(tmp_path / "log.db", error)
     assert said.startswith(f"The log cannot be written: {cause}")
     assert "Ann" not in said
     assert str(tmp_path) not in said
@@ -52,19 +51,19 @@ def test_what_is_wrong_with_the_place_is_seen(
 ) -> None:
     failed = sqlite3.OperationalError("unable to open database file")
     (tmp_path / "file").touch()
-    assert "a folder has that name" in why(tmp_path, failed)
-    assert "its folder cannot be made" in why(tmp_path / "file/log.db", failed)
+    assert "a folder has that name" in failure_sentence(tmp_path, failed)
+    assert "its folder cannot be made" in failure_sentence(tmp_path / "file/log.db", failed)
     monkeypatch.setattr(os, "access", lambda *_: False)
-    assert "it belongs to somebody else" in why(tmp_path / "log.db", failed)
+    assert "it belongs to somebody else" in failure_sentence(tmp_path / "log.db", failed)
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
-    assert "the disk is read-only" in why(tmp_path / "deep/er/log.db", failed)
+    assert "the disk is read-only" in failure_sentence(tmp_path / "deep/er/log.db", failed)
 
 
 @pytest.mark.parametrize("command", [("run",), ("run", "--no-web"), ("web",), ("telegram",)])
 def test_a_log_of_a_newer_glimpse_is_refused_before_the_model_is_loaded(
-    bench: Bench, command: tuple[str, ...]
+    cli: CliRunner, command: tuple[str, ...]
 ) -> None:
-    path = bench.folder / "kept.db"
+    path = cli.folder / "open_log.db"
     Log(path, b"a key that nobody else has").close()
     with closing(sqlite3.connect(path)) as db, db:
         db.execute(
@@ -74,9 +73,9 @@ def test_a_log_of_a_newer_glimpse_is_refused_before_the_model_is_loaded(
     before = path.read_bytes()
     with listen("127.0.0.1", 0) as probe:
         port = probe.getsockname()[1]
-    bench.environment |= {"GLIMPSE_PORT": str(port), "GLIMPSE_TELEGRAM_TOKEN": "1:x"}
-    outcome = bench.run(*command)
-    assert (outcome.status, outcome.out, bench.loaded) == (1, "", [])
+    cli.environment |= {"GLIMPSE_PORT": str(port), "GLIMPSE_TELEGRAM_TOKEN": "1:x"}
+    outcome = cli.run(*command)
+    assert (outcome.status, outcome.out, cli.loaded) == (1, "", [])
     assert outcome.err == (
         "The log was made by a newer Glimpse; update this one, or name another log.\n"
     )
@@ -84,9 +83,9 @@ def test_a_log_of_a_newer_glimpse_is_refused_before_the_model_is_loaded(
 
 
 def test_a_log_of_an_older_glimpse_is_brought_up_to_date_at_the_start(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    cli: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = bench.folder / "kept.db"
+    path = cli.folder / "open_log.db"
     old = Database(path)
     migrations.apply(old, stop_before=[*migrations._migrations][1].name)
     old.execute("INSERT INTO unlogged (hash) VALUES ('ann')")
@@ -99,9 +98,9 @@ def test_a_log_of_an_older_glimpse_is_brought_up_to_date_at_the_start(
         os.kill(os.getpid(), signal.SIGTERM)
 
     with listen("127.0.0.1", 0) as probe:
-        bench.environment["GLIMPSE_PORT"] = str(probe.getsockname()[1])
+        cli.environment["GLIMPSE_PORT"] = str(probe.getsockname()[1])
     monkeypatch.setattr("bot.web.server.print", stop, raising=False)
-    assert bench.run("run").status == 0
+    assert cli.run("run").status == 0
     now = open_to_read(path)
     assert [row["hash"] for row in now.table("unlogged").rows] == ["ann"]
     now.close()
@@ -113,12 +112,12 @@ def test_without_a_key_nothing_is_kept_and_that_is_said_once(
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
     health = Health()
-    with kept(Settings(log=str(tmp_path / "log.db")), CliEngine(), health) as diary:
-        assert diary.days is None
+    with open_log(Settings(log=str(tmp_path / "log.db")), FakeEngine(), health) as recorder:
+        assert recorder.days is None
         (logged,) = caplog.records
         check = health.checks()["log"]
     assert not check.ok
-    assert check.detail.startswith("No exchange is kept, for the key of hashed names can be")
+    assert check.detail.startswith("No exchange is open_log, for the key of hashed names can be")
     assert "set GLIMPSE_LOG_KEY" in check.detail
     assert str(tmp_path) not in check.detail
     assert check.detail in logged.getMessage()
@@ -129,11 +128,11 @@ def test_a_key_that_is_none_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     (tmp_path / "glimpse").mkdir()
     (tmp_path / "glimpse/log.key").write_text("short")
-    with pytest.raises(LogKeyError), kept(Settings(log=str(tmp_path / "l.db")), CliEngine()):
+    with pytest.raises(LogKeyError), open_log(Settings(log=str(tmp_path / "l.db")), FakeEngine()):
         pass
 
 
 def test_a_log_that_is_off_is_fine() -> None:
     health = Health()
-    with kept(Settings(log="off"), CliEngine(), health):
-        assert health.checks()["log"] == Check(True, "No exchange is kept, for GLIMPSE_LOG is off.")
+    with open_log(Settings(log="off"), FakeEngine(), health):
+        assert health.checks()["log"] == Check(True, "No exchange is open_log, for GLIMPSE_LOG is off.")

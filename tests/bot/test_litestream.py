@@ -15,7 +15,7 @@ import pytest
 from test_log import opened, record, rows
 
 from bot.log import Erased
-from bot.log.queries import examine
+from bot.log.queries import integrity_errors
 
 SETTINGS = Path(__file__).parents[2] / "deploy/litestream.yml"
 BINARY = Path(sys.executable).with_name("litestream")
@@ -68,7 +68,7 @@ def test_a_lost_log_is_restored_from_its_replica_and_goes_on(tmp_path: Path) -> 
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     command = [BINARY, "restore", "-config", SETTINGS, path]
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL, timeout=60)
-    assert [*examine(path)] == []
+    assert [*integrity_errors(path)] == []
     assert rows(path, NUMBERS) == written
     assert len(written) == 21
     with opened(path) as log:

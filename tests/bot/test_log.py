@@ -20,11 +20,9 @@ import pytest
 from sqlite_utils import Database
 
 from bot.assistant.types import Exchange, Rating
-from bot.log import Erased, Kept, Log, Made, Record
-from bot.errors import LogError
-from bot.log.pictures import PictureCipher
-from bot.log.privacy import Hasher, read_key
-from bot.errors import LogKeyError
+from bot.errors import LogError, LogKeyError
+from bot.log import Consent, Erased, Log, ModelVersion, Record
+from bot.log.privacy import Hasher, PictureCipher, read_key
 from bot.log.queries import search, stats
 from bot.log.schema import migrations, open_to_read
 
@@ -34,7 +32,7 @@ EVIL = "'); DROP TABLE exchanges; --\x00\x1b[31m \ud800 🦒 مرحبا"
 
 @contextmanager
 def opened(path: Path, days: float = 30, cipher: PictureCipher | None = None) -> Iterator[Log]:
-    log = Log(path, KEY, Made("starter", "abc"), days, cipher)
+    log = Log(path, KEY, ModelVersion("starter", "abc"), days, cipher)
     try:
         yield log
     finally:
@@ -130,8 +128,8 @@ def test_who_says_no_is_not_logged_and_that_outlives_forgetting(tmp_path: Path) 
         log.record(record(1))
         log.set_logged("telegram", "ann", logged=False)
         log.record(record(2))
-        assert log.wished("telegram", "ann").result(5) == Kept(False, False)
-        assert log.wished("telegram", "ben").result(5) == Kept(True, False)
+        assert log.consent("telegram", "ann").result(5) == Consent(False, False)
+        assert log.consent("telegram", "ben").result(5) == Consent(True, False)
         assert log.forget("telegram", "ann").result(5) == Erased(1, 0)
         log.record(record(3)).result(5)
         for table in ("exchanges", "people", "chats"):
@@ -164,12 +162,12 @@ def test_a_locked_database_is_waited_for(tmp_path: Path, monkeypatch: pytest.Mon
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             waiting = log.record(record(2))
-            until(lambda: log.trouble)
-            assert "locked" in log.trouble
+            until(lambda: log.writer.error_text)
+            assert "locked" in log.writer.error_text
             assert not waiting.done()
             other.execute("ROLLBACK")
         waiting.result(5)
-        assert log.trouble == ""
+        assert log.writer.error_text == ""
     assert rows(path, "SELECT count(*) FROM exchanges") == [(2,)]
 
 
@@ -192,8 +190,8 @@ def test_what_cannot_be_written_now_is_written_later_and_once(
 
         monkeypatch.setattr(Database, "execute", execute)
         waiting = [log.record(record(number)) for number in range(2, 30)]
-        until(lambda: log.trouble)
-        assert log.trouble == error
+        until(lambda: log.writer.error_text)
+        assert log.writer.error_text == error
         broken = False
         for each in waiting:
             each.result(5)
@@ -209,7 +207,7 @@ def test_a_folder_that_cannot_be_written_loses_nothing_but_what_it_never_had(
     (tmp_path / "file").write_text("in the way")
     log = Log(tmp_path / "file/log.db", KEY)
     waiting = log.record(record(1))
-    until(lambda: log.trouble)
+    until(lambda: log.writer.error_text)
     log.close()
     with pytest.raises(LogError):
         waiting.result(5)
@@ -228,7 +226,7 @@ def test_a_damaged_database_is_put_aside_and_another_begun(
     with opened(path) as log:
         log.record(record(98, user="ben"))
         log.record(record(99)).result(5)
-        assert log.trouble == ""
+        assert log.writer.error_text == ""
     assert rows(path, "SELECT number FROM exchanges") == [(record(99).number,)]
     aside = min(tmp_path.glob("log.db.damaged-*"), key=lambda each: len(each.name))
     assert b"giraffe" in aside.read_bytes()
@@ -259,7 +257,7 @@ def test_a_file_of_somebody_is_not_touched(tmp_path: Path) -> None:
     path.write_text("my notes, which are no database at all " * 20)
     with opened(path) as log:
         log.record(record(1))
-        until(lambda: log.trouble)
+        until(lambda: log.writer.error_text)
     assert path.read_text().startswith("my notes")
     assert [each.name for each in tmp_path.iterdir()] == ["notes.txt"]
 
@@ -272,7 +270,7 @@ def test_nothing_that_was_forgotten_can_be_read_from_the_disk(tmp_path: Path) ->
         log.record(record(2, user="ben")).result(5)
         assert b"wombat" in b"".join(each.read_bytes() for each in tmp_path.iterdir())
         log.forget("telegram", "ann").result(5)
-        log.wished("telegram", "ben").result(5)  # the index is tidied before it
+        log.consent("telegram", "ben").result(5)  # the index is tidied before it
         stored = b"".join(each.read_bytes() for each in tmp_path.iterdir())
         assert b"wombat" not in stored
         assert b"giraffe" in stored
@@ -317,8 +315,8 @@ def test_a_log_of_a_newer_glimpse_is_left_alone(tmp_path: Path) -> None:
     before = path.read_bytes()
     with opened(path) as log:
         waiting = log.record(record(2))
-        until(lambda: log.trouble)
-        assert log.trouble.startswith("The log was made by a newer Glimpse")
+        until(lambda: log.writer.error_text)
+        assert log.writer.error_text.startswith("The log was made by a newer Glimpse")
     assert not waiting.done() or waiting.exception()
     assert path.read_bytes() == before
     with pytest.raises(LogError, match="newer Glimpse"):

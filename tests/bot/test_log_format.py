@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from bot_process import bot_process
-from cli_bench import Bench
+from cli_runner import CliRunner
 from fake_telegram import TOKEN, FakeTelegram
 from PIL import Image
 
@@ -67,7 +67,7 @@ async def test_json_lines_tell_what_failed_and_nothing_of_anybody(tmp_path: Path
     assert unsent["error"] == "telegram.error.BadRequest"
     assert any(place.startswith("bot/telegram/sender.py:") for place in unsent["where"])
     loggers = {line["logger"] for line in lines}
-    assert {"bot.telegram.client", "bot.telegram.bot", "bot.log.writer"} <= loggers
+    assert {"bot.telegram.bot", "bot.telegram.bot", "bot.log.writer"} <= loggers
     written = "\n".join(bot.err)
     for secret in (TOKEN, "a-secret", "wombat", NAME, str(USER), str(-CHAT), "cannot parse"):
         assert secret not in written
@@ -128,20 +128,20 @@ def test_a_record_is_one_line_whatever_it_holds() -> None:
     assert "\n" in TextFormatter(Redactor()).format(record("two\nlines"))
 
 
-def test_sentences_of_commands_are_json_too(bench: Bench) -> None:
-    bench.environment["GLIMPSE_LOG_FORMAT"] = "json"
-    bench.environment["GLIMPSE_PORT"] = "none"  # not even the settings can be read
+def test_sentences_of_commands_are_json_too(cli: CliRunner) -> None:
+    cli.environment["GLIMPSE_LOG_FORMAT"] = "json"
+    cli.environment["GLIMPSE_PORT"] = "none"  # not even the settings can be read
     for arguments, status in ((("run",), 1), (("nonsense",), 2), (("health", "--url", "x"), 2)):
-        outcome = bench.run(*arguments)
+        outcome = cli.run(*arguments)
         assert outcome.status == status
         (line,) = outcome.err.splitlines()
         assert json.loads(line)["level"] == "ERROR"
 
 
-def test_errors_that_nobody_handles_are_lines_of_json(bench: Bench) -> None:
-    bench.environment["GLIMPSE_LOG_FORMAT"] = "json"
-    bench.trouble, hook = KeyError("Ann's words"), sys.excepthook
-    outcome = bench.run("run", "--debug")
+def test_errors_that_nobody_handles_are_lines_of_json(cli: CliRunner) -> None:
+    cli.environment["GLIMPSE_LOG_FORMAT"] = "json"
+    cli.trouble, hook = KeyError("Ann's words"), sys.excepthook
+    outcome = cli.run("run", "--debug")
     assert outcome.status == 1
     lines = [json.loads(line) for line in outcome.err.splitlines()]
     assert [line.get("error") for line in lines if "error" in line] == ["KeyError"]

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from cli_bench import Bench
+from cli_runner import CliRunner
 from engine_stand_in import Clock, StandIn, open_photo, photo
 from fake_discord import TOKEN as DISCORD_TOKEN
 from fake_discord import FakeDiscord
@@ -18,16 +18,14 @@ from fake_telegram import TOKEN as TELEGRAM_TOKEN
 from fake_telegram import FakeTelegram
 
 from bot.assistant.assistant import Assistant
-from bot.assistant.conversations import Memory
+from bot.assistant.conversations import Conversations
 from bot.assistant.types import Incoming
 from bot.cli.check import _discord, _telegram
-from bot.cli.serve import _parts
-from bot.discord import bot as discord
+from bot.cli.serve import all_parts
+from bot.errors import PlatformError
 from bot.health import Health
 from bot.platforms import run_together, tidy_until
-from bot.errors import PlatformError
 from bot.settings import Settings
-from bot.errors import PlatformError
 
 
 def free_port() -> int:
@@ -47,7 +45,7 @@ async def test_one_engine_answers_on_all_platforms_until_told_to_stop(
             port=port, telegram_token=TELEGRAM_TOKEN, telegram_base_url=telegram.url,
             discord_token=DISCORD_TOKEN,
         )  # fmt: skip
-        parts = list(_parts(settings, assistant, Health(), web=True))
+        parts = list(all_parts(settings, assistant, Health(), web=True))
         assert len(parts) == 3
         task = asyncio.ensure_future(run_together(parts, stopped))
         telegram.photo(b"red", "What colour is it?")
@@ -72,7 +70,7 @@ async def test_a_bad_token_is_said_once_and_the_others_go_on(
             port=port, telegram_token=TELEGRAM_TOKEN, telegram_base_url=telegram.url,
             discord_token="wrong",
         )  # fmt: skip
-        parts = list(_parts(settings, assistant, health, web=True))
+        parts = list(all_parts(settings, assistant, health, web=True))
         task = asyncio.ensure_future(run_together(parts, stopped))
         await telegram.until(lambda: "does not know" in health.checks()["discord"].detail)
         telegram.photo(b"red", "What colour is it?")
@@ -101,7 +99,7 @@ async def test_if_all_are_refused_it_ends_or_waits_to_be_stopped(
         settings = Settings(
             telegram_token="1:wrong", telegram_base_url=telegram.url, discord_token="wrong"
         )
-        parts = list(_parts(settings, Assistant(StandIn()), health, web=False))
+        parts = list(all_parts(settings, Assistant(StandIn()), health, web=False))
         task = asyncio.ensure_future(run_together(parts, stopped, stays=stays))
         async with asyncio.timeout(20):
             if stays:
@@ -158,20 +156,20 @@ async def test_cancelling_ends_every_part() -> None:
     assert ended == [False, False]
 
 
-def test_the_command_serves_and_stops_on_sigterm(bench: Bench) -> None:
-    bench.environment["GLIMPSE_PORT"] = str(free_port())
+def test_the_command_serves_and_stops_on_sigterm(cli: CliRunner) -> None:
+    cli.environment["GLIMPSE_PORT"] = str(free_port())
 
     def stop() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bot.web.server.print", lambda *_args, **_more: stop(), raising=False)
-        outcome = bench.run("run")
+        outcome = cli.run("run")
     assert outcome.status == 0
 
 
-def test_without_anything_to_serve_it_says_what_to_set(bench: Bench) -> None:
-    outcome = bench.run("run", "--no-web")
+def test_without_anything_to_serve_it_says_what_to_set(cli: CliRunner) -> None:
+    outcome = cli.run("run", "--no-web")
     assert outcome.status == 2
     assert "set GLIMPSE_TELEGRAM_TOKEN" in outcome.err
 
@@ -192,7 +190,7 @@ async def test_check_tells_which_bots_the_tokens_are_of(monkeypatch: pytest.Monk
         wrong = replace(settings, telegram_token="1:wrong", discord_token="wrong")
         with pytest.raises(PlatformError, match="Telegram does not know this token"):
             await asyncio.to_thread(_telegram, wrong)
-        with pytest.raises(discord.PlatformError, match="Discord does not know this token"):
+        with pytest.raises(PlatformError, match="Discord does not know this token"):
             await asyncio.to_thread(_discord, wrong)
     with pytest.raises(PlatformError, match="cannot be reached"):
         await asyncio.to_thread(_telegram, settings)
@@ -201,15 +199,15 @@ async def test_check_tells_which_bots_the_tokens_are_of(monkeypatch: pytest.Monk
 async def test_what_is_too_old_goes_though_nobody_writes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.platforms.TIDYING", 0.01)
     clock, stopped = Clock(), asyncio.Event()
-    memory = Memory(clock=clock)
-    assistant = Assistant(StandIn(), open_picture=open_photo, memory=memory)
+    conversations = Conversations(clock=clock)
+    assistant = Assistant(StandIn(), open_picture=open_photo, conversations=conversations)
     await assistant.handle(Incoming("telegram", "1", "1", pictures=(photo("red"),)))
     task = asyncio.ensure_future(run_together([lambda e: tidy_until(assistant.tidy, e)], stopped))
     await asyncio.sleep(0.05)
-    assert len(memory) == 1
+    assert len(conversations) == 1
     clock.advance(3601)
     async with asyncio.timeout(5):
-        while len(memory):
+        while len(conversations):
             await asyncio.sleep(0.01)
     stopped.set()
     await task

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import Settings, load_settings
 from bot.errors import SettingsError
+from bot.settings import Settings, load_settings
 
 
 def test_nothing_set_gives_the_defaults_and_empty_means_nothing() -> None:
     assert load_settings({}) == Settings()
     blank = {"GLIMPSE_CONFIG": "", "GLIMPSE_PORT": " ", "GLIMPSE_CACHE": "", "PATH": "/bin"}
     assert load_settings(blank) == Settings()
-    assert Settings().environment() == {}
+    assert Settings().weight_places == {}
 
 
 def test_every_kind_of_value_is_read_from_the_environment() -> None:
@@ -33,7 +33,7 @@ def test_every_kind_of_value_is_read_from_the_environment() -> None:
     )
     hosts = ("a.example", "b.example")
     assert found == Settings("mine", 3, False, "/c", "/w", "0.0.0.0", 0, hosts, True)
-    assert found.environment() == {"GLIMPSE_CACHE": "/c", "GLIMPSE_WHEELS": "/w"}
+    assert found.weight_places == {"GLIMPSE_CACHE": "/c", "GLIMPSE_WHEELS": "/w"}
 
 
 def test_the_file_sets_and_the_environment_wins(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cli_bench import Bench
+from cli_runner import CliRunner
 from engine_stand_in import Said, StandIn, open_photo, photo
 from PIL import Image
 from sqlite_utils import Database
@@ -19,15 +19,15 @@ from test_diary import Person, table
 from test_log import opened, record, rows
 
 from bot.assistant.assistant import Assistant
-from bot.assistant.diary import Diary
+from bot.assistant.privacy import Recorder
 from bot.assistant.limits import UNLIMITED, Limits, LimitSettings
 from bot.assistant.locale.texts import ENGLISH
 from bot.assistant.types import Incoming, Rating
+from bot.errors import LogError, LogKeyError
 from bot.log import Erased, Record
-from bot.errors import LogError
-from bot.log.log import PICTURES
-from bot.log.pictures import PictureCipher, new_key
-from bot.errors import LogKeyError
+from bot.log import WAITING_PICTURES
+from bot.log.privacy import new_key
+from bot.log.privacy import PictureCipher
 from bot.log.schema import migrations, open_to_read, open_to_write
 from bot.log.training_export import Exported, export
 from data.datasets.records import read_pictures
@@ -144,20 +144,20 @@ def test_pictures_do_not_pile_up_in_memory_while_nothing_can_be_written(
         log.set_sharing("telegram", "ann", shares=True).result(5)
         other = sqlite3.connect(log.path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        done = [log.record(about(number)) for number in range(3 * PICTURES)]
+        done = [log.record(about(number)) for number in range(3 * WAITING_PICTURES)]
         other.execute("ROLLBACK")
         other.close()
         done[-1].result(10)
         assert rows(log.path, "SELECT count(*) FROM exchanges") == [(len(done),)]
         (count,) = rows(log.path, "SELECT count(*) FROM shared")[0]
-        assert PICTURES <= count < len(done)
+        assert WAITING_PICTURES <= count < len(done)
         log.record(about(9999)).result(5)
         assert rows(log.path, "SELECT count(*) FROM shared") == [(count + 1,)]
 
 
 def unlimited(person: Person) -> None:
     person.assistant = Assistant(
-        person.engine, open_picture=open_photo, diary=Diary(person.log),
+        person.engine, open_picture=open_photo, recorder=Recorder(person.log),
         limits=Limits(LimitSettings(default=UNLIMITED)),
     )  # fmt: skip
 
@@ -291,7 +291,7 @@ async def test_without_the_key_what_is_kept_can_still_be_seen_and_erased(ann: Pe
 async def test_while_the_log_is_locked_nobody_is_told_what_is_untrue(
     ann: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.assistant.diary.PATIENCE", 0.2)
+    monkeypatch.setattr("bot.assistant.privacy.PATIENCE", 0.2)
     await allow(ann)
     other = sqlite3.connect(ann.log.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -315,26 +315,26 @@ async def test_a_correction_of_who_shares_nothing_is_not_learnt(
         assert export(db, PictureCipher(SECRET), tmp_path / "out").corrected == 0
 
 
-def test_the_command_exports_and_says_what_is_missing(bench: Bench, tmp_path: Path) -> None:
+def test_the_command_exports_and_says_what_is_missing(cli: CliRunner, tmp_path: Path) -> None:
     path = tmp_path / "log.db"
-    bench.environment["GLIMPSE_LOG"] = str(path)
+    cli.environment["GLIMPSE_LOG"] = str(path)
     with opened(path, cipher=PictureCipher(SECRET)) as log:
         log.set_sharing("telegram", "ann", shares=True)
         log.record(about(1))
         log.rate(Rating("telegram", "ann", about(1).number, False, "the moon")).result(5)
     target = str(tmp_path / "out")
-    outcome = bench.run("log", "export", "--for-training", target)
+    outcome = cli.run("log", "export", "--for-training", target)
     assert (outcome.status, "GLIMPSE_PICTURE_KEY" in outcome.err) == (1, True)
-    bench.environment["GLIMPSE_PICTURE_KEY"] = new_key()
-    outcome = bench.run("log", "export", "--for-training", target)
+    cli.environment["GLIMPSE_PICTURE_KEY"] = new_key()
+    outcome = cli.run("log", "export", "--for-training", target)
     assert outcome.status == 1
     assert outcome.err.startswith("1 pictures do not open with this key\nThere is nothing")
-    bench.environment["GLIMPSE_PICTURE_KEY"] = SECRET
-    outcome = bench.run("log", "export", "--for-training", target)
+    cli.environment["GLIMPSE_PICTURE_KEY"] = SECRET
+    outcome = cli.run("log", "export", "--for-training", target)
     assert outcome.out.startswith("1 pictures with 1 texts in ")
     (row,) = map(json.loads, (tmp_path / "out/feedback.jsonl").read_text().splitlines())
     assert row["answers"] == ["moon"]
-    made = bench.run("log", "key").out.strip()
+    made = cli.run("log", "key").out.strip()
     assert PictureCipher(made).unseal(PictureCipher(made).seal(Image.new("RGB", (900, 30))))
 
 
@@ -355,14 +355,14 @@ async def test_a_language_that_was_chosen_outlives_a_restart(
         for text in told:
             await Person(log).say(text)
     with opened(tmp_path / "log.db") as log:
-        log.wished("x", "y").result(5)  # the choices are read by then
+        log.consent("x", "y").result(5)  # the choices are read by then
         said = (await Person(log).say("/privacy")).text
         assert ("Arbeitsspeicher" in said) == german
         if german:
             assert (await Person(log).say("/settings auto")).text.startswith("I speak English")
 
 
-async def test_a_log_of_before_is_brought_up_to_date(bench: Bench, tmp_path: Path) -> None:
+async def test_a_log_of_before_is_brought_up_to_date(cli: CliRunner, tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     first, second, *_ = migrations._migrations
     old = Database(path)
@@ -371,8 +371,8 @@ async def test_a_log_of_before_is_brought_up_to_date(bench: Bench, tmp_path: Pat
     old.close()
     with pytest.raises(LogError, match="older Glimpse"):
         open_to_read(path)
-    bench.environment["GLIMPSE_LOG"] = str(path)
-    assert "starting a bot brings it up to date" in bench.run("check").out
+    cli.environment["GLIMPSE_LOG"] = str(path)
+    assert "starting a bot brings it up to date" in cli.run("check").out
     with opened(path, cipher=PictureCipher(SECRET)) as log:
         log.record(record(1)).result(5)
         log.set_sharing("telegram", "ann", shares=True).result(5)
@@ -380,7 +380,7 @@ async def test_a_log_of_before_is_brought_up_to_date(bench: Bench, tmp_path: Pat
 
 
 async def test_a_chat_without_a_log_offers_nothing() -> None:
-    bare = Assistant(StandIn(), open_picture=open_photo, diary=Diary())
+    bare = Assistant(StandIn(), open_picture=open_photo, recorder=Recorder())
     reply = await bare.handle(Incoming("telegram", "c", "u", "/settings pictures on"))
     assert reply is not None
     assert not [b for b in reply.buttons if "pictures" in b.action or "log" in b.action]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_bench import Bench
+from cli_runner import CliRunner
 from engine_stand_in import Clock, StandIn
 from fake_discord import TOKEN, FakeDiscord
 from fake_telegram import GROUP, telegram
@@ -22,20 +22,21 @@ from PIL import Image
 from bot.assistant.assistant import Assistant
 from bot.assistant.limits import UNLIMITED, Limits, LimitSettings
 from bot.assistant.locale.texts import ENGLISH
-from bot.benchmarks import resources
-from bot.benchmarks.clients import DiscordEar, DiscordMouth, Mouth, TelegramEar, TelegramMouth
+from bot.benchmarks import process
+from bot.benchmarks.clients import DiscordObserver, DiscordClient, ChatClient, TelegramObserver, TelegramClient
 from bot.benchmarks.fake_telegram import DROP, RESET
 from bot.benchmarks.faults import Fault, Faults, of_discord, of_page, of_telegram
-from bot.benchmarks.ledger import Expect, Ledger, Outcome, Sent, Tally, outcome_of, tally
-from bot.benchmarks.page import PageMouth
+from bot.benchmarks.ledger import Expect, Ledger, Outcome, SentMessage, Tally, outcome_of, tally
+from bot.benchmarks.clients import WebClient
 from bot.benchmarks.photos import BAD, GOOD, Photos
-from bot.benchmarks.process import records
-from bot.benchmarks.resources import Check, Sample
-from bot.benchmarks.soak import PLATFORMS, Plan, Result
+from bot.benchmarks.process import Sample, Verdict, read_records
+from bot.benchmarks.soak import PLATFORMS, SoakPlan, SoakResult
 from bot.discord.bot import build, serve
-from bot.web import create_app
-from bot.web.server import Server, listen
-from data.images.open import ImageRefused, Picture, open_picture
+from bot.web.app import create_app
+from bot.web.server import listen
+from bot.web.server import WebServer
+from data.images.open import Picture, open_picture
+from data.errors import ImageRefused
 
 SAMPLES = sorted((Path(__file__).parents[2] / "data/samples").glob("*.jpg"))
 
@@ -176,7 +177,7 @@ def taken(minutes: int = 60, **growth: float) -> list[Sample]:
 
 def checks(samples: list[Sample]) -> dict[str, bool | None]:
     end = samples[-1].at
-    found = resources.judge(samples, min(180, end / 10), end, short=end < 20 * 60)
+    found = process.judge_growth(samples, min(180, end / 10), end, short=end < 20 * 60)
     judged = ("resident memory", "open files", "threads")
     return {check.name: check.ok for check in found if check.name in judged}
 
@@ -200,10 +201,10 @@ def test_a_process_is_looked_at_with_its_children(tmp_path: Path) -> None:
     import os
     import subprocess
 
-    alone = resources.look(os.getpid())
+    alone = process.take_sample(os.getpid())
     child = subprocess.Popen(["sleep", "60"])
     try:
-        both = resources.look(os.getpid())
+        both = process.take_sample(os.getpid())
     finally:
         child.kill()
         child.wait()
@@ -211,7 +212,7 @@ def test_a_process_is_looked_at_with_its_children(tmp_path: Path) -> None:
     assert both is not None
     assert both.processes == alone.processes + 1
     assert both.resident > 1_000_000
-    assert resources.look(child.pid) is None
+    assert process.take_sample(child.pid) is None
 
 
 # --- photos ----------------------------------------------------------------------------------
@@ -251,23 +252,23 @@ def test_bad_files_are_refused_for_what_they_are(photos: Photos, format: str, re
 # --- platforms -------------------------------------------------------------------------------
 
 
-async def heard(sent: Sent | None) -> Sent:
+async def heard(sent: SentMessage | None) -> SentMessage:
     assert sent is not None
     await asyncio.wait_for(sent.done.wait(), 20)
     return sent
 
 
-async def converse(mouth: Mouth, photos: Photos) -> None:
+async def converse(client: ChatClient, photos: Photos) -> None:
     """Everything that a person does, one after the other."""
-    await heard(await mouth.say("photo", "", [photos.good("png")]))
-    await heard(await mouth.say("album", "", [photos.good("webp"), photos.good("jpeg")]))
-    await heard(await mouth.say("question", "What colour is it?"))
-    await heard(await mouth.edit("Is it big?"))
+    await heard(await client.say("photo", "", [photos.good("png")]))
+    await heard(await client.say("album", "", [photos.good("webp"), photos.good("jpeg")]))
+    await heard(await client.say("question", "What colour is it?"))
+    await heard(await client.edit("Is it big?"))
     for action in ("/retry", "/caption", "/rate good"):
-        await heard(await mouth.press(action))
-    await mouth.mutter("Lunch?")
-    await heard(await mouth.say("bad file", "", [photos.bad("text")], Expect.REFUSAL))
-    await heard(await mouth.say("/forget", "/forget"))
+        await heard(await client.press(action))
+    await client.say_to_others("Lunch?")
+    await heard(await client.say("bad file", "", [photos.bad("text")], Expect.REFUSAL))
+    await heard(await client.say("/forget", "/forget"))
 
 
 def open_as_red(content: bytes) -> Picture:
@@ -281,8 +282,8 @@ async def test_what_is_said_on_telegram_is_matched_with_its_answer(
 ) -> None:
     ledger = Ledger()
     async with telegram(open_picture=open_as_red) as api:
-        ear, more = TelegramEar(api, ledger), {"ledger": ledger, "draw": random.Random(0)}
-        await converse(TelegramMouth(api, ear, 7, group, **more), photos)
+        observer, more = TelegramObserver(api, ledger), {"ledger": ledger, "rng": random.Random(0)}
+        await converse(TelegramClient(api, observer, 7, group, **more), photos)
     found = judged(ledger)
     assert found.faultless, found
     assert found.outcomes[Outcome.ANSWERED] == 8
@@ -293,12 +294,12 @@ async def test_what_is_said_on_telegram_is_matched_with_its_answer(
 async def test_an_answer_that_telegram_refuses_is_missed(photos: Photos) -> None:
     ledger = Ledger()
     async with telegram(open_picture=open_as_red) as api:
-        ear, more = TelegramEar(api, ledger), {"ledger": ledger, "draw": random.Random(0)}
-        mouth = TelegramMouth(api, ear, 7, **more)
+        observer, more = TelegramObserver(api, ledger), {"ledger": ledger, "rng": random.Random(0)}
+        client = TelegramClient(api, observer, 7, **more)
         api.faults["sendMessage"].append((400, {"description": "Bad Request: no"}, 0))
-        await mouth.say("photo", "", [photos.good("png")])
+        await client.say("photo", "", [photos.good("png")])
         await api.until(lambda: not api.faults["sendMessage"])
-        await heard(await mouth.say("question", "What colour is it?"))
+        await heard(await client.say("question", "What colour is it?"))
     assert judged(ledger).lost == {"photo": 1}
 
 
@@ -331,10 +332,10 @@ async def test_what_is_said_on_discord_is_matched_with_its_answer(
 ) -> None:
     ledger = Ledger()
     async with discord(monkeypatch) as api:
-        ear = DiscordEar(api, ledger)
+        observer = DiscordObserver(api, ledger)
         for seed in (1, 2):  # by a message, by a command
-            more: dict[str, Any] = {"ledger": ledger, "draw": random.Random(seed)}
-            await converse(DiscordMouth(api, ear, 3, in_group=in_group, **more), photos)
+            more: dict[str, Any] = {"ledger": ledger, "rng": random.Random(seed)}
+            await converse(DiscordClient(api, observer, 3, in_group=in_group, **more), photos)
     found = tally(ledger, "discord")
     assert found.faultless, found
     assert found.outcomes[Outcome.ANSWERED] == 16
@@ -366,14 +367,14 @@ async def test_what_is_said_while_discord_is_away_is_answered_once(
 # --- faults ----------------------------------------------------------------------------------
 
 
-async def bear(mouth: Mouth, faults: list[Fault], photos: Photos) -> Tally:
+async def bear(client: ChatClient, faults: list[Fault], photos: Photos) -> Tally:
     """Send a photo under each fault, and judge what came of it."""
-    happening = Faults(faults, mouth.ledger, random.Random(0))
+    happening = Faults(faults, client.ledger, random.Random(0))
     for fault in faults:
         await happening.let_happen(fault)
-        await heard(await mouth.say(fault.name, "", [photos.good("jpeg")]))
+        await heard(await client.say(fault.name, "", [photos.good("jpeg")]))
     assert happening.happened.total() == len(faults)
-    return tally(mouth.ledger, mouth.platform)
+    return tally(client.ledger, client.platform)
 
 
 async def test_every_fault_of_telegram_is_borne(
@@ -384,10 +385,10 @@ async def test_every_fault_of_telegram_is_borne(
     monkeypatch.setattr("bot.telegram.sender.WAITS", (0.01, 0.01))
     ledger = Ledger()
     async with telegram(open_picture=open_as_red) as api:
-        mouth = TelegramMouth(
-            api, TelegramEar(api, ledger), 7, ledger=ledger, draw=random.Random(0)
+        client = TelegramClient(
+            api, TelegramObserver(api, ledger), 7, ledger=ledger, rng=random.Random(0)
         )
-        found = await bear(mouth, of_telegram(api), photos)
+        found = await bear(client, of_telegram(api), photos)
         assert not any(faults for method, faults in api.faults.items() if method != "file")
     assert found.faultless, found
 
@@ -400,8 +401,8 @@ async def test_every_fault_of_discord_is_borne(
     monkeypatch.setattr("bot.discord.sender.WAITS", (0.01, 0.01))
     ledger = Ledger()
     async with discord(monkeypatch) as api:
-        mouth = DiscordMouth(api, DiscordEar(api, ledger), 3, ledger=ledger, draw=random.Random(0))
-        found = await bear(mouth, of_discord(api), photos)
+        client = DiscordClient(api, DiscordObserver(api, ledger), 3, ledger=ledger, rng=random.Random(0))
+        found = await bear(client, of_discord(api), photos)
         assert api.troubles == []
         await api.until(lambda: not api.deaf)
     assert found.faultless, found
@@ -410,15 +411,15 @@ async def test_every_fault_of_discord_is_borne(
 async def test_every_fault_of_the_page_is_borne(
     monkeypatch: pytest.MonkeyPatch, photos: Photos
 ) -> None:
-    monkeypatch.setattr("bot.benchmarks.page.SLOW", 0.2)
+    monkeypatch.setattr("bot.benchmarks.clients.SLOW_SECONDS", 0.2)
     ledger, app = Ledger(), create_app(Assistant(StandIn(), open_picture=open_as_red))
     with listen("127.0.0.1", 0) as listener:
-        server = Server(app, "ready", shutdown_seconds=1, heeds_signals=False)
+        server = WebServer(app, "ready", shutdown_seconds=1, heeds_signals=False)
         task = asyncio.ensure_future(server.serve([listener]))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        mouth = PageMouth(address, ledger=ledger, draw=random.Random(0))
-        found = await bear(mouth, of_page([mouth], photos, random.Random(0)), photos)
-        await mouth.close()
+        client = WebClient(address, ledger=ledger, rng=random.Random(0))
+        found = await bear(client, of_page([client], photos, random.Random(0)), photos)
+        await client.close()
         server.should_exit = True
         await task
     assert found.faultless, found
@@ -440,15 +441,15 @@ def test_a_traceback_counts_unless_discord_shows_where_it_was_cut_off() -> None:
     assert counted.total() == 2
 
 
-def result(**lost: int) -> Result:
+def result(**lost: int) -> SoakResult:
     empty = Tally(Counter(), Counter(), Counter(), Counter(), 0, [])
     tallies = dict.fromkeys(PLATFORMS, empty)
     tallies["page"] = Tally(
         Counter({Outcome.ANSWERED: 3}), Counter(lost), Counter(), Counter(), 0, [0.5, 1.0, 2.0]
     )
     at = [Sample(1.0, 2, 3, 4, 5)]
-    good = [Check("stopped", True, "with status 0 after 1.0 s"), Check("memory", None, "short")]
-    return Result(tallies, good, Counter(), Counter(), at, 60.0, None)
+    good = [Verdict("stopped", True, "with status 0 after 1.0 s"), Verdict("memory", None, "short")]
+    return SoakResult(tallies, good, Counter(), Counter(), at, 60.0, None)
 
 
 @pytest.mark.parametrize("lost", [0, 1])
@@ -457,13 +458,13 @@ def test_one_lost_message_makes_the_command_fail(
 ) -> None:
     plans = []
 
-    async def run(plan: Plan, _tell: object) -> Result:
+    async def run(plan: SoakPlan, _tell: object) -> SoakResult:
         plans.append(plan)
         return result(**({"photo": lost} if lost else {}))
 
-    monkeypatch.setattr("bot.benchmarks.soak.soak", run)
+    monkeypatch.setattr("bot.benchmarks.soak.run_soak", run)
     monkeypatch.setattr("bot.cli.bench.prepare_base", lambda _profile: None)
-    done = Bench(tmp_path, capsys).run("bench", "soak", "--minutes", "2", "--json")
+    done = CliRunner(tmp_path, capsys).run("bench", "soak", "--minutes", "2", "--json")
     assert done.status == lost
     assert json.loads(done.out)["platforms"]["page"]["lost"] == lost
     assert json.loads(done.out)["passed"] is (not lost)
@@ -475,7 +476,7 @@ def test_a_bot_that_does_not_start_is_said_to(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.cli.bench.prepare_base", lambda _profile: None)
-    done = Bench(tmp_path, capsys).run("bench", "soak", "--profile", "no-such-model")
+    done = CliRunner(tmp_path, capsys).run("bench", "soak", "--profile", "no-such-model")
     assert done.status == 1
     assert "The bot does not start. It said: " in done.err
     assert "no-such-model" in done.err

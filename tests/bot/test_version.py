@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot import version
-from bot.cli.context import Desk
+from bot.cli.context import AppContext
 from bot.cli.main import main
 from bot.version import BuildInfo, adapter_version, build_info
 
@@ -23,7 +23,7 @@ ADAPTER = hashlib.sha256(
 def test_a_checkout_names_its_version_its_commit_and_the_starters_adapter(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(["--version"], Desk(environment={})) == 0
+    assert main(["--version"], AppContext(environment={})) == 0
     said = capsys.readouterr().out
     assert said.startswith("glimpse 0.")
     assert f"adapter {ADAPTER}" in said
@@ -47,7 +47,7 @@ def test_a_container_names_the_commit_that_it_was_built_from(
 def test_bad_settings_and_missing_adapters_do_not_hide_the_version(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--version"], Desk(environment={"GLIMPSE_PORT": "no"})) == 0
+    assert main(["--version"], AppContext(environment={"GLIMPSE_PORT": "no"})) == 0
     assert "glimpse 0." in capsys.readouterr().out
     assert build_info("clip-pythia").adapter == ""
     assert build_info("no such profile").adapter == ""

@@ -15,9 +15,10 @@ from web_client import HERE, SMALL, Echo, client, form
 from bot.assistant.assistant import Assistant
 from bot.assistant.objects import in_words
 from bot.assistant.types import Incoming, Reply
-from bot.web import WebSettings, create_app
-from bot.web.gate import BUSY
-from bot.web.sessions import CHAT, PERSON
+from bot.settings import WebSettings
+from bot.web.app import create_app
+from bot.web.security import CHAT_COOKIE, PERSON_COOKIE
+from bot.web.upload import TOO_BUSY
 from data.images.open import Picture
 from model.requests import DetectedObject
 
@@ -29,7 +30,7 @@ async def test_a_person_keeps_their_session_and_their_picture() -> None:
         first = await web.post("/api/messages", **form("", b"picture one"))
         second = await web.post("/api/messages", **form("what\r\ncolour?"))
     cookies = [cookie.lower() for cookie in page.headers.get_list("set-cookie")]
-    assert [cookie.partition("=")[0] for cookie in cookies] == [PERSON, CHAT]
+    assert [cookie.partition("=")[0] for cookie in cookies] == [PERSON_COOKIE, CHAT_COOKIE]
     for cookie in cookies:
         assert all(part in cookie for part in ("httponly", "samesite=strict", "path=/"))
         assert "secure" not in cookie
@@ -44,7 +45,7 @@ async def test_a_person_keeps_their_session_and_their_picture() -> None:
         "reference": "",
         "pictures": [],
     }
-    chat, person = page.cookies[CHAT], page.cookies[PERSON]
+    chat, person = page.cookies[CHAT_COOKIE], page.cookies[PERSON_COOKIE]
     assert {(m.platform, m.chat, m.user) for m in echo.heard} == {("web", chat, person)}
     assert len(chat) == len(person) == 32
     assert chat != person
@@ -102,12 +103,12 @@ def test_objects_in_words(names: str, words: str) -> None:
 async def test_the_cookie_is_secure_over_https_and_made_up_ids_are_replaced() -> None:
     echo = Echo()
     async with client(echo, base="https://localhost") as web:
-        web.cookies.set(PERSON, "guess-me")
-        web.cookies.set(CHAT, "c" * 32)  # of somebody else
+        web.cookies.set(PERSON_COOKIE, "guess-me")
+        web.cookies.set(CHAT_COOKIE, "c" * 32)  # of somebody else
         response = await web.post("/api/messages", **form("hi"))
     assert all("; secure" in each.lower() for each in response.headers.get_list("set-cookie"))
-    assert echo.heard[0].user == response.cookies[PERSON] != "guess-me"
-    assert echo.heard[0].chat == response.cookies[CHAT] != "c" * 32
+    assert echo.heard[0].user == response.cookies[PERSON_COOKIE] != "guess-me"
+    assert echo.heard[0].chat == response.cookies[CHAT_COOKIE] != "c" * 32
 
 
 async def test_fifty_people_at_once_each_get_their_own_answer() -> None:
@@ -133,7 +134,7 @@ async def test_after_new_chat_the_same_person_is_in_another_chat() -> None:
     echo = Echo(pause=lambda: 0.05)
     async with client(echo) as web:
         await web.get("/")
-        chat, person = web.cookies[CHAT], web.cookies[PERSON]
+        chat, person = web.cookies[CHAT_COOKIE], web.cookies[PERSON_COOKIE]
         late = asyncio.create_task(web.post("/api/messages", **form("", b"a picture")))
         await asyncio.sleep(0.01)
         response = await web.delete("/api/conversation")
@@ -143,7 +144,7 @@ async def test_after_new_chat_the_same_person_is_in_another_chat() -> None:
     assert echo.forgotten == [("web", chat, person)]
     first, second = echo.heard
     assert (first.chat, first.user) == (chat, person)
-    assert (second.chat, second.user) == (web.cookies[CHAT], person)
+    assert (second.chat, second.user) == (web.cookies[CHAT_COOKIE], person)
     assert second.chat != chat
     assert answer.json()["reply"] == "what?|none"  # what was still under way belongs to nobody
 
@@ -156,7 +157,7 @@ async def test_who_follows_a_link_from_elsewhere_is_not_taken_for_somebody_new(s
         assert "set-cookie" not in page.headers
         first = await web.post("/api/messages", **form("hi"))
         await web.post("/api/messages", **form("hi"))
-    assert first.cookies[PERSON] == echo.heard[0].user == echo.heard[1].user
+    assert first.cookies[PERSON_COOKIE] == echo.heard[0].user == echo.heard[1].user
     assert echo.heard[0].chat == echo.heard[1].chat
 
 
@@ -165,10 +166,10 @@ async def test_a_person_comes_back_as_the_same_in_another_chat() -> None:
     async with client(echo) as web:
         await web.get("/")
         await web.post("/api/messages", **form("hi"))
-        web.cookies.delete(CHAT)  # the browser was closed
+        web.cookies.delete(CHAT_COOKIE)  # the browser was closed
         page = await web.get("/")
         await web.post("/api/messages", **form("hi"))
-    assert PERSON in page.cookies  # its time begins anew
+    assert PERSON_COOKIE in page.cookies  # its time begins anew
     first, second = echo.heard
     assert first.user == second.user
     assert first.chat != second.chat
@@ -217,7 +218,7 @@ async def test_too_many_messages_at_once_are_asked_to_wait() -> None:
         go.set()
         assert (await first).json()["reply"] == "done"
         third = await web.post("/api/messages", **form("c"))
-    assert (second.status_code, second.json()["reply"]) == (503, BUSY)
+    assert (second.status_code, second.json()["reply"]) == (503, TOO_BUSY)
     assert second.headers["retry-after"]
     assert third.status_code == 200
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from bot.assistant.types import Incoming, Reply
-from bot.web import WebSettings, create_app
-from bot.web.pages import Pages
+from bot.settings import WebSettings
+from bot.web.app import StaticPages, create_app
 from bot.web.security import HEADERS
 
 OPEN = WebSettings(host="0.0.0.0", allowed_hosts=("Chat.Example.org",))
@@ -96,7 +96,7 @@ async def test_every_answer_carries_the_security_headers(monkeypatch: pytest.Mon
             await web.post("/api/messages", **MESSAGE),
             await web.post("/api/messages", json={}),
         ]
-        monkeypatch.setattr("bot.web.pages.Asset.answer", None)
+        monkeypatch.setattr("bot.web.app.Asset.response", None)
         answers.append(await web.get("/"))
     statuses = [answer.status_code for answer in answers]
     assert statuses == [200, 200, 404, 405, 421, 200, 415, 500]
@@ -141,14 +141,14 @@ async def test_the_page_and_its_parts() -> None:
         assert 'data-pictures="4"' in page.text
         again = await web.get("/", headers={"if-none-match": page.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
-        for name, asset in Pages.load(settings).assets.items():
+        for name, asset in StaticPages.load(settings).assets.items():
             part = await web.get(f"/static/{name}")
             assert part.headers["content-type"] == asset.media_type
             assert part.content
 
 
 def test_the_page_has_nothing_inline_and_nothing_from_outside() -> None:
-    pages = Pages.load(LOCAL)
+    pages = StaticPages.load(LOCAL)
     everything = {"index": pages.index.content} | {
         name: asset.content for name, asset in pages.assets.items()
     }

@@ -19,14 +19,15 @@ import httpx
 import pytest
 
 from bot.assistant.types import Incoming, Reply
-from bot.web import create_app, serve
 from bot.errors import ServerError
-from bot.web.server import Server, _not_a_cancellation, listen, opening_line
+from bot.web.app import create_app
+from bot.web.server import WebServer, _not_a_cancellation, listen, opening_line, serve
 
 PROGRAM = """
 import asyncio, sys
 from bot.assistant.types import Reply
-from bot.web import create_app, serve
+from bot.web.server import serve
+from bot.web.app import create_app
 
 class Slow:
     async def handle(self, incoming):
@@ -122,7 +123,7 @@ def test_serve_prints_the_address_and_gives_the_signals_back(
 
 def test_a_server_in_a_thread_is_ended_by_its_owner() -> None:
     with listen("127.0.0.1", 0) as listener:
-        server = Server(create_app(Yes()), "ready")
+        server = WebServer(create_app(Yes()), "ready")
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from web_client import FORM, SMALL, Echo, body, client, form, talk
 
-from bot.web import WebSettings, create_app
+from bot.settings import WebSettings
+from bot.web.app import create_app
 
 _writes: list[str] | None = None
 

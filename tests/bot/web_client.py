@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 
 from bot.assistant.types import Button, Incoming, Reply
-from bot.web import WebSettings, create_app
+from bot.settings import WebSettings
+from bot.web.app import create_app
 
 FORM = "multipart/form-data"
 HERE = "http://127.0.0.1:8000"

@@ -18,11 +18,11 @@ from engine_stand_in import StandIn
 from PIL import Image
 
 from bot.cli import main
-from bot.cli.context import Desk
+from bot.cli.context import AppContext
 
 
 @dataclass
-class CliEngine(StandIn):
+class FakeEngine(StandIn):
     profile: Any = field(default_factory=lambda: SimpleNamespace(name="fake"))
 
     def refuse_waiting(self) -> int:
@@ -43,18 +43,18 @@ class Outcome:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
-class Bench:
+class CliRunner:
     """Runs commands; `loaded` holds what engines were asked for."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
-        self.engine = CliEngine()
+        self.engine = FakeEngine()
         self.loaded: list[tuple[str, int | None, bool]] = []
         self.environment = {"GLIMPSE_LOG": str(folder / "kept.db"), "GLIMPSE_LOG_KEY": "secret"}
         self.trouble: BaseException | None = None
         self._capsys = capsys
 
-    def load(self, profile: str, threads: int | None, int8: bool) -> CliEngine:
+    def load(self, profile: str, threads: int | None, int8: bool) -> FakeEngine:
         self.loaded.append((profile, threads, int8))
         if self.trouble:
             raise self.trouble
@@ -63,7 +63,7 @@ class Bench:
 
     def run(self, *arguments: str, stdin: bytes = b"") -> Outcome:
         with _stdin(stdin):
-            status = main(arguments, Desk(self.load, self.environment))
+            status = main(arguments, AppContext(self.load, self.environment))
         captured = self._capsys.readouterr()
         return Outcome(status, captured.out, captured.err)
 

@@ -1,16 +1,22 @@
-"""Why a log cannot be written, in a sentence that says what to do."""
+"""When the log's file cannot be used: a sentence that says why, and putting a damaged one aside."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
 import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
-from bot.log.schema import LogError
+from bot.errors import LogError
 
+MAGIC = b"SQLite format 3\0"
 ENOUGH = 100_000  # bytes
+_BESIDE = ("", "-wal", "-shm")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _READ_ONLY = "the disk is read-only; make it writable, or set GLIMPSE_LOG to a file elsewhere."
 _FOREIGN = "it belongs to somebody else; give it to the user that runs Glimpse."
@@ -19,8 +25,8 @@ _NO_FILE = "a folder has that name; set GLIMPSE_LOG to the name of a file."
 _NO_ROOM = "the disk is full; make room."
 
 
-def why(path: Path, error: Exception) -> str:
-    """One plain sentence, which names no path and holds no text of the error.
+def failure_sentence(path: Path, error: Exception) -> str:
+    """Why the log cannot be written: a plain sentence without the path and the error's own text.
 
     Args:
         path: The database.
@@ -80,3 +86,43 @@ def _is_read_only(path: Path) -> bool:
         except OSError:
             return False
     return False
+
+
+def is_database(path: Path) -> bool:
+    """Whether a file begins as SQLite's do; others are somebody's, and must not be touched."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+    return False
+
+
+def put_aside(path: Path) -> tuple[Path, Sequence[tuple[str]]]:
+    """Rename a database; returns its new name, and who wishes that nothing be kept of them.
+
+    Raises:
+        OSError: It cannot be renamed.
+    """
+    opted_out = _opted_out(path)
+    aside = path.with_name(f"{path.name}.damaged-{time.time_ns()}")
+    for end in _BESIDE:
+        part = path.with_name(path.name + end)
+        if part.exists():
+            part.replace(aside.with_name(aside.name + end))
+    return aside, opted_out
+
+
+def remove_aside(path: Path, days: float) -> None:
+    """Remove what was put aside longer ago than exchanges are kept."""
+    for old in path.parent.glob(f"{path.name}.damaged-*"):
+        if old.stat().st_mtime < time.time() - 86_400 * days:
+            old.unlink()
+
+
+def _opted_out(path: Path) -> Sequence[tuple[str]]:
+    """Who they are, as far as that can still be read."""
+    found: list[tuple[str]] = []
+    with (
+        contextlib.suppress(sqlite3.Error),
+        closing(sqlite3.connect(path.absolute().as_uri() + "?mode=ro", uri=True)) as db,
+    ):
+        found.extend(db.execute("SELECT hash FROM unlogged"))
+    return found
