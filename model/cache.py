@@ -1,15 +1,18 @@
 """Folders in the cache that are whole or not there at all, whatever ends who makes one.
 
-A folder is made under a temporary name and moved into place in one step; `manifest.json` in it
-names its origin, and the size and SHA-256 of each of its files.
+A folder is made under a temporary name, by one process at a time, and moved into place in one step;
+`manifest.json` in it names its origin, and the size and SHA-256 of each of its files.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,35 +20,94 @@ from typing import Any
 import platformdirs
 from filelock import FileLock, Timeout
 
-from model.progress import note
-from model.wheels import sha256_of
-
 log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 TEMPORARY = "tmp-"  # what a killed process may leave behind begins so
+# Called with a step's title ("Downloading the weights"), how much is done, and its total, in any
+# unit. A step begins with its first call and ends when all is done; a total of 0 is a mere note.
+Progress = Callable[[str, float, float], None]
+
+_places: dict[str, str] = {}  # folders that were configured, by environment variable
+
+
+def silent(title: str, done: float, total: float) -> None:
+    """Show no progress."""
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def configure(places: Mapping[str, str]) -> None:
+    """Say where weights are, by the names of the environment variables that say so otherwise."""
+    _places.update(places)
+
+
+def place(variable: str) -> str:
+    """The folder that was configured, else the one that an environment variable names, else ""."""
+    return _places.get(variable) or os.environ.get(variable, "").strip()
 
 
 def cache_folder() -> Path:
     """The folder that GLIMPSE_CACHE names, or this user's cache folder; it may not exist yet."""
-    named = os.environ.get("GLIMPSE_CACHE", "").strip()
+    named = place("GLIMPSE_CACHE")
     folder = Path(named).expanduser() if named else platformdirs.user_cache_path("glimpse")
     return folder.absolute()
 
 
 def cache_folders() -> list[Path]:
     """Where to look: what GLIMPSE_SHIPPED_CACHE names, which is only read, then the cache."""
-    shipped = os.environ.get("GLIMPSE_SHIPPED_CACHE", "").strip()
+    shipped = place("GLIMPSE_SHIPPED_CACHE")
     return [*([Path(shipped).expanduser().absolute()] if shipped else []), cache_folder()]
 
 
-def seal(out: Path, origin: dict[str, Any]) -> None:
-    """Write the manifest, and see that every file is on the disk and readable by all.
+def build_folder(
+    folder: Path,
+    origin: dict[str, Any],
+    write: Callable[[Path], None],
+    *,
+    making: str,
+    verify: bool = False,
+    progress: Progress = silent,
+) -> None:
+    """Build a folder of the cache, unless another process has done so meanwhile.
 
     Args:
-        out: A folder that is not in its place yet.
+        folder: Its place, where a damaged one may be.
         origin: Where its content comes from; `sha256` in it identifies that.
+        write: Fills an empty folder, beside which it may put what it needs on the way.
+        making: What it does, for processes that wait, as in "prepares the base weights".
+        verify: Whether a folder is whole only if the SHA-256 of each file fits.
+        progress: Told if another process is waited for.
+
+    Raises:
+        OSError: The disk failed, or is full.
     """
+    cache = folder.parent
+    cache.mkdir(parents=True, exist_ok=True)
+    with _locked(cache / "lock", making, progress):
+        if is_whole(folder, origin["sha256"], verify=verify):
+            return
+        for stale in cache.glob(f"{TEMPORARY}*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        scratch = cache / f"{TEMPORARY}{uuid.uuid4().hex}"
+        out = scratch / "out"
+        try:
+            out.mkdir(parents=True)
+            write(out)
+            _seal(out, origin)
+            if folder.exists():  # damaged, or of another origin
+                folder.replace(scratch / "old")
+            out.replace(folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _seal(out: Path, origin: dict[str, Any]) -> None:
+    """Write the manifest, and see that every file is on the disk and readable by all."""
     files = {
         path.name: {"size": path.stat().st_size, "sha256": sha256_of(path)}
         for path in sorted(out.iterdir())
@@ -83,18 +145,13 @@ def is_whole(folder: Path, sha256: str, *, verify: bool = False) -> bool:
 
 
 @contextmanager
-def only_one(path: Path, making: str) -> Iterator[None]:
-    """Let one process at a time build; the others wait, and say for what.
-
-    Args:
-        path: The lock file.
-        making: What the other process does, as in "prepares the base weights".
-    """
+def _locked(path: Path, making: str, progress: Progress) -> Iterator[None]:
+    """Let one process at a time build; the others wait, and report for what."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        note(f"Waiting for another process that {making}...")
+        progress(f"Waiting for another process that {making}", 0, 0)
         lock.acquire(poll_interval=0.2)
     try:
         yield

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import os
 import tomllib
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import tomli_w
+from pydantic import Field, StrictFloat, StrictInt, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
-from model.questions import takes_for_granted
+from model.errors import ProfileError
+from model.questions import has_presupposition
 
 PROFILES_FOLDER = Path(__file__).parent / "profiles"
 ADAPTERS_FOLDER = Path(__file__).parent / "adapters"
 STARTER_WHEEL = "starter-wheel"
-
-
-class ProfileError(ValueError):
-    """A profile that cannot be used; `str(error)` is one plain sentence."""
+# Values of tables: of this very type, finite, and not negative unless that has a meaning.
+Count = Annotated[StrictInt, Field(ge=0)]
+Positive = Annotated[StrictInt, Field(ge=1)]
+Real = Annotated[StrictFloat, Field(allow_inf_nan=False)]
+Number = Annotated[Real, Field(ge=0)]
+Name = Annotated[str, Field(min_length=1)]
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,11 @@ class TowerConfig:
             `layer` (of EfficientNet-Lite: its block, from 0); 0 for none. Its grid may be finer.
     """
 
-    kind: str
-    source: str
-    image_size: int
-    layer: int = -1
-    detail_layer: int = 0
+    kind: Literal["efficientnet-lite", "clip", "vit", "dinov2"]
+    source: Name
+    image_size: Positive
+    layer: StrictInt = -1
+    detail_layer: StrictInt = 0
 
 
 @dataclass(frozen=True)
@@ -66,27 +70,27 @@ class MapperConfig:
         dropout: Dropout on the mapper's input while training.
     """
 
-    kind: str
-    hidden_size: int = 768
-    shuffle: int = 1
-    queries: int = 32
-    layers: int = 2
-    tags: int = 0
-    quarter_tags: int = 0
-    words: int = 0
-    vocabulary: int = 800
-    objects: int = 0
-    object_classes: int = 128
-    object_boxes: int = 80
-    colours: int = 0
-    dropout: float = 0.0
+    kind: Literal["mlp", "resampler"]
+    hidden_size: Positive = 768
+    shuffle: Positive = 1
+    queries: Positive = 32
+    layers: Positive = 2
+    tags: Count = 0
+    quarter_tags: Count = 0
+    words: Count = 0
+    vocabulary: Count = 800
+    objects: Count = 0
+    object_classes: Count = 128
+    object_boxes: Count = 80
+    colours: Count = 0
+    dropout: Annotated[Number, Field(lt=1)] = 0.0
 
 
 @dataclass(frozen=True)
 class LanguageConfig:
     """The language model: a hub id, a folder in the hub's format, or "starter-wheel"."""
 
-    source: str
+    source: Name
 
 
 @dataclass(frozen=True)
@@ -107,24 +111,23 @@ class DecodingConfig:
         polar_guidance_scale: Likewise, of questions for yes or no that take for granted what they
             are about (`model.questions`).
         presence_weight: How much the object head's score counts in an answer to "is there a dog?",
-            beside what the language model expects (`model.evidence`); 0 for not at all.
+            beside what the language model expects (`model.generation`); 0 for not at all.
         count_weight: Likewise of the objects found, in an answer to "how many dogs are there?".
     """
 
-    answer_tokens: int = 12
-    caption_tokens: int = 32
-    answer_beams: int = 1
-    caption_beams: int = 1
-    length_penalty: float = 1.0
-    guidance_scale: float = 1.0
-    polar_guidance_scale: float = 1.0
-    presence_weight: float = 0.0
-    count_weight: float = 0.0
+    answer_tokens: Positive = 12
+    caption_tokens: Positive = 32
+    answer_beams: Positive = 1
+    caption_beams: Positive = 1
+    length_penalty: Real = 1.0
+    guidance_scale: Number = 1.0
+    polar_guidance_scale: Number = 1.0
+    presence_weight: Number = 0.0
+    count_weight: Number = 0.0
 
     def scale_of(self, question: str) -> float:
         """The guidance scale of the answer to a question."""
-        granted = takes_for_granted(question)
-        return self.polar_guidance_scale if granted else self.guidance_scale
+        return self.polar_guidance_scale if has_presupposition(question) else self.guidance_scale
 
 
 @dataclass(frozen=True)
@@ -152,22 +155,6 @@ class Profile:
 
 T = TypeVar("T")
 C = TypeVar("C", TowerConfig, LanguageConfig)
-_SECTIONS: dict[str, type[Any]] = {
-    "tower": TowerConfig,
-    "mapper": MapperConfig,
-    "language": LanguageConfig,
-    "decoding": DecodingConfig,
-}
-_CHOICES = {
-    ("tower", "kind"): ("efficientnet-lite", "clip", "vit", "dinov2"),
-    ("mapper", "kind"): ("mlp", "resampler"),
-}
-_MAY_BE_NEGATIVE = ("layer", "detail_layer", "length_penalty")
-_AT_LEAST_ONE = {
-    "tower": ("image_size",),
-    "mapper": ("hidden_size", "shuffle", "queries", "layers"),
-    "decoding": ("answer_tokens", "caption_tokens", "answer_beams", "caption_beams"),
-}
 
 
 def load_profile(name: str | os.PathLike[str]) -> Profile:
@@ -199,21 +186,14 @@ def save_profile(profile: Profile, path: Path) -> None:
 
 def profile_from_table(table: dict[str, Any], path: Path) -> Profile:
     """Build a profile from a parsed TOML table; `path` is the file it came from."""
-    known = {field.name for field in fields(Profile)}
-    _refuse_unknown(set(table) - known, known, path.name)
-    texts = {"name": path.stem, "adapter": ""}
-    parts: dict[str, Any] = {key: table.get(key, default) for key, default in texts.items()}
-    for key in texts:
-        if not isinstance(parts[key], str):
-            raise ProfileError(f"{key} = {parts[key]!r} in {path.name} should be of type str.")
-    for section, kind in _SECTIONS.items():
-        if section in table or section != "decoding":
-            values = table.get(section)
-            if not isinstance(values, dict):
-                raise ProfileError(f"The profile {path.name} lacks the section [{section}].")
-            parts[section] = build(kind, values, f"[{section}] of {path.name}")
-    profile = Profile(**parts)
-    _check(profile, path.name)
+    for section in ("tower", "mapper", "language", "decoding"):
+        if not isinstance(table.get(section, {} if section == "decoding" else None), dict):
+            raise ProfileError(f"The profile {path.name} lacks the section [{section}].")
+    profile = build(Profile, {"name": path.stem, **table}, path.name)
+    if profile.mapper.colours and profile.mapper.kind != "mlp":
+        raise ProfileError(f'colours in [mapper] of {path.name} needs kind = "mlp".')
+    if profile.mapper.quarter_tags and not profile.mapper.tags:
+        raise ProfileError(f"quarter_tags in [mapper] of {path.name} needs tags as well.")
     beside = path.parent / _expand(profile.adapter)
     if profile.adapter and (beside.is_dir() or os.sep in profile.adapter):
         profile = replace(profile, adapter=str(beside.resolve()))
@@ -224,70 +204,66 @@ def profile_from_table(table: dict[str, Any], path: Path) -> Profile:
     )
 
 
-def build(kind: type[T], values: dict[str, Any], where: str) -> T:
-    """Make a frozen dataclass of a TOML table, refusing unknown keys and wrong types.
+def build(kind: type[T], table: dict[str, Any], where: str) -> T:
+    """Make a frozen dataclass, and those in it, of a TOML table.
+
+    Args:
+        kind: The dataclass; the types of its fields say which values are possible.
+        table: What TOML gave.
+        where: Where it stands, for the sentence: the file's name.
 
     Raises:
-        ProfileError: One plain sentence that names the key and `where` it stands.
+        ProfileError: An unknown or missing key, or an impossible value; one plain sentence.
     """
-    hints = get_type_hints(kind)
-    declared = fields(kind)  # type: ignore[arg-type]
-    _refuse_unknown(set(values) - set(hints), set(hints), where)
-    missing = [f.name for f in declared if f.name not in values and _required(f)]
-    if missing:
-        raise ProfileError(f"{missing[0]!r} is missing in {where}.")
-    checked = {}
-    for key, value in values.items():
-        wanted = hints[key]
-        if wanted is float and type(value) is int:
-            value = float(value)  # noqa: PLW2901 - TOML writes 1 for 1.0
-        if get_args(wanted):
-            value = tuple(value) if isinstance(value, list) else value  # noqa: PLW2901
-        elif type(value) is not wanted:
-            raise ProfileError(f"{key} = {value!r} in {where} should be of type {wanted.__name__}.")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ProfileError(f"{key} = {value!r} in {where} is not a number to work with.")
-        if (
-            type(value) in (int, float)
-            and value < 0
-            and key not in ("layer", "detail_layer", "length_penalty")
-        ):
-            raise ProfileError(f"{key} = {value!r} in {where} must not be negative.")
-        checked[key] = value
-    return kind(**checked)
+    try:
+        return TypeAdapter(kind).validate_python(table, extra="forbid")
+    except ValidationError as error:
+        urgency = {"unexpected_keyword_argument": 0, "missing": 1}  # a typo is both
+        first = min(error.errors(), key=lambda each: urgency.get(each["type"], 2))
+        raise ProfileError(_explain(first, kind, where)) from error
 
 
-def _check(profile: Profile, where: str) -> None:
-    """Refuse values of the right type that make no sense."""
-    for (section, key), allowed in _CHOICES.items():
-        value = getattr(getattr(profile, section), key)
-        if value not in allowed:
-            raise ProfileError(
-                f"{key} = {value!r} in [{section}] of {where} is not one of {', '.join(allowed)}."
-            )
-    for section, keys in _AT_LEAST_ONE.items():
-        for key in keys:
-            if getattr(getattr(profile, section), key) < 1:
-                raise ProfileError(f"{key} in [{section}] of {where} must be at least 1.")
-    for section in ("tower", "language"):
-        if not getattr(profile, section).source:
-            raise ProfileError(f"source in [{section}] of {where} is empty.")
-    if profile.mapper.dropout >= 1:
-        raise ProfileError(f"dropout in [mapper] of {where} must be less than 1.")
-    if profile.mapper.colours and profile.mapper.kind != "mlp":
-        raise ProfileError(f'colours in [mapper] of {where} needs kind = "mlp".')
-    if profile.mapper.quarter_tags and not profile.mapper.tags:
-        raise ProfileError(f"quarter_tags in [mapper] of {where} needs tags as well.")
+def _explain(error: ErrorDetails, kind: Any, where: str) -> str:
+    """One plain sentence for a mistake that pydantic found in a table."""
+    *sections, key = [part for part in error["loc"] if isinstance(part, str)]  # no list's indices
+    for section in sections:
+        kind, is_list = _section(kind, section)
+        where = f"[[{section}]] of {where}" if is_list else f"[{section}] of {where}"
+    value, limits = error["input"], error.get("ctx", {})
+    if error["type"] == "unexpected_keyword_argument":
+        known = ", ".join(sorted(field.name for field in fields(kind)))
+        return f"Unknown key {key!r} in {where}; known are {known}."
+    if error["type"] in ("dataclass_type", "tuple_type"):
+        is_list = _section(kind, key)[1]
+        shown, wanted = (f"[[{key}]]", "list of tables") if is_list else (f"[{key}]", "table")
+        return f"{shown} of {where} should be a {wanted}."
+    hint = get_type_hints(kind)[key]
+    match error["type"]:
+        case "missing":
+            sentence = f"{key!r} is missing in {where}."
+        case "string_too_short":
+            sentence = f"{key} in {where} is empty."
+        case "finite_number":
+            sentence = f"{key} = {value!r} in {where} is not a number to work with."
+        case "greater_than_equal" if not limits["ge"]:
+            sentence = f"{key} = {value!r} in {where} must not be negative."
+        case "greater_than_equal":
+            sentence = f"{key} in {where} must be at least {limits['ge']:g}."
+        case "less_than":
+            sentence = f"{key} in {where} must be less than {limits['lt']:g}."
+        case "literal_error":
+            choices = ", ".join(get_args(hint))
+            sentence = f"{key} = {value!r} in {where} is not one of {choices}."
+        case _:
+            sentence = f"{key} = {value!r} in {where} should be of type {hint.__name__}."
+    return sentence
 
 
-def _required(field: Any) -> bool:
-    return field.default is MISSING and field.default_factory is MISSING
-
-
-def _refuse_unknown(unknown: set[str], known: set[str], where: str) -> None:
-    if unknown:
-        key = sorted(unknown)[0]
-        raise ProfileError(f"Unknown key {key!r} in {where}; known are {', '.join(sorted(known))}.")
+def _section(kind: Any, name: str) -> tuple[Any, bool]:
+    """The dataclass of a section, and whether there is a list of them."""
+    hint = get_type_hints(kind)[name]
+    is_list = get_origin(hint) is tuple
+    return (get_args(hint)[0] if is_list else hint), is_list
 
 
 def _find(name: str | os.PathLike[str]) -> Path:

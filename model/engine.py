@@ -15,27 +15,27 @@ import math
 import queue
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import torch
+from cachetools import LRUCache
 from PIL import Image
 
 from model.adapter import Calibration, load_trained
+from model.cache import Progress, silent
 from model.config import Profile, load_profile
-from model.evidence import evidence_for
-from model.generation import Decoded, beam, greedy
-from model.prompts import prompt_for
-from model.quantised import load_quantised
-from model.requests import Answer, EngineBusy, EngineClosed, EngineLimits, Picture, Request
+from model.errors import EngineBusy, EngineClosed
+from model.generation import Decoded, beam, evidence_for, greedy
+from model.quantization import load_quantized
+from model.requests import Answer, EngineLimits, Picture, Request
 from model.vision import EfficientNetLiteTower
-from model.vlm import PrefixCache, PrefixVLM
+from model.vlm import PrefixCache, PrefixVLM, prompt_for
 
-__all__ = ["Answer", "Engine", "EngineBusy", "EngineClosed", "EngineLimits", "load_engine"]
 log = logging.getLogger(__name__)
-MOST_WORKERS = 4
+MAX_WORKERS = 4
 
 
 class Engine:
@@ -61,7 +61,7 @@ class Engine:
     ) -> None:
         self.profile = profile
         self._vlm, self._calibration, self._limits = vlm, calibration, limits
-        self._encoded: OrderedDict[str, PrefixCache] = OrderedDict()
+        self._prefixes: LRUCache[str, PrefixCache] = LRUCache(limits.bytes, lambda it: it.bytes)
         self._queue: queue.SimpleQueue[Request | None] = queue.SimpleQueue()  # None: the end
         self._closing, self._encoding = threading.Lock(), threading.Lock()
         self._closed = self._refusing = False
@@ -197,33 +197,29 @@ class Engine:
             Answer(
                 decoded[i].text,
                 self._confidence(decoded[i], request.question),
-                now - request.asked,
+                now - request.submitted,
                 encoded - start,
                 now - encoded,
-                caches[i].sight.objects,
+                caches[i].detections.objects,
             )
             for i, request in enumerate(requests)
         ]
 
     def _encode(self, pictures: Sequence[Picture]) -> list[PrefixCache]:
         """Prefix caches of the pictures; only those that are not kept are computed."""
-        new = {p.digest: p for p in pictures if p.digest not in self._encoded}
+        new = {p.digest: p.image for p in pictures if p.digest not in self._prefixes}
         fresh: dict[str, PrefixCache] = {}
         self.prefix_misses += len(new)
         self.prefix_hits += len(pictures) - len(new)
         if new:
-            prefix, sights = self._vlm.look([picture.image for picture in new.values()])
-            fresh = {
-                digest: replace(cache, sight=sight)
-                for digest, cache, sight in zip(new, self._vlm.prefill(prefix), sights, strict=True)
-            }
-        caches = [fresh.get(p.digest) or self._encoded[p.digest] for p in pictures]
+            prefix, detections = self._vlm.encode_and_detect(list(new.values()))
+            fresh = dict(zip(new, self._vlm.prefill(prefix, detections), strict=True))
+        caches = [fresh.get(p.digest) or self._prefixes[p.digest] for p in pictures]
         for picture, cache in zip(pictures, caches, strict=True):
-            self._encoded[picture.digest] = cache
-            self._encoded.move_to_end(picture.digest)
-        held = sum(cache.bytes for cache in self._encoded.values())
-        while len(self._encoded) > self._limits.pictures or held > self._limits.bytes:
-            held -= self._encoded.popitem(last=False)[1].bytes
+            with suppress(ValueError):  # larger than all that may be kept
+                self._prefixes[picture.digest] = cache
+        while len(self._prefixes) > self._limits.pictures:
+            self._prefixes.popitem()
         return caches
 
     def _decode(self, caches: Sequence[PrefixCache], requests: Sequence[Request]) -> list[Decoded]:
@@ -238,7 +234,7 @@ class Engine:
             most, width = decoding.caption_tokens, decoding.caption_beams
             penalty, scales = decoding.length_penalty, []
         evidence = [
-            evidence_for(self._vlm, cache.sight, request.question, decoding)
+            evidence_for(self._vlm, cache.detections, request.question, decoding)
             for cache, request in zip(caches, requests, strict=True)
         ]
         if width == 1 or ranks[0]:
@@ -257,6 +253,7 @@ def load_engine(
     threads: int | None = None,
     int8: bool = True,
     limits: EngineLimits = EngineLimits(),  # noqa: B008
+    progress: Progress = silent,
 ) -> Engine:
     """Load a profile's model and start its engine, warmed up.
 
@@ -265,15 +262,16 @@ def load_engine(
         threads: CPU cores to use; all if None. Up to four make workers of one thread each.
         int8: Quantise the language model; about twice as fast.
         limits: What the engine takes on.
+        progress: Told what is fetched and converted.
 
     Raises:
         ProfileError, AdapterError, WeightsError: One plain sentence each.
     """
     threads = threads or torch.get_num_threads()
-    workers = min(threads, MOST_WORKERS)
+    workers = min(threads, MAX_WORKERS)
     torch.set_num_threads(threads // workers)
     chosen = load_profile(profile)
-    vlm, calibration = load_quantised(chosen) if int8 else load_trained(chosen)
+    vlm, calibration = (load_quantized if int8 else load_trained)(chosen, progress)
     if isinstance(vlm.tower, EfficientNetLiteTower):
         vlm.tower.fold_batch_norm()
     engine = Engine(chosen, vlm, calibration, replace(limits, workers=workers))
@@ -296,4 +294,4 @@ def _warm_up(engine: Engine) -> None:
     blank = _Blank(Image.new("RGB", (64, 64), "grey"))
     engine.submit(blank, "What is this?").result()
     engine.submit(blank, None).result()
-    engine._encoded.clear()
+    engine._prefixes.clear()

@@ -1,25 +1,46 @@
 """Greedy and beam decoding behind cached prefixes, for batches of prompts of different lengths.
 
-With guidance scales, each prompt is read twice, with its prefix and without:
+Guidance: with scales, each prompt is read twice, with its prefix and without:
 
     log p(token) = blind + scale · (seen - blind) + constant
 
 with the log-probabilities given both, and given the prompt alone. That is classifier-free guidance
 (Ho and Salimans, arXiv 2207.12598; for language models, arXiv 2306.17806). A scale below 1 leans on
 what the words of a question alone suggest: finetune/RUNS.md tells what that gives.
+
+Evidence: the object head was taught by boxes what is there and what is not; the language model only
+by answers. So where a question asks outright for objects that the head knows, its calibrated
+probability p joins the log-probabilities of the answer, as an independent witness would (a product
+of experts, Hinton 2002):
+
+    log-odds of "yes"  +=  weight x (logit(p) + PRIOR_SHIFT)
+    log p("3")         -=  weight x |3 - boxes| / spread
+
+What somebody asks for is there more often than what nobody asks for, hence the shift of the prior
+(Saerens et al. 2002). A question that wants more ("is there a dog on the couch?", "how many dogs
+are asleep?", "is there a woman?") is told only what bounds its answer: "no" where no such object is
+seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from model.evidence import Evidence
-from model.vlm import Batch, PrefixCache, PrefixVLM, stack
+from model.config import DecodingConfig
+from model.questions import ObjectQuestion, parse_object_question
+from model.vlm import Detections, PrefixCache, PrefixVLM, PromptBatch, stack
+
+# What is added to the log-probability of a text's last token, given those before, by its tokens.
+Evidence = Mapping[tuple[int, ...], float]
+PRIOR_SHIFT = 2.0  # log-odds: a class that is asked for counts as there from p = .12 on
+MAX_LOG_ODDS = 4.0  # the most that log-odds say, for the head is wrong at times
+MAX_COUNT = 10  # questions are answered by numbers below it
 
 
 @dataclass(frozen=True)
@@ -42,7 +63,7 @@ class Decoded:
         return self.logprob / max(1, len(self.tokens))
 
 
-class _Reader:
+class _Decoder:
     """Feeds tokens to the language model step by step, keeping its keys and values.
 
     With guidance, the rows come twice: B that see their prefix, then the same B that do not.
@@ -52,38 +73,39 @@ class _Reader:
         self,
         vlm: PrefixVLM,
         caches: Sequence[PrefixCache],
-        batch: Batch,
+        batch: PromptBatch,
         scales: Sequence[float] = (),
     ) -> None:
         self.language = vlm.language
         self.times = 1 if all(scale == 1 for scale in scales) else 2
         self.scales = torch.tensor(scales, device=vlm.device)[:, None]
         self.cache = stack([*caches] * self.times)
-        self.mask = batch.mask.repeat(self.times, 1)
+        self.mask = batch.attention_mask.repeat(self.times, 1)
         self.mask[len(caches) :, : caches[0].positions] = 0
-        self.places = batch.places[:, -1:].repeat(self.times, 1)
-        self.logprobs = self._forward(batch.tokens, batch.places.repeat(self.times, 1))  # (B, V)
+        position_ids = batch.position_ids.repeat(self.times, 1)
+        self.position_ids = position_ids[:, -1:]
+        self.logprobs = self._forward(batch.input_ids, position_ids)  # (B, V)
 
-    def feed(self, tokens: Tensor) -> Tensor:
+    def step(self, tokens: Tensor) -> Tensor:
         """Next tokens (B) → log-probabilities (B, V) of what follows."""
         self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], dim=1)
-        self.places = self.places + 1
-        return self._forward(tokens[:, None], self.places)
+        self.position_ids = self.position_ids + 1
+        return self._forward(tokens[:, None], self.position_ids)
 
-    def keep(self, rows: Tensor) -> None:
+    def select(self, rows: Tensor) -> None:
         """Go on with these rows only, some of them perhaps several times."""
         count = len(self.mask) // self.times
         self.scales = self.scales[rows] if self.times == 2 else self.scales
         rows = torch.cat([rows + count * half for half in range(self.times)])
         self.cache.reorder_cache(rows)
-        self.mask, self.places = self.mask[rows], self.places[rows]
+        self.mask, self.position_ids = self.mask[rows], self.position_ids[rows]
 
-    def _forward(self, tokens: Tensor, places: Tensor) -> Tensor:
-        """Tokens (B, T) and the places of all rows → log-probabilities (B, V)."""
+    def _forward(self, tokens: Tensor, position_ids: Tensor) -> Tensor:
+        """Tokens (B, T) and the positions of all rows → log-probabilities (B, V)."""
         output: Any = self.language(
             input_ids=tokens.repeat(self.times, 1),
             attention_mask=self.mask,
-            position_ids=places,
+            position_ids=position_ids,
             past_key_values=self.cache,
             use_cache=True,
             logits_to_keep=1,
@@ -130,7 +152,7 @@ def greedy(  # noqa: PLR0917
         best = others.topk(int(wanted.max()) + 1).indices  # (B, k)
         return best.gather(1, wanted[:, None])[:, 0]
 
-    return _write(vlm, caches, prompts, max_tokens, choose, guidance_scales, evidence)
+    return _generate(vlm, caches, prompts, max_tokens, choose, guidance_scales, evidence)
 
 
 @torch.inference_mode()
@@ -145,10 +167,10 @@ def sample(
     def draw(logprobs: Tensor) -> Tensor:
         return torch.multinomial(logprobs.exp(), 1)[:, 0]
 
-    return _write(vlm, caches, prompts, max_tokens, draw)
+    return _generate(vlm, caches, prompts, max_tokens, draw)
 
 
-def _write(  # noqa: PLR0917
+def _generate(  # noqa: PLR0917
     vlm: PrefixVLM,
     caches: Sequence[PrefixCache],
     prompts: Sequence[str],
@@ -159,15 +181,15 @@ def _write(  # noqa: PLR0917
 ) -> list[Decoded]:
     """Write texts token by token; `choose` picks them (B) by their log-probabilities (B, V)."""
     batch = vlm.batch([vlm.tokens(prompt) for prompt in prompts], caches[0].positions)
-    reader = _Reader(vlm, caches, batch, guidance_scales)
-    logprobs = reader.logprobs
+    decoder = _Decoder(vlm, caches, batch, guidance_scales)
+    logprobs = decoder.logprobs
     written: list[list[int]] = [[] for _ in prompts]
     totals = [0.0] * len(prompts)
-    open_rows = list(range(len(prompts)))  # which prompt each row of the reader belongs to
+    open_rows = list(range(len(prompts)))  # which prompt each row of the decoder belongs to
     for step in range(max_tokens):
         if any(evidence):
             texts = [written[prompt] for prompt in open_rows]
-            logprobs = _weighed(logprobs, texts, [evidence[prompt] for prompt in open_rows])
+            logprobs = _with_evidence(logprobs, texts, [evidence[prompt] for prompt in open_rows])
         tokens = choose(logprobs)
         best = logprobs.gather(1, tokens[:, None])[:, 0]
         chosen = tokens.tolist()
@@ -179,9 +201,9 @@ def _write(  # noqa: PLR0917
             break
         if len(going) < len(open_rows):
             rows = torch.tensor(going, device=tokens.device)
-            reader.keep(rows)
+            decoder.select(rows)
             tokens, open_rows = tokens[rows], [open_rows[row] for row in going]
-        logprobs = reader.feed(tokens)
+        logprobs = decoder.step(tokens)
     return [_decoded(vlm, ids, total) for ids, total in zip(written, totals, strict=True)]
 
 
@@ -198,9 +220,9 @@ def beam(  # noqa: PLR0917
 ) -> list[Decoded]:
     """Beam search: the best of `width` texts by log-probability / length ** length_penalty."""
     batch = vlm.batch([vlm.tokens(prompt) for prompt in prompts], caches[0].positions)
-    reader = _Reader(vlm, caches, batch, guidance_scales)
-    searches = [_Search(width, length_penalty, vlm.end, max_tokens) for _ in prompts]
-    logprobs = reader.logprobs
+    decoder = _Decoder(vlm, caches, batch, guidance_scales)
+    searches = [_BeamSearch(width, length_penalty, vlm.end, max_tokens) for _ in prompts]
+    logprobs = decoder.logprobs
     counts = [1] * len(prompts)  # live rows of each search
     while True:
         rows: list[int] = []
@@ -210,7 +232,7 @@ def beam(  # noqa: PLR0917
             mine = logprobs[start : start + counts[index]]
             if counts[index] and any(evidence):
                 texts = [text for text, _ in search.live]
-                mine = _weighed(mine, texts, [evidence[index]] * len(texts))
+                mine = _with_evidence(mine, texts, [evidence[index]] * len(texts))
             chosen = search.advance(mine) if counts[index] else []
             rows.extend(start + row for row, _ in chosen)
             tokens.extend(token for _, token in chosen)
@@ -218,12 +240,12 @@ def beam(  # noqa: PLR0917
             counts[index] = len(chosen)
         if not rows:
             break
-        reader.keep(torch.tensor(rows, device=vlm.device))
-        logprobs = reader.feed(torch.tensor(tokens, device=vlm.device))
+        decoder.select(torch.tensor(rows, device=vlm.device))
+        logprobs = decoder.step(torch.tensor(tokens, device=vlm.device))
     return [_decoded(vlm, *search.best()) for search in searches]
 
 
-def _weighed(
+def _with_evidence(
     logprobs: Tensor, texts: Sequence[Sequence[int]], evidence: Sequence[Evidence]
 ) -> Tensor:
     """Log-probabilities (rows, V) of what follows texts, with what is known of their ends added."""
@@ -236,7 +258,7 @@ def _weighed(
     return logprobs
 
 
-class _Search:
+class _BeamSearch:
     """The beams of one prompt."""
 
     def __init__(self, width: int, penalty: float, end: int, max_tokens: int) -> None:
@@ -262,7 +284,7 @@ class _Search:
                 chosen.append((row, token))
                 live.append((tokens, total))
         self.live = live
-        if self._settled():
+        if self._finished():
             self.live, chosen = [], []
         return chosen
 
@@ -271,7 +293,7 @@ class _Search:
         _, tokens, total = max(self.done)
         return tokens, total
 
-    def _settled(self) -> bool:
+    def _finished(self) -> bool:
         """Whether no live beam scores more than the worst of the best `width` finished texts."""
         if len(self.done) < self.width or not self.live:
             return not self.live
@@ -283,3 +305,45 @@ class _Search:
 def _decoded(vlm: PrefixVLM, tokens: list[int], logprob: float) -> Decoded:
     text = vlm.tokenizer.decode(tokens, skip_special_tokens=True).strip()
     return Decoded(text, tuple(tokens), logprob)
+
+
+# --- evidence of objects ----------------------------------------------------------------------
+
+
+def evidence_for(
+    vlm: PrefixVLM, detections: Detections, question: str | None, decoding: DecodingConfig
+) -> Evidence:
+    """What to add to the log-probabilities (nats) of answers, by their tokens."""
+    if question is None or not detections.probabilities:
+        return {}
+    if not (decoding.presence_weight or decoding.count_weight):
+        return {}
+    asked = parse_object_question(question, vlm.object_names)
+    weight = decoding.count_weight if asked and asked.is_count else decoding.presence_weight
+    if asked is None or not weight:
+        return {}
+    there = detections.probabilities[asked.class_index]
+    odds = math.log(max(there, 1e-6)) - math.log(max(1 - there, 1e-6)) + PRIOR_SHIFT
+    odds = min(max(odds, -MAX_LOG_ODDS), MAX_LOG_ODDS)
+    if not asked.exact:
+        odds = min(odds, 0.0)
+    if not asked.is_count:
+        return {tuple(vlm.tokens(" yes")): weight * odds}
+    if asked.class_index >= vlm.mapper.config.object_boxes:
+        return {}
+    return _count_evidence(vlm, detections.counts[asked.class_index], odds, asked, weight)
+
+
+def _count_evidence(
+    vlm: PrefixVLM, boxes: int, odds: float, asked: ObjectQuestion, weight: float
+) -> Evidence:
+    """For the numbers below `MAX_COUNT`."""
+    if not asked.exact and boxes:
+        return {}  # fewer of them may do what is asked for
+    if not boxes and odds > 0:
+        boxes = 1  # surely there, though no box is
+    spread = 0.5 + boxes / 3
+    return {
+        tuple(vlm.tokens(f" {number}")): -weight * abs(number - boxes) / spread
+        for number in range(MAX_COUNT)
+    }

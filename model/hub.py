@@ -12,21 +12,24 @@ from typing import Any, TypeVar
 
 import torch
 
-from model.progress import note
-from model.wheels import WeightsError, sha256_of
+from model.cache import Progress, sha256_of, silent
+from model.errors import WeightsError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 REACH_SECONDS = 10.0  # how long an unreachable hub is waited for
 
 
-def load_network(title: str, source: str, kind: Any, **options: Any) -> Any:
+def load_network(
+    title: str, source: str, kind: Any, *, progress: Progress = silent, **options: Any
+) -> Any:
     """Load a pretrained network, every weight of it.
 
     Args:
         title: What people call it: "The vision tower".
         source: A hub id, or a folder in the hub's format.
         kind: The class whose `from_pretrained` loads it.
+        progress: Told if it is fetched.
         options: More arguments for it.
 
     Raises:
@@ -41,15 +44,19 @@ def load_network(title: str, source: str, kind: Any, **options: Any) -> Any:
         )  # fmt: skip
         return loaded
 
-    network, info = from_hub(title, source, read)
+    network, info = from_hub(title, source, read, progress)
     # What a checkpoint lacks would silently be random.
     if info["missing_keys"] or info["mismatched_keys"]:
-        log.error("%s: missing %s, mismatched %s", source, *_lacking(info))
+        missing, mismatched = (
+            sorted(info["missing_keys"]),
+            sorted(map(str, info["mismatched_keys"])),
+        )
+        log.error("%s: missing %s, mismatched %s", source, missing[:5], mismatched[:5])
         raise WeightsError(f"{title} {source!r} is of another kind than the profile says.")
     return network
 
 
-def load_tokenizer(source: str) -> Any:
+def load_tokenizer(source: str, progress: Progress = silent) -> Any:
     """Load a language model's tokenizer.
 
     Raises:
@@ -57,15 +64,16 @@ def load_tokenizer(source: str) -> Any:
     """
     from transformers import AutoTokenizer
 
-    tokenizer = from_hub(
-        "The tokenizer of", source, lambda **how: AutoTokenizer.from_pretrained(source, **how)
-    )
+    def read(**how: Any) -> Any:
+        return AutoTokenizer.from_pretrained(source, **how)
+
+    tokenizer = from_hub("The tokenizer of", source, read, progress)
     if tokenizer.eos_token_id is None:
         raise WeightsError(f"The tokenizer of {source!r} has no end token, so it cannot be used.")
     return tokenizer
 
 
-def from_hub(title: str, source: str, read: Callable[..., T]) -> T:
+def from_hub(title: str, source: str, read: Callable[..., T], progress: Progress = silent) -> T:
     """Call `read(local_files_only=...)`: on this machine first, then with the hub's help.
 
     Raises:
@@ -84,7 +92,7 @@ def from_hub(title: str, source: str, read: Callable[..., T]) -> T:
     _reach(title, source)
     # Else transformers asks a service on the hub to convert old checkpoints, in a thread.
     os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
-    note(f"Fetching {source} from the model hub...")
+    progress(f"Fetching {source} from the model hub", 0, 0)
     try:
         with quiet(bars=True):
             return read(local_files_only=False)
@@ -151,7 +159,3 @@ def _reach(title: str, source: str) -> None:
         raise WeightsError(
             f"{title} {source!r} is not on this machine, and the model hub cannot be reached."
         ) from error
-
-
-def _lacking(info: dict[str, Any]) -> tuple[list[str], list[str]]:
-    return sorted(info["missing_keys"])[:5], sorted(map(str, info["mismatched_keys"]))[:5]

@@ -49,9 +49,8 @@ class Mapper(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.body: nn.Module
         if config.kind == "resampler":
-            body = Resampler(config, hidden_size, grid, width)
+            self.body = Resampler(config, hidden_size, grid, width)
             image_positions = config.queries
-            self.body = body
         else:
             if config.shuffle < 1 or grid % config.shuffle:
                 raise ProfileError(
@@ -72,7 +71,7 @@ class Mapper(nn.Module):
         if config.objects:
             self.objects = ObjectTags(config, ObjectHead(config, hidden_size, grid, *detail), width)
 
-    def parts(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def split(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What a tower gives, (B, 1 + G², D + 3c² + r²E) → states, colours, detail states."""
         fine = hidden.shape[-1] - self.detail_channels
         size = self.hidden_size
@@ -88,7 +87,7 @@ class Mapper(nn.Module):
             words: Logits (B, V) of caption words, if not those of the mapper's own detector.
             objects: What is known of objects, if not what the mapper's own head tells.
         """
-        hidden, colours, detail = self.parts(hidden)
+        hidden, colours, detail = self.split(hidden)
         prefix = self.body(self.dropout(hidden))  # (B, P - T, C)
         if self.colours is not None:
             prefix = prefix + self.colours(colours)
@@ -102,7 +101,7 @@ class Mapper(nn.Module):
             prefix = torch.cat([prefix, self.objects(facts)], dim=1)
         return cast(Tensor, prefix + self.places)
 
-    def tags_alone(self, words: Tensor, objects: ObjectFacts) -> Tensor:
+    def tag_prefix(self, words: Tensor, objects: ObjectFacts) -> Tensor:
         """A prefix (B, P, C) of word and object tags only; other positions hold just their place.
 
         Args:

@@ -7,7 +7,8 @@ Each of the F x F cells (F = rG) tells which of K classes it lies on, how far th
 object are, and how near to the object's middle it is (FCOS, Tian et al. 2019, arXiv 1904.01355). Of
 a whole picture, a class's logit is the log-sum-exp over its cells (multiple-instance learning,
 Pinheiro and Collobert 2015, arXiv 1411.6228), plus a linear term on the mean state. Classes without
-boxes (sky, grass) have the latter logit alone. `finetune.object_tags` fits the head before training.
+boxes (sky, grass) have the latter logit alone. `finetune.object_tags` fits the head before
+training.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from model.config import MapperConfig
 from model.requests import DetectedObject
 
 WIDTH, STATE_FEATURES, DETAIL_FEATURES = 160, 192, 64
-PEAKS = 48  # cells looked at for boxes in one picture
-OVERLAP = 0.55  # intersection over union from which two boxes of a class are one object
-COUNTED = 0.4  # score from which a box counts
-MOST = 10  # objects told of a picture
-INSIDE = 0.6  # share of a box inside another from which only the surer one is told
-UNLIKELY = -6.0  # logit of a class in a cell, at first
+MAX_BOXES = 48  # cells looked at for boxes in one picture
+NMS_IOU = 0.55  # intersection over union from which two boxes of a class are one object
+COUNT_THRESHOLD = 0.4  # score from which a box counts
+MAX_OBJECTS = 10  # told of a picture
+CONTAINMENT = 0.6  # share of a box inside another from which only the surer one is told
+INITIAL_LOGIT = -6.0  # of a class in a cell
 Corners = tuple[float, float, float, float]
 
 
@@ -81,7 +82,7 @@ class ObjectFacts:
     corners: Tensor
 
     @classmethod
-    def joined(cls, parts: Sequence[ObjectFacts]) -> ObjectFacts:
+    def concatenate(cls, parts: Sequence[ObjectFacts]) -> ObjectFacts:
         """The facts of all pictures of the parts, one part after the other."""
         return cls(
             torch.cat([part.probabilities for part in parts]),
@@ -128,7 +129,7 @@ class ObjectHead(nn.Module):
         self.sharpness = nn.Parameter(torch.ones(self.classes))
         # Platt scaling of a picture's logits: what the head learnt from is a teacher's score.
         self.calibration = nn.Parameter(torch.tensor([1.0, 0.0]))
-        nn.init.constant_(self.cells.bias, UNLIKELY)
+        nn.init.constant_(self.cells.bias, INITIAL_LOGIT)
         nn.init.zeros_(self.whole.weight)
         self.dropout = nn.Dropout2d(0.15)
         self.requires_grad_(False).eval()
@@ -171,15 +172,15 @@ class ObjectHead(nn.Module):
     def probabilities(self, maps: ObjectMaps) -> Tensor:
         """Calibrated probability that each class is in the picture: (B, K)."""
         slope, offset = self.calibration
-        told: Tensor = torch.sigmoid(maps.picture * slope + offset)
-        return told
+        probabilities: Tensor = torch.sigmoid(maps.picture * slope + offset)
+        return probabilities
 
     def facts(self, maps: ObjectMaps, boxes: Boxes | None = None) -> ObjectFacts:
         """What the maps tell of each class; `boxes` are those of `find_boxes`, if at hand."""
         boxes = boxes or find_boxes(maps, self.boxed)
         return ObjectFacts(
             self.probabilities(maps),
-            counts_of(boxes, self.classes),
+            count_boxes(boxes, self.classes),
             main_boxes(boxes, self.classes),
         )
 
@@ -189,18 +190,18 @@ def find_boxes(maps: ObjectMaps, boxed: int) -> Boxes:
     size = maps.cells.shape[-1]
     sure = maps.cells[:, :boxed].sigmoid() * maps.middles.sigmoid()[:, None]
     peaks = sure * (sure == F.max_pool2d(sure, 3, 1, 1))
-    best, at = peaks.flatten(1).topk(min(PEAKS, peaks[0].numel()))  # (B, M)
+    best, at = peaks.flatten(1).topk(min(MAX_BOXES, peaks[0].numel()))  # (B, M)
     classes, places = at // size**2, at % size**2
     middles = torch.stack([places % size, places // size], dim=-1).add(0.5) / size  # x, y
     edges = maps.edges.flatten(2).transpose(1, 2)  # (B, F², 4)
     edges = edges.gather(1, places[..., None].expand(-1, -1, 4))
     corners = torch.cat([middles - edges[..., :2], middles + edges[..., 2:]], dim=-1).clamp(0, 1)
-    return Boxes(classes, _without_doubles(best.sqrt(), classes, corners), corners)
+    return Boxes(classes, _suppress_duplicates(best.sqrt(), classes, corners), corners)
 
 
-def counts_of(boxes: Boxes, classes: int) -> Tensor:
+def count_boxes(boxes: Boxes, classes: int) -> Tensor:
     """How many boxes of each class count: (B, classes)."""
-    counted = (boxes.scores >= COUNTED).float()
+    counted = (boxes.scores >= COUNT_THRESHOLD).float()
     counts = counted.new_zeros(len(counted), classes)
     return counts.scatter_add(1, boxes.classes, counted)
 
@@ -216,15 +217,17 @@ def main_boxes(boxes: Boxes, classes: int) -> Tensor:
     return corners.gather(1, first[..., None].expand(-1, -1, 4))
 
 
-def told(boxes: Boxes, picture: Tensor, names: Sequence[str]) -> list[tuple[DetectedObject, ...]]:
-    """What to tell of each picture.
+def select_objects(
+    boxes: Boxes, picture: Tensor, names: Sequence[str]
+) -> list[tuple[DetectedObject, ...]]:
+    """The objects to tell of each picture, the surest first.
 
     Args:
         boxes: What was found in the pictures.
         picture: Probability of each class in each picture (B, K).
         names: Of the classes.
     """
-    seen: list[tuple[DetectedObject, ...]] = []
+    selected: list[tuple[DetectedObject, ...]] = []
     for row in range(len(picture)):
         objects: list[DetectedObject] = []
         of = (part[row].tolist() for part in (boxes.classes, boxes.scores, boxes.corners))
@@ -235,29 +238,31 @@ def told(boxes: Boxes, picture: Tensor, names: Sequence[str]) -> list[tuple[Dete
             found = DetectedObject(names[number], there, (left, top, right, bottom))
             same = [it.box for it in objects if it.name == found.name]
             # The surest box of what is surely there is told, however faint it is.
-            if not same or (score >= COUNTED and not any(_shared(found.box, it) for it in same)):
+            if not same or (
+                score >= COUNT_THRESHOLD and not any(_contained(found.box, it) for it in same)
+            ):
                 objects.append(found)
         objects.sort(key=lambda it: -it.score)
-        seen.append(tuple(objects[:MOST]))
-    return seen
+        selected.append(tuple(objects[:MAX_OBJECTS]))
+    return selected
 
 
-def _shared(one: Corners, other: Corners) -> bool:
+def _contained(one: Corners, other: Corners) -> bool:
     """Whether most of one box lies in another, or the other way round."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     areas = ((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return width > 0 and height > 0 and width * height > INSIDE * min(areas)
+    return width > 0 and height > 0 and width * height > CONTAINMENT * min(areas)
 
 
-def _without_doubles(scores: Tensor, classes: Tensor, corners: Tensor) -> Tensor:
+def _suppress_duplicates(scores: Tensor, classes: Tensor, corners: Tensor) -> Tensor:
     """Scores (B, M), sorted, with those of doubles 0: greedy non-maximum suppression."""
     low = torch.maximum(corners[:, :, None, :2], corners[:, None, :, :2])
     high = torch.minimum(corners[:, :, None, 2:], corners[:, None, :, 2:])
     both = (high - low).clamp(min=0).prod(-1)  # (B, M, M)
     areas = (corners[..., 2:] - corners[..., :2]).clamp(min=0).prod(-1)
     union = areas[:, :, None] + areas[:, None] - both
-    same = (classes[:, :, None] == classes[:, None]) & (both > OVERLAP * union)
+    same = (classes[:, :, None] == classes[:, None]) & (both > NMS_IOU * union)
     kept = scores > 0
     for first in range(scores.shape[1] - 1):
         doubles = same[:, first] & kept[:, first : first + 1]

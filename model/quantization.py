@@ -1,25 +1,68 @@
-"""Int8 linear layers for CPUs: weights quantised once for each output, activations for each row.
+"""Int8 language models for CPUs, made once from a profile and its adapter, and kept in the cache.
 
-LLM.int8()'s vector-wise scheme (Dettmers et al. 2022, arXiv 2208.07339). Where that keeps outlying
-activations in floating point, each activation here is two int8 digits, a coarse and a fine one,
-multiplied in one pass: decoding waits for weights from memory, so that the second digit is almost
-free, and it leaves the rounding of the weights as the only error worth naming.
+Weights are quantised once for each output, activations for each row: LLM.int8()'s vector-wise
+scheme (Dettmers et al. 2022, arXiv 2208.07339). Where that keeps outlying activations in floating
+point, each activation here is two int8 digits, a coarse and a fine one, multiplied in one pass:
+decoding waits for weights from memory, so that the second digit is almost free, and it leaves the
+rounding of the weights as the only error worth naming.
 The products are exact integers and every row has a scale of its own, so that a row's result does
 not depend on its neighbours: a batch answers exactly as its members one by one, which PyTorch's
 dynamic quantisation with one scale for the whole batch does not.
+
+Merging LoRA takes the language model in fp32 twice, and seconds; what comes out of it is a fifth of
+that, and the same at every start. So it is kept as `quantised/KEY`, where the key stands for the
+base weights, the adapter's LoRA and the format, and mapped into memory from there: nothing is
+merged, and the base weights of the language model are not even needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from model.adapter import (
+    LORA_FILE,
+    Calibration,
+    calibration_of,
+    load_mapper_and_tower,
+    load_trained,
+    read_card,
+    with_tower,
+)
+from model.cache import (
+    TEMPORARY,
+    Progress,
+    build_folder,
+    cache_folder,
+    cache_folders,
+    is_whole,
+    sha256_of,
+    silent,
+)
+from model.config import Profile
+from model.errors import AdapterError
+from model.hub import load_tokenizer, quiet
+from model.vlm import PrefixVLM
+
+log = logging.getLogger(__name__)
 LARGEST = 127
 BLOCK = 32  # numbers that share a scale in GGUF's Q8_0
 FINER = 2 * LARGEST  # what rounding leaves is at most half a step
+FORMAT = 1  # grows with every change of what is stored, or of how it is quantised
+WEIGHTS = "language.safetensors"
+MAX_CACHED = 3  # models in the cache; the least recently used one goes first
+MIN_PARAMETERS = 10_000_000  # of a model worth caching; fewer are merged in no time
 
 
 class Int8Linear(nn.Module):
@@ -76,7 +119,7 @@ class BlockEmbedding(nn.Module):
         return embedded.flatten(-2)
 
 
-def in_blocks(embeddings: Tensor) -> BlockEmbedding | None:
+def quantize_embeddings(embeddings: Tensor) -> BlockEmbedding | None:
     """Embeddings (V, C) as blocks, if that loses nothing at all; else None."""
     if embeddings.shape[1] % BLOCK:
         return None
@@ -92,14 +135,161 @@ def in_blocks(embeddings: Tensor) -> BlockEmbedding | None:
     return packed if exact else None
 
 
-def quantise(
-    module: nn.Module, keep: Callable[[str], bool] = lambda name: False, prefix: str = ""
-) -> None:
-    """Replace every `nn.Linear` inside a module by its int8 form, but those that `keep` names."""
-    children: dict[str, Any] = dict(module.named_children())
-    for name, child in children.items():
-        path = f"{prefix}{name}"
-        if isinstance(child, nn.Linear) and not keep(path):
+def quantize(module: nn.Module) -> None:
+    """Replace every `nn.Linear` inside a module by its int8 form."""
+    for name, child in list(module.named_children()):
+        if isinstance(child, nn.Linear):
             setattr(module, name, Int8Linear(child))
         else:
-            quantise(child, keep, f"{path}.")
+            quantize(child)
+
+
+# --- the cache --------------------------------------------------------------------------------
+
+
+def load_quantized(profile: Profile, progress: Progress = silent) -> tuple[PrefixVLM, Calibration]:
+    """The model of a profile with its adapter, LoRA merged, and an int8 language model.
+
+    The same numbers as `load_trained` and `quantize` give.
+
+    Raises:
+        AdapterError: The adapter is missing, damaged or made for another base; one plain sentence.
+        WeightsError: Base weights cannot be had.
+        ProfileError: The profile cannot be used.
+    """
+    folder = profile.adapter_folder
+    card = read_card(folder, profile)
+    key = _key(card, folder)
+    if vlm := _from_cache(key, profile, card, progress):
+        return vlm, calibration_of(card, folder)
+    vlm, calibration = load_trained(profile, progress)
+    large = sum(p.numel() for p in vlm.language.parameters()) >= MIN_PARAMETERS
+    quantize(vlm.language)
+    blocks = quantize_embeddings(vlm.language.get_input_embeddings().weight)
+    if blocks is not None:
+        vlm.language.set_input_embeddings(blocks)
+    if key and large and _to_cache(key, vlm, progress):
+        vlm = _from_cache(key, profile, card, progress) or vlm  # mapped, and so shared with others
+    return vlm, calibration
+
+
+def is_cached(profile: Profile) -> bool:
+    """Whether the model of a profile can be loaded without merging; an unusable one cannot."""
+    folder = profile.adapter_folder
+    try:
+        key = _key(read_card(folder, profile), folder)
+    except AdapterError:
+        return False
+    return bool(key) and _find(key) is not None
+
+
+def _key(card: dict[str, Any], folder: Path) -> str:
+    """Names what merging gives; "" if the base weights are not known by their sum."""
+    base = card["base"].get("language_sha256", "")
+    try:
+        parts = [sha256_of(folder / name) for name in (LORA_FILE, "lora/adapter_config.json")]
+    except OSError:
+        return ""  # loading the adapter says what is wrong with it
+    text = " ".join([str(FORMAT), base, *parts])
+    return hashlib.sha256(text.encode()).hexdigest() if base else ""
+
+
+def _place(cache: Path, key: str) -> Path:
+    return cache / "quantised" / key[:16]
+
+
+def _find(key: str) -> Path | None:
+    places = (_place(folder, key) for folder in cache_folders())
+    return next((place for place in places if is_whole(place, key)), None)
+
+
+def _from_cache(
+    key: str, profile: Profile, card: dict[str, Any], progress: Progress
+) -> PrefixVLM | None:
+    """The model that is cached under a key; None if there is none, or it cannot be read."""
+    place = _find(key) if key else None
+    if place is None:
+        return None
+    try:
+        language, tokenizer = _read(place)
+    except Exception:  # whatever a parser of files trips over
+        log.warning("the quantised model in %s is damaged; merging anew", place, exc_info=True)
+        shutil.rmtree(place, ignore_errors=True)  # it looked whole
+        return None
+    vlm = with_tower(profile, language, tokenizer, progress)
+    vlm = load_mapper_and_tower(vlm, profile, card)
+    with contextlib.suppress(OSError):  # of a shipped cache
+        os.utime(place)
+    return vlm
+
+
+def _to_cache(key: str, vlm: PrefixVLM, progress: Progress) -> bool:
+    """Write a model into the cache; false if that cannot be done, which costs only time."""
+    place, making = _place(cache_folder(), key), "prepares the language model"
+
+    def write(out: Path) -> None:
+        with contextlib.suppress(OSError):
+            _evict(place)
+        _write(vlm, out)
+
+    try:
+        build_folder(place, {"sha256": key}, write, making=making, progress=progress)
+    except (OSError, RuntimeError, SafetensorError) as error:  # the last for a full disk, too
+        log.warning("the quantised model cannot be kept: %s", error)
+        return False
+    return True
+
+
+def _evict(place: Path) -> None:
+    """Remove the least recently used models, to make room for one in this place."""
+    others = [
+        folder
+        for folder in place.parent.iterdir()
+        if folder.is_dir() and folder != place and not folder.name.startswith(TEMPORARY)
+    ]
+    others.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
+    for folder in others[MAX_CACHED - 1 :]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tensors(language: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers, those that a state dict leaves out as well."""
+    return {**dict(language.named_parameters()), **dict(language.named_buffers())}
+
+
+def _write(vlm: PrefixVLM, out: Path) -> None:
+    tensors = {name: each.detach().contiguous() for name, each in _tensors(vlm.language).items()}
+    save_file(tensors, out / WEIGHTS, metadata={"format": "pt"})
+    facts = vlm.language.config.to_diff_dict()
+    facts.pop("_name_or_path", None)  # this machine's
+    (out / "config.json").write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n")
+    vlm.tokenizer.save_pretrained(out)
+
+
+def _read(place: Path) -> tuple[Any, Any]:
+    """The language model and tokenizer that `_write` wrote.
+
+    Raises:
+        Exception: The files are damaged, or of another network.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    stored = load_file(place / WEIGHTS)  # mapped: pages come when they are read
+    with quiet(), torch.device("meta"):
+        config = AutoConfig.from_pretrained(place, local_files_only=True)
+        language = AutoModelForCausalLM.from_config(config)
+        quantize(language)
+        embedding = language.get_input_embeddings()
+        (path,) = (name for name, each in language.named_modules() if each is embedding)
+        if f"{path}.scale" in stored:
+            language.set_input_embeddings(BlockEmbedding(*embedding.weight.shape))
+    if _tensors(language).keys() != stored.keys():
+        raise ValueError("The stored weights are not those of this network.")
+    for name, tensor in stored.items():  # in the places of tensors without memory
+        path, _, last = name.rpartition(".")
+        module = language.get_submodule(path)
+        if last in module._parameters:
+            module._parameters[last] = nn.Parameter(tensor, requires_grad=False)
+        else:
+            module._buffers[last] = tensor
+    return language.eval().requires_grad_(False), load_tokenizer(str(place))

@@ -1,4 +1,4 @@
-"""What a question asks for, as far as decoding cares: yes or no, whether an object is there, how many.
+"""What a question asks for, as far as decoding cares: yes or no, an object, how many.
 
 The classes of objects are COCO's; how people call them is after the synonyms of CHAIR (Rohrbach et
 al. 2018, arXiv 1809.02156). `finetune.evaluation.hallucination` has a larger table for what

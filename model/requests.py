@@ -10,16 +10,8 @@ from typing import Protocol
 from PIL import Image
 
 
-class EngineBusy(RuntimeError):  # noqa: N818 - a state, not a mistake
-    """The queue is full; ask again in a moment."""
-
-
-class EngineClosed(RuntimeError):  # noqa: N818
-    """The engine was shut down."""
-
-
 class Picture(Protocol):
-    """A picture to ask about; `data.images.Picture` is one."""
+    """A picture to ask about; `data.images.open.Picture` is one."""
 
     @property
     def image(self) -> Image.Image:
@@ -33,7 +25,7 @@ class Picture(Protocol):
 
 
 @dataclass(frozen=True)
-class SeenObject:
+class DetectedObject:
     """An object that the model sees in a picture.
 
     Attributes:
@@ -65,7 +57,7 @@ class Answer:
     seconds: float
     encoding: float = 0.0
     decoding: float = 0.0
-    objects: tuple[SeenObject, ...] = ()
+    objects: tuple[DetectedObject, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,11 +88,11 @@ class Request:
         question: None asks for a caption.
         rank: Which answer is wanted, from 0: they differ in their first token, the likeliest first.
         future: The answer.
-        asked: When it was asked.
+        submitted: When it was asked.
     """
 
     picture: Picture
     question: str | None
     rank: int = 0
     future: Future[Answer] = field(default_factory=Future)
-    asked: float = field(default_factory=time.perf_counter)
+    submitted: float = field(default_factory=time.perf_counter)

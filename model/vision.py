@@ -10,7 +10,7 @@ arXiv 1905.11946, without squeeze-and-excitation).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -20,7 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from model.config import STARTER_WHEEL, ProfileError, TowerConfig
+from model.cache import Progress, silent
+from model.config import STARTER_WHEEL, TowerConfig
+from model.errors import ProfileError
 from model.hub import load_network
 from model.pretrained import starter_tower
 
@@ -89,15 +91,44 @@ class VisionTower(nn.Module):
         """The parts, from the lowest to the highest, that can be tuned."""
         raise NotImplementedError
 
+    def unfreeze_blocks(self, count: int) -> None:
+        """Let the weights of the last blocks learn; batch norms keep their statistics.
+
+        Raises:
+            ValueError: The tower has fewer blocks.
+        """
+        blocks = self.blocks()
+        if count > len(blocks):
+            raise ValueError(f"the tower has only {len(blocks)} blocks")
+        for block in blocks[len(blocks) - count :]:
+            block.requires_grad_(True)
+
+    def tuned_state(self) -> dict[str, Tensor]:
+        """The weights that learn, by name."""
+        return {name: p.detach() for name, p in self.named_parameters() if p.requires_grad}
+
+    @torch.no_grad()
+    def load_tuned_state(self, state: Mapping[str, Tensor]) -> None:
+        """Put tuned weights in the place of the tower's own.
+
+        Raises:
+            ValueError: They are of another tower, or not numbers.
+        """
+        known = dict(self.named_parameters())
+        for name, value in state.items():
+            if name not in known or known[name].shape != value.shape:
+                raise ValueError(f"The tower has no weights {name} of this shape.")
+            if not value.isfinite().all():
+                raise ValueError("The tower's weights are not all numbers.")
+            known[name].copy_(value)
+
     def compact(self, hidden: Tensor) -> Tensor:
         """Hidden states without a global state that the others determine, for storing."""
         return hidden if self.has_class_token else hidden[:, 1:]
 
     def complete(self, stored: Tensor) -> Tensor:
         """What `compact` stored → hidden states (B, 1 + grid², …)."""
-        if self.has_class_token:
-            return stored
-        return with_mean(stored)
+        return stored if self.has_class_token else with_mean(stored)
 
     def classifier(self) -> tuple[Tensor, Tensor] | None:
         """Weight (classes, D) and bias (classes) of a classifier on the global state, if any."""
@@ -123,13 +154,14 @@ class EfficientNetLiteTower(VisionTower):
             )
         self.detail_layer = detail_layer % blocks
         if self.detail_layer:
-            self.detail_size, self.detail_side = self._detail()
+            self.detail_size, self.detail_side = self._detail_shape()
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def hidden_states(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
         """Normalised pixels (B, 3, S, S) → hidden states, see `VisionTower.hidden_states`."""
         net, detail = self.net, None
-        states = net._swish(net._bn0(net._conv_stem(_channels_last(pixels))))
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        states = net._swish(net._bn0(net._conv_stem(pixels)))
         for number, block in enumerate(net._blocks):
             states = block(states)
             if number == self.detail_layer and number:
@@ -142,7 +174,7 @@ class EfficientNetLiteTower(VisionTower):
         """The network's blocks, and what widens their states at the end."""
         return [*self.net._blocks, nn.ModuleList([self.net._conv_head, self.net._bn1])]
 
-    def _detail(self) -> tuple[int, int]:
+    def _detail_shape(self) -> tuple[int, int]:
         """Width of the detail layer's states, and how many lie side by side in one patch."""
         below = [self.net._conv_stem, *self.net._blocks[: self.detail_layer + 1]]
         size = _size_after_convolutions(self.image_size, below)
@@ -161,13 +193,9 @@ class EfficientNetLiteTower(VisionTower):
     def fold_batch_norm(self) -> None:
         """Fold each batch norm into the convolution before it: the same numbers, fewer passes."""
         self.eval()
-        pairs = [("_conv_stem", "_bn0"), ("_conv_head", "_bn1")]
-        _fold(self.net, pairs)
+        _fold(self.net, _conv_stem="_bn0", _conv_head="_bn1")
         for block in self.net._blocks:
-            _fold(
-                block,
-                [("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")],
-            )
+            _fold(block, _expand_conv="_bn0", _depthwise_conv="_bn1", _project_conv="_bn2")
 
 
 class TransformerTower(VisionTower):
@@ -217,10 +245,6 @@ def _size_after_convolutions(size: int, parts: Sequence[Any]) -> int:
     return size
 
 
-def _channels_last(pixels: Tensor) -> Tensor:
-    return pixels.contiguous(memory_format=torch.channels_last)
-
-
 def with_mean(states: Tensor) -> Tensor:
     """States (B, G², D) → (B, 1 + G², D), their mean in front."""
     return torch.cat([states.mean(dim=1, keepdim=True), states], dim=1)
@@ -238,28 +262,28 @@ def patch_colours(pixels: Tensor, grid: int, side: int) -> Tensor:
     return with_mean(parts.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2))
 
 
-def load_tower(config: TowerConfig) -> VisionTower:
+def load_tower(config: TowerConfig, progress: Progress = silent) -> VisionTower:
     """Load a tower with its base weights, in fp32, frozen and in evaluation mode.
 
     Raises:
         WeightsError: The weights cannot be had; one plain sentence.
         ProfileError: The profile asks for what the tower cannot give.
     """
-    tower = _starter(config) if config.source == STARTER_WHEEL else _from_hub(config)
-    return tower.eval().requires_grad_(False)
+    load = _load_starter if config.source == STARTER_WHEEL else _load_from_hub
+    return load(config, progress).eval().requires_grad_(False)
 
 
-def _starter(config: TowerConfig) -> VisionTower:
+def _load_starter(config: TowerConfig, progress: Progress) -> VisionTower:
     from safetensors.torch import load_file
 
     if config.kind != "efficientnet-lite":
         raise ProfileError("The starter's wheel holds a tower of kind 'efficientnet-lite' only.")
     tower = EfficientNetLiteTower("efficientnet-lite2", config.image_size, config.detail_layer)
-    tower.net.load_state_dict(load_file(starter_tower()))
+    tower.net.load_state_dict(load_file(starter_tower(progress=progress)))
     return tower
 
 
-def _from_hub(config: TowerConfig) -> VisionTower:
+def _load_from_hub(config: TowerConfig, progress: Progress) -> VisionTower:
     from transformers import CLIPVisionModel, Dinov2Model, ViTModel
 
     if config.kind == "efficientnet-lite":
@@ -269,12 +293,13 @@ def _from_hub(config: TowerConfig) -> VisionTower:
         "vit": (ViTModel, {"add_pooling_layer": False}, HALF, HALF),
         "dinov2": (Dinov2Model, {}, IMAGENET_MEAN, IMAGENET_STD),
     }[config.kind]
-    net = load_network("The vision tower", config.source, kind, **options)
+    net = load_network("The vision tower", config.source, kind, progress=progress, **options)
     return TransformerTower(net, config, mean, std)
 
 
-def _fold(module: Any, pairs: Sequence[tuple[str, str]]) -> None:
-    for conv, norm in pairs:
+def _fold(module: Any, **norms: str) -> None:
+    """Fold batch norms into convolutions of a module, both by name; a block may lack some."""
+    for conv, norm in norms.items():
         if isinstance(getattr(module, norm, None), nn.BatchNorm2d):
             fused = fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm))
             setattr(module, conv, fused)

@@ -5,11 +5,13 @@
     prompt ─► language model ─► answer
 
 The mapper's prefix is computed once for a picture; questions about it reuse its keys and values
-(moondream's encoded image).
+(moondream's encoded image). Training, evaluation and inference share the templates of prompts:
+`<prefix>Caption: a dog runs<eos>`, `<prefix>Question: What color is it? Answer: brown<eos>`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,14 +23,49 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from model.mapper import Mapper
-from model.object_head import find_boxes, told
-from model.prompts import target_text
-from model.requests import SeenObject
+from model.object_head import find_boxes, select_objects
+from model.requests import DetectedObject
 from model.vision import VisionTower
+
+PROMPT_VERSION = 1
+CAPTION_PROMPT = "Caption:"
+_SPACES = re.compile(r"\s+")
+# British spellings that training texts hardly hold, without the "u" and with an "a".
+_COLOUR = re.compile(r"(colo)u(r)", re.IGNORECASE)
+_GREY = re.compile(r"\b(gr)e(y)(?!hound)", re.IGNORECASE)
+
+
+def question_prompt(question: str) -> str:
+    """The prompt of a question, in one normal form however it was typed."""
+    return f"Question: {normalise_question(question)} Answer:"
+
+
+def prompt_for(question: str | None) -> str:
+    """The prompt of a question, or of a caption for None."""
+    return CAPTION_PROMPT if question is None else question_prompt(question)
+
+
+def normalise_question(question: str) -> str:
+    """One line, a capital first letter, exactly one question mark: "is it red" → "Is it red?".
+
+    All capitals become sentence case, and "colour" and "grey" are spelt as in training texts.
+    """
+    text = _SPACES.sub(" ", question).strip().rstrip("?!. ")
+    text = text.lower() if text.isupper() else text
+    text = _COLOUR.sub(r"\1\2", text)
+    text = _GREY.sub(lambda m: m[1] + ("A" if m[0].isupper() else "a") + m[2], text)
+    return text[:1].upper() + text[1:] + "?"
+
+
+def target_text(text: str) -> str:
+    """What the model learns to write: lower case, one line, no final full stop, a leading space."""
+    text = _SPACES.sub(" ", text).strip().rstrip(". ").lower()
+    text = re.sub(r"\s+([,.;:!?'])", r"\1", text)
+    return " " + text
 
 
 @dataclass(frozen=True)
-class Sight:
+class Detections:
     """What the object head sees in one picture.
 
     Attributes:
@@ -37,7 +74,7 @@ class Sight:
         counts: How many of each class have a box (K).
     """
 
-    objects: tuple[SeenObject, ...] = ()
+    objects: tuple[DetectedObject, ...] = ()
     probabilities: tuple[float, ...] = ()
     counts: tuple[int, ...] = ()
 
@@ -48,11 +85,11 @@ class PrefixCache:
 
     Attributes:
         layers: Keys and values (heads, P, head size) of its prefix, a pair for each layer.
-        sight: What the object head sees in it.
+        detections: What the object head sees in it.
     """
 
     layers: tuple[tuple[Tensor, Tensor], ...]
-    sight: Sight = Sight()
+    detections: Detections = Detections()
 
     @property
     def positions(self) -> int:
@@ -66,18 +103,18 @@ class PrefixCache:
 
 
 @dataclass(frozen=True)
-class Batch:
+class PromptBatch:
     """Prompts of different lengths behind their prefixes, aligned at the right.
 
     Attributes:
-        tokens: Token ids (B, T), padded on the left.
-        mask: 1 for prefix and prompt, 0 for padding (B, P + T).
-        places: Position ids (B, T); a prompt's first token stands at P.
+        input_ids: Tokens (B, T), padded on the left.
+        attention_mask: 1 for prefix and prompt, 0 for padding (B, P + T).
+        position_ids: (B, T); a prompt's first token stands at P.
     """
 
-    tokens: Tensor
-    mask: Tensor
-    places: Tensor
+    input_ids: Tensor
+    attention_mask: Tensor
+    position_ids: Tensor
 
 
 class PrefixVLM(nn.Module):
@@ -113,26 +150,26 @@ class PrefixVLM(nn.Module):
 
     def encode(self, images: Sequence[Image.Image]) -> Tensor:
         """RGB pictures → prefix (B, P, C)."""
-        return self.look(images)[0]
+        return self.encode_and_detect(images)[0]
 
-    def look(self, images: Sequence[Image.Image]) -> tuple[Tensor, list[Sight]]:
+    def encode_and_detect(self, images: Sequence[Image.Image]) -> tuple[Tensor, list[Detections]]:
         """RGB pictures → prefix (B, P, C), and what the object head sees in each."""
         hidden = self.tower(self.tower.preprocess(images))
         tags = self.mapper.objects
         if tags is None:
-            return self.mapper(hidden), [Sight()] * len(images)
-        states, _, detail = self.mapper.parts(hidden)
+            return self.mapper(hidden), [Detections()] * len(images)
+        states, _, detail = self.mapper.split(hidden)
         maps = tags.head(states, detail)
         boxes = find_boxes(maps, tags.head.boxed)
         facts = tags.head.facts(maps, boxes)
-        seen = zip(
-            told(boxes, facts.probabilities, self.object_names),
+        found = zip(
+            select_objects(boxes, facts.probabilities, self.object_names),
             facts.probabilities.tolist(),
             facts.counts.long().tolist(),
             strict=True,
         )
         return self.mapper(hidden, objects=facts), [
-            Sight(objects, tuple(there), tuple(many)) for objects, there, many in seen
+            Detections(objects, tuple(there), tuple(many)) for objects, there, many in found
         ]
 
     def tokens(self, text: str) -> list[int]:
@@ -145,27 +182,33 @@ class PrefixVLM(nn.Module):
         """Token ids of what the model should write for a caption or answer, with its end."""
         return [*self.tokens(target_text(text)), self.end]
 
-    def prefill(self, prefix: Tensor) -> list[PrefixCache]:
-        """Prefix (B, P, C) → its keys and values, one cache for each picture."""
+    def prefill(
+        self, prefix: Tensor, detections: Sequence[Detections] | None = None
+    ) -> list[PrefixCache]:
+        """Prefix (B, P, C), and what is seen in the pictures → one cache for each picture."""
         from transformers import DynamicCache
 
         cache = DynamicCache()
         self.language(inputs_embeds=prefix, past_key_values=cache, use_cache=True, logits_to_keep=1)
         pairs = [(layer.keys, layer.values) for layer in cache.layers]  # each (B, heads, P, size)
         return [
-            PrefixCache(tuple((k[row].clone(), v[row].clone()) for k, v in pairs))
-            for row in range(len(prefix))
+            PrefixCache(tuple((k[row].clone(), v[row].clone()) for k, v in pairs), found)
+            for row, found in enumerate(detections or [Detections()] * len(prefix))
         ]
 
-    def batch(self, prompts: Sequence[Sequence[int]], positions: int) -> Batch:
+    def batch(self, prompts: Sequence[Sequence[int]], positions: int) -> PromptBatch:
         """Align prompts behind prefixes of `positions` positions."""
         rows = [torch.tensor(list(prompt)) for prompt in prompts]
-        tokens = pad_sequence(rows, batch_first=True, padding_side="left", padding_value=self.end)
+        input_ids = pad_sequence(
+            rows, batch_first=True, padding_side="left", padding_value=self.end
+        )
         lengths = torch.tensor([len(row) for row in rows])[:, None]  # (B, 1)
-        index = torch.arange(tokens.shape[1])[None] - (tokens.shape[1] - lengths)  # (B, T)
+        most = input_ids.shape[1]
+        index = torch.arange(most)[None] - (most - lengths)  # (B, T)
         mask = torch.cat([torch.ones(len(rows), positions), (index >= 0).float()], dim=1)
-        places = positions + index.clamp(min=0)
-        return Batch(*(part.to(self.device) for part in (tokens, mask.long(), places)))
+        position_ids = positions + index.clamp(min=0)
+        parts = (input_ids, mask.long(), position_ids)
+        return PromptBatch(*(part.to(self.device) for part in parts))
 
     @torch.inference_mode()
     def score(
@@ -176,9 +219,9 @@ class PrefixVLM(nn.Module):
         wanted = [self.target(answer) for answer in answers]
         batch = self.batch([a + w for a, w in zip(asked, wanted, strict=True)], caches[0].positions)
         output = self.language(
-            input_ids=batch.tokens,
-            attention_mask=batch.mask,
-            position_ids=batch.places,
+            input_ids=batch.input_ids,
+            attention_mask=batch.attention_mask,
+            position_ids=batch.position_ids,
             past_key_values=stack(caches),
             use_cache=True,
             logits_to_keep=max(len(target) for target in wanted) + 1,

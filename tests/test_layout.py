@@ -31,6 +31,16 @@ def test_dependencies_point_one_way() -> None:
     assert "3 kept, 0 broken" in done.stdout
 
 
+def test_the_assistant_does_not_load_pytorch() -> None:
+    program = (
+        "import sys, bot.assistant.assistant, model.requests, model.errors, model.questions; "
+        "print(*sorted(sys.modules.keys() & {'torch', 'transformers', 'model.engine'}))"
+    )
+    command = [sys.executable, "-c", program]
+    loaded = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []
+
+
 def test_files_and_functions_are_short() -> None:
     assert len(SOURCES) > 50
     long = [

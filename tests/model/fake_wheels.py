@@ -12,9 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from model import convert, wheels
-from model.pretrained import Part, WeightsError
-from model.wheels import WheelSource
+from model import pretrained
+from model.errors import WeightsError
+from model.pretrained import Part
 
 STATE = {"conv.weight": torch.arange(24.0).reshape(2, 3, 4), "bn.count": torch.tensor(7)}
 MEMBER = "tiny_tower/models/tiny.pth"
@@ -71,15 +71,13 @@ def part_for(wheel: Path) -> Part:
     return Part(
         name="tiny-1",
         title="the tiny tower",
-        source=WheelSource(
-            package="tiny-tower",
-            version="1.0",
-            sha256=hashlib.sha256(wheel.read_bytes()).hexdigest(),
-            member=MEMBER,
-            size=wheel.stat().st_size,
-        ),
+        package="tiny-tower",
+        version="1.0",
+        sha256=hashlib.sha256(wheel.read_bytes()).hexdigest(),
+        member=MEMBER,
+        size=wheel.stat().st_size,
         space=1_000_000,
-        convert=convert.convert_tower,
+        convert=pretrained.convert_tower,
     )
 
 
@@ -95,7 +93,7 @@ class Place:
         (self.index / "fake_pip.py").write_text(FAKE_PIP)
         monkeypatch.setenv("GLIMPSE_CACHE", str(root / "cache"))
         monkeypatch.delenv("GLIMPSE_WHEELS", raising=False)
-        monkeypatch.setattr(wheels, "pip_command", lambda: pytest.fail("pip was started"))
+        monkeypatch.setattr(pretrained, "pip_command", lambda: pytest.fail("pip was started"))
 
     def offline(self) -> None:
         """Let GLIMPSE_WHEELS name the index."""
@@ -104,7 +102,7 @@ class Place:
     def pip(self, mode: str) -> None:
         """Let a stand-in for pip serve the index."""
         command = [sys.executable, str(self.index / "fake_pip.py"), str(self.index), mode]
-        self.monkeypatch.setattr(wheels, "pip_command", lambda: command)
+        self.monkeypatch.setattr(pretrained, "pip_command", lambda: command)
 
     def calls(self) -> list[str]:
         """What pip was asked, one line a call."""
@@ -117,7 +115,7 @@ class Place:
 
 def assert_state(folder: Path) -> None:
     """The folder holds STATE, exactly."""
-    state = load_file(folder / convert.TOWER_FILE)
+    state = load_file(folder / pretrained.TOWER_FILE)
     assert state.keys() == STATE.keys()
     assert all(torch.equal(state[name], STATE[name]) for name in STATE)
 

@@ -16,7 +16,16 @@ from tiny_models import picture, save_tiny_adapter, seeded, tiny_profile, with_l
 from torch import Tensor
 
 from model import adapter
-from model.adapter import Calibration, load_base, load_trained, read_card, save_adapter
+from model.adapter import (
+    PACKED_SIZE,
+    Calibration,
+    load_base,
+    load_trained,
+    pack,
+    read_card,
+    save_adapter,
+    unpack,
+)
 from model.config import MapperConfig, Profile
 from model.hub import quiet
 from model.vlm import PrefixVLM
@@ -228,3 +237,50 @@ def test_calibration_is_read_from_the_card_and_the_identity_without(profile: Pro
     stored = {"answer_slope": 2, "caption_offset": -0.5, "answers": 300, "note": "text"}
     save_tiny_adapter(folder, profile, calibration=stored)
     assert load_trained(profile)[1] == Calibration(answer_slope=2.0, caption_offset=-0.5)
+
+
+# --- how the mapper is stored: big matrices in eight bits, everything else in half -------------
+
+
+BIG = (256, PACKED_SIZE // 256)
+
+
+def test_a_big_matrix_takes_a_byte_a_weight_and_keeps_what_it_says() -> None:
+    weights = torch.randn(BIG) * torch.logspace(-4, 2, BIG[0])[:, None]  # rows of all sizes
+    state = {"body.weight": weights, "bias": torch.randn(7), "scale": torch.tensor(0.1)}
+    stored = pack(state)
+    assert sum(value.nbytes for value in stored.values()) < weights.numel() * 1.05
+    back = unpack(stored)
+    assert back.keys() == state.keys()
+    error = (back["body.weight"] - weights).abs().amax(1)
+    assert bool((error <= weights.abs().amax(1) / 127 / 2 * 1.001).all())
+    torch.testing.assert_close(back["bias"], state["bias"], atol=1e-3, rtol=1e-3)
+    assert all(value.dtype == torch.float32 for value in back.values())
+
+
+def test_what_was_packed_once_packs_to_the_same_bytes() -> None:
+    once = pack({"weight": torch.randn(BIG)})
+    again = pack(unpack(once))
+    assert all(torch.equal(once[name], again[name]) for name in once)
+
+
+def test_a_row_of_zeros_stays_one() -> None:
+    weights = torch.randn(BIG)
+    weights[3] = 0
+    assert not unpack(pack({"weight": weights}))["weight"][3].any()
+
+
+def test_halves_of_older_adapters_are_read() -> None:
+    weights = torch.randn(BIG).half()
+    assert torch.equal(unpack({"weight": weights})["weight"], weights.float())
+
+
+@pytest.mark.parametrize("scale", [None, torch.ones(3)])
+def test_a_matrix_without_its_scale_is_refused(scale: torch.Tensor | None) -> None:
+    stored = pack({"weight": torch.randn(BIG)})
+    if scale is None:
+        del stored["weight.scale"]
+    else:
+        stored["weight.scale"] = scale
+    with pytest.raises(ValueError, match=r"scale of weight is missing or of another size"):
+        unpack(stored)

@@ -16,8 +16,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_models import LAYERS, make_languages, save_tiny_adapter, seeded, tiny_profile
 
-from model.adapter import AdapterError, load_trained
+from model.adapter import load_trained
 from model.config import LanguageConfig, MapperConfig, Profile, TowerConfig
+from model.errors import AdapterError
 from model.hub import quiet
 
 DAMAGED = "is damaged or made for another model; install Glimpse again or train it anew."

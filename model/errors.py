@@ -1,0 +1,30 @@
+"""What can go wrong in `model`; the text of each error is one plain sentence for a person.
+
+Nothing heavy is imported here, so that whoever only handles errors does not load PyTorch.
+"""
+
+from __future__ import annotations
+
+
+class ModelError(RuntimeError):
+    """The base of all errors of this package."""
+
+
+class ProfileError(ModelError):
+    """A profile that cannot be used."""
+
+
+class WeightsError(ModelError):
+    """Base weights that cannot be had."""
+
+
+class AdapterError(ModelError):
+    """An adapter that is missing, damaged or made for another base."""
+
+
+class EngineBusy(ModelError):  # noqa: N818 - a state, not a mistake
+    """The engine's queue is full; ask again in a moment."""
+
+
+class EngineClosed(ModelError):  # noqa: N818
+    """The engine was shut down."""
