@@ -1,11 +1,27 @@
-"""Several platforms in one process; they start together, and one may be refused without others."""
+"""What the adapters of all platforms share: running, fetching pictures, retrying, buttons."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_never,
+    wait_chain,
+    wait_fixed,
+)
+
+from bot.assistant.locale.texts import Texts
+from bot.assistant.types import Attachment
+from bot.errors import PlatformError
 
 if TYPE_CHECKING:
     from bot.health import Connection
@@ -13,12 +29,19 @@ if TYPE_CHECKING:
 Part = Callable[[asyncio.Event], Awaitable[None]]
 TIDYING = 60.0  # seconds
 ANSWERING = 5.0  # seconds in which questions are still answered when the process is to end
+FINISHING = 17.0  # seconds that answers under way have when a bot is stopped
+RECENT = 5000  # of anything, messages or people, that an adapter keeps in mind
+
+LARGEST = 20_000_000  # bytes of a picture; Telegram lets bots fetch no more
+FETCH_TIMEOUT = 20.0  # seconds, for one attempt
+ATTEMPTS = 2
+AT_ONCE = 8  # files on their way at the same time
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
-class PlatformError(RuntimeError):  # noqa: N818
-    """A part is refused for good; `str(error)` is one plain sentence: why, and what to do."""
+# --- running --------------------------------------------------------------------------------------
 
 
 async def run_together(
@@ -129,3 +152,181 @@ async def tidy_until(tidy: Callable[[], None], stopped: asyncio.Event) -> None:
                 return
         except TimeoutError:
             tidy()
+
+
+# --- fetching -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """A picture on a platform's servers.
+
+    Attributes:
+        id: Fetches it: Telegram's file id, or Discord's address.
+        size: Bytes, 0 if unknown.
+        name: Of the file, or "".
+        still: Of a video or an animated sticker; "" for a picture, else what it stands for.
+        spoiler: It is hidden until somebody asks to see it.
+        read: Fetches its bytes, where the platform's library knows how.
+    """
+
+    id: str
+    size: int = 0
+    name: str = ""
+    still: str = ""
+    spoiler: bool = False
+    read: Callable[[], Awaitable[bytes]] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class OtherFile:
+    """A file that is no picture: its name, as it was sent."""
+
+    name: str
+
+
+SharedFile = PictureFile | OtherFile
+
+
+@dataclass
+class Fetched:
+    """Pictures, what to say about those that could not be had, and whether any was hidden."""
+
+    pictures: list[Attachment] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    spoiler: bool = False
+
+
+class FetchError(RuntimeError):
+    """A picture could not be fetched; `too_big` tells whether that is why."""
+
+    def __init__(self, too_big: bool = False) -> None:
+        super().__init__("too big" if too_big else "cannot be fetched")
+        self.too_big = too_big
+
+
+class Fetcher:
+    """Fetches pictures, within bounds of size, time and number; for one event loop.
+
+    Args:
+        read: Fetches the bytes of a file.
+        retried: Errors of the network, after which it is tried again.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[PictureFile], Awaitable[bytes]],
+        retried: tuple[type[Exception], ...],
+    ) -> None:
+        self._read = read
+        self._retried: tuple[type[Exception], ...] = (TimeoutError, *retried)
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def fetch_all(self, files: Sequence[SharedFile], texts: Texts) -> Fetched:
+        """Fetch files, all at once, in their order."""
+        fetched = Fetched()
+        results = await asyncio.gather(*(self._fetch_or_say(each, texts) for each in files))
+        for file, result in zip(files, results, strict=True):
+            if isinstance(result, str):
+                fetched.remarks.append(result)
+                continue
+            fetched.pictures.append(result)
+            if isinstance(file, PictureFile):
+                fetched.spoiler |= file.spoiler
+                if file.still:
+                    fetched.remarks.append(texts.still_only.format(what=file.still))
+        return fetched
+
+    async def fetch(self, file: PictureFile) -> Attachment:
+        """The bytes of a picture.
+
+        Raises:
+            FetchError: It is too big, gone, or the network fails more than once.
+        """
+        if file.size > LARGEST:
+            raise FetchError(too_big=True)
+        for attempt in range(ATTEMPTS):
+            try:
+                async with asyncio.timeout(FETCH_TIMEOUT):
+                    content = await self._read(file)
+            except self._retried as error:
+                _log.warning(
+                    "Attempt %d to fetch a picture failed: %s", attempt + 1, type(error).__name__
+                )
+                continue
+            if len(content) > LARGEST:
+                raise FetchError(too_big=True)
+            return Attachment(content, file.name)
+        raise FetchError
+
+    async def _fetch_or_say(self, file: SharedFile, texts: Texts) -> Attachment | str:
+        if isinstance(file, OtherFile):
+            return texts.no_picture_file
+        try:
+            async with self._slots:
+                return await self.fetch(file)
+        except FetchError as error:
+            return texts.file_too_big if error.too_big else texts.fetch_failed
+
+
+# --- trying again ---------------------------------------------------------------------------------
+
+
+async def retry(
+    call: Callable[[], Awaitable[T]],
+    retried: Callable[[BaseException], bool],
+    waits: Sequence[float],
+    failed: Callable[[BaseException, float], None],
+    *,
+    forever: bool = False,
+) -> T:
+    """Call until it works.
+
+    Args:
+        call: What to do.
+        retried: Whether it may be done again after an error.
+        waits: Seconds between attempts; as many attempts are made, and one.
+        failed: Told of each error that is followed by another attempt, and when that will be.
+        forever: Go on with the last of the waits.
+
+    Raises:
+        Exception: The last attempt's error, or one that is not retried.
+    """
+
+    async def attempt() -> T:  # the library awaits nothing else than a coroutine function's
+        return await call()
+
+    def told(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        assert error is not None
+        failed(error, state.upcoming_sleep)
+
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(retried),
+        wait=wait_chain(*map(wait_fixed, waits)),
+        stop=stop_never if forever else stop_after_attempt(len(waits) + 1),
+        before_sleep=told,
+        reraise=True,
+    )
+    return await retrying(attempt)
+
+
+# --- buttons --------------------------------------------------------------------------------------
+
+
+class PressGuard:
+    """Lets a press of a button through once while it is in work."""
+
+    def __init__(self) -> None:
+        self._in_work: set[Hashable] = set()
+
+    @contextmanager
+    def once(self, press: Hashable) -> Iterator[bool]:
+        """Whether nothing alike is in work, which this press then is."""
+        first = press not in self._in_work
+        self._in_work.add(press)
+        try:
+            yield first
+        finally:
+            if first:
+                self._in_work.discard(press)

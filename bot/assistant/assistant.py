@@ -1,29 +1,40 @@
 """The assistant: a message in, a reply out, the same on every platform.
 
-What a message wants is read by `intents`, which picture it means is kept by `memory`, the model
-is asked by `looking`, its words are made sentences by `wording`, and `speaking` makes the reply,
-in the texts that `languages` chooses.
+What a message wants is read by `intents`, which pictures it means is kept by `conversations`, the
+model is asked by `inference`, and `replies` writes the answer, in the texts that `locale` chooses.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Hashable
 from functools import partial
 
-from bot.assistant.access import Access
-from bot.assistant.conversations import Album, Conversation, Gone, Memory
-from bot.assistant.diary import Diary
-from bot.assistant.inference import Cause, Looker, Trouble, crashed
-from bot.assistant.intents import Intent, Kind, read_intent
-from bot.assistant.limits import Limits
+from bot.assistant.conversations import (
+    Album,
+    Answer,
+    Conversations,
+    Missing,
+    TooManyWaitingError,
+    TurnQueue,
+)
+from bot.assistant.inference import Failure, FailureCause, Inference, crashed
+from bot.assistant.intents import Intent, Kind, read_action, read_intent
+from bot.assistant.limits import Access, Limits
 from bot.assistant.locale.languages import Languages
 from bot.assistant.locale.texts import Texts
-from bot.assistant.privacy import Personal
-from bot.assistant.replies import Speaker, error
-from bot.assistant.turns import TooManyWaitingError, Turns
-from bot.assistant.types import AnswersPictures, Exchange, Incoming, Measures, Notify, Reply
-from bot.assistant.wording import Sureness
+from bot.assistant.privacy import PersonalData, Recorder
+from bot.assistant.replies import ReplyWriter, refusal
+from bot.assistant.types import (
+    AnswerMetrics,
+    Conversation,
+    Exchange,
+    Incoming,
+    Notify,
+    PictureEngine,
+    Reply,
+)
+from bot.assistant.wording import ConfidenceThresholds
 from data.images.open import Picture, open_picture
 
 MAX_PICTURES = 10
@@ -35,42 +46,41 @@ class Assistant:
 
     Args:
         engine: The model, or a stand-in with the same `submit`.
-        memory: Where last pictures are kept.
+        conversations: Where last pictures and the index of answers are kept.
         limits: How often a person may ask.
         access: Who may ask at all.
-        open_picture: Decodes untrusted bytes; raises `data.images.open.ImageRefused`.
-        sureness: Confidence below which it says that it is not sure.
-        patience: Seconds to wait for the engine before asking the person to try again.
-        diary: Keeps what was asked and answered.
-        measures: Counts answers and their seconds.
+        open_picture: Decodes untrusted bytes; raises `data.errors.ImageRefused`.
+        thresholds: Confidence below which it says that it is not sure.
+        timeout: Seconds to wait for the engine before asking the person to try again.
+        recorder: Keeps what was asked and answered.
+        metrics: Counts answers and their seconds.
     """
 
     def __init__(
         self,
-        engine: AnswersPictures,
+        engine: PictureEngine,
         *,
-        memory: Memory | None = None,
+        conversations: Conversations | None = None,
         limits: Limits | None = None,
         access: Access = Access(),  # noqa: B008 (frozen)
         open_picture: Callable[[bytes], Picture] = open_picture,
-        sureness: Sureness = Sureness(),  # noqa: B008 (frozen)
-        patience: float = 120.0,
-        diary: Diary | None = None,
-        measures: Measures | None = None,
+        thresholds: ConfidenceThresholds = ConfidenceThresholds(),  # noqa: B008 (frozen)
+        timeout: float = 120.0,
+        recorder: Recorder | None = None,
+        metrics: AnswerMetrics | None = None,
     ) -> None:
-        self._looker = Looker(engine, open_picture, patience=patience)
-        # An empty memory is false, so "or" would not do.
-        self._memory = Memory() if memory is None else memory
-        self._seconds = self._memory.seconds
+        self._inference = Inference(engine, open_picture, timeout=timeout)
+        # Empty ones are false, so "or" would not do.
+        self._conversations = Conversations() if conversations is None else conversations
         self._limits = Limits() if limits is None else limits
         self._access = access
-        self._sureness = sureness
-        self._turns = Turns()
-        self._diary, self._measures = diary or Diary(), measures
-        self._languages = Languages(self._diary.language, self._diary.choose_language)
-        self._personal = Personal(
-            self._diary, self._languages, self.forget_person,
-            lambda *person: self._speaker(self.texts(*person)),
+        self._thresholds = thresholds
+        self._turns = TurnQueue()
+        self._recorder, self._metrics = recorder or Recorder(), metrics
+        self._languages = Languages(self._recorder.language, self._recorder.choose_language)
+        self._personal = PersonalData(
+            self._recorder, self._languages, self.forget_person,
+            lambda *person: self._writer(self.texts(*person)),
         )  # fmt: skip
 
     async def handle(self, incoming: Incoming, notify: Notify | None = None) -> Reply | None:
@@ -83,94 +93,149 @@ class Assistant:
             notify: Told at most once, if there is a long wait, how many others are before.
         """
         start = time.perf_counter()
-        reply = await self._handle(incoming, notify)
-        if reply:
-            seconds = time.perf_counter() - start
-            self._diary.note(incoming, reply, seconds)
-            if self._measures:
-                self._measures.answered(incoming, reply, seconds)
+        who = incoming.conversation
+        texts = self.texts(who.platform, who.user, incoming.language)
+        reply: Reply | None
+        if not self.allows(who):
+            reply = refusal(texts.not_allowed, outcome="not_allowed")
+        else:
+            try:
+                async with self._turns.of(who):
+                    reply = await self._respond(who, incoming, notify)
+            except TooManyWaitingError:
+                reply = refusal(texts.too_many_waiting, outcome="too_many")
+            except Exception as cause:
+                failure = crashed(cause)
+                said = self._writer(texts).line(failure)
+                reply = refusal(said, failure.reference, failure.cause.value)
+        if reply is None or not incoming.addressed:
+            return None
+        seconds = time.perf_counter() - start
+        self._recorder.note(incoming, reply, seconds)
+        if self._metrics:
+            self._metrics.answered(incoming, reply, seconds)
         return reply
 
-    async def _handle(self, incoming: Incoming, notify: Notify | None) -> Reply | None:
-        who = Conversation(incoming.platform, incoming.chat, incoming.user)
-        texts = self.texts(who.platform, who.user, incoming.language)
-        if not self.allows(who.platform, who.user, who.chat):
-            return error(texts.not_allowed, outcome="not_allowed") if incoming.addressed else None
-        try:
-            async with self._turns.of(who):
-                return await self._turn(who, incoming, notify)
-        except TooManyWaitingError:
-            refused = error(texts.too_many_waiting, outcome="too_many")
-            return refused if incoming.addressed else None
-        except Exception as cause:
-            trouble = crashed(cause)
-            said = self._speaker(texts).line(trouble)
-            outcome = trouble.cause.value
-            return error(said, trouble.reference, outcome) if incoming.addressed else None
-
-    def turned_away(self, platform: str, outcome: str) -> None:
+    def count_refusal(self, platform: str, outcome: str) -> None:
         """Count what a platform refused by itself, before there was a message to handle."""
-        if self._measures:
-            self._measures.answered(Incoming(platform, "", ""), error("", outcome=outcome), 0.0)
+        if self._metrics:
+            self._metrics.answered(Incoming(platform, "", ""), refusal("", outcome=outcome), 0.0)
 
     def texts(self, platform: str, user: str, language: str = "") -> Texts:
         """What is said to a person whose device speaks `language`, for who says more to them."""
         return self._languages.texts(platform, user, language)
 
-    def allows(self, platform: str, user: str, chat: str) -> bool:
+    def allows(self, who: Conversation) -> bool:
         """Whether this person may ask in this chat, for who would fetch their pictures first."""
-        return self._access.allows(platform, user, chat)
+        return self._access.allows(who.platform, who.user, who.chat)
 
-    def remembers(self, platform: str, chat: str, user: str) -> bool:
-        """Whether pictures that this person showed in this chat are still in mind."""
-        return self._memory.has(Conversation(platform, chat, user))
+    def answer(self, number: str) -> Answer | None:
+        """What the answer with this id was about, if that is still known."""
+        return self._conversations.answer(number)
+
+    def holds(self, who: Conversation, place: Hashable, digests: Collection[str] = ()) -> bool:
+        """Whether a message without pictures would mean those shown at a place.
+
+        Args:
+            who: Would write it.
+            place: As it came in `Incoming.place` with the pictures.
+            digests: Of pictures that have to be among them.
+        """
+        return self._conversations.holds(who, place, digests)
 
     def tidy(self) -> None:
         """Forget what is too old; nothing else does so while nobody writes."""
-        self._memory.purge()
+        self._conversations.purge()
 
     def forget(self, platform: str, chat: str, user: str) -> None:
         """Forget a person's pictures in one chat; their limits stay as they are."""
-        self._memory.forget(platform, user, chat)
+        self._conversations.forget(platform, user, chat)
 
     def forget_person(self, platform: str, user: str) -> None:
         """Forget a person's pictures in all chats of a platform; their limits stay as they are."""
-        self._memory.forget(platform, user)
+        self._conversations.forget(platform, user)
 
-    async def _turn(
+    async def _respond(
         self, who: Conversation, incoming: Incoming, notify: Notify | None
     ) -> Reply | None:
+        """Answer a message in its turn."""
         sent = self._keep_pictures(who, incoming)
         if not incoming.addressed:
             return None
-        speaker = self._speaker(self.texts(who.platform, who.user, incoming.language))
-        album = self._memory.recall(who) if sent is None else sent
-        intent = read_intent(
-            incoming.text,
-            attached=bool(incoming.pictures),
-            replied=bool(incoming.reply_pictures),
-            several=isinstance(album, Album) and len(album.entries) > 1,
+        album = self._conversations.recall(who) if sent is None else sent
+        held = None if isinstance(album, Missing) else album
+        writer = self._writer(
+            self.texts(who.platform, who.user, incoming.language), held.place if held else None
         )
-        aside = await self._personal.handle(who, incoming.language, intent, speaker)
+        intent = _read(incoming, several=held is not None and len(held.entries) > 1)
+        aside = await self._personal.handle(who, incoming.language, intent, writer)
         if aside:
             return aside
-        if isinstance(album, Gone):
+        if held is None:
             if intent.kind in _NEED_PICTURE:
-                return speaker.no_picture(gone=album is Gone.EXPIRED)
-            return speaker.sentence(intent, offer_caption=False)
+                return writer.no_picture(gone=album is Missing.EXPIRED)
+            return writer.sentence(intent, offer_caption=False)
         if intent.kind is Kind.CORRECTED:
-            last = "" if incoming.reply_pictures else album.number
-            noted = await self._personal.correct(who, incoming.replied or last, intent.rest)
+            last = "" if incoming.reply_pictures else held.number
+            noted = await self._personal.correct(who, incoming.reply_to or last, intent.rest)
             intent = intent if noted else Intent(Kind.SORRY)
+        about = self.answer(intent.answer or incoming.reply_to)
         if intent.kind is Kind.RETRY:
-            intent = _asked_last(album)
-        if intent.kind not in {Kind.CAPTION, Kind.QUESTION}:
-            return speaker.sentence(intent, offer_caption=True)
-        whole = sent is not None
-        return await self._look(who, album, intent, speaker, notify, all_of_them=whole)
+            intent = _asked_again(held, about)
+        if intent.kind in {Kind.CAPTION, Kind.QUESTION}:
+            return await self._look(
+                who, held, intent, about, writer=writer, notify=notify, whole=sent is not None
+            )
+        reply = writer.sentence(intent, offer_caption=True)
+        self._note_answer(reply, Answer(who, who.user, held.place))
+        return reply
 
-    def _speaker(self, texts: Texts) -> Speaker:
-        return Speaker(texts, self._sureness, self._seconds)
+    async def _look(
+        self,
+        who: Conversation,
+        album: Album,
+        intent: Intent,
+        about: Answer | None,
+        *,
+        writer: ReplyWriter,
+        notify: Notify | None,
+        whole: bool,
+    ) -> Reply:
+        """Ask the engine about the pictures that are meant: of a `whole` album, or the last one."""
+        count = len(album.entries)
+        if any(number > count or number == 0 for number in intent.pictures):
+            return refusal(writer.texts.no_such_picture.format(count=count))
+        places = [number - 1 if number > 0 else count - 1 for number in intent.pictures]
+        places = places or (album.find(about.digests) if about else [])
+        places = places or (list(range(count)) if whole else [album.current])
+        counted = not self._access.is_admin(who.platform, who.user)
+        wait = self._limits.take(who.platform, who.user) if counted else None
+        if wait is not None:
+            return writer.too_much(wait.seconds, daily=wait.daily)
+        rank = _rank(album, (tuple(places), intent.question), again=intent.again)
+        queued = partial(_tell_queued, notify, writer.texts) if notify else None
+        found = await self._inference.ask(album, places, intent.question, rank, queued)
+        answered = [place for place, result in found.items() if isinstance(result, Exchange)]
+        if answered and self._conversations.owns(who, album):
+            album.current = answered[-1]
+        self._conversations.purge()  # opened pictures may take more room than they did encoded
+        if counted and all(map(_is_ours, found.values())):
+            self._limits.give_back(who.platform, who.user)
+        if not (album.own and self._conversations.owns(who, album)):
+            # Whoever allows that their pictures are kept does not decide on others'.
+            found = {
+                place: result.without_picture() if isinstance(result, Exchange) else result
+                for place, result in found.items()
+            }
+        reply = writer.answers(album, intent, found)
+        album.number = reply.number or album.number
+        asked_by = about.asked_by if about and intent.again else who.user
+        digests = tuple(exchange.digest for exchange in reply.exchanges)
+        self._note_answer(reply, Answer(who, asked_by, album.place, digests, intent.question))
+        return reply
+
+    def _writer(self, texts: Texts, place: Hashable = None) -> ReplyWriter:
+        return ReplyWriter(texts, self._thresholds, self._conversations.seconds, place)
 
     def _keep_pictures(self, who: Conversation, incoming: Incoming) -> Album | None:
         """Remember what this message shows: its own pictures, else those it replies to."""
@@ -180,50 +245,15 @@ class Assistant:
             return None
         entries = pictures[:MAX_PICTURES]
         album = Album(
-            [*entries], len(entries) - 1, len(pictures) - len(entries), own=bool(incoming.pictures)
-        )
-        self._memory.remember(who, album)
+            [*entries], len(entries) - 1, len(pictures) - len(entries),
+            own=bool(incoming.pictures), place=incoming.place,
+        )  # fmt: skip
+        self._conversations.remember(who, album)
         return album
 
-    async def _look(
-        self,
-        who: Conversation,
-        album: Album,
-        intent: Intent,
-        speaker: Speaker,
-        notify: Notify | None,
-        *,
-        all_of_them: bool,
-    ) -> Reply:
-        """Ask the engine about the pictures that are meant."""
-        count = len(album.entries)
-        if any(number > count or number == 0 for number in intent.pictures):
-            return error(speaker.texts.no_such_picture.format(count=count))
-        places = [number - 1 if number > 0 else count - 1 for number in intent.pictures] or (
-            list(range(count)) if all_of_them else [album.current]
-        )
-        counted = not self._access.is_admin(who.platform, who.user)
-        wait = self._limits.take(who.platform, who.user) if counted else None
-        if wait is not None:
-            return speaker.too_much(wait.seconds, daily=wait.daily)
-        rank = _rank(album, (tuple(places), intent.question), again=intent.again)
-        queued = partial(_tell_queued, notify, speaker.texts) if notify else None
-        found = await self._looker.look(album, places, intent.question, rank, queued)
-        answered = [place for place, result in found.items() if isinstance(result, Exchange)]
-        if answered and self._memory.owns(who, album):
-            album.current = answered[-1]
-        self._memory.purge()  # opened pictures may take more room than they did encoded
-        if counted and all(map(_is_ours, found.values())):
-            self._limits.give_back(who.platform, who.user)
-        if not (album.own and self._memory.owns(who, album)):
-            # Whoever allows that their pictures are kept does not decide on others'.
-            found = {
-                place: result.without_picture() if isinstance(result, Exchange) else result
-                for place, result in found.items()
-            }
-        reply = speaker.answers(album, intent, found)
-        album.number = reply.number or album.number
-        return reply
+    def _note_answer(self, reply: Reply, answer: Answer) -> None:
+        if reply.number:
+            self._conversations.note_answer(reply.number, answer)
 
 
 # Without a picture, these are answered by asking for one.
@@ -231,11 +261,21 @@ _NEED_PICTURE = frozenset(
     {Kind.CAPTION, Kind.QUESTION, Kind.RETRY, Kind.EMPTY, Kind.REMARK, Kind.CORRECTED}
 )
 # Not the person's doing, so it does not count towards their limits.
-_OURS = frozenset({Cause.BUSY, Cause.CLOSING, Cause.CRASHED})
+_OURS = frozenset({FailureCause.BUSY, FailureCause.CLOSING, FailureCause.CRASHED})
 
 
-def _asked_last(album: Album) -> Intent:
-    """What was last asked about an album, once more."""
+def _read(incoming: Incoming, *, several: bool) -> Intent:
+    attached, replied = bool(incoming.pictures), bool(incoming.reply_pictures)
+    if incoming.action:
+        return read_action(incoming.action, attached=attached, replied=replied, several=several)
+    return read_intent(incoming.text, attached=attached, replied=replied, several=several)
+
+
+def _asked_again(album: Album, about: Answer | None) -> Intent:
+    """What an answer answered, once more, or what was last asked about an album."""
+    if about and about.digests:
+        kind = Kind.CAPTION if about.question is None else Kind.QUESTION
+        return Intent(kind, about.question, again=True)
     places, question = album.asked or ((album.current,), None)
     kind = Kind.CAPTION if question is None else Kind.QUESTION
     return Intent(
@@ -259,5 +299,5 @@ async def _tell_queued(notify: Notify, texts: Texts, number: int) -> None:
     await notify(texts.queued.format(number=number))
 
 
-def _is_ours(result: Exchange | Trouble) -> bool:
-    return isinstance(result, Trouble) and result.cause in _OURS
+def _is_ours(result: Exchange | Failure) -> bool:
+    return isinstance(result, Failure) and result.cause in _OURS

@@ -1,4 +1,4 @@
-"""The last pictures of each person in each chat, for questions that bring none.
+"""What is remembered of conversations: last pictures, what each answer was about, whose turn it is.
 
 A picture is kept for an hour from when it was sent, in memory only. An album is stored with
 undecoded bytes and opened in place when it is first asked about, so that pictures nobody
@@ -7,25 +7,23 @@ asks about cost no computing.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Collection, Hashable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
 
-from bot.assistant.types import Attachment
-from data.images.open import ImageRefused, Picture
+from cachetools import LRUCache, TTLCache
+
+from bot.assistant.types import Attachment, Conversation
+from data.errors import ImageRefused
+from data.images.open import Picture
+
+MAX_ANSWERS = 5000  # in the answer index
 
 Entry = Attachment | Picture | ImageRefused
-
-
-class Conversation(NamedTuple):
-    """One person in one chat of one platform."""
-
-    platform: str
-    chat: str
-    user: str
 
 
 @dataclass(eq=False)
@@ -40,6 +38,7 @@ class Album:
         tries: How often that was answered in another way.
         number: Of the last reply about it, or "".
         own: Whether the person sent it, rather than replied to it.
+        place: Where the platform's adapter can fetch it again.
     """
 
     entries: list[Entry]
@@ -49,25 +48,55 @@ class Album:
     tries: int = 0
     number: str = ""
     own: bool = False
+    place: Hashable = None
 
     @property
     def bytes(self) -> int:
         """Memory held, near enough."""
         return sum(_size(entry) for entry in self.entries)
 
+    def find(self, digests: Collection[str]) -> list[int]:
+        """The places, from 0, of the pictures with these SHA-256 digests, as far as they are here.
 
-class Gone(Enum):
+        Bytes that were not opened yet are hashed for it.
+        """
+        here = [None if isinstance(each, ImageRefused) else each.digest for each in self.entries]
+        return [here.index(digest) for digest in digests if digest in here]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An entry of the answer index: what one reply was about.
+
+    Attributes:
+        conversation: Who was answered, and where.
+        asked_by: Who asked the question: somebody else, if another person presses "Try again".
+        place: Where the platform's adapter can fetch its pictures again.
+        digests: SHA-256 of each picture that it tells about; none if the model was not asked.
+        question: As the model got it; None for a caption.
+    """
+
+    conversation: Conversation
+    asked_by: str
+    place: Hashable
+    digests: tuple[str, ...] = ()
+    question: str | None = None
+
+
+class Missing(Enum):
     """Why there is no picture."""
 
     NEVER = "none was sent, or it was forgotten on request"
     EXPIRED = "it was too old, or had to make room"
 
 
-class Memory:
-    """Albums by conversation, within bounds of age, number and bytes; for one thread.
+class Conversations:
+    """Albums by conversation, and the index of answers about them; for one thread.
+
+    Albums are kept within bounds of age, number and bytes, answers of age and number.
 
     Args:
-        seconds: How long an album is kept after it was sent.
+        seconds: How long an album is kept after it was sent, and an answer in the index.
         conversations: How many albums are kept; the least recently used goes first.
         size: Bytes kept in all, in the same way; the newest album stays in any case.
         clock: Monotonic seconds.
@@ -87,7 +116,8 @@ class Memory:
         self._clock = clock
         self._albums: OrderedDict[Conversation, tuple[float, Album]] = OrderedDict()
         self._last_in_chat: dict[tuple[str, str], Conversation] = {}
-        self._gone: OrderedDict[Conversation, None] = OrderedDict()
+        self._gone: LRUCache[Conversation, None] = LRUCache(10 * conversations)
+        self._answers: TTLCache[str, Answer] = TTLCache(MAX_ANSWERS, seconds, clock)
 
     def __len__(self) -> int:
         """Number of albums kept."""
@@ -100,7 +130,7 @@ class Memory:
         self._last_in_chat[who.platform, who.chat] = who
         self.purge()
 
-    def recall(self, who: Conversation) -> Album | Gone:
+    def recall(self, who: Conversation) -> Album | Missing:
         """The person's last album in this chat, else the chat's last, else why there is none."""
         self.purge()
         chats_last = self._last_in_chat.get((who.platform, who.chat), who)
@@ -108,12 +138,28 @@ class Memory:
             if owner in self._albums:
                 self._albums.move_to_end(owner)
                 return self._albums[owner][1]
-        return Gone.EXPIRED if who in self._gone or chats_last in self._gone else Gone.NEVER
+        return Missing.EXPIRED if who in self._gone or chats_last in self._gone else Missing.NEVER
 
-    def has(self, who: Conversation) -> bool:
-        """Whether an album of this person's own is kept in this chat."""
-        self.purge()
-        return who in self._albums
+    def holds(self, who: Conversation, place: Hashable, digests: Collection[str] = ()) -> bool:
+        """Whether a message without pictures would mean those shown at a place.
+
+        Args:
+            who: Would write it.
+            place: As it came with the pictures.
+            digests: Of pictures that have to be among them.
+        """
+        album = self.recall(who)
+        if isinstance(album, Missing) or album.place != place:
+            return False
+        return not digests or len(album.find(digests)) == len(digests)
+
+    def note_answer(self, number: str, answer: Answer) -> None:
+        """Keep in the index what an answer was about."""
+        self._answers[number] = answer
+
+    def answer(self, number: str) -> Answer | None:
+        """What an answer was about, if that is still known."""
+        return self._answers.get(number)
 
     def owns(self, who: Conversation, album: Album) -> bool:
         """Whether `album` is this person's own."""
@@ -128,10 +174,15 @@ class Memory:
         for held in (self._albums, self._gone):
             for who in filter(meant, list(held)):
                 del held[who]
+        for number, answer in list(self._answers.items()):
+            who = answer.conversation
+            if meant(who) or meant(who._replace(user=answer.asked_by)):
+                del self._answers[number]
         self._forget_chats(meant)
 
     def purge(self) -> None:
         """Drop what is too old or too much; every access does so, and a timer may."""
+        self._answers.expire()
         oldest = self._clock() - self.seconds
         for who in [who for who, (sent, _) in self._albums.items() if sent <= oldest]:
             self._drop(who)
@@ -145,8 +196,6 @@ class Memory:
         """Free one album, and remember only that there was one."""
         _, album = self._albums.pop(who)
         self._gone[who] = None
-        while len(self._gone) > 10 * self._conversations:
-            self._gone.popitem(last=False)
         # Chats need no entry of their own once nobody in them is known any more.
         self._forget_chats(lambda owner: owner not in self._albums and owner not in self._gone)
         return album.bytes
@@ -162,3 +211,53 @@ def _size(entry: Entry) -> int:
     if isinstance(entry, Picture):
         return entry.image.width * entry.image.height * 3  # RGB
     return 0
+
+
+# --- one message at a time ------------------------------------------------------------------------
+
+
+class TooManyWaitingError(RuntimeError):
+    """This conversation already has as many messages waiting as are allowed."""
+
+
+class _Turn:
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.inside = 0
+
+
+class TurnQueue:
+    """One message at a time in each conversation, different conversations side by side.
+
+    Turns come in the order of asking; nothing is kept for conversations at rest.
+
+    Args:
+        waiting: Messages of one conversation that may wait or be in work at once.
+    """
+
+    def __init__(self, waiting: int = 20) -> None:
+        self._waiting = waiting
+        self._queues: dict[Hashable, _Turn] = {}
+
+    def __len__(self) -> int:
+        """Number of conversations that someone is in or waits for."""
+        return len(self._queues)
+
+    @asynccontextmanager
+    async def of(self, conversation: Hashable) -> AsyncIterator[None]:
+        """Wait for this conversation's turn and hold it.
+
+        Raises:
+            TooManyWaitingError: At once, if too many wait already.
+        """
+        queue = self._queues.setdefault(conversation, _Turn())
+        if queue.inside >= self._waiting:
+            raise TooManyWaitingError
+        queue.inside += 1
+        try:
+            async with queue.lock:
+                yield
+        finally:
+            queue.inside -= 1
+            if not queue.inside:
+                del self._queues[conversation]

@@ -5,25 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
 
 from bot.assistant.conversations import Album
-from bot.assistant.types import AnswersPictures, Attachment, Exchange, ModelAnswer
-from data.images.open import ImageRefused, Picture
+from bot.assistant.types import Attachment, Exchange, ModelAnswer, PictureEngine
+from data.errors import ImageRefused
+from data.images.open import Picture
 from model.errors import EngineBusy, EngineClosed
 
-WORTH_TELLING = 12  # questions before one's own, which take more than a second
+LONG_QUEUE = 12  # questions before one's own, which take more than a second
 
 _log = logging.getLogger(__name__)
 Queued = Callable[[int], Awaitable[None]]
 
 
-class Cause(Enum):
+class FailureCause(Enum):
     """Why a picture has no answer. Values are fields of `Texts`."""
 
     REFUSED = "refused"  # the one with a sentence of its own
@@ -33,54 +32,54 @@ class Cause(Enum):
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Failure:
     """What stood in the way of an answer.
 
     Attributes:
         cause: What went wrong.
         sentence: Why the picture was refused, in English, else "".
-        reason: The same as `data.images.open.ImageRefused` names it.
+        reason: The same as `data.errors.ImageRefused` names it.
         reference: Id of a crash in the operator's log, else "".
     """
 
-    cause: Cause
+    cause: FailureCause
     sentence: str = ""
     reference: str = ""
     reason: str = ""
 
 
-class Looker:
+class Inference:
     """Asks an engine about pictures without ever blocking the event loop.
 
     Args:
         engine: Answers; its `submit` returns at once.
         open_picture: Decodes untrusted bytes, in a thread.
-        patience: Seconds to wait for the engine before giving up on it.
+        timeout: Seconds to wait for the engine before giving up on it.
         openings: Pictures decoded at the same time; a big one takes much memory on the way.
     """
 
     def __init__(
         self,
-        engine: AnswersPictures,
+        engine: PictureEngine,
         open_picture: Callable[[bytes], Picture],
         *,
-        patience: float = 120.0,
+        timeout: float = 120.0,
         openings: int = 2,
     ) -> None:
         self._engine = engine
         self._open_picture = open_picture
-        self._patience = patience
+        self._timeout = timeout
         self._opening = asyncio.Semaphore(openings)
 
-    async def look(
+    async def ask(
         self,
         album: Album,
-        places: Iterable[int],
+        places: Sequence[int],
         question: str | None,
         rank: int = 0,
         queued: Queued | None = None,
-    ) -> dict[int, Exchange | Trouble]:
-        """Ask about some of an album's pictures.
+    ) -> dict[int, Exchange | Failure]:
+        """Ask about some of an album's pictures, in as many rounds as the engine's queue needs.
 
         Args:
             album: Its entries are opened in place as they are needed.
@@ -92,20 +91,33 @@ class Looker:
         Returns:
             An answer, or why there is none, for each place, in the order of `places`.
         """
-        found: dict[int, Exchange | Trouble] = {}
-        pictures: dict[int, Picture] = {}
-        for place in places:
-            opened = await self._open(album, place)
-            if isinstance(opened, Picture):
-                pictures[place] = opened
-            else:
-                found[place] = opened
-        ask = partial(self._engine.submit, question=question, rank=rank)
+        opened = {place: await self._open(album, place) for place in places}
+        found: dict[int, Exchange | Failure] = {
+            place: each for place, each in opened.items() if isinstance(each, Failure)
+        }
+        pictures = {place: each for place, each in opened.items() if isinstance(each, Picture)}
         async with self._telling(queued if pictures else None):
-            found |= await self._ask_all(pictures, question, ask)
+            while waiting := [place for place in pictures if place not in found]:
+                answers: dict[int, asyncio.Future[ModelAnswer]] = {}
+                for place in waiting:
+                    try:
+                        answer = self._engine.submit(pictures[place], question, rank)
+                        answers[place] = asyncio.wrap_future(answer)
+                    except EngineBusy:
+                        break
+                    except Exception as error:
+                        found[place] = _failure(error)
+                if not answers:
+                    busy = Failure(FailureCause.BUSY)
+                    found |= {place: busy for place in waiting if place not in found}
+                for place, result in zip(answers, await self._results(answers), strict=True):
+                    if isinstance(result, BaseException):
+                        found[place] = _failure(result)
+                    else:
+                        found[place] = _exchange(result, question, pictures[place], place)
         return {place: found[place] for place in places}
 
-    async def _open(self, album: Album, place: int) -> Picture | Trouble:
+    async def _open(self, album: Album, place: int) -> Picture | Failure:
         entry = album.entries[place]
         if isinstance(entry, Attachment):
             try:
@@ -117,59 +129,32 @@ class Looker:
                 return crashed(error)
             album.entries[place] = entry
         if isinstance(entry, ImageRefused):
-            return Trouble(Cause.REFUSED, sentence=str(entry), reason=entry.reason)
+            return Failure(FailureCause.REFUSED, sentence=str(entry), reason=entry.reason)
         return entry
 
     @asynccontextmanager
     async def _telling(self, queued: Queued | None) -> AsyncIterator[None]:
         """Tell how many others are before, if they are many, while waiting."""
         before = self._engine.waiting
-        if queued is None or before < WORTH_TELLING:
+        if queued is None or before < LONG_QUEUE:
             yield
             return
         telling = asyncio.ensure_future(_tell(queued, before))
         try:
             yield
         finally:
-            await asyncio.wait({telling}, timeout=self._patience)  # the answer comes after it
+            await asyncio.wait({telling}, timeout=self._timeout)  # the answer comes after it
             telling.cancel()
-
-    async def _ask_all(
-        self,
-        pictures: dict[int, Picture],
-        question: str | None,
-        ask: Callable[[Picture], Future[ModelAnswer]],
-    ) -> dict[int, Exchange | Trouble]:
-        """Ask about all at once, or in as many rounds as the engine's queue needs."""
-        found: dict[int, Exchange | Trouble] = {}
-        while waiting := {place: pictures[place] for place in pictures if place not in found}:
-            answers: dict[int, asyncio.Future[ModelAnswer]] = {}
-            for place, picture in waiting.items():
-                try:
-                    answers[place] = asyncio.wrap_future(ask(picture))
-                except EngineBusy:
-                    break
-                except Exception as error:
-                    found[place] = _trouble(error)
-            if not answers:
-                busy = Trouble(Cause.BUSY)
-                return found | {place: busy for place in waiting if place not in found}
-            for place, result in zip(answers, await self._results(answers), strict=True):
-                if isinstance(result, BaseException):
-                    found[place] = _trouble(result)
-                else:
-                    found[place] = _exchange(result, question, pictures[place], place)
-        return found
 
     async def _results(
         self, answers: dict[int, asyncio.Future[ModelAnswer]]
     ) -> list[ModelAnswer | BaseException]:
-        """Wait for all; on cancellation or when patience ends, take the questions back."""
+        """Wait for all; on cancellation or when the time is over, take the questions back."""
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._timeout):
                 return await asyncio.gather(*answers.values(), return_exceptions=True)
         except TimeoutError:
-            _log.warning("The engine gave no answer within %.0f s", self._patience)
+            _log.warning("The engine gave no answer within %.0f s", self._timeout)
             return [_result_so_far(answer) for answer in answers.values()]
 
 
@@ -206,18 +191,18 @@ def _exchange(answer: ModelAnswer, question: str | None, picture: Picture, place
     )
 
 
-def _trouble(error: BaseException) -> Trouble:
+def _failure(error: BaseException) -> Failure:
     if isinstance(error, EngineBusy):
-        return Trouble(Cause.BUSY)
+        return Failure(FailureCause.BUSY)
     # An engine that shuts down may also cancel what is queued.
     if isinstance(error, EngineClosed | asyncio.CancelledError):
-        return Trouble(Cause.CLOSING)
+        return Failure(FailureCause.CLOSING)
     return crashed(error)
 
 
-def crashed(error: BaseException) -> Trouble:
+def crashed(error: BaseException) -> Failure:
     """Log an unexpected error under a short reference that the person is told."""
     reference = secrets.token_hex(3)
     told = {"reference": reference}
     _log.error("Could not answer; reference %s", reference, exc_info=error, extra=told)
-    return Trouble(Cause.CRASHED, reference=reference)
+    return Failure(FailureCause.CRASHED, reference=reference)

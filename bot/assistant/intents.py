@@ -16,6 +16,18 @@ from bot.assistant.corrections import correction
 from bot.assistant.language import is_foreign
 from bot.assistant.references import named_pictures
 from bot.assistant.text import clean, has_words, plain, sentences, without_links, without_politeness
+from bot.assistant.types import (
+    Action,
+    Ask,
+    Caption,
+    ChooseSettings,
+    Forget,
+    Help,
+    Privacy,
+    Rate,
+    Retry,
+    button_action,
+)
 
 MAX_CHARACTERS = 300
 
@@ -62,7 +74,7 @@ _COMMANDS = {
     "privacy": Kind.PRIVACY,
     "settings": Kind.SETTINGS,
 }
-_RATING = re.compile(r"(good|bad) ([0-9a-f]{16})")
+_PLAIN_ACTIONS = {Forget: Kind.FORGET, Privacy: Kind.PRIVACY, Help: Kind.HELP}
 
 # Kinds that ask something of the bot which it could not do.
 UNANSWERABLE = frozenset(
@@ -95,6 +107,7 @@ class Intent:
             one should have been.
         again: Another answer is wanted than the last one.
         good: Whether the rated answer is.
+        answer: Id of the answer whose pictures are meant, or "".
     """
 
     kind: Kind
@@ -106,6 +119,7 @@ class Intent:
     rest: str = ""
     again: bool = False
     good: bool = False
+    answer: str = ""
 
 
 @dataclass(frozen=True)
@@ -150,6 +164,26 @@ def read_intent(
     return _read_command(name, rest, at_hand)
 
 
+def read_action(
+    action: Action, *, attached: bool = False, replied: bool = False, several: bool = False
+) -> Intent:
+    """Tell what a command or a button wants, in the same way as `read_intent`."""
+    at_hand = _AtHand(attached=attached, shown=attached or replied, several=several)
+    match action:
+        case Ask(question):
+            words = clean(question)
+            return _read_question(words, at_hand) if words else Intent(Kind.EMPTY)
+        case Caption(answer):
+            return Intent(Kind.CAPTION, answer=answer)
+        case Retry(answer, text):
+            return replace(_read_retry(clean(text), at_hand), answer=answer)
+        case Rate(answer, good):
+            return Intent(Kind.RATED, rest=answer, good=good)
+        case ChooseSettings(choice):
+            return Intent(Kind.SETTINGS, rest=choice)
+    return Intent(_PLAIN_ACTIONS[type(action)])
+
+
 def _read_command(name: str, rest: str, at_hand: _AtHand) -> Intent:
     """What a command wants that is not always the same."""
     several = at_hand.several
@@ -159,9 +193,8 @@ def _read_command(name: str, rest: str, at_hand: _AtHand) -> Intent:
         return _read_question(rest, at_hand) if rest else Intent(Kind.EMPTY)
     if name == "retry":
         return _read_retry(rest, at_hand)
-    rating = _RATING.fullmatch(rest) if name == "rate" else None
-    if rating:
-        return Intent(Kind.RATED, rest=rating[2], good=rating[1] == "good")
+    if isinstance(rating := button_action(f"/{name} {rest}"), Rate):
+        return Intent(Kind.RATED, rest=rating.answer, good=rating.good)
     return Intent(Kind.UNKNOWN_COMMAND, command=f"/{name}")
 
 

@@ -1,35 +1,76 @@
-"""How often one person may ask: token buckets for a minute and a day."""
+"""Who may use the bot, how often one person may ask, and how often the same is said."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+
+from cachetools import LRUCache
 
 MINUTE = 60.0
 DAY = 86_400.0
+REPEATS, REPEAT_SECONDS = 2, 10.0  # how often the same is said within how many seconds
+PEOPLE = 5000  # whose last replies are kept in mind
 
 
 @dataclass(frozen=True)
-class Rate:
+class Access:
+    """Lists of people and chats, each named as "telegram:123" or "discord:456".
+
+    Attributes:
+        users: People who may use the bot anywhere.
+        chats: Chats and servers in which everybody may use it.
+        admins: People who may use it anywhere and as often as they like.
+    """
+
+    users: frozenset[str] = frozenset()
+    chats: frozenset[str] = frozenset()
+    admins: frozenset[str] = frozenset()
+
+    def allows(self, platform: str, user: str, chat: str) -> bool:
+        """Whether this person may use the bot in this chat; without lists, everybody may.
+
+        Args:
+            platform: "telegram" or "discord"; other platforms are open to all who reach them.
+            user: The person's id there.
+            chat: The chat's id; of a topic or a channel, what comes before the first slash counts.
+        """
+        listed = {name.partition(":")[0] for name in self.users | self.chats}
+        if platform not in listed or self.is_admin(platform, user):
+            return True
+        where = chat.partition("/")[0]
+        return f"{platform}:{user}" in self.users or f"{platform}:{where}" in self.chats
+
+    def is_admin(self, platform: str, user: str) -> bool:
+        """Whether this person's questions are not counted."""
+        return f"{platform}:{user}" in self.admins
+
+
+# --- limits ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RateLimit:
     """Messages that one person may have answered; None sets no limit."""
 
     per_minute: int | None = 5
     per_day: int | None = 50
 
 
-UNLIMITED = Rate(None, None)
+UNLIMITED = RateLimit(None, None)
 
 
 @dataclass(frozen=True)
 class LimitSettings:
     """Rates by platform, and how many people's use is kept in mind at once."""
 
-    rates: Mapping[str, Rate] = field(
+    rates: Mapping[str, RateLimit] = field(
         default_factory=lambda: {"web": UNLIMITED, "cli": UNLIMITED}  # others: `default`
     )
-    default: Rate = Rate()
+    default: RateLimit = RateLimit()
     people: int = 10_000
 
 
@@ -127,3 +168,33 @@ class Limits:
 
 def _size(allowed: int | None) -> int:
     return 1_000_000_000 if allowed is None else allowed
+
+
+# --- repeats --------------------------------------------------------------------------------------
+
+
+class RepeatThrottle:
+    """Counts what each person was told lately: the same again and again helps nobody.
+
+    Args:
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._told: LRUCache[Hashable, dict[str, tuple[int, float]]] = LRUCache(PEOPLE)
+
+    def repeats(self, whose: Hashable, text: str) -> bool:
+        """Whether somebody was told this as often as is useful; if not, they are told now."""
+        now = self._clock()
+        told = self._told.get(whose, {})
+        told = {words: (n, at) for words, (n, at) in told.items() if now - at < REPEAT_SECONDS}
+        words = re.sub(r"\d+", "", text)  # the time to wait grows shorter
+        count, at = told.get(words, (0, now))
+        told[words] = (count + 1, at)
+        self._told[whose] = told
+        return count >= REPEATS
+
+    def clear(self, whose: Hashable) -> None:
+        """Somebody got an answer, so that they may be told everything anew."""
+        self._told.pop(whose, None)

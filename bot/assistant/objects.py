@@ -26,9 +26,9 @@ def as_rows(objects: Iterable[DetectedObject]) -> list[dict[str, Any]]:
 def in_words(objects: Iterable[DetectedObject]) -> str:
     """Name objects, the surest first, those of a kind together: "dog, 2 people, frisbee"."""
     # Every command is slower to start if this is imported with it.
-    from data.box_qa.wording import called
+    from data.box_qa.wording import name_forms
 
     counts = Counter(seen.name for seen in objects)  # in the order in which they came
     return ", ".join(
-        name if count == 1 else f"{count} {called(name).many}" for name, count in counts.items()
+        name if count == 1 else f"{count} {name_forms(name).many}" for name, count in counts.items()
     )

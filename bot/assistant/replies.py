@@ -3,55 +3,59 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from bot.assistant.conversations import Album
-from bot.assistant.inference import Cause, Trouble
+from bot.assistant.inference import Failure, FailureCause
 from bot.assistant.intents import MAX_CHARACTERS, UNANSWERABLE, Intent, Kind
 from bot.assistant.locale.languages import AUTOMATIC, CATALOGUES
 from bot.assistant.locale.texts import Texts
-from bot.assistant.types import Button, Exchange, Reply
-from bot.assistant.wording import Sureness, say_answer, say_caption
-from bot.log import Erased, Kept
+from bot.assistant.types import Button, Caption, ChooseSettings, Exchange, Rate, Reply, Retry
+from bot.assistant.wording import ConfidenceThresholds, say_answer, say_caption
+from bot.log import Consent, Erased
 
 LOG_ON, LOG_OFF = "log on", "log off"  # after "/settings"
 SHARE_ON, SHARE_OFF = "pictures on", "pictures off"
 
 
 @dataclass(frozen=True)
-class Speaker:
-    """Says things in one language.
+class ReplyWriter:
+    """Writes replies in one language.
 
     Attributes:
         texts: The language.
-        sureness: Confidence below which it says that it is not sure.
+        thresholds: Confidence below which it says that it is not sure.
         seconds: How long pictures are kept.
+        place: Where the pictures at hand can be fetched again.
     """
 
     texts: Texts
-    sureness: Sureness
+    thresholds: ConfidenceThresholds
     seconds: float
+    place: Hashable = None
 
-    def answers(self, album: Album, intent: Intent, found: dict[int, Exchange | Trouble]) -> Reply:
+    def answers(self, album: Album, intent: Intent, found: dict[int, Exchange | Failure]) -> Reply:
         """Put answers together: one as it is, several in a numbered list."""
         texts = self.texts
         several = len(found) > 1
-        lines = [
-            f"{place + 1}. {self.line(result)}" if several else self.line(result)
+        said = {
+            place: f"{place + 1}. {self.line(result)}" if several else self.line(result)
             for place, result in found.items()
-        ]
+        }
+        lines = list(said.values())
         exchanges = tuple(result for result in found.values() if isinstance(result, Exchange))
-        troubles = [result for result in found.values() if isinstance(result, Trouble)]
-        reference = next((trouble.reference for trouble in troubles if trouble.reference), "")
+        failures = [result for result in found.values() if isinstance(result, Failure)]
+        reference = next((failure.reference for failure in failures if failure.reference), "")
         if intent.names_asked and exchanges:
             lines.insert(0, texts.no_names)
         if several and album.left_out:
             lines.append(texts.only_first.format(count=len(album.entries)))
         text = "\n".join(lines)
         if not exchanges:
-            alike = len({self.line(trouble) for trouble in troubles}) == 1
-            outcome = ":".join(filter(None, (troubles[0].cause.value, troubles[0].reason)))
-            return error(self.line(troubles[0]) if alike else text, reference, outcome)
+            alike = len({self.line(failure) for failure in failures}) == 1
+            outcome = ":".join(filter(None, (failures[0].cause.value, failures[0].reason)))
+            return refusal(self.line(failures[0]) if alike else text, reference, outcome)
         if intent.invite:
             text += f"\n\n{texts.invite_several if several else texts.invite}"
         number = secrets.token_hex(8)
@@ -59,20 +63,21 @@ class Speaker:
         buttons = (*self._caption(offer), *self._verdicts(number), *self._retry())
         return Reply(
             text, buttons, reference=reference, exchanges=exchanges, number=number,
-            outcome="answered",
+            outcome="answered", place=self.place,
+            unanswered=tuple(said[n] for n, each in found.items() if isinstance(each, Failure)),
         )  # fmt: skip
 
-    def line(self, result: Exchange | Trouble) -> str:
+    def line(self, result: Exchange | Failure) -> str:
         """One picture's answer, or why there is none."""
-        if isinstance(result, Trouble):
-            if result.cause is Cause.REFUSED:
+        if isinstance(result, Failure):
+            if result.cause is FailureCause.REFUSED:
                 return self.texts.refusals.get(result.reason, result.sentence)
             sentence: str = getattr(self.texts, result.cause.value)
             return sentence.format(reference=result.reference)
         if result.question is None:
-            sure = result.confidence >= self.sureness.caption
+            sure = result.confidence >= self.thresholds.caption
             return say_caption(result.answer, self.texts, sure=sure)
-        sure = result.confidence >= self.sureness.answer
+        sure = result.confidence >= self.thresholds.answer
         return say_answer(result.answer, result.question, self.texts, sure=sure)
 
     def sentence(self, intent: Intent, *, offer_caption: bool) -> Reply:
@@ -85,7 +90,11 @@ class Speaker:
         offer = unanswerable and offer_caption and intent.kind is not Kind.UNKNOWN_COMMAND
         brief = intent.kind is Kind.RATED
         outcome = intent.kind.value
-        return Reply(text, self._caption(offer), error=unanswerable, brief=brief, outcome=outcome)
+        number = secrets.token_hex(8) if offer else ""
+        return Reply(
+            text, self._caption(offer), error=unanswerable, number=number, outcome=outcome,
+            brief=brief, place=self.place,
+        )  # fmt: skip
 
     def privacy(self, days: float | None, *, offered: bool = False, shares: bool = False) -> Reply:
         """What is kept for how long.
@@ -121,7 +130,7 @@ class Speaker:
         return Reply(self.texts.forgotten_later, outcome="forgotten")
 
     def settings(
-        self, *, alike: bool, automatic: bool, chosen: bool, kept: Kept | None = None,
+        self, *, alike: bool, automatic: bool, chosen: bool, kept: Consent | None = None,
         offered: bool = False,
     ) -> Reply:  # fmt: skip
         """What is set, and buttons to change it.
@@ -140,11 +149,11 @@ class Speaker:
             language=texts.language, automatic=texts.settings_automatic if alike else ""
         )
         others = [
-            Button(each.language, f"/settings {code}")
+            Button(each.language, ChooseSettings(code).command)
             for code, each in CATALOGUES.items()
             if automatic or each is not texts
         ]
-        like = Button(texts.automatic_button, f"/settings {AUTOMATIC}")
+        like = Button(texts.automatic_button, ChooseSettings(AUTOMATIC).command)
         buttons = [*others, *(() if automatic else (like,))]
         if kept:
             said += "\n" + (texts.settings_logged if kept.exchanges else texts.settings_unlogged)
@@ -158,38 +167,38 @@ class Speaker:
         """The person has to wait."""
         text = self.texts.wait_day if daily else self.texts.wait_minute
         outcome = "limit_day" if daily else "limit_minute"
-        return error(text.format(time=self.texts.span(seconds)), outcome=outcome)
+        return refusal(text.format(time=self.texts.span(seconds)), outcome=outcome)
 
     def no_picture(self, *, gone: bool) -> Reply:
         """There is none, or none any more."""
         if not gone:
-            return error(self.texts.no_picture, outcome="no_picture")
+            return refusal(self.texts.no_picture, outcome="no_picture")
         text = self.texts.picture_gone.format(time=self.texts.span(self.seconds))
-        return error(text, outcome="picture_gone")
+        return refusal(text, outcome="picture_gone")
 
     def _logging(self, logged: bool) -> Button:
         if logged:
-            return Button(self.texts.unlog_button, f"/settings {LOG_OFF}")
-        return Button(self.texts.log_button, f"/settings {LOG_ON}")
+            return Button(self.texts.unlog_button, ChooseSettings(LOG_OFF).command)
+        return Button(self.texts.log_button, ChooseSettings(LOG_ON).command)
 
     def _sharing(self, shares: bool) -> Button:
         if shares:
-            return Button(self.texts.unshare_button, f"/settings {SHARE_OFF}")
-        return Button(self.texts.share_button, f"/settings {SHARE_ON}")
+            return Button(self.texts.unshare_button, ChooseSettings(SHARE_OFF).command)
+        return Button(self.texts.share_button, ChooseSettings(SHARE_ON).command)
 
     def _caption(self, offer: bool) -> tuple[Button, ...]:
-        return (Button(self.texts.caption_button, "/caption"),) if offer else ()
+        return (Button(self.texts.caption_button, Caption().command),) if offer else ()
 
     def _verdicts(self, number: str) -> tuple[Button, ...]:
         return (
-            Button("👍", f"/rate good {number}", self.texts.good),
-            Button("👎", f"/rate bad {number}", self.texts.bad),
+            Button("👍", Rate(number, good=True).command, self.texts.good),
+            Button("👎", Rate(number, good=False).command, self.texts.bad),
         )
 
     def _retry(self) -> tuple[Button, ...]:
-        return (Button(self.texts.retry_button, "/retry"),)
+        return (Button(self.texts.retry_button, Retry().command),)
 
 
-def error(text: str, reference: str = "", outcome: str = "refused") -> Reply:
+def refusal(text: str, reference: str = "", outcome: str = "refused") -> Reply:
     """A reply that says why there is no answer."""
     return Reply(text, error=True, reference=reference, outcome=outcome)

@@ -1,16 +1,27 @@
-"""What travels between a platform adapter and the assistant: plain values, no framework objects."""
+"""What travels between an adapter and the assistant: plain values, no framework objects."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from functools import cached_property
+from typing import NamedTuple, Protocol
 
 from data.images.open import Picture
 from model.requests import DetectedObject
 
 Notify = Callable[[str], Awaitable[None]]  # tells a person something before their answer comes
+
+
+class Conversation(NamedTuple):
+    """One person in one chat of one platform."""
+
+    platform: str
+    chat: str
+    user: str
 
 
 @dataclass(frozen=True)
@@ -19,6 +30,121 @@ class Attachment:
 
     content: bytes
     name: str = ""
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the bytes, as the opened `Picture` has it."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+# --- actions: commands and buttons, as the adapters understand them -----------------------------
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Answer a question, whatever its words look like."""
+
+    question: str
+
+    @property
+    def command(self) -> str:
+        """The same as a person would type it."""
+        return f"/ask {self.question}"
+
+
+@dataclass(frozen=True)
+class Caption:
+    """Describe pictures: those of the answer with this id, else the ones at hand."""
+
+    answer: str = ""
+    command = "/caption"
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Answer once more, in another way.
+
+    Attributes:
+        answer: Id of the answer that was not good enough; "" for the last one.
+        text: What was asked, where only the platform still knows that.
+    """
+
+    answer: str = ""
+    text: str = ""
+
+    @property
+    def command(self) -> str:
+        """The same as a person would type it."""
+        return f"/retry {self.text}".strip()
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Say whether the answer with this id is good."""
+
+    answer: str
+    good: bool
+
+    @property
+    def command(self) -> str:
+        """The same as a button carries it."""
+        return f"/rate {'good' if self.good else 'bad'} {self.answer}"
+
+
+@dataclass(frozen=True)
+class ChooseSettings:
+    """Choose a language or what is kept ("de", "log off"); "" shows what is chosen."""
+
+    choice: str = ""
+
+    @property
+    def command(self) -> str:
+        """The same as a button carries it."""
+        return f"/settings {self.choice}".strip()
+
+
+@dataclass(frozen=True)
+class Help:
+    """Tell what the bot can do."""
+
+    command = "/help"
+
+
+@dataclass(frozen=True)
+class Privacy:
+    """Tell what is kept of the person."""
+
+    command = "/privacy"
+
+
+@dataclass(frozen=True)
+class Forget:
+    """Erase everything of the person."""
+
+    command = "/forget"
+
+
+Action = Ask | Caption | Retry | Rate | ChooseSettings | Help | Privacy | Forget
+_RATING = re.compile(r"(good|bad) ([0-9a-f]{16})")
+
+
+def button_action(command: str, answer: str = "") -> Action | None:
+    """What a button does, by the command that it carries; None if there is no such button.
+
+    Args:
+        command: `Button.action`, also of buttons sent by earlier versions.
+        answer: Id of the answer under which the button is, if that is known.
+    """
+    name, _, rest = command.partition(" ")
+    if name == "/rate" and (rating := _RATING.fullmatch(rest)):
+        return Rate(rating[2], good=rating[1] == "good")
+    if name == "/settings":
+        return ChooseSettings(rest)
+    looks: dict[str, Action] = {"/caption": Caption(answer), "/retry": Retry(answer)}
+    return looks.get(command)
+
+
+# --- messages and replies -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -31,12 +157,14 @@ class Incoming:
         user: Identifies the person on their platform.
         text: What they wrote: a question, a caption, a command ("/caption") or nothing.
         pictures: Images attached to this message, in order.
-        reply_pictures: Images of the message that this one replies to.
+        reply_pictures: Images of the message that this one replies to, or is about.
         addressed: Whether the bot is meant: always in a private chat, else on a mention,
             a reply to the bot or a command.
         language: What the person's device speaks, as far as the platform tells: "de-AT", or "".
         fetching: Seconds that it took to fetch the pictures.
-        replied: Number of the answer that this message replies to, or "".
+        reply_to: Id of the answer that this message replies to, or "".
+        action: A command or a button, instead of `text`.
+        place: Where the adapter can fetch the pictures of this message again.
     """
 
     platform: str
@@ -48,7 +176,19 @@ class Incoming:
     addressed: bool = True
     language: str = ""
     fetching: float = 0.0
-    replied: str = ""
+    reply_to: str = ""
+    action: Action | None = None
+    place: Hashable = None
+
+    @property
+    def conversation(self) -> Conversation:
+        """The person in the chat."""
+        return Conversation(self.platform, self.chat, self.user)
+
+    @property
+    def words(self) -> str:
+        """What they wrote, or what a command or a button stands for."""
+        return self.action.command if self.action else self.text
 
 
 @dataclass(frozen=True)
@@ -119,9 +259,12 @@ class Reply:
         error: True if nothing could be answered; `text` then says what to do.
         reference: Short id that an error shares with the operator's log, or "".
         exchanges: What the model was asked, one for each picture answered.
-        number: Names the answer, for ratings and the log; "" where the model was not asked.
+        number: Id of the answer, for ratings, the log and the answer index; "" where the reply is
+            not about pictures.
         outcome: "answered", or in a word why not, for the log.
         brief: It only confirms something, and may be shown in passing.
+        place: Where the adapter can fetch the pictures again that the reply is about.
+        unanswered: Lines of `text` that say why one of several pictures has no answer.
     """
 
     text: str
@@ -132,6 +275,8 @@ class Reply:
     number: str = ""
     outcome: str = field(default="said", compare=False)
     brief: bool = False
+    place: Hashable = field(default=None, compare=False)
+    unanswered: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -153,7 +298,7 @@ class Rating:
     correction: str = ""
 
 
-class Measures(Protocol):
+class AnswerMetrics(Protocol):
     """Counts answers; never waits, never fails."""
 
     def answered(self, incoming: Incoming, reply: Reply, seconds: float) -> None:
@@ -195,7 +340,7 @@ class ModelAnswer(Protocol):
         ...
 
 
-class AnswersPictures(Protocol):
+class PictureEngine(Protocol):
     """The part of `model.engine.Engine` that the assistant uses; tests pass a fast stand-in."""
 
     @property

@@ -46,7 +46,7 @@ _NAMES = re.compile(
 
 
 @dataclass(frozen=True)
-class Sureness:
+class ConfidenceThresholds:
     """Confidence (0..1) below which an answer or a caption says that it is not sure."""
 
     answer: float = 0.35

@@ -77,14 +77,14 @@ class TelegramObserver:
 
     def _on_call(self, method: str, sent: Json, result: Any) -> None:
         if method == "answerCallbackQuery" and sent.get("text"):
-            self._ledger.hear("telegram", str(sent["callback_query_id"]), sent["text"])
+            self._ledger.record_answer("telegram", str(sent["callback_query_id"]), sent["text"])
         if method not in {"sendMessage", "editMessageText"}:
             return
         chat, number = sent["chat_id"], result["message_id"]
         asked = sent.get("reply_parameters", {}).get("message_id")
         asked = self._about.setdefault((chat, number), asked)
         self.answers[chat, asked] = {**result, "reply_markup": sent.get("reply_markup", {})}
-        self._ledger.hear("telegram", (chat, asked), str(sent["text"]))
+        self._ledger.record_answer("telegram", (chat, asked), str(sent["text"]))
 
 
 class TelegramClient(ChatClient):
@@ -191,7 +191,7 @@ class DiscordObserver:
 
     def _on_said(self, about: str, message: Json) -> None:
         self.answers[about] = message
-        self._ledger.hear("discord", about, message["content"])
+        self._ledger.record_answer("discord", about, message["content"])
 
 
 class DiscordClient(ChatClient):
@@ -342,16 +342,16 @@ class WebClient(ChatClient):
                 request = _slowly(request)
             response = await self._client.send(request)
         except httpx.ConnectError:  # nobody listens there any more: nothing was taken
-            self.ledger.leave(self.platform, [number])
+            self.ledger.mark_untaken(self.platform, [number])
             return
         except httpx.HTTPError:
             return  # it counts as lost
         if response.status_code == 204:
-            self.ledger.hear(self.platform, number, "Begun anew.")
+            self.ledger.record_answer(self.platform, number, "Begun anew.")
             return
         said = response.json()
         self._buttons = [button["action"] for button in said["buttons"]]
-        self.ledger.hear(self.platform, number, said["reply"])
+        self.ledger.record_answer(self.platform, number, said["reply"])
 
 
 def _slowly(request: httpx.Request) -> httpx.Request:

@@ -1,9 +1,8 @@
 """Discord, by discord.py: messages and commands become `Incoming`, replies become messages.
 
-`reading` tells what a message holds and whether the bot is meant, `files` fetches pictures,
-`talking` takes what people write, choose and press, `asking` puts it to the assistant, `subjects`
-keeps in mind what each answer is about, `answers` and `sending` say it, `commands`, `button` and
-`pressing` are what people can choose and press, and `serving` runs it all.
+`messages` tells what a message holds, whether the bot is meant, and finds pictures; `handlers`
+puts what people write, choose and press to the assistant; `commands` are what they can choose;
+`sender` says what it replied, with buttons; `bot` is the connection, and runs it all.
 """
 
 import warnings

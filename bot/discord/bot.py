@@ -12,14 +12,13 @@ import discord
 from discord import app_commands
 
 from bot.assistant.assistant import Assistant
-from bot.discord.button import ActionButton
-from bot.discord.commands import add_commands
-from bot.discord.handlers import Talk
-from bot.discord.languages import Translator
-from bot.health import Connection
+from bot.discord.commands import Translator, add_commands
+from bot.discord.handlers import Handlers
+from bot.discord.sender import ActionButton
 from bot.errors import PlatformError
+from bot.health import Connection
+from bot.platforms import FINISHING, retry
 
-FINISHING = 17.0  # seconds that answers under way have when the bot is stopped
 RETRY = 5.0  # seconds between attempts to start without a network
 SCOPES = ("bot", "applications.commands")
 PERMISSIONS = discord.Permissions(
@@ -35,10 +34,6 @@ _AWAY = (aiohttp.ClientError, OSError, discord.DiscordServerError)
 AWAY = "Discord cannot be reached; look after the network."
 
 _log = logging.getLogger(__name__)
-
-
-class PlatformError(PlatformError):
-    """`str(error)` is one plain sentence: why Discord will not have the bot, and what to do."""
 
 
 class Synced(NamedTuple):
@@ -69,7 +64,8 @@ class DiscordBot(discord.AutoShardedClient):
             shard_count=shards or None,
             enable_debug_events=True,  # for what follows
         )
-        self.talk = Talk(self, assistant)
+        self.handlers = Handlers(self, assistant)
+        self.on_message = self.handlers.on_message  # as the library looks it up
         self.tree = app_commands.CommandTree(
             self,
             allowed_contexts=app_commands.AppCommandContext(
@@ -77,7 +73,7 @@ class DiscordBot(discord.AutoShardedClient):
             ),
             allowed_installs=app_commands.AppInstallationType(guild=True, user=True),
         )
-        add_commands(self.tree, self.talk)
+        add_commands(self.tree, self.handlers)
 
     async def setup_hook(self) -> None:
         """Know the buttons of earlier runs, and the commands in every language."""
@@ -104,14 +100,9 @@ class DiscordBot(discord.AutoShardedClient):
         """Note that a shard is lost."""
         self.connection.lost(AWAY, shard)
 
-    async def on_message(self, message: discord.Message) -> None:
-        """Hand on a new message."""
-        await self.talk.on_message(message)
-
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Hand on a message that was changed."""
-        before = event.cached_message
-        await self.talk.on_message(event.message, edited=True, before=before)
+        await self.handlers.on_edit(event.message, event.cached_message)
 
     def invitation(self) -> str:
         """The link under which people add the bot; known once it is logged in."""
@@ -165,7 +156,7 @@ async def serve(
                 running.result()
                 return
             async with asyncio.timeout(FINISHING):
-                await client.talk.close()
+                await client.handlers.close()
         except TimeoutError:
             _log.warning("Some answers were not finished in %.0f s", FINISHING)
         finally:
@@ -223,18 +214,21 @@ async def _run(client: DiscordBot, token: str, invite: bool) -> None:
 
 async def _login(client: DiscordBot, token: str) -> None:
     """Introduce the bot, as often as it takes without a network."""
-    while True:
+
+    async def login() -> None:
         try:
             await client.login(token)
         except discord.LoginFailure:
             raise _unknown_token() from None
-        except _AWAY as error:
-            _log.warning("Discord cannot be reached (%s); trying again", type(error).__name__)
+        except _AWAY:
             client.connection.lost(AWAY)
             await _reset(client)
-            await asyncio.sleep(RETRY)
-        else:
-            return
+            raise
+
+    def failed(error: BaseException, _wait: float) -> None:
+        _log.warning("Discord cannot be reached (%s); trying again", type(error).__name__)
+
+    await retry(login, lambda error: isinstance(error, _AWAY), (RETRY,), failed, forever=True)
 
 
 async def _reset(client: DiscordBot) -> None:

@@ -3,41 +3,83 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import discord
+from cachetools import LRUCache
 
 from bot.assistant.assistant import Assistant
+from bot.assistant.conversations import TooManyWaitingError, TurnQueue
+from bot.assistant.limits import RepeatThrottle
 from bot.assistant.locale.texts import Texts
-from bot.assistant.recent import Recent
-from bot.assistant.refusals import Refusals
-from bot.assistant.turns import TooManyWaitingError
-from bot.assistant.types import Notify
-from bot.discord.answers import Answer
-from bot.discord.asking import Ask, Asker, Person
-from bot.discord.button import Place
-from bot.discord.finding import Finder
-from bot.discord.messages import Found, is_addressed, words_in
-from bot.discord.pressing import Presses
-from bot.discord.sender import FollowUps, Replies, Voice, confirm, typing
+from bot.assistant.types import Action, Conversation, Incoming, Reply, Retry, button_action
+from bot.discord.messages import (
+    PLATFORM,
+    MessageFinder,
+    Place,
+    conversation,
+    is_addressed,
+    picture_fetcher,
+    words_in,
+)
+from bot.discord.sender import (
+    InteractionResponder,
+    MessageResponder,
+    Outgoing,
+    Responder,
+    alt_texts,
+    typing,
+)
+from bot.platforms import RECENT, PressGuard, SharedFile
 
-RECENT = timedelta(minutes=10)  # since a message was written that nobody remembers any more
+REWRITABLE = timedelta(minutes=10)  # since a message was written that nobody remembers any more
+FORGOTTEN = "forgotten"  # the outcome of /forget
+_UNSAID = "en-US"  # of a server whose owner chose no language
+_HOPS = 5  # from an answer to an answer to a question
 Interaction = discord.Interaction[Any]
 
 
 @dataclass(frozen=True)
-class _Said:
-    """The messages of an answer, and what tells whether its question has changed since."""
+class _Request:
+    """What somebody wants, by a message, a command or a button.
 
-    messages: list[int]
-    question: int
+    Attributes:
+        who: Wants it.
+        language: What their device speaks, or "".
+        text: What they wrote.
+        action: What they chose or pressed, instead.
+        own: Pictures and files of theirs.
+        about: Those of others, or earlier ones.
+        place: Where those pictures are shown.
+        answer: Id of the answer that they replied to, or "".
+        refusal: Why it cannot be asked, or "".
+        alt: They want captions to copy.
+        pressed: It is a button; who pressed it alone is told of errors.
+        message: They wrote this, in a channel where typing is shown.
+        question: Tells whether the message has changed since.
+    """
+
+    who: Conversation
+    language: str
+    text: str = ""
+    action: Action | None = None
+    own: Sequence[SharedFile] = ()
+    about: Sequence[SharedFile] = ()
+    place: Place | None = None
+    answer: str = ""
+    refusal: str = ""
+    alt: bool = False
+    pressed: bool = False
+    message: discord.Message | None = None
+    question: int = 0
 
 
-class Talk:
+class Handlers:
     """Answers what people write, choose and press.
 
     Args:
@@ -46,88 +88,100 @@ class Talk:
     """
 
     def __init__(self, client: discord.Client, assistant: Assistant) -> None:
-        self._client = client
-        self.finder = Finder(client)
-        self._asker = Asker(assistant)
-        self._refusals = Refusals()
-        self._presses = Presses(self._asker, self.finder, self._say)
-        self._answers: Recent[int, _Said] = Recent()
+        self._client, self._assistant = client, assistant
+        self.finder = MessageFinder(client)
+        self._fetcher = picture_fetcher()
+        self._turns = TurnQueue()
+        self._throttle = RepeatThrottle()
+        self._presses = PressGuard()
+        # By message: its answer's messages, and a hash, for words need not be kept to be compared.
+        self._answers: LRUCache[int, tuple[list[int], int]] = LRUCache(RECENT)
+        # By the bot's message: the id of the answer that it is.
+        self._answer_ids: LRUCache[int, str] = LRUCache(RECENT)
+        # By person: what their device speaks; commands tell it, messages do not.
+        self._locales: LRUCache[str, str] = LRUCache(RECENT)
         self._under_way: set[asyncio.Task[Any]] = set()
         self._closed = False
 
-    async def on_message(
-        self,
-        message: discord.Message,
-        *,
-        edited: bool = False,
-        before: discord.Message | None = None,
-    ) -> None:
-        """Answer a message if the bot is meant; or, if it was edited, change the answer.
+    async def on_message(self, message: discord.Message) -> None:
+        """Answer a message if the bot is meant."""
+        me = self._client.user
+        if not self._closed and me and is_addressed(message, me):
+            responder = MessageResponder(message)
+            await self._answer(responder, conversation(message),
+                               lambda: self._read_message(message, me, responder))  # fmt: skip
 
-        Args:
-            message: As it is now.
-            edited: It is not new.
-            before: As it was, if that is known.
-        """
+    async def on_edit(self, message: discord.Message, before: discord.Message | None) -> None:
+        """Change the answer to a message that was edited; `before` is as it was, if known."""
         me = self._client.user
         if self._closed or me is None or not is_addressed(message, me):
             return
         # What was not for the bot before is as good as new.
-        edited = edited and (is_addressed(before, me) if before else not _rewritten(message))
-        person = Person(_whose(message), self._asker.locales.of_message(message))
-        with self._working():
-            try:
-                async with self._asker.turns.of(person.whose):
-                    await self._take(message, me, person, edited)
-            except TooManyWaitingError:
-                if not edited:
-                    await self._say(Replies(message), person, self._asker.overwhelmed(person))
+        edited = is_addressed(before, me) if before else not _rewritten(message)
+        responder = MessageResponder(message)
+        await self._answer(
+            responder, conversation(message),
+            lambda: self._read_message(message, me, responder, edited=edited), edited=edited,
+        )  # fmt: skip
 
-    async def on_command(
+    def on_command(
         self,
         interaction: Interaction,
-        words: str,
-        found: Sequence[Found] = (),
+        action: Action,
+        files: Sequence[SharedFile] = (),
         place: Place | None = None,
         *,
         ephemeral: bool = False,
         alt: bool = False,
-    ) -> None:
+    ) -> Coroutine[Any, Any, None]:
         """Answer a command.
 
         Args:
             interaction: Its use.
-            words: What it means.
-            found: The pictures it is for.
+            action: What it means.
+            files: The pictures it is for.
             place: Where they are shown, or would be.
             ephemeral: Nobody else is to see the answer.
             alt: The answer is to be copied.
         """
-        with self._working():
-            if not await confirm(interaction, thinking=True, ephemeral=ephemeral):
-                return
-            person, voice = self._person(interaction), FollowUps(interaction, ephemeral=ephemeral)
-            if place and not found:
-                answer = Answer(self._asker.texts(person).no_picture_file, error=True)
-            else:
-                # Those of a message in whose menu it was chosen may be anybody's.
-                own, about = ((), found) if place and place.channel else (found, ())
-                ask = Ask(person, words, own, about, place, alt=alt)
-                answer = await self._asker.in_turn(
-                    person, lambda: self._asker.ask(ask, voice.notify)
-                )
-            await self._say(voice, person, answer)
+        who, language = conversation(interaction), self._language(interaction)
+        request = _Request(who, language, action=action, place=place, alt=alt)
+        if place and not files:
+            request = replace(request, refusal=self._texts(request).no_picture_file)
+        elif place and place.channel:  # of a message in whose menu it was chosen: anybody's
+            request = replace(request, about=files)
+        else:
+            request = replace(request, own=files)
+        responder = InteractionResponder(interaction, ephemeral=ephemeral)
+        return self._answer(responder, who, lambda: _ready(request))
 
-    async def on_press(self, interaction: Interaction, action: str, place: Place | None) -> None:
-        """Do what a button is for, if what it is about can still be found."""
-        with self._working():
-            if await confirm(interaction):
-                person = self._person(interaction)
-                await self._presses.on_press(interaction, person, action, place)
+    async def on_press(self, interaction: Interaction, command: str, place: Place | None) -> None:
+        """Do what a button is for; pressed again while that is in work, it does nothing more."""
+        message = interaction.message
+        assert message is not None  # it has the button
+        who, language = conversation(interaction), self._language(interaction)
+        responder = InteractionResponder(interaction)
+        with self._presses.once((who.user, message.id, command)) as first:
+            if not first:
+                await responder.begin()
+                return
+            action = button_action(command, self._answer_ids.get(message.id, ""))
+            text = "" if action else command
+            request = _Request(who, language, text, action, pressed=True)
+            if place is None:
+                responder.ephemeral = True
+                if command.startswith("/settings") and message.flags.ephemeral:
+                    responder.sent = [message.id]
+                await self._answer(responder, who, lambda: _ready(request))
+            else:
+                await self._answer(
+                    responder, who, lambda: self._read_press(request, message, place)
+                )
 
     def texts(self, interaction: Interaction) -> Texts:
         """What is said to whoever chose something."""
-        return self._asker.texts(self._person(interaction))
+        person = str(interaction.user.id)
+        return self._assistant.texts(PLATFORM, person, self._language(interaction))
 
     async def close(self) -> None:
         """Take no new messages, and wait until everything under way is dealt with."""
@@ -135,72 +189,204 @@ class Talk:
         if self._under_way:
             await asyncio.wait(self._under_way)
 
-    async def _take(
-        self, message: discord.Message, me: discord.ClientUser, person: Person, edited: bool
+    async def _answer(
+        self,
+        responder: Responder,
+        who: Conversation,
+        read: Callable[[], Awaitable[_Request | None]],
+        *,
+        edited: bool = False,
     ) -> None:
-        said = self._answers.get(message.id)
-        # Words need not be kept to be compared.
+        """Read what somebody wants once it is their turn, have it answered, and say that.
+
+        Args:
+            responder: Says it.
+            who: Wants it.
+            read: Tells what; None if nothing.
+            edited: They want it in other words than before.
+        """
+        with self._working():
+            if not await responder.begin():
+                return
+            try:
+                async with self._turns.of(who):
+                    request = await read()
+                    if request is None:
+                        return
+                    channel = request.message.channel if request.message else None
+                    async with typing(channel):
+                        incoming, refusal, remarks = await self._fetch(request)
+                        if incoming is None:
+                            answer = Outgoing(refusal)
+                        else:
+                            reply = await self._assistant.handle(incoming, responder.notify)
+                            assert reply is not None  # it was addressed
+                            answer = self._outgoing(request, incoming, reply, remarks)
+                    if request.pressed and not responder.ephemeral:
+                        responder.ephemeral = answer.reply.error
+                    await self._say(responder, who, answer)
+                    if request.message:
+                        self._answers[request.message.id] = (responder.sent, request.question)
+            except TooManyWaitingError:
+                if not edited:
+                    texts = self._assistant.texts(
+                        PLATFORM, who.user, self._locales.get(who.user, "")
+                    )
+                    refused = self._refuse("too_many", texts.too_many_waiting)
+                    await self._say(responder, who, Outgoing(refused))
+
+    async def _read_message(
+        self,
+        message: discord.Message,
+        me: discord.ClientUser,
+        responder: Responder,
+        *,
+        edited: bool = False,
+    ) -> _Request | None:
+        """What a message wants; None if it was answered before."""
+        said, before = self._answers.get(message.id, (None, 0))
         question = hash((words_in(message, me), len(self.finder.pictures_in(message))))
         if said is None and edited:
-            return
-        if said and said.question == question:
-            return  # something else than the question changed
-        voice = Replies(message, said.messages if said else ())
-        async with typing(message.channel):
-            answer = await self._to_message(message, me, person, voice.notify)
-        await self._say(voice, person, answer)
-        self._answers[message.id] = _Said(voice.sent, question)
+            return None
+        if said is not None:
+            if before == question:
+                return None  # something else than the question changed
+            responder.sent = list(said)
+        who, language = conversation(message), self._language_of(message)
+        return await self._find_pictures(
+            _Request(who, language, message=message, question=question), message, me
+        )
 
-    async def _to_message(
-        self, message: discord.Message, me: discord.ClientUser, person: Person, notify: Notify
-    ) -> Answer:
+    async def _find_pictures(
+        self, request: _Request, message: discord.Message, me: discord.ClientUser
+    ) -> _Request:
+        """A request with the words of a message, and the pictures that it is about."""
         readable = await self.finder.readable(message)
         if readable is None:
-            return Answer(self._asker.texts(person).cannot_read, error=True)
-        words = words_in(readable, me)
+            return replace(request, refusal=self._texts(request).cannot_read)
+        request = replace(request, text=words_in(readable, me))
         if own := self.finder.pictures_in(readable):
-            return await self._asker.ask(Ask(person, words, own, (), _place(message)), notify)
+            return replace(request, own=own, place=Place.of(message))
         replied = await self.finder.replied(message)
         if replied is None:
-            return await self._asker.ask(Ask(person, words), notify)
+            return request
         if replied.author.id == me.id:
-            return await self._to_reply(person, words, replied.id, notify)
+            return await self._about_answer(request, self._answer_ids.get(replied.id, ""))
         shown = await self.finder.readable(replied)
         if shown is None:
-            return Answer(self._asker.texts(person).cannot_read, error=True)
-        about = self.finder.pictures_in(shown)
-        return await self._asker.ask(Ask(person, words, (), about, _place(replied)), notify)
+            return replace(request, refusal=self._texts(request).cannot_read)
+        return replace(request, about=self.finder.pictures_in(shown), place=Place.of(replied))
 
-    async def _to_reply(self, person: Person, words: str, replied: int, notify: Notify) -> Answer:
-        """Answer what was said about an answer, whose pictures need not be the last ones."""
-        subject = self._asker.subjects.of(replied)
-        last = self._asker.subjects.last(person.whose)
-        if subject is None or (last and last.place == subject.place):
-            number = subject.number if subject else ""  # the assistant has its pictures
-            return await self._asker.ask(Ask(person, words, replied=number), notify)
-        about = await self.finder.pictures_at(subject.place)
+    async def _about_answer(self, request: _Request, number: str) -> _Request:
+        """A request about an answer, whose pictures need not be the last ones."""
+        answer = self._assistant.answer(number)
+        if answer is None or not isinstance(answer.place, Place):
+            return request
+        if self._assistant.holds(request.who, answer.place, answer.digests):
+            return replace(request, answer=number)
+        about = await self.finder.pictures_at(answer.place)
         if not about:
-            return Answer(self._asker.texts(person).button_too_old, error=True)
-        ask = Ask(person, words, (), about, subject.place, replied=subject.number)
-        return await self._asker.ask(ask, notify)
+            return replace(request, refusal=self._texts(request).button_too_old)
+        return replace(request, about=about, place=answer.place, answer=number)
 
-    async def _say(self, voice: Voice, person: Person, answer: Answer) -> None:
+    async def _read_press(
+        self, request: _Request, message: discord.Message, place: Place
+    ) -> _Request:
+        """What a button under an answer wants, with its pictures if they have to be shown again."""
+        answer = self._assistant.answer(self._answer_ids.get(message.id, ""))
+        if answer and self._assistant.holds(request.who, answer.place, answer.digests):
+            return request  # not shown anew, so that the assistant goes on counting tries
+        here = place.channel == message.channel.id
+        about = await self.finder.pictures_at(place) if here else []
+        if not about:
+            return replace(request, refusal=self._texts(request).button_too_old)
+        request = replace(request, about=about, place=place)
+        if answer is None and isinstance(request.action, Retry):
+            words = await self._asked(message) or "/caption"
+            request = replace(request, action=Retry(text=words))
+        return request
+
+    async def _asked(self, answer: discord.Message) -> str:
+        """What an answer of an earlier run answers, as far as Discord tells."""
+        message: discord.Message | None = answer
+        for _ in range(_HOPS):
+            message = await self.finder.replied(message) if message else None
+            if message and message.author.id != answer.author.id:
+                readable = await self.finder.readable(message)
+                return words_in(readable, answer.author) if readable else ""
+        return ""
+
+    async def _fetch(self, request: _Request) -> tuple[Incoming | None, Reply, list[str]]:
+        """The message with its pictures, else why there is none; and what to say of others."""
+        texts = self._texts(request)
+        if not self._assistant.allows(request.who):
+            return None, self._refuse("not_allowed", texts.not_allowed), []
+        if request.refusal:
+            return None, Reply(request.refusal, error=True), []
+        start = time.perf_counter()
+        own = await self._fetcher.fetch_all(request.own, texts)
+        about = await self._fetcher.fetch_all(request.about, texts)
+        remarks = list(dict.fromkeys(own.remarks + about.remarks))
+        if remarks and not (own.pictures or about.pictures):
+            return None, self._refuse("not_fetched", "\n".join(remarks)), []
+        place = request.place
+        incoming = Incoming(
+            *request.who, request.text, tuple(own.pictures), tuple(about.pictures),
+            language=request.language, fetching=time.perf_counter() - start,
+            reply_to=request.answer, action=request.action,
+            place=place._replace(spoiler=own.spoiler or about.spoiler) if place else None,
+        )  # fmt: skip
+        return incoming, Reply(""), remarks
+
+    def _outgoing(
+        self, request: _Request, incoming: Incoming, reply: Reply, remarks: list[str]
+    ) -> Outgoing:
+        if reply.outcome == FORGOTTEN:
+            self._locales.pop(request.who.user, None)
+        spoiler = isinstance(reply.place, Place) and reply.place.spoiler and bool(reply.exchanges)
+        if request.alt and reply.exchanges:
+            shown = incoming.pictures or incoming.reply_pictures
+            blocks = alt_texts(reply, self._texts(request), numbered=len(shown) > 1)
+            said = "\n".join([*reply.unanswered, *remarks])
+            return Outgoing(replace(reply, text=said, buttons=()), spoiler, blocks)
+        if remarks:
+            reply = replace(reply, text="\n".join([reply.text, "", *remarks]))
+        return Outgoing(reply, spoiler)
+
+    async def _say(self, responder: Responder, who: Conversation, answer: Outgoing) -> None:
         """Say an answer, unless the person was told the same again and again."""
-        if answer.looked:
-            self._refusals.clear(person.whose)
+        reply, looked = answer.reply, bool(answer.reply.exchanges)
+        if looked:  # which nobody can do too often
+            self._throttle.clear(who)
         # What nobody else sees, like help, may be asked for as often as one likes.
-        counts = (answer.error or not voice.ephemeral) and not answer.looked
-        if counts and self._refusals.repeats(person.whose, answer.text) and not voice.sent:
-            await voice.withdraw()
+        counts = (reply.error or not responder.ephemeral) and not looked
+        if counts and self._throttle.repeats(who, reply.text) and not responder.sent:
+            await responder.withdraw()
             return
-        await voice.say(answer)
-        if answer.subject:
-            self._asker.subjects.note(voice.sent, answer.subject)
+        await responder.say(answer)
+        for message in responder.sent:
+            self._answer_ids.pop(message, None)
+            if reply.number:
+                self._answer_ids[message] = reply.number
 
-    def _person(self, interaction: Interaction) -> Person:
-        channel = _named(interaction.guild_id, interaction.channel_id)
-        whose = (channel, str(interaction.user.id))
-        return Person(whose, self._asker.locales.of_interaction(interaction))
+    def _refuse(self, outcome: str, text: str) -> Reply:
+        self._assistant.count_refusal(PLATFORM, outcome)
+        return Reply(text, error=True)
+
+    def _texts(self, request: _Request) -> Texts:
+        return self._assistant.texts(PLATFORM, request.who.user, request.language)
+
+    def _language(self, interaction: Interaction) -> str:
+        """The language of the device on which somebody chose or pressed something."""
+        self._locales[str(interaction.user.id)] = language = str(interaction.locale)
+        return language
+
+    def _language_of(self, message: discord.Message) -> str:
+        """The language of a person who writes, else of the server, else ""."""
+        if known := self._locales.get(str(message.author.id)):
+            return known
+        server = str(message.guild.preferred_locale) if message.guild else _UNSAID
+        return "" if server == _UNSAID else server
 
     @contextmanager
     def _working(self) -> Iterator[None]:
@@ -213,24 +399,14 @@ class Talk:
             self._under_way.discard(task)
 
 
+async def _ready(request: _Request) -> _Request:
+    return request
+
+
 def _rewritten(message: discord.Message) -> bool:
     """Whether somebody changed their words soon after writing them: to call the bot, perhaps.
 
     Previews and pins change messages, too, and after a restart all older versions are unknown.
     """
     age = discord.utils.utcnow() - message.created_at
-    return message.edited_at is not None and age < RECENT
-
-
-def _whose(message: discord.Message) -> tuple[str, str]:
-    guild = message.guild.id if message.guild else None
-    return _named(guild, message.channel.id), str(message.author.id)
-
-
-def _named(guild: int | None, channel: int | None) -> str:
-    """A conversation: the server comes first, by which an operator may admit everybody in it."""
-    return f"{guild}/{channel}" if guild else str(channel)
-
-
-def _place(message: discord.Message) -> Place:
-    return Place(message.channel.id, message.id)
+    return message.edited_at is not None and age < REWRITABLE

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import aiohttp
 import discord
 
-Read = Callable[[], Awaitable[bytes]]
+from bot.assistant.types import Conversation
+from bot.platforms import Fetcher, OtherFile, PictureFile, SharedFile
+
 Get = Callable[[str], Awaitable[bytes]]
 Shows = discord.Message | discord.MessageSnapshot
 
+PLATFORM = "discord"
+TROUBLES = (discord.DiscordException, aiohttp.ClientError, OSError)  # of Discord or the network
 SPOKEN = frozenset({discord.MessageType.default, discord.MessageType.reply})
 _PICTURE_NAME = re.compile(r"\.(heic|heif|avif|jpe?g|png|webp|gif|bmp|tiff?)$", re.IGNORECASE)
 _MENTION = re.compile(r"<@!?(\d+)>")
@@ -22,53 +28,120 @@ _EMOJI = re.compile(r"<a?:\w+:\d+>")
 _PROXIES = (".discordapp.net", ".discordapp.com")
 _MOVING = {"gifv": "GIF", "video": "video"}
 
+_log = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
-class Source:
-    """A picture on Discord's servers.
+
+class Place(NamedTuple):
+    """Where a picture was shown.
 
     Attributes:
-        read: Fetches its bytes.
-        size: Their number, 0 if unknown.
-        name: Of the file, or "".
+        channel: Of the message that shows it; 0 for a file given to a command.
+        message: The message, or that file.
         spoiler: It is hidden until somebody asks to see it.
-        still: Of something that moves; "" for a picture, else what it stands for.
     """
 
-    read: Read
-    size: int = 0
-    name: str = ""
+    channel: int
+    message: int
     spoiler: bool = False
-    still: str = ""
+
+    @classmethod
+    def of(cls, message: discord.Message) -> Place:
+        """Where a message is."""
+        return cls(message.channel.id, message.id)
 
 
-@dataclass(frozen=True)
-class NoPicture:
-    """A file that is none: its name, as it was sent."""
+def picture_fetcher() -> Fetcher:
+    """Fetches pictures from Discord's servers."""
 
-    name: str
+    async def read(file: PictureFile) -> bytes:
+        assert file.read is not None  # as everything here makes it
+        return await file.read()
+
+    return Fetcher(read, TROUBLES)
 
 
-Found = Source | NoPicture
+class MessageFinder:
+    """Finds messages and their pictures, and asks Discord for what it did not send by itself.
+
+    Args:
+        client: Discord's side.
+    """
+
+    def __init__(self, client: discord.Client) -> None:
+        self._client = client
+
+    def pictures_in(self, message: discord.Message) -> list[SharedFile]:
+        """What a message shows."""
+        return pictures_in(message, self._client.http.get_from_cdn)
+
+    async def pictures_at(self, place: Place) -> list[SharedFile]:
+        """What the message in a place shows, nothing if it is gone or was none."""
+        message = await self._message(place) if place.channel else None
+        return self.pictures_in(message) if message else []
+
+    async def replied(self, message: discord.Message) -> discord.Message | None:
+        """The message that one replies to, None if it is gone or was none."""
+        known, reference = replied_to(message), message.reference
+        if known or not reference or reference.type is not discord.MessageReferenceType.reply:
+            return known
+        return await self._message(Place(reference.channel_id, reference.message_id or 0))
+
+    async def readable(self, message: discord.Message) -> discord.Message | None:
+        """A message with what it holds, None if Discord does not tell.
+
+        Without the privileged intent, messages that neither mention the bot nor reply to it
+        come blank; but where the bot has been granted it, they can be fetched.
+        """
+        if not is_blank(message):
+            return message
+        fetched = await self._message(Place.of(message))
+        return fetched if fetched and not is_blank(fetched) else None
+
+    async def _message(self, place: Place) -> discord.Message | None:
+        try:
+            channel = self._client.get_partial_messageable(place.channel)
+            return await channel.fetch_message(place.message)
+        except TROUBLES as error:
+            _log.info("Cannot see a message: %s", type(error).__name__)
+            return None
 
 
-def pictures_in(message: discord.Message, get: Get) -> list[Found]:
+def conversation(where: discord.Message | discord.Interaction[Any]) -> Conversation:
+    """Names the channel and the person who writes, chooses or presses something there.
+
+    The server comes first, by which an operator may admit everybody in it.
+    """
+    guild: int | None
+    channel: int | None
+    if isinstance(where, discord.Message):
+        person, channel = where.author.id, where.channel.id
+        guild = where.guild.id if where.guild else None
+    else:
+        person, channel, guild = where.user.id, where.channel_id, where.guild_id
+    return Conversation(PLATFORM, f"{guild}/{channel}" if guild else str(channel), str(person))
+
+
+def pictures_in(message: discord.Message, get: Get) -> list[SharedFile]:
     """The pictures of a message, or of one that it forwards; and files that are none.
 
     Args:
         message: Any.
         get: Fetches from Discord's servers by address.
     """
-    return [found for each in _shown_by(message) for found in _found_in(each, get)]
+    shown: list[Shows] = [message, *message.message_snapshots]
+    return [found for each in shown for found in _found_in(each, get)]
 
 
-def attached(attachment: discord.Attachment) -> Found:
+def attached(attachment: discord.Attachment) -> SharedFile:
     """A file, if it is a picture."""
     kind, name = attachment.content_type or "", attachment.filename
     # Phones' HEIC comes as a file of unknown kind.
     if kind.startswith("image/") or _PICTURE_NAME.search(name):
-        return Source(attachment.read, attachment.size, name, attachment.is_spoiler())
-    return NoPicture(name)
+        return PictureFile(
+            attachment.url, attachment.size, name, spoiler=attachment.is_spoiler(),
+            read=attachment.read,
+        )  # fmt: skip
+    return OtherFile(name)
 
 
 def words_in(message: discord.Message, me: discord.abc.User) -> str:
@@ -104,30 +177,26 @@ def is_blank(message: discord.Message) -> bool:
     return not any(shows) and not message.message_snapshots
 
 
-def _shown_by(message: discord.Message) -> Iterable[Shows]:
-    return [message, *message.message_snapshots]
-
-
-def _found_in(message: Shows, get: Get) -> list[Found]:
+def _found_in(message: Shows, get: Get) -> list[SharedFile]:
     found = [attached(each) for each in message.attachments]
     found += [_sticker(each) for each in message.stickers]
     # The preview of a link is only meant where there is nothing else.
     return found or [source for embed in message.embeds if (source := _embedded(embed, get))]
 
 
-def _sticker(sticker: discord.StickerItem) -> Found:
+def _sticker(sticker: discord.StickerItem) -> SharedFile:
     kinds = discord.StickerFormatType
     if sticker.format is kinds.png:
-        return Source(sticker.read, name=sticker.name)
+        return PictureFile(sticker.url, name=sticker.name, read=sticker.read)
     if sticker.format in {kinds.apng, kinds.gif}:
-        return Source(sticker.read, name=sticker.name, still="sticker")
-    return NoPicture(sticker.name)  # drawn by a program
+        return PictureFile(sticker.url, name=sticker.name, still="sticker", read=sticker.read)
+    return OtherFile(sticker.name)  # drawn by a program
 
 
-def _embedded(embed: discord.Embed, get: Get) -> Source | None:
+def _embedded(embed: discord.Embed, get: Get) -> PictureFile | None:
     for media in (embed.image, embed.thumbnail):
         address = urlsplit(media.proxy_url or "")
         if address.scheme == "https" and f".{address.hostname}".endswith(_PROXIES):
-            read = partial(get, media.proxy_url or "")
-            return Source(read, still=_MOVING.get(embed.type, ""))
+            url = media.proxy_url or ""
+            return PictureFile(url, still=_MOVING.get(embed.type, ""), read=partial(get, url))
     return None

@@ -1,29 +1,154 @@
-"""Saying an answer on Discord: in parts that fit, without calling anybody, or in place."""
+"""Saying a reply on Discord: in parts that fit, without calling anybody, or in place."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import re
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import aiohttp
 import discord
 
-from bot.discord.answers import Answer
-from bot.discord.files import TROUBLES
+from bot.assistant.locale.texts import Texts
+from bot.assistant.splitting import split
+from bot.assistant.types import Button, Reply
+from bot.assistant.wording import say_caption
+from bot.discord.messages import TROUBLES, Place
+from bot.platforms import retry
 
-View = discord.ui.View
-T = TypeVar("T")
+LONGEST = 2000  # characters of a message
+LONGEST_ALT = 1000  # characters; Discord's own field for it takes little more
 WAITS = (1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between attempts when a connection broke
+_VEIL = "||"
+_ABOUT_PICTURES = frozenset({"/caption", "/retry"})
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
+View = discord.ui.View
 
 
-class Voice(ABC):
+# --- what is said ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A reply as messages that fit, in which nothing means anything else.
+
+    Attributes:
+        reply: What to say, and the buttons under it.
+        spoiler: It tells what a hidden picture shows.
+        blocks: What is said before the text, in Discord's markup already.
+    """
+
+    reply: Reply
+    spoiler: bool = False
+    blocks: tuple[str, ...] = ()
+
+    def parts(self) -> list[str]:
+        """Messages that fit, in which no character of the text means anything else."""
+        veil = _VEIL if self.spoiler else ""
+        text = discord.utils.escape_markdown(self.reply.text)
+        pieces = [*self.blocks, *split(text, LONGEST - 2 * len(veil))]
+        pieces = [f"{veil}{piece}{veil}" for piece in pieces if piece]
+        parts = pieces[:1]
+        for piece in pieces[1:]:
+            if len(parts[-1]) + 1 + len(piece) <= LONGEST:
+                parts[-1] += f"\n{piece}"
+            else:
+                parts.append(piece)
+        return parts
+
+    def view(self) -> View | None:
+        """The buttons, if there are any."""
+        place = self.reply.place
+        offered = buttons(self.reply.buttons, place if isinstance(place, Place) else None)
+        if not offered:
+            return None
+        view = View(timeout=None)
+        for button in offered:
+            view.add_item(button)
+        return view
+
+
+def alt_texts(reply: Reply, texts: Texts, *, numbered: bool) -> tuple[str, ...]:
+    """Captions to be copied, one for each picture."""
+    blocks = []
+    for exchange in reply.exchanges:
+        caption = say_caption(exchange.answer, texts)[:LONGEST_ALT].replace("`", "'")
+        number = f"{exchange.place + 1}.\n" if numbered else ""
+        blocks.append(f"{number}```\n{caption}\n```")
+    return tuple(blocks)
+
+
+# --- buttons --------------------------------------------------------------------------------------
+
+
+class ActionButton(
+    discord.ui.DynamicItem[discord.ui.Button[Any]],
+    template=r"glimpse:(?P<action>[^:]+)(?::(?P<channel>\d+):(?P<message>\d+))?",
+):
+    """Does something; all it needs is part of its name, so that a restart does no harm.
+
+    Args:
+        action: The text that pressing it stands for.
+        place: The picture that it is about, if it is about one.
+        label: The words on it.
+        emoji: The emoji on it.
+    """
+
+    def __init__(
+        self,
+        action: str,
+        place: Place | None = None,
+        label: str | None = None,
+        emoji: discord.PartialEmoji | str | None = None,
+    ) -> None:
+        # At most 91 of the 100 characters that Discord keeps.
+        name = ":".join(
+            ["glimpse", action.removeprefix("/"), *map(str, place[:2] if place else ())]
+        )
+        super().__init__(discord.ui.Button(label=label, emoji=emoji, custom_id=name))
+        self.action, self.place = action, place
+
+    @classmethod
+    async def from_custom_id(
+        cls,
+        interaction: discord.Interaction[Any],
+        item: discord.ui.Item[Any],
+        match: re.Match[str],
+        /,
+    ) -> ActionButton:
+        """Read the name."""
+        assert isinstance(item, discord.ui.Button)
+        place = Place(int(match["channel"]), int(match["message"])) if match["channel"] else None
+        return cls(f"/{match['action']}", place, item.label, item.emoji)
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Hand on that it was pressed."""
+        await interaction.client.handlers.on_press(interaction, self.action, self.place)
+
+
+def buttons(offered: tuple[Button, ...], place: Place | None) -> list[ActionButton]:
+    """What the assistant offers, as far as it can be done without knowing the picture."""
+    made = []
+    for button in offered:
+        about = button.action in _ABOUT_PICTURES
+        if about and place is None:
+            continue
+        label, emoji = (None, button.label) if button.name else (button.label, None)
+        made.append(ActionButton(button.action, place if about else None, label, emoji))
+    return made
+
+
+# --- where it is said -----------------------------------------------------------------------------
+
+
+class Responder(ABC):
     """Says things in one place, where what is said later replaces what was said before.
 
     Attributes:
@@ -31,15 +156,19 @@ class Voice(ABC):
         ephemeral: Only one person hears it.
     """
 
-    def __init__(self, said: Iterable[int] = (), *, ephemeral: bool = False) -> None:
-        self.sent = list(said)
+    def __init__(self, *, ephemeral: bool = False) -> None:
+        self.sent: list[int] = []
         self.ephemeral = ephemeral
+
+    async def begin(self) -> bool:
+        """Have Discord know that an answer will come; returns whether it can be said."""
+        return True
 
     async def notify(self, text: str) -> None:
         """Say something for as long as the answer takes."""
-        await self.say(Answer(text))
+        await self.say(Outgoing(Reply(text)))
 
-    async def say(self, answer: Answer) -> None:
+    async def say(self, answer: Outgoing) -> None:
         """Say an answer, or as much of it as Discord takes."""
         parts, before, self.sent = answer.parts(), self.sent, []
         try:
@@ -79,16 +208,15 @@ class Voice(ABC):
     async def _delete(self, message: int) -> None: ...
 
 
-class Replies(Voice):
+class MessageResponder(Responder):
     """Answers a message.
 
     Args:
         asked: The message.
-        said: The messages of the answer that was given before the question was edited.
     """
 
-    def __init__(self, asked: discord.Message, said: Iterable[int] = ()) -> None:
-        super().__init__(said)
+    def __init__(self, asked: discord.Message) -> None:
+        super().__init__()
         self._asked = asked
 
     async def _send(self, text: str, view: View | None) -> int:
@@ -113,24 +241,28 @@ class Replies(Voice):
         return self._asked.channel.get_partial_message(message)
 
 
-class FollowUps(Voice):
-    """Answers a command or a button that was confirmed before.
+class InteractionResponder(Responder):
+    """Answers a command or a button.
 
     Args:
         interaction: The use of it.
-        said: The message of the button, if the answer is to replace it.
         ephemeral: Nobody else is to see the answer.
     """
 
-    def __init__(
-        self,
-        interaction: discord.Interaction[Any],
-        said: Iterable[int] = (),
-        *,
-        ephemeral: bool = False,
-    ) -> None:
-        super().__init__(said, ephemeral=ephemeral)
+    def __init__(self, interaction: discord.Interaction[Any], *, ephemeral: bool = False) -> None:
+        super().__init__(ephemeral=ephemeral)
         self._interaction = interaction
+
+    async def begin(self) -> bool:
+        """Tell Discord within its three seconds that an answer will come."""
+        pressed = self._interaction.type is discord.InteractionType.component
+        how = {} if pressed else {"thinking": True, "ephemeral": self.ephemeral}
+        try:
+            await self._interaction.response.defer(**how)
+        except TROUBLES as error:
+            _log.warning("Could not take a command (%s)", type(error).__name__)
+            return False
+        return True
 
     async def withdraw(self) -> None:
         """Say nothing, and end the waiting that Discord shows for a command."""
@@ -159,16 +291,6 @@ class FollowUps(Voice):
         await self._interaction.followup.delete_message(message)
 
 
-async def confirm(interaction: discord.Interaction[Any], **how: bool) -> bool:
-    """Tell Discord within its three seconds that an answer will come."""
-    try:
-        await interaction.response.defer(**how)
-    except TROUBLES as error:
-        _log.warning("Could not take a command (%s)", type(error).__name__)
-        return False
-    return True
-
-
 async def _insist(call: Callable[[], Awaitable[T]]) -> T:
     """Try again when the connection broke; for what does no harm if it was done already.
 
@@ -176,22 +298,24 @@ async def _insist(call: Callable[[], Awaitable[T]]) -> T:
         aiohttp.ClientConnectionError: It breaks for half a minute.
         discord.DiscordException: Discord refuses.
     """
-    for wait in WAITS:
-        try:
-            return await call()
-        except (aiohttp.ClientConnectionError, ConnectionError) as error:
-            said = "The connection to Discord broke (%s); trying again in %.0f s"
-            _log.warning(said, type(error).__name__, wait)
-            await asyncio.sleep(wait)
-    return await call()
+
+    def broke(error: BaseException) -> bool:
+        return isinstance(error, aiohttp.ClientConnectionError | ConnectionError)
+
+    def failed(error: BaseException, wait: float) -> None:
+        said = "The connection to Discord broke (%s); trying again in %.0f s"
+        _log.warning(said, type(error).__name__, wait)
+
+    return await retry(call, broke, WAITS, failed)
 
 
 @asynccontextmanager
-async def typing(channel: discord.abc.Messageable) -> AsyncIterator[None]:
-    """Show in the channel that an answer is on its way, for as long as it takes."""
+async def typing(channel: discord.abc.Messageable | None) -> AsyncIterator[None]:
+    """Show in a channel, if there is one, that an answer is on its way, for as long as it takes."""
     async with AsyncExitStack() as stack:
         try:
-            await stack.enter_async_context(channel.typing())
+            if channel:
+                await stack.enter_async_context(channel.typing())
         except TROUBLES as error:  # a nicety; the answer itself reports troubles
             _log.debug("Cannot show typing: %s", type(error).__name__)
         yield

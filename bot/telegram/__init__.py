@@ -1,10 +1,8 @@
 """Telegram, by python-telegram-bot: messages become `Incoming`, replies become messages.
 
-`reading` tells what a message holds and whether the bot is meant, `files` and `pictures` fetch what
-it shows, `albums` gathers what belongs together, `talking` puts it to the assistant, `sending` says
-what it replied, and `notices` what is said before. `subjects` remembers what answers were about,
-for `pressing` their buttons. `client` is the connection, `menu` the commands, and `serving` runs it
-all, by long polling or a `webhook`.
+`messages` tells what a message holds, whether the bot is meant, and fetches pictures; `handlers`
+puts what people write and press to the assistant; `sender` says what it replied; `bot` is the
+connection, and runs it all by long polling or a webhook.
 """
 
 import os

@@ -1,37 +1,75 @@
-"""Running the Telegram bot until somebody stops it, by long polling or by a webhook."""
+"""The Telegram bot: its connection, its menus, and running it by long polling or by a webhook."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import hmac
 import logging
+import re
+import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
 
-from telegram import Update
-from telegram.error import BadRequest, Conflict, InvalidToken, NetworkError, TelegramError
-from telegram.ext import ContextTypes, TypeHandler
+from telegram import (
+    Bot,
+    BotCommand,
+    BotCommandScopeAllGroupChats,
+    BotCommandScopeDefault,
+    Update,
+)
+from telegram.error import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    TelegramError,
+)
+from telegram.ext import (
+    AIORateLimiter,
+    Application,
+    ApplicationBuilder,
+    ContextTypes,
+    ExtBot,
+    TypeHandler,
+    Updater,
+)
+from telegram.request import HTTPXRequest
 
 from bot.assistant.assistant import Assistant
-from bot.health import Connection
+from bot.assistant.locale.languages import CATALOGUES
+from bot.assistant.locale.texts import ENGLISH
 from bot.errors import PlatformError
-from bot.telegram.client import AWAY, OTHER, App, build
-from bot.telegram.handlers import Talk
-from bot.telegram.menu import tell_commands
-from bot.telegram.webhook import Webhook
+from bot.health import Connection
+from bot.platforms import FINISHING
+from bot.telegram.handlers import Handlers
+from bot.telegram.messages import COMMANDS
 
-FINISHING = 17.0  # seconds that answers under way have when the bot is stopped
 RETRY = 5.0  # seconds between attempts to start without a network
 LOOK_AFTER = 600.0  # seconds between looks whether the token is still known
 LOOK_AGAIN = 30.0  # after one that failed
 POLLED = 90.0  # seconds without a word after which the connection counts as lost
 BROUGHT = 1500.0  # the same with a webhook, whose bot may wait long for somebody to write
 KINDS = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY]
+UPDATES_AT_ONCE = 64  # updates in work; each person's wait for each other anyway
+CONNECTIONS = 256
+# Shown for a moment only, and worthless if late.
+PASSING = frozenset({"sendChatAction", "sendMessageDraft", "answerCallbackQuery"})
+AWAY = "Telegram cannot be reached; look after the network."
+OTHER = "Another program answers for this bot; stop it, for only one can."
+# Loggers of the library that show updates which it cannot read.
+_UPDATER = "telegram.ext.Updater"
+_SHOWING = ("telegram.Bot", "telegram.ext.ExtBot", _UPDATER, "telegram.request.BaseRequest")
 
 _log = logging.getLogger(__name__)
+App = Application[Any, Any, Any, Any, Any, Any]
 
 
-class PlatformError(PlatformError):
-    """`str(error)` is one plain sentence: why Telegram will not have the bot, and what to do."""
+# --- running --------------------------------------------------------------------------------------
 
 
 async def serve(
@@ -43,7 +81,7 @@ async def serve(
     """Answer until `stopped` is set; then take nothing new, and finish what is under way.
 
     Args:
-        application: As `bot.telegram.client.build` makes it.
+        application: As `build` makes it.
         assistant: Answers.
         stopped: Ends it.
         webhook: Where Telegram brings updates; None asks it for them.
@@ -51,14 +89,14 @@ async def serve(
     Raises:
         PlatformError: Telegram does not know the token, or not any more, or there is no webhook.
     """
-    talk = Talk(application.bot, assistant)
+    handlers = Handlers(application.bot, assistant)
 
-    async def on_update(update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
-        if webhook:  # else asking for updates tells it
-            application.bot.connection.connected()
-        await talk.on_update(update)
+    async def on_brought(_update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
+        application.bot.connection.connected()
 
-    application.add_handler(TypeHandler(Update, on_update))
+    if webhook:  # else asking for updates tells it
+        application.add_handler(TypeHandler(Update, on_brought), group=-2)
+    handlers.register(application)
     application.add_error_handler(_on_error)
     await _initialise(application, stopped)
     try:
@@ -69,7 +107,7 @@ async def serve(
     finally:
         try:
             async with asyncio.timeout(FINISHING):
-                await _finish(application, talk)
+                await _finish(application, handlers)
         except TimeoutError:
             _log.warning("Some answers were not finished in %.0f s", FINISHING)
         with contextlib.suppress(RuntimeError):  # it still runs, but will not any more
@@ -146,13 +184,13 @@ async def _look_after_token(application: App, webhook: Webhook | None) -> None:
                 connection.connected()
 
 
-async def _finish(application: App, talk: Talk) -> None:
+async def _finish(application: App, handlers: Handlers) -> None:
     """Take nothing new; answer what has come in, then the albums that were waited for."""
     if application.updater and application.updater.running:
         await application.updater.stop()
     if application.running:
         await application.stop()
-    await talk.close()
+    await handlers.close()
 
 
 async def introduce(token: str, base_url: str = "") -> str:
@@ -227,3 +265,209 @@ async def _on_error(update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
     """What nobody expected: the operator sees the cause, the person nothing of it."""
     number = update.update_id if isinstance(update, Update) else "?"
     _log.error("Update %s could not be answered", number, exc_info=context.error)
+
+
+# --- the connection -------------------------------------------------------------------------------
+
+
+class _Limiter(AIORateLimiter):
+    """Keeps to Telegram's limits, towards which what is shown in passing does not count."""
+
+    def __init__(self, rejected: asyncio.Event) -> None:
+        super().__init__(max_retries=5)
+        self._rejected = rejected
+
+    async def process_request(
+        self, callback: Any, args: Any, kwargs: Any, endpoint: str, *more: Any, **named: Any
+    ) -> Any:
+        """Send now, or when the limits allow it."""
+        try:
+            if endpoint in PASSING:
+                return await callback(*args, **kwargs)
+            return await super().process_request(callback, args, kwargs, endpoint, *more, **named)
+        except InvalidToken as error:
+            # An unknown method is an invalid token to the library, too.
+            if "unauthorized" in str(error).lower():
+                self._rejected.set()
+            raise
+
+
+class Client(ExtBot[int]):
+    """The bot's side of Telegram.
+
+    Args:
+        token: From BotFather.
+        base_url: Of another Bot API server than Telegram's, or "".
+        connection: Is told whether Telegram answers.
+    """
+
+    def __init__(
+        self, token: str, base_url: str = "", connection: Connection | None = None
+    ) -> None:
+        root = base_url.rstrip("/") or "https://api.telegram.org"
+        self._rejected = asyncio.Event()
+        self._connection = connection or Connection()
+        super().__init__(
+            token,
+            base_url=f"{root}/bot",
+            base_file_url=f"{root}/file/bot",
+            request=HTTPXRequest(connection_pool_size=CONNECTIONS),
+            get_updates_request=HTTPXRequest(),
+            rate_limiter=_Limiter(self._rejected),
+        )
+
+    @property
+    def rejected(self) -> asyncio.Event:
+        """Set once Telegram does not know the token any more."""
+        return self._rejected
+
+    @property
+    def connection(self) -> Connection:
+        """What is known of whether Telegram answers."""
+        return self._connection
+
+    async def get_updates(self, *args: Any, **named: Any) -> tuple[Update, ...]:
+        """As the library's, but a rejected token gives nothing more instead of an error.
+
+        The library would log the error at length, and end fetching without telling anybody; and
+        it would ask again and again, without a pause, for an update that it cannot read.
+        """
+        if self._rejected.is_set():
+            return ()
+        try:
+            found = await self._readable(*args, **named)
+        except (InvalidToken, Forbidden) as error:
+            if error.__cause__ is not None:  # not Telegram's own words: a proxy's, say
+                self._connection.lost(AWAY)
+                raise
+            self._rejected.set()
+            return ()
+        except TelegramError as error:
+            self._connection.lost(OTHER if isinstance(error, Conflict) else AWAY)
+            raise
+        self._connection.connected()
+        return found
+
+    async def _readable(self, *args: Any, **named: Any) -> tuple[Update, ...]:
+        try:
+            return await super().get_updates(*args, **named)
+        except TelegramError:
+            raise
+        except Exception:  # an update of another shape than the library knows
+            offset, kinds = named.get("offset"), named.get("allowed_updates")
+            data = {"offset": offset, "timeout": 0, "allowed_updates": kinds}
+            answer: Any = await self._post("getUpdates", data)
+            found = [self._read(each) for each in answer]
+        if not any(found):
+            raise NetworkError("No update could be read.")
+        return tuple(filter(None, found))
+
+    def _read(self, content: Any) -> Update | None:
+        """An update; one without content for what cannot be read, so that the next one comes."""
+        try:
+            return Update.de_json(content, self)
+        except Exception as error:
+            _log.error("An update that cannot be read is left out (%s)", type(error).__name__)
+        number = content.get("update_id") if isinstance(content, dict) else None
+        return Update(number) if isinstance(number, int) else None
+
+
+def build(token: str, base_url: str = "", connection: Connection | None = None) -> App:
+    """The application, which keeps to Telegram's limits by itself; its bot is a `Client`.
+
+    Args:
+        token: From BotFather.
+        base_url: Of another Bot API server than Telegram's.
+        connection: Is told whether Telegram answers.
+    """
+    # They log the addresses of requests, and the token is part of those.
+    for name in ("httpx", "httpcore", "telegram"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _SHOWING:
+        logging.getLogger(name).addFilter(_without_content)
+    client = Client(token, base_url, connection)
+    return ApplicationBuilder().bot(client).concurrent_updates(UPDATES_AT_ONCE).build()
+
+
+def _without_content(record: logging.LogRecord) -> bool:
+    """Take an update, with somebody's words, out of what the library says of one it cannot read."""
+    if "invalid JSON" in str(record.msg):  # maybe the half of an answer
+        record.msg, record.args, record.exc_info = (
+            "Telegram said something else than JSON",
+            (),
+            None,
+        )
+    if "Received data was" not in str(record.msg):
+        return True
+    record.msg, record.args, record.exc_info = "An update cannot be read", (), None
+    return record.name == _UPDATER  # of what was asked for, `Client` tells the same
+
+
+# --- menus ----------------------------------------------------------------------------------------
+
+
+async def tell_commands(bot: Bot) -> None:
+    """Fill the menus of commands; not worth failing for."""
+    try:
+        for code, texts in CATALOGUES.items():
+            spoken = None if texts is ENGLISH else code  # English is for all others, too
+            menu = [BotCommand(name, getattr(texts, f"command_{name}")) for name in COMMANDS]
+            short = [command for command in menu if command.command != "start"]
+            await bot.set_my_commands(menu, BotCommandScopeDefault(), language_code=spoken)
+            await bot.set_my_commands(short, BotCommandScopeAllGroupChats(), language_code=spoken)
+    except TelegramError as error:
+        _log.warning("Cannot set the menu of commands: %s", type(error).__name__)
+
+
+# --- the webhook ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """Where Telegram brings updates.
+
+    Attributes:
+        url: The public address; a proxy there hands requests on, with their path.
+        host: Name or address to listen on.
+        port: Its port.
+        secret: What every request has to bring, so that nobody else can send updates.
+    """
+
+    url: str
+    host: str
+    port: int
+    secret: str = field(repr=False)
+
+    def check(self) -> None:
+        """See whether it can be listened on, before Telegram is told.
+
+        Raises:
+            OSError: It cannot.
+        """
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        socket.create_server((self.host, self.port), family=family).close()
+
+    async def agree(self, bot: Bot, kinds: list[str]) -> None:
+        """Tell Telegram where to bring these kinds of updates.
+
+        Raises:
+            TelegramError: It cannot be told, or refuses.
+        """
+        await bot.set_webhook(self.url, allowed_updates=kinds, secret_token=self.secret)
+
+    async def start(self, updater: Updater, kinds: list[str]) -> None:
+        """Listen; requests without the secret are refused."""
+        await updater.start_webhook(
+            self.host,
+            self.port,
+            re.escape(urlsplit(self.url).path.strip("/")),  # the library takes a pattern
+            webhook_url=self.url,
+            allowed_updates=kinds,
+            secret_token=self.secret,
+            bootstrap_retries=-1,
+        )
+
+
+def secret_from(token: str) -> str:
+    """A secret for the webhook that is the same after every start, and does not tell the token."""
+    return hmac.new(token.encode(), b"glimpse telegram webhook", hashlib.sha256).hexdigest()

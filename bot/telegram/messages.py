@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from telegram import Document, Message, MessageEntity, PhotoSize, User
+from telegram import Bot, Document, Message, MessageEntity, PhotoSize, User
 from telegram.constants import ChatType
+from telegram.error import BadRequest, NetworkError, TelegramError
+
+from bot.assistant.types import Conversation
+from bot.platforms import (
+    FETCH_TIMEOUT,
+    LARGEST,
+    Fetcher,
+    FetchError,
+    OtherFile,
+    PictureFile,
+    SharedFile,
+)
 
 PLATFORM = "telegram"
 COMMANDS = ("start", "help", "caption", "ask", "retry", "forget", "privacy", "settings")
@@ -15,44 +27,45 @@ _CALLED = {"sticker": "sticker", "animation": "GIF", "video": "video", "video_no
 _COMMAND = re.compile(r"/(\w+)(?:@(\w+))?")
 
 
-@dataclass(frozen=True)
-class Source:
-    """A picture on Telegram's servers.
-
-    Attributes:
-        file_id: Fetches it.
-        size: Bytes, 0 if unknown.
-        name: Of the file, or "".
-        still: Of a video or an animated sticker; "" for a picture, else what it stands for.
-    """
-
-    file_id: str
-    size: int = 0
-    name: str = ""
-    still: str = ""
-
-
-@dataclass(frozen=True)
-class NoPicture:
-    """A file that is none: its name, as it was sent."""
-
-    name: str
-
-
-def picture_in(message: Message) -> Source | NoPicture | None:
+def picture_in(message: Message) -> SharedFile | None:
     """The picture of a message, the still image of one that moves, or a file that is neither."""
     if message.photo:
         size = _large_enough(message.photo)
-        return Source(size.file_id, size.file_size or 0)
+        return PictureFile(size.file_id, size.file_size or 0)
     if message.sticker and not (message.sticker.is_animated or message.sticker.is_video):
-        return Source(message.sticker.file_id, message.sticker.file_size or 0)
+        return PictureFile(message.sticker.file_id, message.sticker.file_size or 0)
     # The document of a GIF is a video, so it comes after these.
     for what in ("sticker", "animation", "video", "video_note"):
         if moving := getattr(message, what):
             return _still(moving.thumbnail, _CALLED[what])
     if message.document:
         return _file(message.document)
-    return NoPicture("") if message.effective_attachment else None  # a voice, a place, a contact
+    return OtherFile("") if message.effective_attachment else None  # a voice, a place, a contact
+
+
+def files_in(messages: Iterable[Message]) -> tuple[SharedFile, ...]:
+    """What messages show, in their order, and files that are no pictures."""
+    return tuple(file for message in messages if (file := picture_in(message)))
+
+
+def picture_fetcher(bot: Bot) -> Fetcher:
+    """Fetches pictures from Telegram's servers."""
+
+    async def read(source: PictureFile) -> bytes:
+        try:
+            # The library's own timeout is much shorter.
+            file = await bot.get_file(source.id, read_timeout=FETCH_TIMEOUT)
+            if (file.file_size or 0) > LARGEST:
+                raise FetchError(too_big=True)
+            return bytes(await file.download_as_bytearray(read_timeout=FETCH_TIMEOUT))
+        except BadRequest as error:  # a NetworkError by name only
+            raise FetchError("too big" in str(error).lower()) from error
+        except NetworkError:
+            raise
+        except TelegramError as error:
+            raise FetchError from error
+
+    return Fetcher(read, (NetworkError,))
 
 
 def words_in(message: Message, me: User) -> str:
@@ -74,10 +87,16 @@ def is_addressed(message: Message, me: User) -> bool:
     )
 
 
-def conversation(message: Message) -> str:
-    """Names the chat, or the topic of a forum."""
-    topic = message.message_thread_id if message.is_topic_message else None
-    return f"{message.chat_id}/{topic}" if topic else str(message.chat_id)
+def topic(message: Message) -> int | None:
+    """The topic of a forum that a message is in."""
+    return message.message_thread_id if message.is_topic_message else None
+
+
+def conversation(message: Message, user: User | None = None) -> Conversation:
+    """Names the chat, or the topic of a forum, and who wrote there, or another person."""
+    thread = topic(message)
+    chat = f"{message.chat_id}/{thread}" if thread else str(message.chat_id)
+    return Conversation(PLATFORM, chat, str(user.id) if user else sender(message))
 
 
 def sender(message: Message) -> str:
@@ -114,17 +133,17 @@ def _large_enough(sizes: tuple[PhotoSize, ...]) -> PhotoSize:
     return next(enough, ordered[-1])
 
 
-def _still(thumbnail: PhotoSize | None, what: str) -> Source | NoPicture:
+def _still(thumbnail: PhotoSize | None, what: str) -> SharedFile:
     if thumbnail is None:
-        return NoPicture("")
-    return Source(thumbnail.file_id, thumbnail.file_size or 0, still=what)
+        return OtherFile("")
+    return PictureFile(thumbnail.file_id, thumbnail.file_size or 0, still=what)
 
 
-def _file(document: Document) -> Source | NoPicture:
+def _file(document: Document) -> SharedFile:
     name = document.file_name or ""
     if (document.mime_type or "").startswith("image/") or _names_a_picture(name):
-        return Source(document.file_id, document.file_size or 0, name)
-    return NoPicture(name)
+        return PictureFile(document.file_id, document.file_size or 0, name)
+    return OtherFile(name)
 
 
 def _names_a_picture(name: str) -> bool:

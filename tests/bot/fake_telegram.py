@@ -9,13 +9,10 @@ from typing import Any
 
 from engine_stand_in import StandIn, open_photo
 
-from bot.assistant.access import Access
 from bot.assistant.assistant import Assistant
-from bot.assistant.limits import UNLIMITED, Limits, LimitSettings
+from bot.assistant.limits import UNLIMITED, Access, Limits, LimitSettings
 from bot.benchmarks.fake_telegram import GROUP, ME, TOKEN, FakeTelegram, Json
-from bot.telegram.bot import serve
-from bot.telegram.client import build
-from bot.telegram.webhook import Webhook
+from bot.telegram.bot import Webhook, build, serve
 
 __all__ = ["GROUP", "ME", "TOKEN", "FakeTelegram", "Json", "telegram"]
 

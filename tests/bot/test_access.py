@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from engine_stand_in import StandIn, open_photo, photo
 
-from bot.assistant.access import Access
 from bot.assistant.assistant import Assistant
-from bot.assistant.limits import Limits, LimitSettings, Rate
+from bot.assistant.limits import Access, Limits, LimitSettings, RateLimit
 from bot.assistant.locale.texts import ENGLISH
 from bot.assistant.types import Incoming
 
@@ -53,7 +52,7 @@ async def test_who_is_not_on_the_list_is_told_so_and_costs_nothing() -> None:
 
 
 async def test_admins_are_not_counted() -> None:
-    limits = Limits(LimitSettings(default=Rate(1, 1)))
+    limits = Limits(LimitSettings(default=RateLimit(1, 1)))
     assistant = Assistant(StandIn(), open_picture=open_photo, access=LISTED, limits=limits)
     for user, answered in (("9", 3), ("1", 1)):
         replies = [

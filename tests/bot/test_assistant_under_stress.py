@@ -248,7 +248,7 @@ async def test_crash_of_the_assistant_itself(
 async def test_crash_over_an_unaddressed_message_stays_silent(
     assistant: Assistant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(assistant, "_memory", None)
+    monkeypatch.setattr(assistant, "_keep_pictures", None)
     incoming = Incoming("web", "home", "ann", "", (photo("red"),), addressed=False)
     assert await assistant.handle(incoming) is None
     assert "reference" in caplog.text
@@ -282,7 +282,7 @@ async def test_engine_that_never_answers_is_given_up_on(caplog: pytest.LogCaptur
             return future
 
     engine = Stuck(held=True)
-    assistant = Assistant(engine, open_picture=open_photo, patience=0.05)
+    assistant = Assistant(engine, open_picture=open_photo, timeout=0.05)
     reply = await say(assistant, "What color is it?", "red", "green", "blue")
     assert reply.text == f"1. Red.\n2. {ENGLISH.busy}\n3. {ENGLISH.busy}"
     assert "no answer within" in caplog.text

@@ -8,10 +8,10 @@ import pytest
 from engine_stand_in import StandIn, open_photo, photo
 
 from bot.assistant.assistant import DIFFERENT, Assistant
-from bot.assistant.diary import Diary
-from bot.assistant.inference import WORTH_TELLING
+from bot.assistant.inference import LONG_QUEUE
 from bot.assistant.locale.german import GERMAN
 from bot.assistant.locale.texts import ENGLISH
+from bot.assistant.privacy import Recorder
 from bot.assistant.types import Incoming, Rating, Reply
 
 AUTOMATIC = ENGLISH.settings.format(language="English", automatic=", as your device does")
@@ -24,9 +24,9 @@ class Person:
         self.engine, self.how = engine or StandIn(), how
         self.ratings: list[Rating] = []
         self.told: list[str] = []
-        diary = Diary()
-        diary.rate = self.ratings.append  # type: ignore[method-assign]
-        self.assistant = Assistant(self.engine, open_picture=open_photo, diary=diary)
+        recorder = Recorder()
+        recorder.rate = self.ratings.append  # type: ignore[method-assign]
+        self.assistant = Assistant(self.engine, open_picture=open_photo, recorder=recorder)
 
     async def say(self, text: str = "", *colours: str, **how: str) -> Reply:
         who = {"platform": "web", "chat": "c", "user": "ann"} | self.how | how
@@ -120,7 +120,7 @@ async def test_settings_change_the_language_for_good_and_back() -> None:
     assert other.text == ENGLISH.settings.format(language="English", automatic="")
 
 
-@pytest.mark.parametrize("before", [WORTH_TELLING - 1, WORTH_TELLING])
+@pytest.mark.parametrize("before", [LONG_QUEUE - 1, LONG_QUEUE])
 async def test_a_long_queue_is_told_of_once_and_before_the_answer(before: int) -> None:
     ann = Person(StandIn(held=True, ahead=before))
     asking = asyncio.ensure_future(ann.say("", "red", "blue"))
@@ -130,7 +130,7 @@ async def test_a_long_queue_is_told_of_once_and_before_the_answer(before: int) -
     told = list(ann.told)
     ann.engine.release()
     assert (await asking).text.startswith("1. A red square.")
-    expected = [ENGLISH.queued.format(number=before)] if before >= WORTH_TELLING else []
+    expected = [ENGLISH.queued.format(number=before)] if before >= LONG_QUEUE else []
     assert told == ann.told == expected
 
 
@@ -138,7 +138,7 @@ async def test_who_cannot_be_told_of_the_queue_gets_an_answer_all_the_same() -> 
     async def fails(text: str) -> None:
         raise OSError(text)
 
-    engine = StandIn(ahead=WORTH_TELLING)
+    engine = StandIn(ahead=LONG_QUEUE)
     assistant = Assistant(engine, open_picture=open_photo)
     message = Incoming("web", "c", "ann", "", (photo("red"),))
     reply = await assistant.handle(message, fails)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from engine_stand_in import Said, StandIn, open_photo, photo
-from test_log import opened, rows, until
+from log_helpers import opened, rows, until
 
-from bot.assistant import diary
+from bot.assistant import privacy
 from bot.assistant.assistant import Assistant
-from bot.assistant.diary import Diary
+from bot.assistant.privacy import Recorder
 from bot.assistant.locale.texts import ENGLISH
 from bot.assistant.types import Incoming, Reply
 from bot.log import Log
@@ -23,7 +23,7 @@ from bot.log import Log
 class Person:
     def __init__(self, log: Log, user: str = "ann-the-user") -> None:
         self.engine, self.log, self.user = StandIn(), log, user
-        self.assistant = Assistant(self.engine, open_picture=open_photo, diary=Diary(log))
+        self.assistant = Assistant(self.engine, open_picture=open_photo, recorder=Recorder(log))
 
     async def say(self, text: str = "", *colours: str) -> Reply:
         pictures = tuple(map(photo, colours))
@@ -40,7 +40,7 @@ async def ann(tmp_path: Path) -> AsyncIterator[Person]:
 
 
 def table(person: Person, columns: str) -> list[tuple[object, ...]]:
-    person.log.wished("x", "y").result(5)  # everything before it is written by then
+    person.log.consent("x", "y").result(5)  # everything before it is written by then
     return rows(person.log.path, f"SELECT {columns} FROM exchanges ORDER BY id")
 
 
@@ -118,7 +118,7 @@ async def test_answers_come_though_the_log_is_locked_and_erasing_says_that_it_fa
     ann: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.log.schema.BUSY_SECONDS", 0.05)
-    monkeypatch.setattr(diary, "PATIENCE", 0.2)
+    monkeypatch.setattr(privacy, "PATIENCE", 0.2)
     await ann.say("", "red")
     table(ann, "id")
     other = sqlite3.connect(ann.log.path, isolation_level=None)
@@ -128,8 +128,8 @@ async def test_answers_come_though_the_log_is_locked_and_erasing_says_that_it_fa
     assert (await ann.say("/settings log off")).text.endswith(ENGLISH.settings_unlogged)
     other.execute("ROLLBACK")
     other.close()
-    await asyncio.to_thread(until, lambda: not ann.log.trouble)
-    monkeypatch.setattr(diary, "PATIENCE", 10)
+    await asyncio.to_thread(until, lambda: not ann.log.writer.error_text)
+    monkeypatch.setattr(privacy, "PATIENCE", 10)
     await ann.say("", "red")
     assert table(ann, "id") == []  # everything was done, in its order
 

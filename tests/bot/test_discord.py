@@ -10,9 +10,9 @@ import simcord
 from discord_world import ASK_ABOUT, BLUE_CAPTION, DESCRIBE, MENUS, discord_world, new_bot, photo
 from engine_stand_in import Said, StandIn
 
+from bot import platforms
 from bot.assistant.locale.texts import ENGLISH
-from bot.discord import files
-from bot.discord.handlers import RECENT
+from bot.discord.handlers import REWRITABLE as RECENT
 
 # --- commands --------------------------------------------------------------------------------
 
@@ -209,7 +209,7 @@ async def test_a_file_that_is_called_like_a_picture_is_one(name: str) -> None:
 
 
 async def test_a_big_file_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "LARGEST", 4)
+    monkeypatch.setattr(platforms, "LARGEST", 4)
     async with discord_world() as world:
         monkeypatch.setattr(world.client.http, "get_from_cdn", None)
         await world.ann.send(world.channel, world.me, attachments=[photo("green")])
@@ -217,7 +217,7 @@ async def test_a_big_file_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_a_read_is_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "PATIENCE", 0.05)
+    monkeypatch.setattr(platforms, "FETCH_TIMEOUT", 0.05)
     async with discord_world() as world:
         real, troubles = world.client.http.get_from_cdn, [OSError(), *[None] * 2]
 

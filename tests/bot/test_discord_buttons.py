@@ -10,12 +10,12 @@ import discord
 import pytest
 from discord_world import ALT, DESCRIBE, discord_world, new_bot, photo, slow
 from engine_stand_in import Said, StandIn
-from test_log import opened, rows
+from log_helpers import opened, rows
 
-from bot.assistant.diary import Diary
 from bot.assistant.locale.german import GERMAN
 from bot.assistant.locale.texts import ENGLISH
-from bot.log.pictures import PictureCipher, new_key
+from bot.assistant.privacy import Recorder
+from bot.log.privacy import PictureCipher, new_key
 
 COLOUR = "What colour is it?"
 
@@ -121,9 +121,10 @@ async def test_what_a_person_asked_is_forgotten_on_request() -> None:
         await world.ann.send(world.channel, f"{world.me} {COLOUR}", attachments=[photo("blue")])
         await world.ben.send(world.channel, f"{world.me} {COLOUR}", attachments=[photo("red")])
         await world.ann.slash(world.channel, "forget")
-        subjects = world.client.talk._asker.subjects
-        assert [each.user for each in subjects._answers.values()] == [str(world.ben.id)]
-        assert {each.user for each in subjects._shown.values()} == {str(world.ben.id)}
+        conversations = world.client.handlers._assistant._conversations
+        index = conversations._answers.values()
+        assert {each.conversation.user for each in index} == {str(world.ben.id)}
+        assert {each.user for each in conversations._albums} == {str(world.ben.id)}
         command, message, _ = world.answers()
         done = await world.press(command, "retry")
         assert [each.content for each in done.followups] == [ENGLISH.button_too_old]
@@ -230,28 +231,28 @@ async def test_alt_text_is_ready_to_be_copied_and_for_nobody_else() -> None:
 
 async def test_whoever_shares_does_not_decide_on_pictures_of_others(tmp_path: Path) -> None:
     with opened(tmp_path / "log.db", cipher=PictureCipher(new_key())) as log:
-        client = new_bot(diary=Diary(log))
+        client = new_bot(recorder=Recorder(log))
         async with discord_world(client=client) as world:
             await world.ann.user.slash("settings")
             log.set_sharing("discord", str(world.ann.id), shares=True).result(10)
             message = await world.ben.send(world.channel, "Look", attachments=[photo("green")])
             await world.ann.context_menu(world.channel, DESCRIBE, message)
-            log.wished("x", "y").result(10)
+            log.consent("x", "y").result(10)
             assert rows(log.path, "SELECT count(*) FROM shared") == [(0,)]
             await world.ann.user.slash("caption", image=photo("blue"))
-            log.wished("x", "y").result(10)
+            log.consent("x", "y").result(10)
             assert rows(log.path, "SELECT count(*) FROM shared") == [(1,)]
 
 
 async def test_a_reply_to_an_answer_puts_that_one_right(tmp_path: Path) -> None:
     with opened(tmp_path / "log.db") as log:
-        async with discord_world(client=new_bot(diary=Diary(log))) as world:
+        async with discord_world(client=new_bot(recorder=Recorder(log))) as world:
             shown = [photo("green")]
             await world.ann.send(world.channel, f"{world.me} what is it on?", attachments=shown)
             first = world.answers()[0]
             await world.ann.send(world.channel, f"{world.me} {COLOUR}")
             await world.ann.send(world.channel, "No, it's a bus", reply_to=first)
             assert world.said[-1] == ENGLISH.corrected
-        log.wished("x", "y").result(10)
+        log.consent("x", "y").result(10)
         sql = "SELECT question, correction FROM ratings JOIN exchanges USING (number)"
         assert rows(log.path, sql) == [("what is it on?", "a bus")]

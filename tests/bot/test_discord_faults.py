@@ -9,11 +9,17 @@ import pytest
 from discord_world import BLUE_CAPTION, World, discord_world, new_bot, photo, slow
 from engine_stand_in import Clock, Said, StandIn
 
-from bot.assistant.access import Access
-from bot.assistant.limits import Limits, LimitSettings, Rate
+from bot.assistant.limits import (
+    REPEAT_SECONDS,
+    Access,
+    Limits,
+    LimitSettings,
+    RateLimit,
+    RepeatThrottle,
+)
 from bot.assistant.locale.texts import ENGLISH
-from bot.assistant.refusals import SECONDS, Refusals
-from bot.discord.answers import Answer
+from bot.assistant.types import Reply
+from bot.discord.sender import Outgoing
 from data.images.open import open_picture
 
 COLOUR = "What colour is it?"
@@ -31,7 +37,7 @@ def flood(world: World, count: int, text: str, *colours: str) -> None:
 
 
 async def test_a_flood_of_pictures_by_one_person_leaves_others_their_answers() -> None:
-    limits = Limits(LimitSettings(default=Rate(5, 50)))
+    limits = Limits(LimitSettings(default=RateLimit(5, 50)))
     engine = StandIn()
     async with discord_world(client=new_bot(engine, limits=limits)) as world:
         flood(world, 100, world.me, "blue")
@@ -84,12 +90,12 @@ async def test_who_may_not_ask_is_told_so_twice_and_costs_no_download(
 
 def test_what_was_said_is_said_again_later() -> None:
     clock = Clock()
-    refusals = Refusals(clock)
+    refusals = RepeatThrottle(clock)
     said = [refusals.repeats("ann", f"Wait {second} seconds.") for second in (9, 8, 7)]
     assert said == [False, False, True]
     assert not refusals.repeats("ann", "Something else.")
     assert not refusals.repeats("ben", "Wait 6 seconds.")
-    clock.advance(SECONDS)
+    clock.advance(REPEAT_SECONDS)
     assert not refusals.repeats("ann", "Wait 5 seconds.")
     refusals.clear("ann")
     assert not refusals.repeats("ann", "Wait 5 seconds.")
@@ -224,7 +230,7 @@ def test_no_part_of_an_answer_is_longer_than_a_message() -> None:
     blocks = tuple(f"```\n{letter * 900}\n```" for letter in "abc")
     for text in ("", "*" * 3000, "word " * 900):
         for spoiler in (False, True):
-            parts = Answer(text, spoiler=spoiler, blocks=blocks).parts()
+            parts = Outgoing(Reply(text), spoiler=spoiler, blocks=blocks).parts()
             assert max(map(len, parts)) <= 2000
             assert all(part.count("```") % 2 == 0 for part in parts)
             assert all(part.count("||") % 2 == 0 for part in parts)

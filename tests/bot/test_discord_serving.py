@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 import pytest
-from cli_bench import Bench
+from cli_runner import CliRunner
 from engine_stand_in import StandIn, open_photo
 from fake_discord import TOKEN, FakeDiscord
 
@@ -162,30 +162,30 @@ async def test_commands_are_told_only_when_it_is_asked_to(monkeypatch: pytest.Mo
         assert "applications.commands" in synced.invitation
 
 
-def test_the_command_line_says_what_is_missing(bench: Bench) -> None:
-    outcome = bench.run("discord")
-    assert (outcome.status, outcome.out, bench.loaded) == (1, "", [])
+def test_the_command_line_says_what_is_missing(cli: CliRunner) -> None:
+    outcome = cli.run("discord")
+    assert (outcome.status, outcome.out, cli.loaded) == (1, "", [])
     assert outcome.err.startswith("Set GLIMPSE_DISCORD_TOKEN to your bot's token")
 
 
 def test_the_command_line_tells_the_commands_without_loading_the_model(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    cli: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench.environment["GLIMPSE_DISCORD_TOKEN"] = TOKEN
+    cli.environment["GLIMPSE_DISCORD_TOKEN"] = TOKEN
 
     async def tell(_client: DiscordBot, token: str) -> Synced:
         assert token == TOKEN
         return Synced(10, "https://invite")
 
     monkeypatch.setattr(bot, "sync", tell)
-    outcome = bench.run("discord", "--sync")
-    assert (outcome.status, bench.loaded) == (0, [])
+    outcome = cli.run("discord", "--sync")
+    assert (outcome.status, cli.loaded) == (0, [])
     assert outcome.out == "Discord knows 10 commands now.\nInvite the bot: https://invite\n"
 
 
 @pytest.mark.parametrize("loud", [False, True])
-def test_the_command_line_serves(bench: Bench, monkeypatch: pytest.MonkeyPatch, loud: bool) -> None:
-    bench.environment["GLIMPSE_DISCORD_TOKEN"] = TOKEN
+def test_the_command_line_serves(cli: CliRunner, monkeypatch: pytest.MonkeyPatch, loud: bool) -> None:
+    cli.environment["GLIMPSE_DISCORD_TOKEN"] = TOKEN
 
     async def refuse(
         _client: DiscordBot, token: str, _stopped: asyncio.Event, *, invite: bool
@@ -194,11 +194,11 @@ def test_the_command_line_serves(bench: Bench, monkeypatch: pytest.MonkeyPatch, 
         raise PlatformError("Discord does not know this token.")
 
     monkeypatch.setattr(bot, "serve", refuse)
-    outcome = bench.run("discord", *["--verbose"] * loud)
+    outcome = cli.run("discord", *["--verbose"] * loud)
     assert (outcome.status, outcome.out) == (1, "")
     assert outcome.err.endswith("Discord does not know this token.\n")
     assert TOKEN not in outcome.err
-    assert bench.engine.closed
+    assert cli.engine.closed
 
 
 # --- shards ----------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from engine_stand_in import Clock
 
-from bot.assistant.limits import DAY, Limits, LimitSettings, Rate, Wait
+from bot.assistant.limits import DAY, Limits, LimitSettings, RateLimit, Wait
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_local_use_is_unlimited_by_default(platform: str, clock: Clock) -> None:
 
 def test_rates_are_settings(clock: Clock) -> None:
     settings = LimitSettings(
-        rates={"web": Rate(None, 2), "discord": Rate(1, None), "cli": Rate(0, None)}
+        rates={"web": RateLimit(None, 2), "discord": RateLimit(1, None), "cli": RateLimit(0, None)}
     )
     limits = Limits(settings, clock=clock)
     assert [limits.take("web", "ann") is None for _ in range(3)] == [True, True, False]

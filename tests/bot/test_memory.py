@@ -8,9 +8,9 @@ import weakref
 import pytest
 from engine_stand_in import Clock, photo, picture
 
-from bot.assistant.conversations import Album, Conversation, Gone, Memory
+from bot.assistant.conversations import Album, Conversation, Conversations, Missing
 from bot.assistant.types import Attachment
-from data.images.open import ImageRefused
+from data.errors import ImageRefused
 
 ANN = Conversation("telegram", "group", "ann")
 BEN = Conversation("telegram", "group", "ben")
@@ -23,7 +23,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def memory(clock: Clock) -> Memory:
-    return Memory(clock=clock)
+    return Conversations(clock=clock)
 
 
 def album(*colours: str) -> Album:
@@ -31,13 +31,13 @@ def album(*colours: str) -> Album:
 
 
 def test_person_has_a_picture_for_an_hour_from_sending(memory: Memory, clock: Clock) -> None:
-    assert memory.recall(ANN) is Gone.NEVER
+    assert memory.recall(ANN) is Missing.NEVER
     sent = album("red")
     memory.remember(ANN, sent)
     clock.advance(3599)
     assert memory.recall(ANN) is sent  # which does not prolong its life
     clock.advance(1)
-    assert memory.recall(ANN) is Gone.EXPIRED
+    assert memory.recall(ANN) is Missing.EXPIRED
     memory.remember(ANN, sent)
     assert memory.recall(ANN) is sent
 
@@ -59,7 +59,7 @@ def test_conversations_are_apart(memory: Memory) -> None:
         Conversation("discord", "group", "ann"),
         Conversation("discord", "group", "ben"),
     ):
-        assert memory.recall(other) is Gone.NEVER
+        assert memory.recall(other) is Missing.NEVER
 
 
 def test_own_picture_comes_before_the_chats_last(memory: Memory) -> None:
@@ -82,8 +82,8 @@ def test_chats_last_expires_too(memory: Memory, clock: Clock) -> None:
     clock.advance(1800)
     assert memory.recall(BEN) is anns  # their own is gone, the chat's is not
     clock.advance(1800)
-    assert memory.recall(BEN) is Gone.EXPIRED
-    assert memory.recall(Conversation("telegram", "group", "cleo")) is Gone.EXPIRED
+    assert memory.recall(BEN) is Missing.EXPIRED
+    assert memory.recall(Conversation("telegram", "group", "cleo")) is Missing.EXPIRED
 
 
 def test_forgetting_a_person_forgets_only_them(memory: Memory) -> None:
@@ -93,12 +93,12 @@ def test_forgetting_a_person_forgets_only_them(memory: Memory) -> None:
     memory.remember(ANN, album("red"))
     memory.remember(home, album("green"))
     memory.forget("telegram", "ann", chat="home")
-    assert memory.recall(home) is Gone.NEVER
+    assert memory.recall(home) is Missing.NEVER
     assert isinstance(memory.recall(ANN), Album)
     memory.forget("discord", "ann")
     assert isinstance(memory.recall(ANN), Album)
     memory.forget("telegram", "ann")
-    assert memory.recall(ANN) is Gone.NEVER
+    assert memory.recall(ANN) is Missing.NEVER
     assert memory.recall(BEN) is bens
 
 
@@ -107,9 +107,9 @@ def test_forgotten_person_leaves_no_trace_of_an_expired_picture(
 ) -> None:
     memory.remember(ANN, album("red"))
     clock.advance(4000)
-    assert memory.recall(ANN) is Gone.EXPIRED
+    assert memory.recall(ANN) is Missing.EXPIRED
     memory.forget("telegram", "ann")
-    assert memory.recall(ANN) is Gone.NEVER
+    assert memory.recall(ANN) is Missing.NEVER
     assert "ann" not in repr(vars(memory))
 
 
@@ -128,7 +128,7 @@ def test_any_access_frees_expired_pictures(memory: Memory, clock: Clock) -> None
 
 
 def test_least_recently_used_makes_room(clock: Clock) -> None:
-    memory = Memory(conversations=2, clock=clock)
+    memory = Conversations(conversations=2, clock=clock)
     cleo = Conversation("telegram", "group", "cleo")
     memory.remember(ANN, album("red"))
     memory.remember(BEN, album("blue"))
@@ -138,11 +138,11 @@ def test_least_recently_used_makes_room(clock: Clock) -> None:
     assert memory.owns(ANN, memory.recall(ANN))  # type: ignore[arg-type]
     memory.forget("telegram", "ann")
     memory.forget("telegram", "cleo")
-    assert memory.recall(BEN) is Gone.EXPIRED
+    assert memory.recall(BEN) is Missing.EXPIRED
 
 
 def test_bytes_are_bounded_and_opened_pictures_count(clock: Clock) -> None:
-    memory = Memory(size=2000, clock=clock)
+    memory = Conversations(size=2000, clock=clock)
     first, second = album("red"), album("blue")
     memory.remember(ANN, first)
     memory.remember(BEN, second)
@@ -156,11 +156,11 @@ def test_bytes_are_bounded_and_opened_pictures_count(clock: Clock) -> None:
 
 
 def test_flood_of_people_is_forgotten(clock: Clock) -> None:
-    memory = Memory(conversations=5, clock=clock)
+    memory = Conversations(conversations=5, clock=clock)
     for number in range(1000):
         memory.remember(Conversation("telegram", f"chat {number}", "ann"), album("red"))
     assert len(memory) == 5
-    assert memory.recall(Conversation("telegram", "chat 1", "ann")) is Gone.NEVER
-    assert memory.recall(Conversation("telegram", "chat 994", "ann")) is Gone.EXPIRED
+    assert memory.recall(Conversation("telegram", "chat 1", "ann")) is Missing.NEVER
+    assert memory.recall(Conversation("telegram", "chat 994", "ann")) is Missing.EXPIRED
     held = [getattr(memory, name) for name in vars(memory)]
     assert max(len(value) for value in held if hasattr(value, "__len__")) < 100

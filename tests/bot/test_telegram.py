@@ -9,16 +9,14 @@ import pytest
 from engine_stand_in import Said, StandIn
 from fake_telegram import GROUP, ME, TOKEN, FakeTelegram, telegram
 
-from bot.assistant.access import Access
 from bot.assistant.assistant import Assistant
-from bot.assistant.limits import LimitSettings
+from bot.assistant.limits import Access, LimitSettings
 from bot.assistant.locale.german import GERMAN
 from bot.assistant.locale.texts import ENGLISH
 from bot.assistant.splitting import split
-from bot.telegram import bot, sender
-from bot.telegram.bot import serve
 from bot.errors import PlatformError
-from bot.telegram.client import build
+from bot.telegram import bot, sender
+from bot.telegram.bot import build, serve
 
 BLUE_CAPTION = "A blue square.\n\nAsk me anything about it."
 
@@ -258,7 +256,7 @@ async def test_a_file_is_fetched_again_and_then_given_up() -> None:
 
 
 async def test_a_file_that_stalls_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.telegram.pictures.PATIENCE", 0.2)
+    monkeypatch.setattr("bot.platforms.FETCH_TIMEOUT", 0.2)
     async with telegram() as api:
         api.faults["file"] += [(200, {}, 3), (200, {}, 3)]
         api.photo(b"blue")

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from engine_stand_in import StandIn
 from fake_telegram import GROUP, FakeTelegram, Json, telegram
-from test_log import opened, rows
+from log_helpers import opened, rows
 
-from bot.assistant.access import Access
-from bot.assistant.diary import Diary
+from bot.assistant.limits import Access
 from bot.assistant.locale.german import GERMAN
 from bot.assistant.locale.texts import ENGLISH
+from bot.assistant.privacy import Recorder
 from bot.assistant.types import Rating
-from bot.log.pictures import PictureCipher, new_key
+from bot.log.privacy import PictureCipher, new_key
 
 RED, BLUE = ("red", "What color is it?"), ("blue", "Is it blue?")
 
@@ -36,9 +36,9 @@ def toasts(api: FakeTelegram) -> list[str | None]:
 
 async def test_a_rating_is_thanked_for_in_passing_and_needs_nothing_else() -> None:
     ratings: list[Rating] = []
-    diary = Diary()
-    diary.rate = ratings.append  # type: ignore[method-assign]
-    async with telegram(diary=diary) as api:
+    recorder = Recorder()
+    recorder.rate = ratings.append  # type: ignore[method-assign]
+    async with telegram(recorder=recorder) as api:
         asked = api.photo(b"red", "What color is it?")
         await api.answers(1)
         rows = api.of("sendMessage")[0][1]["reply_markup"]["inline_keyboard"]
@@ -273,7 +273,7 @@ async def test_pictures_are_shared_by_a_button_and_a_reply_puts_an_answer_right(
     tmp_path: Path,
 ) -> None:
     with opened(tmp_path / "log.db", cipher=PictureCipher(new_key())) as log:
-        async with telegram(diary=Diary(log)) as api:
+        async with telegram(recorder=Recorder(log)) as api:
             asked = api.message("/settings", language="en")
             await api.answers(1)
             api.press(action(api, "Save my pictures"), api.said_to(asked), language="en")
@@ -282,6 +282,6 @@ async def test_pictures_are_shared_by_a_button_and_a_reply_puts_an_answer_right(
             await api.answers(3)
             api.message("No, it's a bus", reply_to_message=api.said_to(photo))
             assert (await api.answers(4))[-1] == ENGLISH.corrected
-        log.wished("x", "y").result(10)
+        log.consent("x", "y").result(10)
         assert rows(log.path, "SELECT count(*) FROM shared") == [(1,)]
         assert rows(log.path, "SELECT good, correction FROM ratings") == [(0, "a bus")]

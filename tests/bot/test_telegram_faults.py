@@ -13,10 +13,9 @@ from telegram.request import HTTPXRequest
 
 from bot.assistant.assistant import Assistant
 from bot.assistant.locale.texts import ENGLISH
-from bot.telegram.bot import serve
-from bot.telegram.client import build
-from bot.telegram.files import fetch
-from bot.telegram.messages import Source
+from bot.platforms import PictureFile
+from bot.telegram.bot import build, serve
+from bot.telegram.messages import picture_fetcher
 from data.images.open import open_picture
 
 
@@ -82,12 +81,12 @@ async def test_a_slow_file_is_waited_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     hasty = partial(HTTPXRequest, read_timeout=0.2)  # as the library is by default, but for less
-    monkeypatch.setattr("bot.telegram.client.HTTPXRequest", hasty)
+    monkeypatch.setattr("bot.telegram.bot.HTTPXRequest", hasty)
     async with FakeTelegram().running() as api:
         api.files["photo"] = b"red"
         api.faults["file"].append((200, {}, 0.4))
         async with build(TOKEN, api.url).bot as bot:
-            assert (await fetch(bot, Source("photo"))).content == b"red"
+            assert (await picture_fetcher(bot).fetch(PictureFile("photo"))).content == b"red"
     assert caplog.records == []
 
 

@@ -10,30 +10,30 @@ from fake_telegram import GROUP, telegram
 
 from bot.assistant.locale.texts import ENGLISH
 from bot.telegram import bot
-from bot.telegram.handlers import Talk
+from bot.telegram.handlers import Handlers
 
 
 @pytest.fixture
-def talks(monkeypatch: pytest.MonkeyPatch) -> list[Talk]:
+def handlers(monkeypatch: pytest.MonkeyPatch) -> list[Handlers]:
     """Those that the bots of a test start."""
-    made: list[Talk] = []
+    made: list[Handlers] = []
 
-    def make(*how: Any) -> Talk:
-        made.append(Talk(*how))
+    def make(*how: Any) -> Handlers:
+        made.append(Handlers(*how))
         return made[-1]
 
-    monkeypatch.setattr(bot, "Talk", make)
+    monkeypatch.setattr(bot, "Handlers", make)
     return made
 
 
-async def test_words_are_not_kept_to_know_an_edit(talks: list[Talk]) -> None:
+async def test_words_are_not_kept_to_know_an_edit(handlers: list[Handlers]) -> None:
     async with telegram() as api:
         api.message("Hello, I am called Ann")
-        await api.until(lambda: talks and talks[0]._answers)
-        assert "Ann" not in repr(talks[0]._answers)
+        await api.until(lambda: handlers and handlers[0]._answers)
+        assert "Ann" not in repr(handlers[0]._answers)
 
 
-async def test_who_forgets_leaves_no_subject_of_a_button_they_pressed(talks: list[Talk]) -> None:
+async def test_who_forgets_leaves_no_subject_of_a_button_they_pressed(handlers: list[Handlers]) -> None:
     async with telegram() as api:
         asked = api.photo(b"red", "What color is it?")
         await api.answers(1)
@@ -43,12 +43,11 @@ async def test_who_forgets_leaves_no_subject_of_a_button_they_pressed(talks: lis
         await api.answers(3)
         api.message("/forget")
         assert (await api.answers(4))[3] == ENGLISH.forgotten
-        subjects = talks[0]._subjects
-        await api.until(lambda: [subject.who for subject in subjects._of.values()] == ["8"])
-        assert set(subjects._shown) == {("8", "8"), ("8", "")}
+        index = handlers[0]._assistant._conversations._answers
+        assert {answer.conversation.user for answer in index.values()} == {"8"}
 
 
-async def test_a_photo_that_is_still_in_work_is_forgotten_too(talks: list[Talk]) -> None:
+async def test_a_photo_that_is_still_in_work_is_forgotten_too(handlers: list[Handlers]) -> None:
     engine = StandIn(held=True)
     async with telegram(engine) as api:
         api.photo(b"red")
@@ -57,8 +56,8 @@ async def test_a_photo_that_is_still_in_work_is_forgotten_too(talks: list[Talk])
         await api.settle(0.1)
         engine.release()
         assert (await api.answers(2))[1] == ENGLISH.forgotten
-        subjects = talks[0]._subjects
-        await api.until(lambda: not subjects._of and not subjects._shown)
+        index = handlers[0]._assistant._conversations._answers
+        assert not list(index)
 
 
 async def test_photos_nobody_asked_about_are_forgotten_with_who_sent_them_in_all_chats() -> None:

@@ -8,17 +8,17 @@ import pytest
 from engine_stand_in import StandIn
 from fake_telegram import GROUP, TOKEN, FakeTelegram, telegram
 
-from bot.assistant.inference import WORTH_TELLING
+from bot.assistant.inference import LONG_QUEUE
 from bot.assistant.locale.texts import ENGLISH
-from bot.telegram.client import build
+from bot.telegram.bot import build
 
-QUEUED = ENGLISH.queued.format(number=WORTH_TELLING)
+QUEUED = ENGLISH.queued.format(number=LONG_QUEUE)
 UNKNOWN = {"description": "Not Found: method not found"}
 
 
 async def test_in_private_a_draft_tells_of_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.telegram.notices.DRAFT_SECONDS", 0.05)
-    engine = StandIn(ahead=WORTH_TELLING, held=True)
+    monkeypatch.setattr("bot.telegram.sender.DRAFT_SECONDS", 0.05)
+    engine = StandIn(ahead=LONG_QUEUE, held=True)
     async with telegram(engine) as api:
         asked = api.photo(b"red", "What color is it?")
         await api.until(
@@ -37,7 +37,7 @@ async def test_in_private_a_draft_tells_of_the_queue(monkeypatch: pytest.MonkeyP
 
 
 async def test_in_a_group_a_message_tells_of_it_and_becomes_the_answer() -> None:
-    engine = StandIn(ahead=WORTH_TELLING)
+    engine = StandIn(ahead=LONG_QUEUE)
     async with telegram(engine) as api:
         api.photo(b"red", "@glimpse_bot what color is it?", chat=GROUP)
         assert await api.answers(2) == [QUEUED, "Red."]
@@ -51,7 +51,7 @@ async def test_in_a_group_a_message_tells_of_it_and_becomes_the_answer() -> None
 
 @pytest.mark.parametrize("status", [404, 400])
 async def test_a_server_without_drafts_is_asked_for_one_once(status: int) -> None:
-    engine = StandIn(ahead=WORTH_TELLING)
+    engine = StandIn(ahead=LONG_QUEUE)
     async with telegram(engine) as api:
         api.faults["sendMessageDraft"].append((status, UNKNOWN, 0))
         asked = api.photo(b"red", "What color is it?")
@@ -68,7 +68,7 @@ async def test_a_server_without_drafts_is_asked_for_one_once(status: int) -> Non
 
 
 async def test_a_draft_that_one_chat_does_not_take_is_skipped_there_alone() -> None:
-    engine = StandIn(ahead=WORTH_TELLING)
+    engine = StandIn(ahead=LONG_QUEUE)
     async with telegram(engine) as api:
         refused = {"description": "Bad Request: chat not found"}
         api.faults["sendMessageDraft"].append((400, refused, 0))
@@ -80,7 +80,7 @@ async def test_a_draft_that_one_chat_does_not_take_is_skipped_there_alone() -> N
 
 
 async def test_a_draft_that_fails_for_now_is_no_loss() -> None:
-    engine = StandIn(ahead=WORTH_TELLING)
+    engine = StandIn(ahead=LONG_QUEUE)
     busy = {"description": "Too Many Requests", "parameters": {"retry_after": 60}}
     async with telegram(engine) as api:
         api.faults["sendMessageDraft"] += [(429, busy, 0), (502, {"description": "Bad"}, 0)]

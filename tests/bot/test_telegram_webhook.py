@@ -13,13 +13,11 @@ from fake_telegram import TOKEN, FakeTelegram, telegram
 
 from bot.assistant.assistant import Assistant
 from bot.assistant.locale.texts import ENGLISH
-from bot.cli import telegram as command
+from bot.cli.serve import _webhook
+from bot.errors import PlatformError
 from bot.settings import Settings
 from bot.telegram import bot
-from bot.telegram.bot import serve
-from bot.errors import PlatformError
-from bot.telegram.client import build
-from bot.telegram.webhook import Webhook, secret_from
+from bot.telegram.bot import Webhook, build, secret_from, serve
 from bot.web.server import listen
 
 HEADER = "X-Telegram-Bot-Api-Secret-Token"
@@ -125,10 +123,10 @@ def test_a_secret_is_made_from_the_token_and_does_not_tell_it() -> None:
     assert secret_from(TOKEN) == secret_from(TOKEN) != secret_from(TOKEN + "x")
     assert re.fullmatch(r"[0-9a-f]{64}", secret_from(TOKEN))
     settings = Settings(telegram_token=TOKEN, telegram_webhook_url="https://b.example/x")
-    hook = command._webhook(settings)
+    hook = _webhook(settings)
     assert hook == Webhook("https://b.example/x", "127.0.0.1", 8443, secret_from(TOKEN))
     assert secret_from(TOKEN) not in repr(hook)
-    assert command._webhook(Settings(telegram_token=TOKEN)) is None
+    assert _webhook(Settings(telegram_token=TOKEN)) is None
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from bot.assistant.turns import TooManyWaitingError, Turns
+from bot.assistant.conversations import TooManyWaitingError, TurnQueue
 
 
 async def test_same_conversation_in_order_others_at_once() -> None:
-    turns = Turns()
+    turns = TurnQueue()
     log: list[str] = []
     go = asyncio.Event()
 
@@ -34,7 +34,7 @@ async def test_same_conversation_in_order_others_at_once() -> None:
 
 
 async def test_cancelled_waiter_and_holder_pass_the_turn_on() -> None:
-    turns = Turns()
+    turns = TurnQueue()
     entered: list[int] = []
 
     async def speak(number: int) -> None:
@@ -54,7 +54,7 @@ async def test_cancelled_waiter_and_holder_pass_the_turn_on() -> None:
 
 
 async def test_waiting_is_bounded_and_an_error_frees_the_turn() -> None:
-    turns = Turns(waiting=1)
+    turns = TurnQueue(waiting=1)
 
     async def fail() -> None:
         async with turns.of("a"), turns.of("b"):

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from cachetools import LRUCache
+
 from bot.assistant.locale.german import GERMAN
 from bot.assistant.locale.texts import ENGLISH, Texts
-from bot.assistant.recent import Recent
 
 CATALOGUES: Mapping[str, Texts] = {"en": ENGLISH, "de": GERMAN}
 AUTOMATIC = "auto"
+PEOPLE = 5000  # whose choice is kept in mind
 
 
 class Languages:
     """Chooses texts: in the language that a person chose, else in that of their device.
 
-    What people chose is kept in memory, of as many as `bot.assistant.recent` has room for.
+    What people chose is kept in memory, of `PEOPLE` at most.
 
     Args:
-        kept: Tells what a person on a platform chose before that, or "".
-        keep: Keeps what they choose; "" for the language of their device.
+        load: Tells what a person on a platform chose before that, or "".
+        save: Keeps what they choose; "" for the language of their device.
     """
 
     def __init__(
         self,
-        kept: Callable[[str, str], str] = lambda platform, user: "",
-        keep: Callable[[str, str, str], None] = lambda platform, user, language: None,
+        load: Callable[[str, str], str] = lambda platform, user: "",
+        save: Callable[[str, str, str], None] = lambda platform, user, language: None,
     ) -> None:
-        self._chosen: Recent[tuple[str, str], str] = Recent()
-        self._kept, self._keep = kept, keep
+        self._chosen: LRUCache[tuple[str, str], str] = LRUCache(PEOPLE)
+        self._load, self._save = load, save
 
     def texts(self, platform: str, user: str, device: str = "") -> Texts:
         """The texts for a person whose device speaks "de-AT", say, or an unknown language ("")."""
@@ -46,7 +48,7 @@ class Languages:
         if code not in {AUTOMATIC, *CATALOGUES}:
             return False
         self._chosen[platform, user] = code
-        self._keep(platform, user, "" if code == AUTOMATIC else code)
+        self._save(platform, user, "" if code == AUTOMATIC else code)
         return True
 
     def forget(self, platform: str, user: str) -> None:
@@ -54,7 +56,7 @@ class Languages:
         self._chosen.pop((platform, user), None)
 
     def _choice(self, platform: str, user: str) -> str:
-        return self._chosen.get((platform, user)) or self._kept(platform, user)
+        return self._chosen.get((platform, user)) or self._load(platform, user)
 
 
 def speaks(device: str) -> bool:

@@ -15,7 +15,7 @@ class Texts:
     """One language's catalogue.
 
     `{answer}` comes with its full stop; `{time}` is what `span` says. `refusals` says why a picture
-    is refused, by the reason of `data.images.open.ImageRefused`, whose own text is English.
+    is refused, by the reason of `data.errors.ImageRefused`, whose own text is English.
     """
 
     # Welcome and help
