@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.applications import Starlette
@@ -27,6 +27,7 @@ from bot.errors import ServerError
 from bot.web.server import listen
 
 if TYPE_CHECKING:
+    from bot.log.writer import Writer
     from bot.metrics import Metrics
 
 BEAT_SECONDS = 1.0  # seconds
@@ -53,30 +54,6 @@ class Check:
 
     ok: bool
     detail: str
-
-
-class WritesLog(Protocol):
-    """The part of `bot.log.writer.Writer` that is read here."""
-
-    @property
-    def waiting(self) -> int:
-        """How many things are not written yet."""
-        ...
-
-    @property
-    def failures(self) -> int:
-        """How many were never written."""
-        ...
-
-    @property
-    def written(self) -> bool:
-        """Whether the database was written at least once."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """Why nothing can be written at the moment, in a sentence, or ""."""
-        ...
 
 
 class Connection:
@@ -141,7 +118,7 @@ class Health:
         clock: Monotonic seconds.
 
     Attributes:
-        log: Where exchanges are kept, once it is open.
+        log: Writes exchanges, once the log is open.
         log_detail: Why there is no log, or "" where there is to be one.
         log_ok: Whether having none is meant so.
     """
@@ -151,7 +128,7 @@ class Health:
         self._model = "It is loading."
         self._beat: float | None = None
         self._connections = {name: Connection(clock=clock) for name in names}
-        self.log: WritesLog | None = None
+        self.log: Writer | None = None
         self.log_detail, self.log_ok = "", False
 
     @property

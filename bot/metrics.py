@@ -24,6 +24,7 @@ from prometheus_client.registry import Collector
 from bot.assistant.intents import Kind
 from bot.assistant.types import Incoming, Reply
 from bot.health import Health
+from bot.version import BuildInfo
 
 PLATFORMS = frozenset({"telegram", "discord", "web", "cli"})
 KINDS = frozenset({"caption", "question"})
@@ -39,25 +40,6 @@ BUCKETS = (
     0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0,
     20.0, 30.0, 60.0, 120.0,
 )  # fmt: skip
-
-
-class Build(Protocol):
-    """The part of `bot.version.BuildInfo` that is told."""
-
-    @property
-    def version(self) -> str:
-        """Of the package."""
-        ...
-
-    @property
-    def commit(self) -> str:
-        """What it was made from."""
-        ...
-
-    @property
-    def adapter(self) -> str:
-        """Names the trained weights."""
-        ...
 
 
 class Queue(Protocol):
@@ -81,7 +63,7 @@ class Metrics:
         engine: Answers; None before it is loaded.
     """
 
-    def __init__(self, health: Health, build: Build, profile: str) -> None:
+    def __init__(self, health: Health, build: BuildInfo, profile: str) -> None:
         self.engine: Queue | None = None
         self._health, self._build = health, build
         self._profile = Path(profile).stem

@@ -1,1 +1,1 @@
-"""Measurements of the whole bot, from outside: fake platforms, people on them, and a judge."""
+"""Measurements of the whole bot from outside: fake platforms, and simulated users on them."""

@@ -37,7 +37,7 @@ class ChatLatency:
     seconds: float = 0.0
     stalls: list[float] = field(default_factory=list)
 
-    def wait(self, share: float) -> float:
+    def percentile(self, share: float) -> float:
         """Seconds within which this share (0..1) of the answers came."""
         ordered = sorted(self.waits)
         return ordered[max(0, math.ceil(share * len(ordered) - 1e-9) - 1)]

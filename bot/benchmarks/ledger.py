@@ -138,7 +138,7 @@ class Ledger:
         self._by_key[platform, key].append(sent)
         return sent
 
-    def hear(self, platform: str, key: Key, text: str) -> None:
+    def record_answer(self, platform: str, key: Key, text: str) -> None:
         """The bot says something, or changes what it said: the oldest open message is answered."""
         if _NOTICE.match(text):
             self.notices += 1
@@ -154,7 +154,7 @@ class Ledger:
                 return
         known[-1].extra += 1
 
-    def leave(self, platform: str, keys: Iterable[Key]) -> None:
+    def mark_untaken(self, platform: str, keys: Iterable[Key]) -> None:
         """These messages are still with the platform."""
         for key in keys:
             for sent in self._by_key.get((platform, key), ()):
@@ -228,7 +228,7 @@ class Tally:
         bad = (self.lost, self.doubled, self.wrong)
         return not (any(bad) or self.crashed or self.unexcused)
 
-    def wait(self, share: float) -> float:
+    def percentile(self, share: float) -> float:
         """Seconds within which this share (0..1) of the answers came; 0 if there were none."""
         place = max(0, math.ceil(share * len(self.seconds) - 1e-9) - 1)
         return self.seconds[place] if self.seconds else 0.0

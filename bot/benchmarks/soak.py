@@ -186,32 +186,32 @@ async def run_soak(plan: SoakPlan, tell: Callable[[str], None] = lambda _: None)
     Raises:
         bot.benchmarks.process.BotNotStarted: The bot does not start.
     """
-    async with _world(plan) as world:
+    async with _start_soak(plan) as soak:
         tell("The bot is ready.")
         async with asyncio.TaskGroup() as watching:  # ends with the bot
-            watching.create_task(process.watch(world.bot.pid, world.samples))
-            await _fill(world)
+            watching.create_task(process.watch(soak.bot.pid, soak.samples))
+            await _fill(soak)
             start = time.monotonic()
-            await _talk(world, tell)
+            await _run_users(soak, tell)
             end = time.monotonic()
             tell("The bot is told to stop while everybody waits for an answer.")
-            status, seconds = await _stop(world)
+            status, seconds = await _stop(soak)
         checks = [
-            *process.judge_growth(world.samples, start + plan.warm_up, end, short=plan.short),
+            *process.judge_growth(soak.samples, start + plan.warm_up, end, short=plan.short),
             _check_exit(status, seconds),
         ]
-        counted, errors = process.read_records(world.bot.printed)
+        counted, errors = process.read_records(soak.bot.printed)
         said = "\n".join([f"{len(errors)} unexpected", *errors[:3]])
         checks.append(Verdict("errors", not errors, said))
         return SoakResult(
-            {each: tally(world.ledger, each) for each in PLATFORMS},
-            checks, world.faults.happened, counted, world.samples,
-            time.monotonic() - start, world.full_at(start),
+            {each: tally(soak.ledger, each) for each in PLATFORMS},
+            checks, soak.faults.happened, counted, soak.samples,
+            time.monotonic() - start, soak.full_at(start),
         )  # fmt: skip
 
 
 @asynccontextmanager
-async def _world(plan: SoakPlan) -> AsyncIterator[_Soak]:
+async def _start_soak(plan: SoakPlan) -> AsyncIterator[_Soak]:
     """Start the platforms, then the bot; end all that in the other order."""
     telegram, discord = FakeTelegram(), FakeDiscord()
     discord.with_server, discord.wait = True, 2.0
@@ -225,75 +225,75 @@ async def _world(plan: SoakPlan) -> AsyncIterator[_Soak]:
         yield _Soak(plan, bot, telegram, discord)
 
 
-async def _fill(world: _Soak) -> None:
+async def _fill(soak: _Soak) -> None:
     """Fill the caches, so that what grows later is a leak; not where that cannot be told anyway."""
-    if world.plan.short or not world.browsers:
+    if soak.plan.short or not soak.browsers:
         return
-    each = FILLING // len(world.browsers)
-    people = [person for person in world.people if isinstance(person.client, WebClient)]
+    each = FILLING // len(soak.browsers)
+    people = [person for person in soak.people if isinstance(person.client, WebClient)]
     await asyncio.gather(*(person.show(each) for person in people))
 
 
-async def _talk(world: _Soak, tell: Callable[[str], None]) -> None:
+async def _run_users(soak: _Soak, tell: Callable[[str], None]) -> None:
     """Let everybody talk and things go wrong, for the time that is planned."""
     stopped = asyncio.Event()
-    lives = [asyncio.ensure_future(person.run(stopped)) for person in world.people]
+    runs = [asyncio.ensure_future(person.run(stopped)) for person in soak.people]
     others = [
-        asyncio.ensure_future(world.faults.go_on()),
-        asyncio.ensure_future(_report(world, tell)),
+        asyncio.ensure_future(soak.faults.go_on()),
+        asyncio.ensure_future(_report(soak, tell)),
     ]
-    ended = asyncio.ensure_future(world.bot.process.wait())
+    ended = asyncio.ensure_future(soak.bot.process.wait())
     try:
-        await asyncio.wait({ended}, timeout=max(0.0, world.plan.seconds - FAULT_FREE_SECONDS))
+        await asyncio.wait({ended}, timeout=max(0.0, soak.plan.seconds - FAULT_FREE_SECONDS))
         others[0].cancel()
-        await asyncio.wait({ended}, timeout=min(FAULT_FREE_SECONDS, world.plan.seconds))
+        await asyncio.wait({ended}, timeout=min(FAULT_FREE_SECONDS, soak.plan.seconds))
     finally:
         stopped.set()
-        await asyncio.gather(*lives)
+        await asyncio.gather(*runs)
         for task in (*others, ended):
             task.cancel()
         await asyncio.gather(*others, ended, return_exceptions=True)
 
 
-async def _stop(world: _Soak) -> tuple[int | None, float]:
+async def _stop(soak: _Soak) -> tuple[int | None, float]:
     """Tell the bot to stop once it has taken what everybody sends at last."""
-    _clear(world)
-    await asyncio.gather(*(person.last_words() for person in world.people))
-    newest = world.telegram.newest
+    _clear(soak)
+    await asyncio.gather(*(person.last_words() for person in soak.people))
+    newest = soak.telegram.newest
     with suppress(TimeoutError):  # what it has not taken stays with Telegram
-        await world.telegram.until(lambda: world.telegram.handed_out >= newest, TAKING)
+        await soak.telegram.until(lambda: soak.telegram.handed_out >= newest, TAKING)
     await asyncio.sleep(1)  # the others need no asking
-    world.ledger.stopping()
-    status = await world.bot.stop()
+    soak.ledger.stopping()
+    status = await soak.bot.stop()
     left = [
         (message["chat"]["id"], message["message_id"])
-        for update in world.telegram.pending
+        for update in soak.telegram.pending
         for message in (update.get("message") or update.get("edited_message") or {},)
         if message
     ]
-    world.ledger.leave("telegram", left)
-    await asyncio.gather(*(browser.close() for browser in world.browsers))
+    soak.ledger.mark_untaken("telegram", left)
+    await asyncio.gather(*(browser.close() for browser in soak.browsers))
     return status
 
 
-def _clear(world: _Soak) -> None:
+def _clear(soak: _Soak) -> None:
     """End all faults."""
-    world.telegram.faults.clear()
-    world.discord.troubles.clear()
-    world.discord.file_troubles.clear()
+    soak.telegram.faults.clear()
+    soak.discord.troubles.clear()
+    soak.discord.file_troubles.clear()
 
 
-async def _report(world: _Soak, tell: Callable[[str], None]) -> None:
+async def _report(soak: _Soak, tell: Callable[[str], None]) -> None:
     start, minute = time.monotonic(), 0
     while True:
         minute += 1
         await asyncio.sleep(start + 60 * minute - time.monotonic())
-        sent = world.ledger.sent
+        sent = soak.ledger.sent
         heard = sum(each.heard_at is not None for each in sent)
-        last = world.samples[-1]
+        last = soak.samples[-1]
         tell(
             f"{minute} min: {len(sent)} messages, {heard} answered, "
-            f"{world.faults.happened.total()} faults, {last.resident / 1e6:.0f} MB, "
+            f"{soak.faults.happened.total()} faults, {last.resident / 1e6:.0f} MB, "
             f"{last.files} open files, {last.threads} threads"
         )
 
@@ -367,9 +367,9 @@ def _row(found: Tally) -> dict[str, Any]:
         "double": found.doubled.total(),
         "crashed": found.crashed,
         "wrong": found.wrong.total() + found.unexcused,
-        "p50 s": round(found.wait(0.5), 2),
-        "p95 s": round(found.wait(0.95), 2),
-        "max s": round(found.wait(1.0), 2),
+        "p50 s": round(found.percentile(0.5), 2),
+        "p95 s": round(found.percentile(0.95), 2),
+        "max s": round(found.percentile(1.0), 2),
     }
 
 

@@ -86,7 +86,7 @@ def _answer(app: AppContext, image: str, intent: Intent, profile: str | None, *,
     from bot.assistant.locale.texts import ENGLISH
     from bot.assistant.objects import as_rows
     from bot.assistant.replies import ReplyWriter
-    from bot.assistant.wording import ConfidenceThresholds
+    from bot.assistant.replies import ConfidenceThresholds
     from data.images.open import open_picture, read_picture
 
     album = Album([read_picture(image)], current=0)

@@ -82,9 +82,10 @@ def chat(
     with app.engine(profile) as engine, busy("Talking"):
         assistant = Assistant(engine, conversations=Conversations(conversations=people))
         found = asyncio.run(measure_latency(assistant, shown, rounds))
+    middle, late = found.percentile(0.5), found.percentile(0.95)
     click.echo(
         f"{people} people at once, {len(found.waits)} messages, {found.lost} without an answer\n"
-        f"waited      {found.wait(0.5):.2f} s in the middle, {found.wait(0.95):.2f} s at the 95th "
+        f"waited      {middle:.2f} s in the middle, {late:.2f} s at the 95th "
         f"percentile, {max(found.waits):.2f} s at most\n"
         f"answered    {len(found.waits) / found.seconds:.1f} messages a second\n"
         f"event loop  stood still for {1000 * max(found.stalls):.0f} ms at most"

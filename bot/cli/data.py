@@ -87,12 +87,14 @@ def flickr30k(
     from data.datasets.flickr import HUB, build_flickr
 
     if hub:
-        _alone("--from-hub", images, captions, splits)
+        _forbid("--from-hub", images, captions, splits)
     else:
-        _needed(images=images, captions=captions)
+        _require(images=images, captions=captions)
     name = HUB if hub == _DEFAULT else hub or ""
-    _tell(
-        lambda wish: build_flickr("flickr30k", wish, images, captions, splits=splits, hub=name),
+    _build(
+        lambda options: build_flickr(
+            "flickr30k", options, images, captions, splits=splits, hub=name
+        ),
         (to, limit, strict),
     )
 
@@ -127,8 +129,8 @@ def flickr8k(
     """Prepare Flickr8k, in its split if the captions or --split say it."""
     from data.datasets.flickr import build_flickr
 
-    _tell(
-        lambda wish: build_flickr("flickr8k", wish, images, captions, splits=splits),
+    _build(
+        lambda options: build_flickr("flickr8k", options, images, captions, splits=splits),
         (to, limit, strict),
     )
 
@@ -164,13 +166,13 @@ def vqav2(
     from data.datasets.vqa import HUB, build_vqa
 
     if hub:
-        _alone("--from-hub", questions, annotations)
-        _needed(images=images or hub != _DEFAULT)
+        _forbid("--from-hub", questions, annotations)
+        _require(images=images or hub != _DEFAULT)
     else:
-        _needed(questions=questions, annotations=annotations, images=images)
+        _require(questions=questions, annotations=annotations, images=images)
     name = HUB if hub == _DEFAULT else hub or ""
-    _tell(
-        lambda wish: build_vqa(wish, questions, annotations, images, hub=name),
+    _build(
+        lambda options: build_vqa(options, questions, annotations, images, hub=name),
         (to, limit, strict),
     )
 
@@ -191,7 +193,7 @@ def coco_objects(instances: tuple[Path, ...], *, to: Path, limit: int | None, st
     """
     from data.datasets.coco_objects import build_coco_objects
 
-    _tell(lambda wish: build_coco_objects(wish, instances), (to, limit, strict))
+    _build(lambda options: build_coco_objects(options, instances), (to, limit, strict))
 
 
 @data.command(
@@ -221,7 +223,7 @@ def jsonl(
     """
     from data.datasets.jsonl import build_jsonl
 
-    _tell(lambda wish: build_jsonl(wish, files, images), (to, limit, strict))
+    _build(lambda options: build_jsonl(options, files, images), (to, limit, strict))
 
 
 @data.command(
@@ -242,10 +244,10 @@ def shapes(pictures: int, seed: int, *, to: Path, limit: int | None, strict: boo
     """Draw shapes, with captions and questions: a dataset that needs no download."""
     from data.datasets.shapes import build_shapes
 
-    _tell(lambda wish: build_shapes(wish, pictures, seed), (to, limit, strict))
+    _build(lambda options: build_shapes(options, pictures, seed), (to, limit, strict))
 
 
-def _tell(
+def _build(
     prepare: Callable[[BuildOptions], BuildResult], chosen: tuple[Path, int | None, bool]
 ) -> None:
     """Prepare, and say what came of it."""
@@ -261,13 +263,13 @@ def _tell(
     click.echo(f"{done.folder} {state}: {counts}.")
 
 
-def _needed(**options: object) -> None:
+def _require(**options: object) -> None:
     for name, value in options.items():
         if not value:
             raise click.UsageError(f"Missing option '--{name}'", click.get_current_context())
 
 
-def _alone(option: str, *others: object) -> None:
+def _forbid(option: str, *others: object) -> None:
     if any(others):
         message = f"{option} does without files of questions, annotations, captions and pictures"
         raise click.UsageError(message, click.get_current_context())

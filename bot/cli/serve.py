@@ -137,10 +137,9 @@ def web(app: AppContext, host: str | None, port: int | None, profile: str | None
             from bot.assistant.assistant import Assistant
             from bot.web.app import create_app
 
-            assistant = Assistant(engine, diary=recorder)
+            assistant = Assistant(engine, recorder=recorder)
             page = create_app(assistant, settings=chosen)
-            seconds = chosen.shutdown_seconds
-            serve(page, chosen.host, chosen.port, shutdown_seconds=seconds, tidy=assistant.tidy)
+            serve(page, chosen, tidy=assistant.tidy)
 
 
 def serve_platforms(

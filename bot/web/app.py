@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import resources
 from string import Template
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -43,7 +43,10 @@ from bot.web.security import (
 )
 from bot.web.upload import Upload, UploadBudget, read_upload
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from bot.assistant.assistant import Assistant
+
+_log = logging.getLogger(__name__)
 
 NOTHING_TO_SAY = "I have nothing to say to that. Send me a photo, or ask about the last one."
 CRASHED = "Something went wrong on my side. Please try again."
@@ -61,28 +64,11 @@ _TYPES = {
 }
 
 
-class MessageHandler(Protocol):
-    """The part of `bot.assistant.assistant.Assistant` that the web chat uses."""
-
-    async def handle(self, incoming: Incoming) -> Reply | None:
-        """Answer one message."""
-        ...
-
-
-@runtime_checkable
-class ForgettingHandler(Protocol):
-    """An assistant that can drop what it remembers of a conversation."""
-
-    def forget(self, platform: str, chat: str, user: str) -> None:
-        """Drop the pictures of this person in this chat."""
-        ...
-
-
-def create_app(assistant: MessageHandler, *, settings: WebSettings | None = None) -> Starlette:
+def create_app(assistant: Assistant, *, settings: WebSettings | None = None) -> Starlette:
     """Build the web chat around an assistant.
 
     Args:
-        assistant: Answers the messages; if it has `forget`, "New chat" calls it.
+        assistant: Answers the messages.
         settings: Address and limits; `WebSettings()` if not given.
     """
     settings = settings or WebSettings()
@@ -102,9 +88,7 @@ def create_app(assistant: MessageHandler, *, settings: WebSettings | None = None
 
 
 class _ChatPage:
-    def __init__(
-        self, assistant: MessageHandler, settings: WebSettings, pages: StaticPages
-    ) -> None:
+    def __init__(self, assistant: Assistant, settings: WebSettings, pages: StaticPages) -> None:
         self._assistant = assistant
         self._settings = settings
         self._pages = pages
@@ -144,7 +128,7 @@ class _ChatPage:
             reply = await self._assistant.handle(incoming)
         except Exception:
             reference = secrets.token_hex(4)
-            logger.exception(
+            _log.exception(
                 "The assistant failed on a web message (reference %s)",
                 reference,
                 extra={"reference": reference},
@@ -154,8 +138,7 @@ class _ChatPage:
 
     async def conversation(self, request: Request) -> Response:
         visitor = visitor_of(request)
-        if isinstance(self._assistant, ForgettingHandler):
-            self._assistant.forget("web", visitor.chat, visitor.person)
+        self._assistant.forget("web", visitor.chat, visitor.person)
         # A new chat id as well: an answer still under way then belongs to no chat. The person
         # stays who they are, or their settings would be lost and their log out of reach.
         response = Response(status_code=204)

@@ -21,32 +21,25 @@ from bot.web.security import is_loopback
 TIDY_TICKS = 600  # ticks of uvicorn, ten a second
 
 
-def serve(
-    app: ASGIApp,
-    host: str,
-    port: int,
-    *,
-    shutdown_seconds: int = 15,
-    tidy: Callable[[], None] = lambda: None,
-) -> None:
+def serve(app: ASGIApp, settings: WebSettings, *, tidy: Callable[[], None] = lambda: None) -> None:
     """Serve an app and block until Ctrl-C or SIGTERM; messages under way are finished.
 
     Args:
         app: What `create_app` gave.
-        host: Name or address to listen on.
-        port: Port to listen on; 0 takes any free one. The address to open is printed.
-        shutdown_seconds: How long messages under way may take to finish.
+        settings: Where to listen, which is printed, and how long messages under way may take to
+            finish.
         tidy: Called every minute.
 
     Raises:
         ServerError: The port is taken, or the address is not this computer's.
     """
     uvicorn_log = logging.getLogger("uvicorn.error")
-    with listen(host, port) as listener, contextlib.suppress(KeyboardInterrupt):
+    listening = listen(settings.host, settings.port)
+    with listening as listener, contextlib.suppress(KeyboardInterrupt):
         uvicorn_log.addFilter(_not_a_cancellation)
         try:
-            line = opening_line(host, listener.getsockname()[1])
-            WebServer(app, line, shutdown_seconds, tidy=tidy).run([listener])
+            line = opening_line(settings.host, listener.getsockname()[1])
+            WebServer(app, line, settings.shutdown_seconds, tidy=tidy).run([listener])
         finally:
             uvicorn_log.removeFilter(_not_a_cancellation)
 

@@ -12,11 +12,10 @@ from fake_telegram import telegram
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from bot.assistant.limits import Access
 from bot.assistant.assistant import Assistant
 from bot.assistant.inference import Cause
 from bot.assistant.intents import Kind
-from bot.assistant.limits import Limits, LimitSettings, RateLimit
+from bot.assistant.limits import Access, Limits, LimitSettings, RateLimit
 from bot.assistant.types import Incoming, Reply
 from bot.errors import LogError
 from bot.health import Health

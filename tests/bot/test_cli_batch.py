@@ -107,7 +107,9 @@ BAD_WITH_ID = [
 ]
 
 
-def test_bad_lines_say_why_and_stop_nothing(cli: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_lines_say_why_and_stop_nothing(
+    cli: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(cli.folder)
     cli.photo("red")
     (cli.folder / "broken.jpg").write_bytes(b"<html>")
@@ -276,7 +278,7 @@ def test_of_a_long_line_only_the_beginning_is_kept() -> None:
     assert list(read_lines(io.BytesIO(exact + b"b\n"))) == [(exact, len(exact)), (b"b\n", 2)]
 
 
-# --- the picture cache -------------------------------------------------------------------------------
+# --- the picture cache -----------------------------------------------------------------------
 
 
 def test_a_file_is_opened_once_until_it_changes(tmp_path: Path, cli: CliRunner) -> None:

@@ -13,7 +13,7 @@ import pytest
 import tomli_w
 from cli_runner import CliRunner
 from engine_stand_in import Said
-from test_log import opened, record
+from log_helpers import opened, record
 
 from bot.cli import check, context
 from model import pretrained, quantization

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from cli_runner import CliRunner
-from test_log import KEY, damage, opened, record
+from log_helpers import KEY, damage, opened, record
 
 from bot.assistant.types import Rating
 from bot.log import Log

@@ -24,9 +24,7 @@ from fake_telegram import TOKEN, FakeTelegram
 from bot.assistant.assistant import Assistant
 from bot.cli.serve import all_parts
 from bot.errors import ServerError
-from bot.health import Check, Connection, Health, keep_beating
-from bot.health import check_port
-from bot.health import serve_health
+from bot.health import Check, Connection, Health, check_port, keep_beating, serve_health
 from bot.metrics import Metrics
 from bot.platforms import run_together
 from bot.settings import Settings
@@ -352,7 +350,9 @@ async def test_what_is_not_glimpse_is_not_ready(cli: CliRunner) -> None:
 async def test_the_page_tells_that_it_listens() -> None:
     stopped, health = asyncio.Event(), Health()
     settings = Settings(port=free_port())
-    parts = list(all_parts(settings, Assistant(StandIn(), open_picture=open_photo), health, web=True))
+    parts = list(
+        all_parts(settings, Assistant(StandIn(), open_picture=open_photo), health, web=True)
+    )
     assert not health.checks()["web"].ok
     task = asyncio.ensure_future(run_together(parts, stopped))
     async with asyncio.timeout(10):

@@ -2,59 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import pytest
+from log_helpers import KEY, damage, opened, record, rows, until
 from sqlite_utils import Database
 
-from bot.assistant.types import Exchange, Rating
+from bot.assistant.types import Rating
 from bot.errors import LogError, LogKeyError
-from bot.log import Consent, Erased, Log, ModelVersion, Record
-from bot.log.privacy import Hasher, PictureCipher, read_key
+from bot.log import Consent, Erased, Log
+from bot.log.privacy import Hasher, read_key
 from bot.log.queries import search, stats
+from bot.log.recovery import failure_sentence
 from bot.log.schema import migrations, open_to_read
 
-KEY = b"a key that nobody else has"
 EVIL = "'); DROP TABLE exchanges; --\x00\x1b[31m \ud800 🦒 مرحبا"
-
-
-@contextmanager
-def opened(path: Path, days: float = 30, cipher: PictureCipher | None = None) -> Iterator[Log]:
-    log = Log(path, KEY, ModelVersion("starter", "abc"), days, cipher)
-    try:
-        yield log
-    finally:
-        log.close()
-
-
-def record(number: int, user: str = "ann", **changes: Any) -> Record:
-    exchange = Exchange(
-        "question", f"What is number {number}?", "a giraffe", 0.8, 0.3, f"{number % 3:064x}",
-        640, 480, "JPEG", 0.1, 0.15, 0.05,
-    )  # fmt: skip
-    values = {
-        "platform": "telegram", "chat": "-100", "user": user, "language": "de-AT", "question": "",
-        "number": f"{number:016x}", "outcome": "answered", "reference": "",
-        "exchanges": (exchange,), "seconds": 0.4, "fetching": 0.1,
-    }  # fmt: skip
-    return Record(**(values | changes))
-
-
-def rows(path: Path, sql: str, *values: object) -> list[Any]:
-    with closing(sqlite3.connect(path)) as db:
-        return db.execute(sql, values).fetchall()
 
 
 def test_an_exchange_is_kept_with_all_that_an_operator_needs_and_no_name(tmp_path: Path) -> None:
@@ -233,12 +206,39 @@ def test_a_damaged_database_is_put_aside_and_another_begun(
     assert "was damaged; it is kept as log.db.damaged-" in caplog.text
 
 
-def damage(path: Path) -> None:
-    """Overwrite the pages of the table of exchanges."""
-    (page,) = rows(path, "SELECT rootpage FROM sqlite_master WHERE name = 'exchanges'")[0]
-    with path.open("r+b") as file:
-        file.seek(4096 * (page - 1))
-        file.write(b"\xff" * 100)
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (sqlite3.OperationalError("database or disk is full"), "the disk is full; make room."),
+        (OSError(errno.ENOSPC, "No space left"), "the disk is full; make room."),
+        (OSError(errno.EROFS, "Read-only file system"), "the disk is read-only; make it"),
+        (PermissionError(errno.EACCES, "Permission denied"), "it belongs to somebody else; give"),
+        (sqlite3.OperationalError("attempt to write a readonly database"), "it belongs to some"),
+        (sqlite3.OperationalError("database is locked"), "another program holds it; end"),
+        (sqlite3.DatabaseError("file is not a database"), "the file is no log of Glimpse; set"),
+        (MemoryError("Ann's words"), "MemoryError."),
+    ],
+)
+def test_each_cause_has_a_sentence_that_says_what_to_do(
+    tmp_path: Path, error: Exception, cause: str
+) -> None:
+    said = failure_sentence(tmp_path / "log.db", error)
+    assert said.startswith(f"The log cannot be written: {cause}")
+    assert "Ann" not in said
+    assert str(tmp_path) not in said
+
+
+def test_what_is_wrong_with_the_place_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = sqlite3.OperationalError("unable to open database file")
+    (tmp_path / "file").touch()
+    assert "a folder has that name" in failure_sentence(tmp_path, failed)
+    assert "its folder cannot be made" in failure_sentence(tmp_path / "file/log.db", failed)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert "it belongs to somebody else" in failure_sentence(tmp_path / "log.db", failed)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
+    assert "the disk is read-only" in failure_sentence(tmp_path / "deep/er/log.db", failed)
 
 
 def test_what_was_put_aside_goes_in_its_time(tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ def test_reading_needs_a_log(tmp_path: Path) -> None:
 WRITER = """
 import sys, itertools
 sys.path[:0] = sys.argv[3:]
-from test_log import KEY, record
+from log_helpers import KEY, record
 from pathlib import Path
 from bot.log import Log
 log = Log(Path(sys.argv[1]), KEY)
@@ -398,13 +398,6 @@ def test_nothing_personal_is_in_the_operators_log(
         log.record(record(2, seconds="many", user="secret-user"))  # what nobody foresaw
         log.rate(Rating("web", "secret-user", "1", good=True)).result(5)
     assert "secret" not in caplog.text
-
-
-def until(condition: Any) -> None:
-    end = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 @pytest.mark.parametrize("written", [False, True], ids=["without days", "with written days"])

@@ -23,20 +23,25 @@ from bot.assistant.assistant import Assistant
 from bot.assistant.limits import UNLIMITED, Limits, LimitSettings
 from bot.assistant.locale.texts import ENGLISH
 from bot.benchmarks import process
-from bot.benchmarks.clients import DiscordObserver, DiscordClient, ChatClient, TelegramObserver, TelegramClient
+from bot.benchmarks.clients import (
+    ChatClient,
+    DiscordClient,
+    DiscordObserver,
+    TelegramClient,
+    TelegramObserver,
+    WebClient,
+)
 from bot.benchmarks.fake_telegram import DROP, RESET
 from bot.benchmarks.faults import Fault, Faults, of_discord, of_page, of_telegram
 from bot.benchmarks.ledger import Expect, Ledger, Outcome, SentMessage, Tally, outcome_of, tally
-from bot.benchmarks.clients import WebClient
 from bot.benchmarks.photos import BAD, GOOD, Photos
 from bot.benchmarks.process import Sample, Verdict, read_records
 from bot.benchmarks.soak import PLATFORMS, SoakPlan, SoakResult
 from bot.discord.bot import build, serve
 from bot.web.app import create_app
-from bot.web.server import listen
-from bot.web.server import WebServer
-from data.images.open import Picture, open_picture
+from bot.web.server import WebServer, listen
 from data.errors import ImageRefused
+from data.images.open import Picture, open_picture
 
 SAMPLES = sorted((Path(__file__).parents[2] / "data/samples").glob("*.jpg"))
 
@@ -62,12 +67,12 @@ def test_who_got_an_answer_once_is_content(ledger: Ledger, clock: Clock) -> None
     for key in range(3):
         ledger.send("telegram", "photo", key)
         clock.advance(key)
-        ledger.hear("telegram", key, "A cat on a table.")
+        ledger.record_answer("telegram", key, "A cat on a table.")
     ledger.send("telegram", "mutter", "silence", Expect.SILENCE)
     found = judged(ledger)
     assert found.faultless
     assert found.outcomes == {Outcome.ANSWERED: 3, Outcome.SILENT: 1}
-    assert (found.wait(0.5), found.wait(1.0)) == (1, 2)
+    assert (found.percentile(0.5), found.percentile(1.0)) == (1, 2)
 
 
 @pytest.mark.parametrize("late", [0, 61])
@@ -75,11 +80,11 @@ def test_a_message_without_an_answer_in_time_is_lost(
     ledger: Ledger, clock: Clock, late: float
 ) -> None:
     ledger.send("telegram", "photo", 1)
-    ledger.hear("telegram", 1, "A cat.")
+    ledger.record_answer("telegram", 1, "A cat.")
     ledger.send("telegram", "question", 2)
     clock.advance(late)
     if late:
-        ledger.hear("telegram", 2, "Yes.")
+        ledger.record_answer("telegram", 2, "Yes.")
     found = judged(ledger)
     assert found.lost == {"question": 1}
     assert not found.faultless
@@ -92,7 +97,7 @@ def test_an_outage_gives_twice_the_time_on_its_own_platform(ledger: Ledger, cloc
     ledger.outage("telegram", 5)
     clock.advance(51)
     for platform in ("telegram", "discord"):
-        ledger.hear(platform, 1, "A cat.")
+        ledger.record_answer(platform, 1, "A cat.")
     assert judged(ledger).faultless
     assert tally(ledger, "discord").lost == {"photo": 1}
 
@@ -100,10 +105,10 @@ def test_an_outage_gives_twice_the_time_on_its_own_platform(ledger: Ledger, cloc
 def test_an_answer_too_many_is_found_whatever_it_answers(ledger: Ledger) -> None:
     ledger.send("telegram", "photo", 1)
     for _ in range(2):
-        ledger.hear("telegram", 1, "A cat.")
+        ledger.record_answer("telegram", 1, "A cat.")
     ledger.send("telegram", "mutter", 2, Expect.SILENCE)
-    ledger.hear("telegram", 2, "A cat.")
-    ledger.hear("telegram", 3, "A cat.")
+    ledger.record_answer("telegram", 2, "A cat.")
+    ledger.record_answer("telegram", 3, "A cat.")
     found = judged(ledger)
     assert found.doubled == {"photo": 1, "mutter": 1, "unasked": 1}
     assert not found.faultless
@@ -111,18 +116,18 @@ def test_an_answer_too_many_is_found_whatever_it_answers(ledger: Ledger) -> None
 
 def test_an_edited_question_is_owed_a_second_answer_under_the_same_key(ledger: Ledger) -> None:
     ledger.send("telegram", "question", 1)
-    ledger.hear("telegram", 1, "Red.")
+    ledger.record_answer("telegram", 1, "Red.")
     ledger.send("telegram", "edit", 1)
     assert judged(ledger).lost == {"edit": 1}
-    ledger.hear("telegram", 1, "Blue.")
+    ledger.record_answer("telegram", 1, "Blue.")
     assert judged(ledger).faultless
 
 
 def test_a_crash_is_no_answer_and_words_about_the_queue_are_none_either(ledger: Ledger) -> None:
     for key in (1, 2):
         ledger.send("telegram", "photo", key)
-        ledger.hear("telegram", key, ENGLISH.queued.format(number=14))
-    ledger.hear("telegram", 1, ENGLISH.crashed.format(reference="a1b2c3"))
+        ledger.record_answer("telegram", key, ENGLISH.queued.format(number=14))
+    ledger.record_answer("telegram", 1, ENGLISH.crashed.format(reference="a1b2c3"))
     found = judged(ledger)
     assert (found.crashed, found.lost) == (1, {"photo": 1})
     assert ledger.notices == 2
@@ -132,12 +137,14 @@ def test_a_refused_photo_an_answered_bad_file_and_apologies_without_a_fault_are_
     ledger: Ledger,
 ) -> None:
     ledger.send("telegram", "photo", 1)
-    ledger.hear("telegram", 1, "This JPEG picture is cut short, as if ... Please send it again.")
+    ledger.record_answer(
+        "telegram", 1, "This JPEG picture is cut short, as if ... Please send it again."
+    )
     ledger.send("telegram", "bad file", 2, Expect.REFUSAL)
-    ledger.hear("telegram", 2, "A cat.")
+    ledger.record_answer("telegram", 2, "A cat.")
     for key in (3, 4):
         ledger.send("telegram", "photo", key)
-        ledger.hear("telegram", key, ENGLISH.fetch_failed)
+        ledger.record_answer("telegram", key, ENGLISH.fetch_failed)
     found = judged(ledger)
     assert found.wrong == {"photo": 1, "bad file": 1}
     assert found.unexcused == 2
@@ -147,7 +154,7 @@ def test_a_refused_photo_an_answered_bad_file_and_apologies_without_a_fault_are_
 
 def test_what_stays_with_the_platform_is_not_lost(ledger: Ledger) -> None:
     ledger.send("telegram", "photo", 1)
-    ledger.leave("telegram", [1])
+    ledger.mark_untaken("telegram", [1])
     assert judged(ledger).outcomes == {Outcome.LEFT: 1}
     assert judged(ledger).faultless
 
@@ -401,7 +408,9 @@ async def test_every_fault_of_discord_is_borne(
     monkeypatch.setattr("bot.discord.sender.WAITS", (0.01, 0.01))
     ledger = Ledger()
     async with discord(monkeypatch) as api:
-        client = DiscordClient(api, DiscordObserver(api, ledger), 3, ledger=ledger, rng=random.Random(0))
+        client = DiscordClient(
+            api, DiscordObserver(api, ledger), 3, ledger=ledger, rng=random.Random(0)
+        )
         found = await bear(client, of_discord(api), photos)
         assert api.troubles == []
         await api.until(lambda: not api.deaf)
@@ -423,7 +432,7 @@ async def test_every_fault_of_the_page_is_borne(
         server.should_exit = True
         await task
     assert found.faultless, found
-    assert found.wait(1.0) >= 0.1  # one took its time
+    assert found.percentile(1.0) >= 0.1  # one took its time
 
 
 # --- all of it -------------------------------------------------------------------------------
@@ -435,8 +444,10 @@ def test_a_traceback_counts_unless_discord_shows_where_it_was_cut_off() -> None:
         "\nTraceback (most recent call last):\n  File\nValueError",
     )
     usual = f"{when} ERROR discord.client: Attempting a reconnect in 1.02s{trace}\n{trace}\n"
-    assert records(usual) == ({"ERROR discord.client: Attempting a reconnect in #.#s": 1}, [])
-    counted, errors = records(f"Loading...\n{usual}{when} ERROR bot.assistant.inference: Could not{trace}\n")
+    assert read_records(usual) == ({"ERROR discord.client: Attempting a reconnect in #.#s": 1}, [])
+    counted, errors = read_records(
+        f"Loading...\n{usual}{when} ERROR bot.assistant.inference: Could not{trace}\n"
+    )
     assert errors == [f"{when} ERROR bot.assistant.inference: Could not{trace}"]
     assert counted.total() == 2
 

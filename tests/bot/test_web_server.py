@@ -17,15 +17,17 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from web_client import Yes
 
-from bot.assistant.types import Incoming, Reply
 from bot.errors import ServerError
+from bot.settings import WebSettings
 from bot.web.app import create_app
 from bot.web.server import WebServer, _not_a_cancellation, listen, opening_line, serve
 
 PROGRAM = """
 import asyncio, sys
 from bot.assistant.types import Reply
+from bot.settings import WebSettings
 from bot.web.server import serve
 from bot.web.app import create_app
 
@@ -35,7 +37,7 @@ class Slow:
         await asyncio.sleep(float(incoming.text))
         return Reply("late but here")
 
-serve(create_app(Slow()), "127.0.0.1", 0, shutdown_seconds=int(sys.argv[1]))
+serve(create_app(Slow()), WebSettings(port=0, shutdown_seconds=int(sys.argv[1])))
 print("closed", flush=True)
 """
 
@@ -95,11 +97,6 @@ def test_what_takes_too_long_is_cut_off_without_a_traceback() -> None:
     assert "Traceback" not in errors
 
 
-class Yes:
-    async def handle(self, incoming: Incoming) -> Reply:
-        return Reply("Yes.")
-
-
 def test_serve_prints_the_address_and_gives_the_signals_back(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -115,7 +112,7 @@ def test_serve_prints_the_address_and_gives_the_signals_back(
 
     stopper = threading.Thread(target=stop_when_it_answers)
     stopper.start()
-    serve(create_app(Yes()), "127.0.0.1", port)
+    serve(create_app(Yes()), WebSettings(port=port))
     stopper.join()
     assert f"open http://127.0.0.1:{port} in a browser" in capsys.readouterr().out
     assert signal.getsignal(signal.SIGTERM) is before
@@ -137,7 +134,7 @@ def test_a_taken_port_is_named_in_one_sentence() -> None:
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ServerError, match=rf"^Port {port} is already in use; .*\.$"):
-            serve(create_app(Yes()), "127.0.0.1", port)
+            serve(create_app(Yes()), WebSettings(port=port))
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,16 @@ class Echo:
         self.forgotten.append((platform, chat, user))
 
 
+class Yes:
+    """Answers everything alike."""
+
+    async def handle(self, incoming: Incoming) -> Reply:
+        return Reply("Yes.")
+
+    def forget(self, platform: str, chat: str, user: str) -> None:
+        pass
+
+
 def client(assistant: Any, settings: WebSettings | None = None, base: str = HERE) -> Any:
     transport = httpx.ASGITransport(app=create_app(assistant, settings=settings))
     headers = {"sec-fetch-site": "same-origin"}

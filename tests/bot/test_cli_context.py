@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from cli_runner import CliRunner, FakeEngine
@@ -18,45 +16,9 @@ from bot.cli.context import open_log
 from bot.errors import LogError, LogKeyError
 from bot.health import Check, Health
 from bot.log import Log
-from bot.log.recovery import failure_sentence
 from bot.log.schema import migrations, open_to_read
 from bot.settings import Settings
 from bot.web.server import listen
-
-
-@pytest.mark.parametrize(
-    ("error", "cause"),
-    [
-        (sqlite3.OperationalError("database or disk is full"), "the disk is full; make room."),
-        (OSError(errno.ENOSPC, "No space left"), "the disk is full; make room."),
-        (OSError(errno.EROFS, "Read-only file system"), "the disk is read-only; make it"),
-        (PermissionError(errno.EACCES, "Permission denied"), "it belongs to somebody else; give"),
-        (sqlite3.OperationalError("attempt to write a readonly database"), "it belongs to some"),
-        (sqlite3.OperationalError("database is locked"), "another program holds it; end"),
-        (sqlite3.DatabaseError("file is not a database"), "the file is no log of Glimpse; set"),
-        (MemoryError("Ann's words"), "MemoryError."),
-    ],
-)
-def test_each_cause_has_a_sentence_that_says_what_to_do(
-    tmp_path: Path, error: Exception, cause: str
-) -> None:
-    said = failure_sentence(tmp_path / "log.db", error)
-    assert said.startswith(f"The log cannot be written: {cause}")
-    assert "Ann" not in said
-    assert str(tmp_path) not in said
-
-
-def test_what_is_wrong_with_the_place_is_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    failed = sqlite3.OperationalError("unable to open database file")
-    (tmp_path / "file").touch()
-    assert "a folder has that name" in failure_sentence(tmp_path, failed)
-    assert "its folder cannot be made" in failure_sentence(tmp_path / "file/log.db", failed)
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    assert "it belongs to somebody else" in failure_sentence(tmp_path / "log.db", failed)
-    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_RDONLY))
-    assert "the disk is read-only" in failure_sentence(tmp_path / "deep/er/log.db", failed)
 
 
 @pytest.mark.parametrize("command", [("run",), ("run", "--no-web"), ("web",), ("telegram",)])
@@ -135,4 +97,6 @@ def test_a_key_that_is_none_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_log_that_is_off_is_fine() -> None:
     health = Health()
     with open_log(Settings(log="off"), FakeEngine(), health):
-        assert health.checks()["log"] == Check(True, "No exchange is open_log, for GLIMPSE_LOG is off.")
+        assert health.checks()["log"] == Check(
+            True, "No exchange is open_log, for GLIMPSE_LOG is off."
+        )

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from test_log import opened, record, rows
+from log_helpers import opened, record, rows
 
 from bot.log import Erased
 from bot.log.queries import integrity_errors

@@ -67,7 +67,7 @@ async def test_json_lines_tell_what_failed_and_nothing_of_anybody(tmp_path: Path
     assert unsent["error"] == "telegram.error.BadRequest"
     assert any(place.startswith("bot/telegram/sender.py:") for place in unsent["where"])
     loggers = {line["logger"] for line in lines}
-    assert {"bot.telegram.bot", "bot.telegram.bot", "bot.log.writer"} <= loggers
+    assert {"bot.telegram.bot", "bot.log.writer"} <= loggers
     written = "\n".join(bot.err)
     for secret in (TOKEN, "a-secret", "wombat", NAME, str(USER), str(-CHAT), "cannot parse"):
         assert secret not in written

@@ -7,19 +7,14 @@ from typing import Any
 
 import httpx
 import pytest
+from web_client import Yes
 
-from bot.assistant.types import Incoming, Reply
 from bot.settings import WebSettings
 from bot.web.app import StaticPages, create_app
 from bot.web.security import HEADERS
 
 OPEN = WebSettings(host="0.0.0.0", allowed_hosts=("Chat.Example.org",))
 LOCAL = WebSettings()
-
-
-class Yes:
-    async def handle(self, incoming: Incoming) -> Reply:
-        return Reply("Yes.")
 
 
 def client(settings: WebSettings = LOCAL) -> httpx.AsyncClient:
