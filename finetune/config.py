@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any
+
+from pydantic import PlainValidator, StrictBool
 
 from finetune.errors import RecipeError
-from finetune.possible import problems
-from model.config import Profile, build
+from model.config import Count, Number, Profile, build
 from model.errors import ProfileError
 
+PRECISIONS = ("auto", "float32", "bfloat16")
 RECIPES_FOLDER = Path(__file__).parent / "recipes"
-T = TypeVar("T")
+# Names of files and the like; `problems` says what is wrong with them.
+Names = Annotated[
+    tuple[str, ...], PlainValidator(lambda value: tuple(value) if type(value) is list else value)
+]
 
 
 @dataclass(frozen=True)
@@ -40,17 +46,17 @@ class Source:
     """
 
     name: str
-    files: tuple[str, ...]
+    files: Names
     images: str
-    share: float = 1.0
-    captions: int = 0
-    questions: int = 0
-    derived: int = 0
+    share: Number = 1.0
+    captions: Count = 0
+    questions: Count = 0
+    derived: Count = 0
     split_key: str = ""
     split: str = ""
     prefix: str = ""
-    prefix_dropout: float = 0.0
-    boxes: int = 0
+    prefix_dropout: Number = 0.0
+    boxes: Count = 0
 
 
 @dataclass(frozen=True)
@@ -64,9 +70,9 @@ class ObjectSources:
         epochs: How often each picture is seen.
     """
 
-    folders: tuple[str, ...] = ()
-    masks: tuple[str, ...] = ()
-    epochs: int = 8
+    folders: Names = ()
+    masks: Names = ()
+    epochs: Count = 8
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,8 @@ class ImpliedTexts:
     """
 
     file: str
-    share: float = 1.0
-    texts: int = 2
+    share: Number = 1.0
+    texts: Count = 2
 
 
 @dataclass(frozen=True)
@@ -94,9 +100,9 @@ class Samples:
             people asked.
     """
 
-    files: tuple[str, ...]
+    files: Names
     images: str
-    pictures: int = 2
+    pictures: Count = 2
     split_key: str = ""
     split: str = ""
     prefix: str = ""
@@ -106,10 +112,10 @@ class Samples:
 class Lora:
     """Low-rank adaptation of the language model (Hu et al. 2021, arXiv 2106.09685)."""
 
-    rank: int = 16
-    alpha: int = 32
-    dropout: float = 0.05
-    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
+    rank: Count = 16
+    alpha: Count = 32
+    dropout: Number = 0.05
+    targets: Names = ("q_proj", "k_proj", "v_proj", "o_proj")
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,7 @@ class Schedule:
     """How long and how fast.
 
     Attributes:
-        steps: Optimiser steps.
+        steps: Optimizer steps.
         minutes: End the run by then, with the learning rate decayed in time; 0 for no limit.
         mapper_steps: Steps of the first stage, in which only the mapper learns.
         warmup_steps: Steps over which each learning rate rises.
@@ -157,32 +163,32 @@ class Schedule:
             that neither people nor the detector of `[objects]` find in its picture.
     """
 
-    steps: int
-    minutes: float = 0.0
-    mapper_steps: int = 100
-    warmup_steps: int = 50
-    pictures: int = 16
-    accumulate: int = 1
-    texts: int = 0
-    derived_texts: float = 0.0
-    implied: int = 0
-    mapper_rate: float = 1e-3
-    lora_rate: float = 4e-4
-    tower_rate: float = 1e-5
-    last_rate: float = 0.0
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    average_from: float = 0.85
-    start_share: float = 0.0
-    checkpoint_steps: int = 200
-    answer_weight: float = 3.0
-    yes_weight: float = 1.0
-    no_weight: float = 1.0
-    critic_from: float = 1.0
-    critic_samples: int = 4
-    critic_tokens: int = 20
-    critic_weight: float = 3.0
-    critic_absent: float = 0.0
+    steps: Count
+    minutes: Number = 0.0
+    mapper_steps: Count = 100
+    warmup_steps: Count = 50
+    pictures: Count = 16
+    accumulate: Count = 1
+    texts: Count = 0
+    derived_texts: Number = 0.0
+    implied: Count = 0
+    mapper_rate: Number = 1e-3
+    lora_rate: Number = 4e-4
+    tower_rate: Number = 1e-5
+    last_rate: Number = 0.0
+    weight_decay: Number = 0.01
+    clip: Number = 1.0
+    average_from: Number = 0.85
+    start_share: Number = 0.0
+    checkpoint_steps: Count = 200
+    answer_weight: Number = 3.0
+    yes_weight: Number = 1.0
+    no_weight: Number = 1.0
+    critic_from: Number = 1.0
+    critic_samples: Count = 4
+    critic_tokens: Count = 20
+    critic_weight: Number = 3.0
+    critic_absent: Number = 0.0
 
 
 @dataclass(frozen=True)
@@ -221,16 +227,16 @@ class Recipe:
     objects: ObjectSources = field(default_factory=ObjectSources)
     implied: tuple[ImpliedTexts, ...] = ()
     text_only: str = ""
-    views: int = 1
-    crops: bool = False
-    tower_blocks: int = 0
-    cross_fit: bool = False
-    text_tokens: int = 96
+    views: Count = 1
+    crops: StrictBool = False
+    tower_blocks: Count = 0
+    cross_fit: StrictBool = False
+    text_tokens: Count = 96
     precision: str = "auto"
-    seed: int = 0
-    compiled: bool = False
-    continues: bool = False
-    refit_words: bool = False
+    seed: Count = 0
+    compiled: StrictBool = False
+    continues: StrictBool = False
+    refit_words: StrictBool = False
 
 
 def answering(recipe: Recipe, profile: Profile) -> Profile:
@@ -275,53 +281,119 @@ def recipe_from_table(table: dict[str, Any], path: Path) -> Recipe:
         RecipeError: An impossible value.
         ProfileError: An unknown key, or a value of the wrong type.
     """
-    values = {"name": path.stem, **table}
-    parts: dict[str, Any] = {
-        "schedule": _section(Schedule, values.pop("schedule", {}), f"[schedule] of {path.name}"),
-        "lora": _section(Lora, values.pop("lora", {}), f"[lora] of {path.name}"),
-        "sources": _sections(Source, values.pop("sources", []), f"[[sources]] of {path.name}"),
-        "samples": _sections(Samples, values.pop("samples", []), f"[[samples]] of {path.name}"),
-        "objects": _section(ObjectSources, values.pop("objects", {}), f"[objects] of {path.name}"),
-        "implied": _sections(
-            ImpliedTexts, values.pop("implied", []), f"[[implied]] of {path.name}"
-        ),
-    }
-    plain = build(_Plain, values, path.name)
-    beside = path.parent / plain.profile
-    profile = str(beside.resolve()) if beside.is_file() else plain.profile
-    parts |= {f.name: getattr(plain, f.name) for f in fields(_Plain)}
-    recipe = Recipe(**parts | {"profile": profile})
+    recipe = build(Recipe, {"name": path.stem, "schedule": {}, "sources": [], **table}, path.name)
+    beside = path.parent / recipe.profile
+    if beside.is_file():
+        recipe = replace(recipe, profile=str(beside.resolve()))
     for problem in problems(recipe):
         raise RecipeError(f"The recipe {path.name} cannot be used: {problem}.")
     return recipe
 
 
-@dataclass(frozen=True)
-class _Plain:
-    """A recipe without its sections."""
-
-    name: str
-    profile: str
-    text_only: str = Recipe.text_only
-    views: int = Recipe.views
-    crops: bool = Recipe.crops
-    tower_blocks: int = Recipe.tower_blocks
-    cross_fit: bool = Recipe.cross_fit
-    text_tokens: int = Recipe.text_tokens
-    precision: str = Recipe.precision
-    seed: int = Recipe.seed
-    compiled: bool = Recipe.compiled
-    continues: bool = Recipe.continues
-    refit_words: bool = Recipe.refit_words
+# --- what is impossible, beside unknown keys, wrong types and numbers that are none --------------
 
 
-def _section(kind: type[T], table: Any, where: str) -> T:
-    if not isinstance(table, dict):
-        raise RecipeError(f"{where} should be a table.")
-    return build(kind, table, where)
+def problems(recipe: Recipe) -> Iterator[str]:
+    """What is impossible in a recipe, as parts of a sentence."""
+    for part in (recipe.schedule, recipe.lora, *recipe.sources, *recipe.samples):
+        yield from _nameless(part)
+    yield from _below_one(recipe, "views", "text_tokens")
+    if recipe.precision not in PRECISIONS:
+        yield f"precision = {recipe.precision!r} is not one of {', '.join(PRECISIONS)}"
+    if recipe.tower_blocks and not recipe.crops:
+        yield "tower_blocks needs crops = true, for hidden states that are kept do not learn"
+    if recipe.refit_words and not recipe.continues:
+        yield "refit_words is for a run that continues; any other fits the word detector anyway"
+    if not recipe.sources:
+        yield "it names no [[sources]]"
+    elif not any(source.share for source in recipe.sources):
+        yield "the share of every source is 0"
+    yield from _of_schedule(recipe.schedule, recipe.continues)
+    yield from _of_texts(recipe)
+    yield from _below_one(recipe.lora, "rank", "alpha")
+    if recipe.lora.dropout >= 1:
+        yield "dropout in [lora] must be below 1"
+    for source in recipe.sources:
+        if not source.captions + source.questions + source.derived + source.boxes:
+            yield f"the source {source.name!r} asks for no captions, questions or derived ones"
+        if source.boxes and not recipe.objects.folders:
+            yield f"boxes of the source {source.name!r} needs folders in [objects]"
+        if source.prefix_dropout >= 1:
+            yield f"prefix_dropout of the source {source.name!r} must be below 1"
+        yield from _split(source)
+    for sample in recipe.samples:
+        yield from _below_one(sample, "pictures")
+        yield from _split(sample)
+    yield from _of_stages(recipe.schedule)
+    yield from _of_objects(recipe)
 
 
-def _sections(kind: type[T], tables: Any, where: str) -> tuple[T, ...]:
-    if not isinstance(tables, list):
-        raise RecipeError(f"{where} should be a list of tables.")
-    return tuple(_section(kind, table, where) for table in tables)
+def _of_schedule(schedule: Schedule, continues: bool) -> Iterator[str]:
+    yield from _below_one(schedule, "steps", "pictures", "accumulate", "checkpoint_steps")
+    if schedule.critic_from < 1 and schedule.critic_samples < 2:
+        yield "critic_samples must be at least 2, for each is judged by the others"
+    for name in ("last_rate", "derived_texts", "start_share"):
+        if getattr(schedule, name) > 1:
+            yield f"{name} must be at most 1"
+    if schedule.start_share and not continues:
+        yield "start_share is for a run that continues"
+    if not schedule.clip:
+        yield "clip must be more than 0"
+    if schedule.average_from > 1:
+        yield "average_from must be at most 1, which is for never"
+
+
+def _of_texts(recipe: Recipe) -> Iterator[str]:
+    schedule = recipe.schedule
+    if schedule.derived_texts and not schedule.texts:
+        yield "derived_texts is a share of texts, of which there are none"
+    if schedule.derived_texts and not any(source.derived for source in recipe.sources):
+        yield "derived_texts needs a source with derived questions"
+    if schedule.texts and not (recipe.text_only or schedule.derived_texts):
+        yield "texts without a picture need a file of them, text_only, or derived_texts"
+
+
+def _of_objects(recipe: Recipe) -> Iterator[str]:
+    folders, masks = recipe.objects.folders, recipe.objects.masks
+    for name, value in (("folders", folders), ("masks", masks)):
+        if value and not _names(value):
+            yield f"{name} in [objects] should be a list of names"
+    if not set(masks) <= set(folders):
+        yield "masks in [objects] should be some of its folders"
+    yield from _below_one(recipe.objects, "epochs")
+    if recipe.schedule.critic_absent and not folders:
+        yield "critic_absent needs folders in [objects]"
+    for texts in recipe.implied:
+        yield from _below_one(texts, "texts")
+    if recipe.schedule.implied and not any(texts.share for texts in recipe.implied):
+        yield "implied in [schedule] needs [[implied]] with a share"
+    if recipe.schedule.implied and not (recipe.cross_fit and folders):
+        yield "implied in [schedule] needs cross_fit = true, and folders in [objects]"
+
+
+def _of_stages(schedule: Schedule) -> Iterator[str]:
+    if schedule.warmup_steps > schedule.steps:
+        yield f"warmup_steps = {schedule.warmup_steps} is more than all steps"
+    if schedule.mapper_steps >= schedule.steps:
+        yield f"mapper_steps = {schedule.mapper_steps} leaves LoRA no step"
+
+
+def _split(part: Source | Samples) -> Iterator[str]:
+    if bool(part.split) != bool(part.split_key):
+        yield "split and split_key go together"
+
+
+def _below_one(part: Any, *names: str) -> Iterator[str]:
+    for name in names:
+        if getattr(part, name) < 1:
+            yield f"{name} must be at least 1"
+
+
+def _nameless(part: Any) -> Iterator[str]:
+    for each in fields(part):
+        if each.type == "Names" and not _names(getattr(part, each.name)):
+            yield f"{each.name} should be a list of one or more names"
+
+
+def _names(value: Any) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(type(v) is str and v for v in value)

@@ -1,7 +1,7 @@
 """Processes that share one training step, each with its part of the pictures.
 
 Started by `glimpse train --processes`, `accelerate launch` or `torchrun`, which set RANK and
-WORLD_SIZE; without them a team has one member. Hugging Face Accelerate finds the device and the
+WORLD_SIZE; without them there is one process. Hugging Face Accelerate finds the device and the
 backend: a GPU for each process, or CPUs. On a CPU one process with one thread for each core beats
 one process with many threads, for it synchronises once a step instead of at every operation.
 """
@@ -21,15 +21,15 @@ from torch import distributed as dist
 
 from finetune.errors import TrainingError
 
-PATIENCE = timedelta(days=1)  # others wait while the leader encodes pictures
+PATIENCE = timedelta(days=1)  # others wait while the main process encodes pictures
 
 
 @dataclass(frozen=True)
-class Team:
+class ProcessGroup:
     """This process's place among those that train together.
 
     Attributes:
-        rank: This process's number; 0 leads.
+        rank: This process's number; 0 is the main one.
         size: How many there are.
         device: What this process computes on.
     """
@@ -39,8 +39,8 @@ class Team:
     device: torch.device = field(default=torch.device("cpu"))
 
     @classmethod
-    def join(cls) -> Team:
-        """Join the team that the environment names, or be alone.
+    def join(cls) -> ProcessGroup:
+        """Join the processes that the environment names, or be alone.
 
         Raises:
             TrainingError: There are GPUs, but fewer than processes.
@@ -62,16 +62,16 @@ class Team:
         return cls(state.process_index, state.num_processes, state.device)
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process writes files and talks."""
         return self.rank == 0
 
-    def wait(self) -> None:
-        """Wait until every member is here."""
+    def barrier(self) -> None:
+        """Wait until every process is here."""
         if self.size > 1:
             dist.barrier()
 
-    def share(self, costs: Sequence[int]) -> list[int]:
+    def assign(self, costs: Sequence[int]) -> list[int]:
         """Which items this process takes, so that all have about the same to do."""
         loads = [0] * self.size
         mine = []
@@ -82,34 +82,34 @@ class Team:
                 mine.append(index)
         return mine
 
-    def follow(self, tensors: Sequence[Tensor]) -> None:
-        """Take the leader's values of these tensors, in place."""
+    def broadcast(self, tensors: Sequence[Tensor]) -> None:
+        """Take the main process's values of these tensors, in place."""
         if self.size > 1:
             for tensor in tensors:
                 dist.broadcast(tensor.data, 0)
 
-    def sum(self, values: Tensor) -> Tensor:
+    def all_reduce(self, values: Tensor) -> Tensor:
         """The sum of a tensor over all processes, in place."""
         if self.size > 1:
             dist.all_reduce(values)
         return values
 
-    def sum_gradients(self, parameters: Sequence[Tensor]) -> None:
+    def all_reduce_gradients(self, parameters: Sequence[Tensor]) -> None:
         """Sum the gradients of all processes in place, in one message."""
         if self.size == 1:
             return
         grads = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
-        flat = self.sum(torch.cat([grad.flatten() for grad in grads]))
+        flat = self.all_reduce(torch.cat([grad.flatten() for grad in grads]))
         parts = torch.split(flat, [grad.numel() for grad in grads])
         for parameter, part in zip(parameters, parts, strict=True):
             parameter.grad = part.view_as(parameter)
 
     def agree(self, seconds: float, stopped_by: int) -> tuple[float, int]:
-        """The leader's clock, and the largest signal number that anyone was told to stop by."""
+        """The main process's clock, and the largest signal number that anyone was stopped by."""
         if self.size == 1:
             return seconds, stopped_by
         told = torch.zeros(1 + self.size, dtype=torch.float64, device=self.device)
-        told[0] = seconds if self.leads else 0.0
+        told[0] = seconds if self.is_main else 0.0
         told[1 + self.rank] = stopped_by
-        seconds, *signals = self.sum(told).tolist()
+        seconds, *signals = self.all_reduce(told).tolist()
         return seconds, int(max(signals))

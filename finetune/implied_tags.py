@@ -55,9 +55,9 @@ class ImpliedTags:
         self._things = {name: len(vocabulary) + place for place, name in enumerate(names)}
         self._width = len(vocabulary) + len(names) + 1
         self._vocabulary, self._device = len(vocabulary), words.device
-        chance = random.Random(0)
+        rng = random.Random(0)
         # One caption of each, since a text without a picture is mostly one, too.
-        inputs = torch.stack([self._read(chance.choice(it)) for it in captions.values()])
+        inputs = torch.stack([self._read(rng.choice(it)) for it in captions.values()])
         odds = torch.logit(objects.probabilities.double(), eps=1e-6).float()
         wanted = torch.cat([words.float(), odds], dim=1).cpu()
         gram = inputs.T @ inputs + RIDGE * torch.eye(self._width)
@@ -74,8 +74,8 @@ class ImpliedTags:
         alike = F.normalize(predicted - self._mean, dim=1)
         rows = []
         for number, visit in enumerate(visits):
-            chance = random.Random(visit.draw)
-            some = chance.choices(range(len(self._left)), k=CANDIDATES)
+            rng = random.Random(visit.draw)
+            some = rng.choices(range(len(self._left)), k=CANDIDATES)
             rows.append(some[int((self._near[some] @ alike[number]).argmax())])
         logits = (predicted + self._left[rows]).to(self._device)
         words, odds = logits.split([self._vocabulary, logits.shape[1] - self._vocabulary], dim=1)

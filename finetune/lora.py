@@ -1,4 +1,9 @@
-"""What is learnt: the mapper, and LoRA inside a frozen language model."""
+"""What is learnt: the mapper, and LoRA inside a frozen language model.
+
+peft computes LoRA (Hu et al. 2021, arXiv 2106.09685), `W x + s B A x`, as separate operations on
+the whole batch, with conversions between them. In bfloat16 they are one operation of autograd here,
+with few passes over memory, that keeps only what its backward pass reads.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from peft.tuners.lora import Linear
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from finetune.config import Lora
+from finetune.config import Lora, Recipe
 from finetune.errors import RecipeError
-from finetune.lowrank import merged, speed_up
 from model.hub import quiet
 from model.vlm import PrefixCache, PrefixVLM
 
@@ -66,7 +72,7 @@ class Learner:
                 if not parameter.requires_grad and parameter.ndim > 1:  # norms stay exact
                     parameter.data = parameter.data.to(torch.bfloat16)
             speed_up(self.language)
-        name_tags(vlm)
+        init_class_names(vlm)
         vlm.to(device)
 
     @property
@@ -105,7 +111,7 @@ class Learner:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
 
     @contextmanager
-    def speaking(self) -> Iterator[None]:
+    def generating(self) -> Iterator[None]:
         """Write texts inside, as users will get them: without dropout or gradients."""
         self.train(False)
         try:
@@ -154,7 +160,7 @@ class Learner:
         set_peft_model_state_dict(self.language, part("lora", state))
 
 
-class Average:
+class WeightAverage:
     """The running mean of weights (LAWA, Kaddour 2022, arXiv 2209.14981).
 
     Attributes:
@@ -210,7 +216,7 @@ def attach_lora(vlm: PrefixVLM, lora: Lora) -> Any:
         ) from error
 
 
-def name_tags(vlm: PrefixVLM) -> None:
+def init_class_names(vlm: PrefixVLM) -> None:
     """Start each class tag at the mean token embedding of the class's name."""
     tags = vlm.mapper.tags
     if tags is None:
@@ -225,3 +231,101 @@ def name_tags(vlm: PrefixVLM) -> None:
 def _linear(language: Any) -> set[str]:
     named: Iterator[tuple[str, Any]] = language.named_modules()
     return {name.rpartition(".")[2] for name, it in named if isinstance(it, torch.nn.Linear)}
+
+
+# --- LoRA in bfloat16 ---------------------------------------------------------------------------
+
+
+class _LowRankLinear(torch.autograd.Function):
+    """x (..., in) → x Wᵀ + s (x Aᵀ) Bᵀ (..., out), in bfloat16."""
+
+    @staticmethod
+    def forward(  # noqa: PLR0917
+        ctx: Any, states: Tensor, weight: Tensor, down: Tensor, up: Tensor, scaling: float
+    ) -> Tensor:
+        flat = states.reshape(-1, states.shape[-1]).to(torch.bfloat16)
+        low = down.to(torch.bfloat16)  # (r, in)
+        high = (up * scaling).to(torch.bfloat16)  # (out, r)
+        inner = flat @ low.t()  # (T, r)
+        output = flat @ weight.t()
+        output.addmm_(inner, high.t())
+        ctx.save_for_backward(flat, weight, low, high, inner)
+        ctx.scaling, ctx.shape, ctx.dtype = scaling, states.shape, states.dtype
+        return output.view(*states.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        flat, weight, low, high, inner = ctx.saved_tensors
+        output = gradients[0].reshape(-1, gradients[0].shape[-1]).to(torch.bfloat16)
+        back = output @ high  # (T, r)
+        states = output @ weight
+        states.addmm_(back, low)
+        down = (back.t() @ flat).float()
+        up = (output.t() @ inner).float() * ctx.scaling
+        return states.view(ctx.shape).to(ctx.dtype), None, down, up, None
+
+
+class _FastLinear(Linear):  # type: ignore[misc]
+    """peft's linear layer with LoRA, for one adapter that is always on."""
+
+    merged: Tensor | None = None
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """States (..., in) → (..., out)."""
+        base: Any = self.base_layer
+        if self.merged is not None:
+            return F.linear(x.to(torch.bfloat16), self.merged)
+        with torch.autocast(x.device.type, enabled=False):
+            output: Tensor = _LowRankLinear.apply(  # type: ignore[no-untyped-call]
+                x,
+                base.weight,
+                self.lora_A["default"].weight,
+                self.lora_B["default"].weight,
+                self.scaling["default"],
+            )
+        return output
+
+
+def speed_up(language: nn.Module) -> None:
+    """Compute every LoRA of a peft model that has bfloat16 weights, no bias and no dropout so."""
+    for module in language.modules():
+        if isinstance(module, Linear) and _plain(module):
+            # Another class, not another method: one compiled layer then serves for all.
+            module.__class__ = _FastLinear
+
+
+@contextmanager
+def merged(language: nn.Module) -> Iterator[None]:
+    """Add LoRA to the weights inside: for one token at a time, each pass over memory costs."""
+    fast = [module for module in language.modules() if isinstance(module, _FastLinear)]
+    for module in fast:
+        base: Any = module.base_layer
+        down, up = module.lora_A["default"].weight, module.lora_B["default"].weight
+        high = (up * module.scaling["default"]).to(torch.bfloat16)
+        module.merged = torch.addmm(base.weight, high, down.to(torch.bfloat16))
+    try:
+        yield
+    finally:
+        for module in fast:
+            module.merged = None
+
+
+def _plain(module: Any) -> bool:
+    weight, bias = module.base_layer.weight, module.base_layer.bias
+    dropouts = module.lora_dropout.values()
+    still = all(isinstance(dropout, nn.Identity) for dropout in dropouts)
+    return weight.dtype == torch.bfloat16 and bias is None and still
+
+
+def computes_bfloat16(recipe: Recipe, device: torch.device) -> bool:
+    """Whether a run multiplies bfloat16; what is learnt stays float32 in any case."""
+    return recipe.precision == "bfloat16" or (recipe.precision == "auto" and fast_bfloat16(device))
+
+
+def fast_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 in hardware; else it is slower than float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # PyTorch tells only privately, and not on every platform.
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(supported and supported())

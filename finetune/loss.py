@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from finetune.image_features import FeatureSource
 from finetune.implied_tags import ImpliedTags
 from finetune.lora import Learner
 from finetune.object_tags import CrossFittedObjects
 from finetune.packing import pack
 from finetune.sampler import Visit
-from finetune.sights import Sight
 from finetune.word_tags import CrossFittedWords
 
 HIDDEN = -1e9  # added to the attention of what must not be seen
@@ -24,7 +24,7 @@ class Objective:
 
     Args:
         learner: The model that learns.
-        sight: Gives hidden states of the pictures.
+        features: Gives hidden states of the pictures.
         words: Gives the words of training pictures, as if those were new; else the mapper's own
             detector does.
 
@@ -37,9 +37,9 @@ class Objective:
     implied: ImpliedTags | None = None
 
     def __init__(
-        self, learner: Learner, sight: Sight, words: CrossFittedWords | None = None
+        self, learner: Learner, features: FeatureSource, words: CrossFittedWords | None = None
     ) -> None:
-        self.learner, self.sight, self.words = learner, sight, words
+        self.learner, self.features, self.words = learner, features, words
 
     def __call__(self, visits: Sequence[Visit]) -> Tensor:
         """Weighted sum of the cross-entropies of learnt tokens, in nats.
@@ -79,14 +79,14 @@ class Objective:
         told = [visit for visit in visits if visit.implied]
         prefixes: dict[int, Tensor] = {}
         if seen:
-            hidden = vlm.tower.complete(self.sight(seen).to(vlm.device).float())
+            hidden = vlm.tower.complete(self.features(seen).to(vlm.device).float())
             words = self.words(seen, hidden) if self.words else None
             facts = self.objects(seen, hidden) if self.objects else None
             prefix = self._kept(vlm.mapper(hidden, words, facts), seen)
             prefixes |= {id(visit): row for visit, row in zip(seen, prefix, strict=True)}
         if told:
             assert self.implied is not None
-            prefix = vlm.mapper.tags_alone(*self.implied(told))
+            prefix = vlm.mapper.tag_prefix(*self.implied(told))
             prefix = self._kept(prefix, told)
             prefixes |= {id(visit): row for visit, row in zip(told, prefix, strict=True)}
         return torch.stack([prefixes[id(visit)] for visit in visits if id(visit) in prefixes])

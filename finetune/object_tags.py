@@ -27,12 +27,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from data.datasets.feature_cache import FeatureStore
-from data.datasets.objects import COCO_CLASSES, PEOPLE, SeenObjects, read_areas, read_folder
-from finetune.calibrate import fit
+from data.datasets.objects import (
+    COCO_CLASSES,
+    LABELS_FILE,
+    ImageObjects,
+    read_areas,
+    read_objects_folder,
+)
 from finetune.config import ObjectSources, Recipe
 from finetune.errors import TrainingError
-from finetune.lora import part
-from finetune.precision import computes_bfloat16
+from finetune.evaluation.calibration import fit_platt
+from finetune.lora import computes_bfloat16, part
 from finetune.sampler import Visit
 from finetune.word_tags import CrossFittedWords
 from model.object_head import ObjectFacts, ObjectHead, ObjectMaps
@@ -62,7 +67,7 @@ OTHER_BOXES = (
 
 
 @dataclass(frozen=True)
-class Labels:
+class ObjectLabels:
     """What heads are fitted to.
 
     Attributes:
@@ -72,11 +77,13 @@ class Labels:
     """
 
     names: tuple[str, ...]
-    seen: Mapping[str, SeenObjects]
+    seen: Mapping[str, ImageObjects]
     areas: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, sources: ObjectSources, root: Path, images: Sequence[str], count: int) -> Labels:
+    def read(
+        cls, sources: ObjectSources, root: Path, images: Sequence[str], count: int
+    ) -> ObjectLabels:
         """What the files of a recipe say of these pictures.
 
         Args:
@@ -90,14 +97,14 @@ class Labels:
             TrainingError: There are too few classes.
         """
         known = set(images)
-        seen: dict[str, SeenObjects] = {}
+        seen: dict[str, ImageObjects] = {}
         areas: dict[str, Mapping[str, float]] = {}
         for folder in sources.folders:
             masks = folder in sources.masks
-            found = read_folder(root / folder, masks=masks)
+            found = read_objects_folder(root / folder, masks=masks)
             seen |= {f"{folder}/images/{name}": it for name, it in found.items()}
             if masks:
-                covered = read_areas(root / folder / PEOPLE)
+                covered = read_areas(root / folder / LABELS_FILE)
                 areas |= {f"{folder}/images/{name}": it for name, it in covered.items()}
         seen = {name: it for name, it in seen.items() if name in known}
         areas = {name: it for name, it in areas.items() if name in known}
@@ -152,7 +159,7 @@ class CrossFittedObjects:
     @torch.no_grad()
     def __call__(self, visits: Sequence[Visit], hidden: Tensor) -> ObjectFacts:
         """What the tower gives of visits, (visits, 1 + G², …) → facts."""
-        states, _, detail = self._vlm.mapper.parts(hidden)
+        states, _, detail = self._vlm.mapper.split(hidden)
         return self.of([str(visit.image) for visit in visits], states, detail)
 
     @torch.no_grad()
@@ -168,7 +175,7 @@ class CrossFittedObjects:
             head = self._heads[fold] if fold >= 0 else own
             parts.append(head.facts(head(states[rows], detail[rows])))
             order += rows
-        return ObjectFacts.joined(parts)[[order.index(row) for row in range(len(images))]]
+        return ObjectFacts.concatenate(parts)[[order.index(row) for row in range(len(images))]]
 
 
 def fold_of(image: str) -> int:
@@ -177,7 +184,7 @@ def fold_of(image: str) -> int:
 
 
 def fit_objects(
-    vlm: PrefixVLM, store: FeatureStore, labels: Labels, recipe: Recipe, path: Path
+    vlm: PrefixVLM, store: FeatureStore, labels: ObjectLabels, recipe: Recipe, path: Path
 ) -> None:
     """Fit the mapper's head and those of the folds, and write them to a file.
 
@@ -231,7 +238,7 @@ def open_objects(vlm: PrefixVLM, path: Path, images: Sequence[str]) -> CrossFitt
     return CrossFittedObjects(vlm, heads, images)
 
 
-def name_objects(vlm: PrefixVLM, names: Sequence[str]) -> None:
+def init_object_names(vlm: PrefixVLM, names: Sequence[str]) -> None:
     """Start each object tag at the mean token embedding of the object's name."""
     tags = vlm.mapper.objects
     assert tags is not None
@@ -246,7 +253,7 @@ def _fit(  # noqa: PLR0917
     vlm: PrefixVLM,
     head: ObjectHead,
     store: FeatureStore,
-    labels: Labels,
+    labels: ObjectLabels,
     images: Sequence[str],
     epochs: int,
     bfloat16: bool,
@@ -255,7 +262,7 @@ def _fit(  # noqa: PLR0917
     _reset(vlm, head, store, labels, images)
     head.requires_grad_(True).train()
     head.calibration.requires_grad_(False)
-    optimiser = torch.optim.AdamW(
+    optimizer = torch.optim.AdamW(
         [p for p in head.parameters() if p.requires_grad], lr=RATE, weight_decay=WEIGHT_DECAY
     )
     steps = epochs * math.ceil(len(images) / BATCH)
@@ -272,12 +279,12 @@ def _fit(  # noqa: PLR0917
             size = maps.cells.shape[-1]
             losses = _losses(maps, _targets(labels, chosen, size, head.boxed, mirrored, vlm.device))
             decayed = 0.5 * (1 + math.cos(math.pi * step / steps)) + 0.01
-            for group in optimiser.param_groups:
+            for group in optimizer.param_groups:
                 group["lr"] = RATE * min(1.0, (step + 1) / WARM_UP) * decayed
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             losses.sum().backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(head.parameters(), 20.0)
-            optimiser.step()
+            optimizer.step()
             step += 1
             total += losses.detach().cpu()
         means = [round(each, 3) for each in (total * BATCH / len(images)).tolist()]
@@ -289,7 +296,7 @@ def _reset(
     vlm: PrefixVLM,
     head: ObjectHead,
     store: FeatureStore,
-    labels: Labels,
+    labels: ObjectLabels,
     images: Sequence[str],
 ) -> None:
     """Fresh weights, with each input channel normalised and each class at its frequency."""
@@ -324,7 +331,7 @@ def _inputs(
     """States (B, 1 + G², D) and detail states of pictures; the mirror image is near enough."""
     rows = [store.rows[image] for image in images]
     stored = torch.from_numpy(store.get(rows, [0] * len(rows))).float().to(vlm.device)
-    states, _, detail = vlm.mapper.parts(vlm.tower.complete(stored))
+    states, _, detail = vlm.mapper.split(vlm.tower.complete(stored))
     if mirrored:
         side = vlm.tower.detail_side
         states = _flipped(states, vlm.tower.grid)
@@ -352,7 +359,7 @@ class _Targets:
 
 
 def _targets(  # noqa: PLR0917
-    labels: Labels,
+    labels: ObjectLabels,
     images: Sequence[str],
     size: int,
     boxed: int,
@@ -411,7 +418,7 @@ def _calibrate(
     vlm: PrefixVLM,
     heads: Sequence[ObjectHead],
     store: FeatureStore,
-    labels: Labels,
+    labels: ObjectLabels,
     images: Sequence[str],
 ) -> None:
     """Platt scaling of all heads to what people say is there, by those that have not seen it."""
@@ -428,13 +435,13 @@ def _calibrate(
             logits.append(maps.picture[:, : len(COCO_CLASSES)])
             there = [labels.seen[image].present or () for image in some]
             truths.extend([float(name in it) for it in there for name in COCO_CLASSES])
-    scale = fit(torch.cat(logits).flatten().tolist(), truths)
+    scale = fit_platt(torch.cat(logits).flatten().tolist(), truths)
     for head in heads:
         head.calibration.data.copy_(torch.tensor(scale))
 
 
 @torch.no_grad()
-def told_of(
+def cross_fitted_tags(
     vlm: PrefixVLM,
     store: FeatureStore,
     images: Sequence[str],
@@ -448,4 +455,4 @@ def told_of(
         states, detail = _inputs(vlm, store, some, mirrored=False)
         logits.append(words.of(some, states[:, 0]))
         facts.append(objects.of(some, states, detail))
-    return torch.cat(logits), ObjectFacts.joined(facts)
+    return torch.cat(logits), ObjectFacts.concatenate(facts)

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 
 from finetune.config import Recipe, Source
-from finetune.fewer import FewFeatures
+from finetune.image_features import SampledFeatures
 from finetune.object_tags import FILE as OBJECTS
-from finetune.object_tags import Labels, fit_objects
-from finetune.sampler import Learnable
+from finetune.object_tags import ObjectLabels, fit_objects
+from finetune.sampler import ImageTexts
 from finetune.trainer import Trainer
 
 MEASURED = 2  # steps of each kind that are timed, after one that warms up
@@ -59,7 +59,7 @@ class Plan:
         encoding_seconds: How long encoding takes if none are cached.
         boxed: Pictures that the object head is fitted to; 0 if it is not.
         boxed_seconds: How long that takes, before the first step.
-        steps: Optimiser steps until the run ends.
+        steps: Optimizer steps until the run ends.
         step_seconds: How long a step takes.
         critic_seconds: How long a self-critical step takes; 0 if there are none.
         seconds: How long all steps take.
@@ -99,7 +99,7 @@ def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
     Raises:
         RecipeError, DataError, ProfileError, WeightsError, TrainingError: One plain sentence each.
     """
-    few = FewFeatures(recipe, root)
+    few = SampledFeatures(recipe, root)
     with TemporaryDirectory() as scratch:
         trainer = Trainer(recipe, root, Path(scratch), features=few)
         boxed, boxed_seconds = _fit_to_few(trainer)
@@ -125,16 +125,16 @@ def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
         few.images,
         few.bytes * few.images * recipe.views,
         shutil.disk_usage(next(p for p in [run, *run.absolute().parents] if p.exists())).free,
-        few.seconds * few.images * recipe.views / trainer.team.size,
+        few.seconds * few.images * recipe.views / trainer.processes.size,
         boxed,
-        boxed_seconds / trainer.team.size,
+        boxed_seconds / trainer.processes.size,
         steps,
         plain,
         judged,
         seconds,
-        _memory(trainer.team.device),
-        str(trainer.team.device),
-        trainer.team.size,
+        _memory(trainer.processes.device),
+        str(trainer.processes.device),
+        trainer.processes.size,
         trainer.warnings,
     )
 
@@ -149,7 +149,7 @@ def _fit_to_few(trainer: Trainer) -> tuple[int, float]:
     if store is None or not recipe.objects.folders:
         return 0, 0.0
     classes = trainer.profile.mapper.object_classes
-    labels = Labels.read(recipe.objects, trainer.root, trainer.mixture.images, classes)
+    labels = ObjectLabels.read(recipe.objects, trainer.root, trainer.mixture.images, classes)
     names = sorted(labels.seen)
     names = names[:: max(1, len(names) // BOXED)][:BOXED]
     few = replace(labels, seen={name: labels.seen[name] for name in names})
@@ -186,7 +186,7 @@ def _steps_within(seconds: float, each: float, most: int) -> int:
     return min(most, math.ceil(seconds / each)) if each and seconds < math.inf else most
 
 
-def _source(recipe: Recipe, source: Source, items: Sequence[Learnable], steps: int) -> SourcePlan:
+def _source(recipe: Recipe, source: Source, items: Sequence[ImageTexts], steps: int) -> SourcePlan:
     share = source.share / sum(each.share for each in recipe.sources)
     return SourcePlan(
         source.name,

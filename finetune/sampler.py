@@ -17,19 +17,20 @@ import torch
 from torch import Tensor
 
 from data.box_qa.generator import BoxQuestions
-from data.caption_qa.generator import QuestionMaker
-from data.datasets.objects import read_folder
+from data.caption_qa.generator import CaptionQuestions
+from data.datasets.manifest import read_warnings
+from data.datasets.objects import read_objects_folder
 from data.datasets.records import (
-    DataError,
     QuestionRecord,
+    parse_rows,
     question_of,
     read_pictures,
     read_questions,
-    rows_of,
 )
+from data.errors import DataError
 from finetune.config import ObjectSources, Recipe, Source
 from finetune.packing import Group, Segment
-from model.prompts import CAPTION_PROMPT, question_prompt
+from model.vlm import CAPTION_PROMPT, question_prompt
 
 Tokens = Callable[[str], list[int]]
 T = TypeVar("T")
@@ -65,8 +66,8 @@ class Visit:
 
     def kept(self, positions: int) -> Tensor:
         """Which of a prefix's positions are not hidden: bool (P), the same for the same draw."""
-        chance = torch.Generator().manual_seed(int(self.draw * 2**53))
-        return torch.rand(positions, generator=chance) >= self.dropout
+        rng = torch.Generator().manual_seed(int(self.draw * 2**53))
+        return torch.rand(positions, generator=rng) >= self.dropout
 
     def view(self, count: int) -> int:
         """Which of `count` cached views is seen; odd ones are mirrored, crops come after two."""
@@ -75,7 +76,7 @@ class Visit:
 
 
 @dataclass(frozen=True)
-class Learnable:
+class ImageTexts:
     """One picture's texts, ready to be drawn from.
 
     Attributes:
@@ -131,12 +132,12 @@ class Mixture:
         found: dict[str, list[str]] = {}
         for _, items in self.sources:
             for item in items:
-                found.setdefault(item.image, []).extend(taken_for_granted(item.questions))
+                found.setdefault(item.image, []).extend(presuppositions(item.questions))
         captions = self.captions
         return {image: texts for image, texts in found.items() if texts and image not in captions}
 
     @property
-    def told(self) -> list[str]:
+    def described(self) -> list[str]:
         """Every picture that captions or questions tell something of, each once."""
         return sorted(self.captions | self.mentions)
 
@@ -147,54 +148,54 @@ class Mixture:
 
     def visits(self, step: int, pictures: int, texts: int) -> list[Visit]:
         """The draws of one step: `pictures` with their texts, and `texts` questions alone."""
-        chance = random.Random(f"{self.recipe.seed}:{step}")
+        rng = random.Random(f"{self.recipe.seed}:{step}")
         shares = [source.share for source, _ in self.sources]
         visits = []
         for _ in range(pictures):
-            source, items = chance.choices(self.sources, shares)[0]
-            visits.append(self._visit(source, chance.choice(items), chance))
+            source, items = rng.choices(self.sources, shares)[0]
+            visits.append(self._visit(source, rng.choice(items), rng))
         unseen = round(texts * self.recipe.schedule.derived_texts)
-        people = chance.sample(self.texts, min(texts - unseen, len(self.texts)))
-        alone = [self._question(record, chance) for record in people]
-        alone.extend(self._unseen(chance) for _ in range(unseen))
-        visits.extend(self._imply(chance) for _ in range(self.recipe.schedule.implied))
+        people = rng.sample(self.texts, min(texts - unseen, len(self.texts)))
+        alone = [self._question(record, rng) for record in people]
+        alone.extend(self._unseen(rng) for _ in range(unseen))
+        visits.extend(self._imply(rng) for _ in range(self.recipe.schedule.implied))
         return visits + [Visit(None, Group((text,), has_picture=False)) for text in alone]
 
-    def _imply(self, chance: random.Random) -> Visit:
+    def _imply(self, rng: random.Random) -> Visit:
         """Texts without a picture, behind the tags that their words imply."""
         shares = [texts.share for texts, _ in self._implied]
-        texts, rows = chance.choices(self._implied, shares)[0]
-        row = chance.choice(rows)
+        texts, rows = rng.choices(self._implied, shares)[0]
+        row = rng.choice(rows)
         if isinstance(row, QuestionRecord):
             answer = row.answers[0][0]
-            learnt, implied = [self._question(row, chance)], f"{row.question} {answer}"
+            learnt, implied = [self._question(row, rng)], f"{row.question} {answer}"
         else:
-            said = _some(row, texts.texts, chance)
+            said = _some(row, texts.texts, rng)
             learnt, implied = [self._caption(text) for text in said], " ".join(said)
         group = Group(fill(learnt, self.recipe.text_tokens), has_picture=True)
-        return Visit(None, group, chance.random(), dropout=IMPLIED_DROPOUT, implied=implied)
+        return Visit(None, group, rng.random(), dropout=IMPLIED_DROPOUT, implied=implied)
 
-    def _unseen(self, chance: random.Random) -> Segment:
+    def _unseen(self, rng: random.Random) -> Segment:
         """A derived question whose picture is not shown."""
         shares = [share for share, _ in self._unshown]
-        _, items = chance.choices(self._unshown, shares)[0]
-        (record,) = _derived(chance.choice(items), 1, chance)
-        return self._question(record, chance)
+        _, items = rng.choices(self._unshown, shares)[0]
+        (record,) = _derived(rng.choice(items), 1, rng)
+        return self._question(record, rng)
 
-    def _visit(self, source: Source, item: Learnable, chance: random.Random) -> Visit:
-        captions = _some(item.captions, source.captions, chance)
-        people = _some(item.questions, source.questions, chance)
-        boxes = _some(item.boxes, source.boxes, chance)
-        asked = [*people, *boxes, *_derived(item, source.derived, chance)]
+    def _visit(self, source: Source, item: ImageTexts, rng: random.Random) -> Visit:
+        captions = _some(item.captions, source.captions, rng)
+        people = _some(item.questions, source.questions, rng)
+        boxes = _some(item.boxes, source.boxes, rng)
+        asked = [*people, *boxes, *_derived(item, source.derived, rng)]
         said = [*captions, *(it.question for it in asked)]
         said += [answer for it in asked for answer, _ in it.answers]
         sided = any(_SIDES.search(text) for text in said)
         texts = [self._caption(text) for text in captions]
-        texts.extend(self._question(record, chance) for record in asked)
-        chance.shuffle(texts)
+        texts.extend(self._question(record, rng) for record in asked)
+        rng.shuffle(texts)
         group = Group(fill(texts, self.recipe.text_tokens), has_picture=True)
         return Visit(
-            item.image, group, chance.random(), sided, source.prefix_dropout, whole=bool(boxes)
+            item.image, group, rng.random(), sided, source.prefix_dropout, whole=bool(boxes)
         )
 
     def _caption(self, caption: str) -> Segment:
@@ -209,9 +210,9 @@ class Mixture:
             return 1.0
         return schedule.yes_weight
 
-    def _question(self, record: QuestionRecord, chance: random.Random) -> Segment:
+    def _question(self, record: QuestionRecord, rng: random.Random) -> Segment:
         prompt = self._tokens(question_prompt(record.question))
-        answer = draw_answer(record, chance)
+        answer = draw_answer(record, rng)
         weight = self._times(record) * self.recipe.schedule.answer_weight
         return Segment(tuple(prompt), tuple(self._target(answer)), weight)
 
@@ -225,7 +226,7 @@ def read_implied(path: Path) -> list[Sequence[str] | QuestionRecord]:
         DataError: The file is missing, damaged or empty.
     """
     rows: list[Sequence[str] | QuestionRecord] = []
-    for row in rows_of(path):
+    for row in parse_rows(path):
         if "captions" in row:
             rows.append(row.texts("captions"))
         elif (question := question_of(row)) and question.answers[0][0] not in _ABSENT:
@@ -239,7 +240,7 @@ def read_source(
     source: Source,
     root: Path,
     objects: ObjectSources = ObjectSources(),  # noqa: B008 - frozen
-) -> list[Learnable]:
+) -> list[ImageTexts]:
     """The pictures of a source that have something to learn, with derived questions if asked for.
 
     Raises:
@@ -249,20 +250,19 @@ def read_source(
     files = [root / file for file in source.files]
     records = read_pictures(files, root / source.images, where, source.prefix)
     captions = {str(record.image): record.captions for record in records if record.captions}
-    maker = QuestionMaker(captions) if source.derived else None
+    maker = CaptionQuestions(captions) if source.derived else None
     names = [record.image.relative_to(root / source.images).as_posix() for record in records]
     boxes = _from_boxes(source, root, objects, names)
     items = []
     for record, name in zip(records, names, strict=True):
         derived = maker.questions(str(record.image)) if maker and record.captions else []
-        made = [QuestionRecord(d.question, ((d.answer, 1),), d.kind) for d in derived]
         items.append(
-            Learnable(
+            ImageTexts(
                 record.image.relative_to(root).as_posix(),
                 record.captions if source.captions else (),
                 record.questions if source.questions else (),
-                [q for q in made if q.answers[0][0] in _POLAR],
-                [q for q in made if q.answers[0][0] not in _POLAR],
+                [q for q in derived if q.answer in _POLAR],
+                [q for q in derived if q.answer not in _POLAR],
                 boxes.get(name, ()),
             )
         )
@@ -280,12 +280,12 @@ def _from_boxes(
         return {}
     folder = (root / source.images).parent
     known = set(names)
-    seen = read_folder(folder, masks=folder.relative_to(root).as_posix() in objects.masks)
+    seen = read_objects_folder(folder, masks=folder.relative_to(root).as_posix() in objects.masks)
     maker = BoxQuestions({name: it for name, it in seen.items() if name in known})
     return {name: maker.questions(name) for name in seen if name in known}
 
 
-def taken_for_granted(questions: Sequence[QuestionRecord]) -> list[str]:
+def presuppositions(questions: Sequence[QuestionRecord]) -> list[str]:
     """What holds of a picture if people ask these questions, as texts of question and answer.
 
     "What colour is the cat?" has a cat in it; a question that is answered "no" or "none" tells
@@ -301,12 +301,12 @@ def taken_for_granted(questions: Sequence[QuestionRecord]) -> list[str]:
     return texts
 
 
-def draw_answer(record: QuestionRecord, chance: random.Random) -> str:
+def draw_answer(record: QuestionRecord, rng: random.Random) -> str:
     """An answer to learn: mostly the majority's, else one that at least three people gave."""
     agreed = [(answer, count) for answer, count in record.answers if count >= 3]
-    if len(agreed) < 2 or chance.random() < 0.5:
+    if len(agreed) < 2 or rng.random() < 0.5:
         return record.answers[0][0]
-    return chance.choices([a for a, _ in agreed], [c for _, c in agreed])[0]
+    return rng.choices([a for a, _ in agreed], [c for _, c in agreed])[0]
 
 
 def fill(texts: Sequence[Segment], room: int) -> tuple[Segment, ...]:
@@ -320,12 +320,42 @@ def fill(texts: Sequence[Segment], room: int) -> tuple[Segment, ...]:
     return tuple(chosen)
 
 
-def _derived(item: Learnable, count: int, chance: random.Random) -> list[QuestionRecord]:
+def _derived(item: ImageTexts, count: int, rng: random.Random) -> list[QuestionRecord]:
     """Up to `count` derived questions, half of them for yes or no; the only ones there are else."""
-    polar = count // 2 if count != 1 else chance.randrange(2)
-    chosen = [*_some(item.polar, polar, chance), *_some(item.open, count - polar, chance)]
-    return chosen or _some([*item.polar, *item.open], count, chance)
+    polar = count // 2 if count != 1 else rng.randrange(2)
+    chosen = [*_some(item.polar, polar, rng), *_some(item.open, count - polar, rng)]
+    return chosen or _some([*item.polar, *item.open], count, rng)
 
 
-def _some(items: Sequence[T], count: int, chance: random.Random) -> list[T]:
-    return chance.sample(list(items), min(count, len(items)))
+def _some(items: Sequence[T], count: int, rng: random.Random) -> list[T]:
+    return rng.sample(list(items), min(count, len(items)))
+
+
+def check_pictures(images: Sequence[str], root: Path) -> None:
+    """Make sure that every picture is a file.
+
+    Args:
+        images: Names of the pictures.
+        root: The data folder that they are relative to.
+
+    Raises:
+        DataError: Some are not; one sentence with how many, and with the first.
+    """
+    missing = [image for image in images if not (root / image).is_file()]
+    if len(missing) == 1:
+        raise DataError(f"The training picture {root / missing[0]} is missing or cannot be read.")
+    if missing:
+        raise DataError(
+            f"{len(missing):,} of {len(images):,} training pictures are missing, such as "
+            f"{root / missing[0]}; bring them, or prepare the dataset again without them."
+        )
+
+
+def warnings_of(recipe: Recipe, root: Path) -> tuple[str, ...]:
+    """What `glimpse data` warned of as it prepared the recipe's sources, each with its folder.
+
+    Raises:
+        DataError: A preparation was interrupted.
+    """
+    folders = {(root / file).parent: None for source in recipe.sources for file in source.files}
+    return tuple(f"{folder}: {remark}" for folder in folders for remark in read_warnings(folder))

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from data.datasets.feature_cache import FeatureStore
 from finetune.errors import TrainingError
-from finetune.evaluation.metrics import EMPTY_WORDS
+from finetune.evaluation.metrics import STOPWORDS
 from finetune.sampler import Visit
 from model.vlm import PrefixVLM
 
@@ -229,19 +229,19 @@ def _fit_anew(detector: nn.Sequential, states: Tensor, targets: Tensor) -> None:
         last.weight.mul_(0.1)
         last.bias.copy_(torch.logit(targets.mean(dim=0), eps=1e-4))
     detector.requires_grad_(True)
-    optimiser = torch.optim.AdamW(detector.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.AdamW(detector.parameters(), lr=RATE, weight_decay=WEIGHT_DECAY)
     epochs = max(EPOCHS, math.ceil(UPDATES / math.ceil(len(targets) / BATCH)))
     for epoch in range(epochs):
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = RATE * (1 - epoch / epochs)
         for rows in torch.randperm(len(targets)).split(BATCH):  # type: ignore[no-untyped-call]
             views = torch.randint(0, len(states), (len(rows),))
             inputs = F.dropout((states[views, rows] - mean) / spread, INPUT_DROPOUT)
             hidden = F.dropout(F.relu(first(inputs)), HIDDEN_DROPOUT)
             loss = F.binary_cross_entropy_with_logits(last(hidden), targets[rows])
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+            optimizer.step()
     detector.requires_grad_(False)
     with torch.no_grad():
         first.weight.div_(spread)
@@ -266,4 +266,4 @@ def _pooled(vlm: PrefixVLM, store: FeatureStore, images: Sequence[str]) -> Tenso
 
 def words_in(text: str) -> set[str]:
     """The words of a text that name something."""
-    return set(_WORD.findall(text.lower())) - EMPTY_WORDS - _POINTLESS
+    return set(_WORD.findall(text.lower())) - STOPWORDS - _POINTLESS

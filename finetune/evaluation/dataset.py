@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.datasets.objects import BOXES, PEOPLE
-from data.datasets.records import DataError, Row, question_of, read_rows
+from data.datasets.objects import DETECTIONS_FILE, LABELS_FILE
+from data.datasets.records import Row, question_of, read_rows
+from data.errors import DataError
 from finetune.evaluation.metrics import words
 from finetune.evaluation.vqa_accuracy import normalise
 
@@ -32,6 +34,11 @@ class Item:
     golds: tuple[str, ...]
     answer_type: str = ""
     question_type: str = ""
+
+    @property
+    def gold(self) -> str:
+        """The text that most people gave, as one of them wrote it."""
+        return Counter(self.golds).most_common(1)[0][0]
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,8 @@ def rows_of(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    found = sorted(file for file in path.glob("*.jsonl") if file.name not in (BOXES, PEOPLE))
+    objects = (DETECTIONS_FILE, LABELS_FILE)
+    found = sorted(file for file in path.glob("*.jsonl") if file.name not in objects)
     if len(found) != 1:
         names = ", ".join(file.name for file in found) or "none"
         raise DataError(f"{path} should hold one file of JSON lines, but holds {names}; name one.")
@@ -66,7 +74,11 @@ def rows_of(path: Path) -> Path:
 
 
 def read_dataset(
-    path: Path, images: Path, split: str | None = None, limit: int | None = None
+    path: Path,
+    images: Path,
+    split: str | None = None,
+    limit: int | None = None,
+    where: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Read a JSON lines file of the shapes that `data.datasets.records` knows.
 
@@ -75,6 +87,7 @@ def read_dataset(
         images: The folder that pictures are named relative to.
         split: Only rows that name this split under "split" or a key that ends in "_split".
         limit: At most so many pictures to describe, and so many questions.
+        where: Only rows with these values.
 
     Raises:
         DataError: The file or a picture is missing, a row is not what it should be, or nothing is
@@ -84,7 +97,7 @@ def read_dataset(
     questions: list[Item] = []
     seen: set[tuple[str | int, Path]] = set()
     repeated = 0
-    for number, values in enumerate(read_rows(path), 1):
+    for number, values in enumerate(read_rows(path, where), 1):
         if split is not None and not _belongs(values, split):
             continue
         row = Row(values, f"Row {number} of {path}")
@@ -149,3 +162,10 @@ def _check_images(paths: Sequence[Path], folder: Path) -> None:
         raise DataError(
             f"{len(missing)} of {len(distinct)} pictures are missing in {folder}, such as {name}."
         )
+
+
+def derange(names: Sequence[str]) -> Mapping[str, str]:
+    """Another picture for each picture, the same at every run: the shuffled-pictures control."""
+    ordered = sorted(set(names))
+    step = max(1, len(ordered) // 2 - 1)
+    return {name: ordered[(i + step) % len(ordered)] for i, name in enumerate(ordered)}

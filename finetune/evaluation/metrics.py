@@ -1,80 +1,42 @@
-"""The figures that a model card states: captions, answers, controls and calibration."""
+"""Measures of captions, counts and confidences, and bootstrap intervals of their means."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import itertools
+import logging
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from finetune.vqa_words import DIGITS
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
 
+from finetune.evaluation.vqa_accuracy import DIGITS
+from model.errors import WeightsError
+from model.hub import quiet
+
+log = logging.getLogger(__name__)
 _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
-EMPTY_WORDS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "and",
-        "or",
-        "of",
-        "in",
-        "on",
-        "at",
-        "to",
-        "with",
-        "by",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "being",
-        "his",
-        "her",
-        "its",
-        "their",
-        "it",
-        "they",
-        "he",
-        "she",
-        "this",
-        "that",
-        "there",
-        "as",
-        "for",
-        "from",
-        "up",
-        "out",
-        "into",
-        "over",
-        "while",
-        "another",
-        "other",
-        "one",
-        "two",
-    ]
+_STOPWORDS = """
+    a an the and or of in on at to with by is are was were be being his her its their it they he
+    she this that there as for from up out into over while another other one two
+"""
+STOPWORDS = frozenset(_STOPWORDS.split())
+WORDS_NOTE = (
+    "Captions are split into words by a pattern of this project, not by Stanford's PTB tokenizer, "
+    "so that these scores differ somewhat from published ones."
 )
-
-
-@dataclass(frozen=True)
-class CaptionScores:
-    """Captions against several human ones.
-
-    Attributes:
-        cider: CIDEr (Vedantam et al. 2015, arXiv 1411.5726) times 100, by pycocoevalcap, on
-            lower-case regex tokens.
-        bleu4: BLEU-4 times 100, by pycocoevalcap, on the same tokens.
-        distinct: Share of captions that no other picture got, counted as distinct texts, 0..100.
-        count: Number of pictures.
-    """
-
-    cider: float
-    bleu4: float
-    distinct: float
-    count: int
+BINS = 10  # of confidence
+RESAMPLES = 1000  # of the bootstrap
+LEVEL = 95.0  # percent
+FEWEST = 10  # scores: of fewer, the bootstrap says hardly anything
+DASH = "–"  # noqa: RUF001
+CLIP_PROMPT, CLIP_WEIGHT, CLIP_BATCH = "A photo depicts ", 2.5, 16
 
 
 def words(text: str) -> list[str]:
@@ -82,48 +44,112 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def score_captions(captions: Sequence[str], references: Sequence[Sequence[str]]) -> CaptionScores:
-    """Score one caption for each picture against its references."""
-    from pycocoevalcap.bleu.bleu import Bleu
-    from pycocoevalcap.cider.cider import Cider
+# --- captions -----------------------------------------------------------------------------------
 
-    made = {i: [" ".join(words(caption))] for i, caption in enumerate(captions)}
-    gold = {i: [" ".join(words(text)) for text in texts] for i, texts in enumerate(references)}
-    with contextlib.redirect_stdout(io.StringIO()):  # Bleu prints its lengths
-        bleu = Bleu(4).compute_score(gold, made)[0][3]
-    cider = Cider().compute_score(gold, made)[0]
-    distinct = len({texts[0] for texts in made.values()}) / len(made)
-    return CaptionScores(100 * float(cider), 100 * float(bleu), 100 * distinct, len(made))
+
+class CaptionScorer:
+    """pycocoevalcap's scorers that need no Java, of one caption for each picture.
+
+    Args:
+        captions: What was said of each picture.
+        references: People's captions of each.
+    """
+
+    def __init__(self, captions: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+        self._captions = {i: [_joined(caption)] for i, caption in enumerate(captions)}
+        self._references = {i: list(map(_joined, texts)) for i, texts in enumerate(references)}
+
+    def cider(self) -> list[float]:
+        """CIDEr-D of each (Vedantam et al. 2015, arXiv 1411.5726) times 100, from 0 to 1000.
+
+        The rarer an n-gram is in the references, the more it weighs.
+        """
+        from pycocoevalcap.cider.cider import Cider
+
+        scores = Cider().compute_score(self._references, self._captions)[1]
+        return [100 * float(score) for score in scores]
+
+    def bleu4(self) -> float:
+        """BLEU-4 (Papineni et al. 2002) of the whole set, times 100."""
+        from pycocoevalcap.bleu.bleu import Bleu
+
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints lengths
+            return 100 * float(Bleu(4).compute_score(self._references, self._captions)[0][3])
+
+    def rouge_l(self) -> list[float]:
+        """ROUGE-L of each (Lin 2004), times 100."""
+        from pycocoevalcap.rouge.rouge import Rouge
+
+        scores = Rouge().compute_score(self._references, self._captions)[1]
+        return [100 * float(score) for score in scores]
+
+    def distinct(self) -> float:
+        """Share of different captions, 0..100."""
+        return 100 * len({text for (text,) in self._captions.values()}) / len(self._captions)
+
+
+def _joined(text: str) -> str:
+    return " ".join(words(text))
 
 
 def grounded_share(caption: str, references: Sequence[str]) -> float:
     """Share of a caption's content words that people also used of this picture, 0..1."""
     known = {word for text in references for word in words(text)}
-    content = [word for word in words(caption) if word not in EMPTY_WORDS]
+    content = [word for word in words(caption) if word not in STOPWORDS]
     return sum(word in known for word in content) / max(1, len(content))
 
 
-def exact(answer: str, gold: str) -> bool:
-    """Whether an answer is the gold one but for case, punctuation and articles."""
-    return _plain(answer) == _plain(gold)
+class ClipScore:
+    """How well captions fit their pictures in the eyes of a CLIP, without references.
 
+    Hessel et al. 2021, arXiv 2104.08718: 2.5 x max(cosine, 0) of the embeddings of the picture and
+    of "A photo depicts" with the caption.
 
-def accuracy(answers: Sequence[str], golds: Sequence[str]) -> float:
-    """Share of exact answers, 0..100."""
-    return 100 * sum(map(exact, answers, golds)) / max(1, len(golds))
+    Args:
+        source: A folder in the hub's format, or the id of a model in the hub's cache.
 
-
-def balanced_accuracy(answers: Sequence[str], golds: Sequence[str]) -> float:
-    """Mean over the gold answers' kinds of the accuracy on each, 0..100.
-
-    Of yes and no it is 50 for whoever always says the same, however many of each there are.
+    Raises:
+        WeightsError: It is not there, or is no whole CLIP; one plain sentence.
     """
-    kinds = sorted({" ".join(_plain(gold)) for gold in golds})
-    parts = []
-    for kind in kinds:
-        chosen = [i for i, gold in enumerate(golds) if exact(gold, kind)]
-        parts.append(accuracy([answers[i] for i in chosen], [golds[i] for i in chosen]))
-    return sum(parts) / max(1, len(parts))
+
+    def __init__(self, source: str) -> None:
+        from transformers import CLIPModel, CLIPProcessor
+
+        try:
+            with quiet():
+                self._processor: Any = CLIPProcessor.from_pretrained(source, local_files_only=True)
+                self._model, info = CLIPModel.from_pretrained(
+                    source, dtype=torch.float32, local_files_only=True, output_loading_info=True
+                )
+        except Exception as error:  # whatever a parser of files trips over
+            log.exception("cannot load %s", source)
+            raise WeightsError(
+                f"There is no CLIP {source!r} on this machine that can be loaded; name a folder."
+            ) from error
+        if info["missing_keys"] or info["mismatched_keys"]:  # they would silently be random
+            raise WeightsError(f"{source!r} holds no whole CLIP with vision and text.")
+        self._model.eval()
+
+    @torch.inference_mode()
+    def __call__(self, images: Iterable[Image.Image], captions: Sequence[str]) -> list[float]:
+        """CLIPScore of each caption with its picture, 0..2.5; few pictures are held at once."""
+        scores: list[float] = []
+        pairs = iter(zip(images, captions, strict=True))
+        while batch := list(itertools.islice(pairs, CLIP_BATCH)):
+            inputs = self._processor(
+                text=[CLIP_PROMPT + caption for _, caption in batch],
+                images=[image for image, _ in batch],
+                return_tensors="pt",
+                padding=True,
+                truncation=True,
+            )
+            found = self._model(**inputs)
+            cosine: Tensor = torch.cosine_similarity(found.image_embeds, found.text_embeds)
+            scores += (CLIP_WEIGHT * cosine.clamp(min=0)).tolist()
+        return scores
+
+
+# --- counts -------------------------------------------------------------------------------------
 
 
 def number_in(text: str) -> int | None:
@@ -147,52 +173,94 @@ def count_error(answers: Sequence[str], golds: Sequence[int]) -> float:
     return sum(away) / max(1, len(golds))
 
 
-def answer_type(question: str, gold: str) -> str:
-    """What VQA calls an answer's type, where the data do not say: yes/no, number or other."""
-    answer = _plain(gold)
-    if answer in (["yes"], ["no"]):
-        return "yes/no"
-    one = len(answer) == 1 and answer != ["none"] and number_in(gold) is not None
-    return "number" if one or words(question)[:2] == ["how", "many"] else "other"
+# --- confidences --------------------------------------------------------------------------------
 
 
-def majority_accuracy(golds: Sequence[str]) -> float:
-    """What always giving the most common answer scores, 0..100."""
-    return 100 * Counter(golds).most_common(1)[0][1] / len(golds)
+@dataclass(frozen=True)
+class Bin:
+    """Answers whose confidence is in an interval of [low, high).
+
+    Attributes:
+        low: Of the interval, 0..1.
+        high: Of the interval, 0..1.
+        count: How many answers.
+        confidence: Their mean confidence, 0..1.
+        accuracy: Their mean score, 0..1.
+    """
+
+    low: float
+    high: float
+    count: int
+    confidence: float
+    accuracy: float
 
 
-def question_accuracy(questions: Sequence[str], golds: Sequence[str]) -> float:
-    """What the best answer for each question text scores, 0..100: an upper bound for blind ones."""
-    by_text: dict[str, Counter[str]] = {}
-    for question, gold in zip(questions, golds, strict=True):
-        by_text.setdefault(question.lower(), Counter())[gold] += 1
-    hits = sum(counts.most_common(1)[0][1] for counts in by_text.values())
-    return 100 * hits / len(golds)
-
-
-def calibration_error(
-    confidences: Sequence[float], correct: Sequence[float], bins: int = 10
-) -> float:
-    """Expected calibration error (Guo et al. 2017, arXiv 1706.04599) over equal bins, 0..1."""
-    total = 0.0
-    for number in range(bins):
-        low, high = number / bins, (number + 1) / bins
-        inside = [
-            i for i, c in enumerate(confidences) if low <= c < high or (c == 1.0 and high == 1.0)
-        ]
+def calibration_bins(confidences: Sequence[float], scores: Sequence[float]) -> list[Bin]:
+    """Those of ten equal bins of confidence that are not empty."""
+    bins = []
+    for number in range(BINS):
+        inside = [i for i, c in enumerate(confidences) if min(int(c * BINS), BINS - 1) == number]
         if inside:
             sure = sum(confidences[i] for i in inside) / len(inside)
-            right = sum(correct[i] for i in inside) / len(inside)
-            total += abs(sure - right) * len(inside)
-    return total / max(1, len(confidences))
+            right = sum(scores[i] for i in inside) / len(inside)
+            bins.append(Bin(number / BINS, (number + 1) / BINS, len(inside), sure, right))
+    return bins
 
 
-def derange(names: Sequence[str]) -> Mapping[str, str]:
-    """Another picture for each picture, the same at every run: the shuffled-pictures control."""
-    ordered = sorted(set(names))
-    step = max(1, len(ordered) // 2 - 1)
-    return {name: ordered[(i + step) % len(ordered)] for i, name in enumerate(ordered)}
+def calibration_error(confidences: Sequence[float], scores: Sequence[float]) -> float:
+    """Expected calibration error (Guo et al. 2017, arXiv 1706.04599) over ten equal bins, 0..1."""
+    bins = calibration_bins(confidences, scores)
+    gaps = sum(abs(each.confidence - each.accuracy) * each.count for each in bins)
+    return gaps / max(1, len(confidences))
 
 
-def _plain(text: str) -> list[str]:
-    return [word for word in words(text) if word not in ("a", "an", "the")]
+# --- intervals ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with the ends of its 95 % interval, in the figure's own unit."""
+
+    value: float
+    low: float
+    high: float
+
+    def scaled(self, factor: float) -> Estimate:
+        """The same figure in another unit."""
+        return Estimate(self.value * factor, self.low * factor, self.high * factor)
+
+
+def format_estimate(estimate: Estimate | None, count: int) -> tuple[str, str]:
+    """A figure and its interval as tables show them: ("31.4", "28.0–35.1").
+
+    Args:
+        estimate: None, where nothing was measured, is a dash.
+        count: Of how many scores it is the mean; the interval of fewer than `FEWEST` is a dash.
+    """  # noqa: RUF002
+    if estimate is None:
+        return DASH, DASH
+    ends = f"{estimate.low:.1f}{DASH}{estimate.high:.1f}" if count >= FEWEST else DASH
+    return f"{estimate.value:.1f}", ends
+
+
+def bootstrap(scores: Sequence[float], groups: Sequence[Hashable], seed: int) -> Estimate:
+    """Mean of scores with the percentile interval of the bootstrap (Efron 1979), over groups.
+
+    Pictures are drawn with all their questions, because those are not independent.
+
+    Args:
+        scores: At least one.
+        groups: The picture that each score is about.
+        seed: The same seed draws the same.
+    """
+    places: dict[Hashable, int] = {}
+    index = np.array([places.setdefault(group, len(places)) for group in groups])
+    sums = np.bincount(index, weights=np.asarray(scores, dtype=np.float64))
+    counts = np.bincount(index).astype(np.float64)
+    rng = np.random.default_rng(seed)
+    means = np.empty(RESAMPLES)
+    for number in range(RESAMPLES):
+        drawn = rng.integers(0, len(sums), len(sums))
+        means[number] = sums[drawn].sum() / counts[drawn].sum()
+    low, high = np.percentile(means, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
+    return Estimate(float(sums.sum() / counts.sum()), float(low), float(high))

@@ -8,19 +8,20 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from PIL import Image
 
-from data.images.open import ImageRefused, Picture, read_picture
-from data.datasets.records import DataError
-from finetune.evaluation.dataset import Dataset, Item
-from finetune.evaluation.metrics import derange
-from model.engine import Engine
+from data.errors import DataError, ImageRefused
+from data.images.open import Picture, read_picture
+from finetune.evaluation.dataset import Dataset, Item, derange
+from model.engine import Engine, load_engine
 from model.errors import EngineBusy
 from model.requests import Answer
 
 AHEAD = 48  # requests under way; the engine's queue holds 64
 GREY = 128
-Count = Callable[[int, int], None]  # takes how many are done, of how many
+Request = tuple[Path | None, str | None]  # a picture (None: a grey one), a question (None: caption)
+OnAnswer = Callable[[int, int], None]  # takes how many are done, of how many
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Replies:
     blank: tuple[Reply, ...]
 
 
-def ask_dataset(engine: Engine, dataset: Dataset, count: Count) -> Replies:
+def ask_dataset(engine: Engine, dataset: Dataset, on_answer: OnAnswer) -> Replies:
     """Ask for all captions and answers, and for the answers of the controls.
 
     Raises:
@@ -62,7 +63,7 @@ def ask_dataset(engine: Engine, dataset: Dataset, count: Count) -> Replies:
         (Path(swap[str(item.image)]), item.question) for item in questions if len(swap) > 1
     ]
     blank: list[Request] = [(None, text) for text in texts]
-    replies = ask(engine, real + swapped + blank, count)
+    replies = ask(engine, real + swapped + blank, on_answer)
     told, rest = replies[: len(captions)], replies[len(captions) :]
     said, rest = rest[: len(questions)], rest[len(questions) :]
     shuffled, rest = rest[: len(swapped)], rest[len(swapped) :]
@@ -71,10 +72,24 @@ def ask_dataset(engine: Engine, dataset: Dataset, count: Count) -> Replies:
     return Replies(tuple(told), tuple(said), tuple(shuffled) if swapped else None, blind)
 
 
-Request = tuple[Path | None, str | None]  # a picture (None: a grey one), a question (None: caption)
+def ask_profile(
+    profile: str, items: Sequence[Item], on_answer: OnAnswer = lambda done, total: None
+) -> list[Reply]:
+    """What a profile says of each item, loaded as `glimpse batch` loads it.
+
+    Raises:
+        DataError, ProfileError, AdapterError, WeightsError: One plain sentence each.
+    """
+    threads = torch.get_num_threads()
+    engine = load_engine(profile)
+    try:
+        return ask(engine, [(item.image, item.question) for item in items], on_answer)
+    finally:
+        engine.close()
+        torch.set_num_threads(threads)  # which the engine has changed
 
 
-def ask(engine: Engine, requests: Sequence[Request], count: Count) -> list[Reply]:
+def ask(engine: Engine, requests: Sequence[Request], on_answer: OnAnswer) -> list[Reply]:
     """Ask everything, several at a time; requests about one picture follow each other.
 
     Raises:
@@ -88,7 +103,7 @@ def ask(engine: Engine, requests: Sequence[Request], count: Count) -> list[Reply
         index, future = waiting.popleft()
         answer = future.result()
         replies[index] = Reply(answer.text, answer.confidence)
-        count(len(replies), len(requests))
+        on_answer(len(replies), len(requests))
 
     path, picture = None, blank_picture()
     try:
@@ -137,11 +152,3 @@ def blank_picture() -> Picture:
     """A grey picture, which shows nothing."""
     side = 224
     return Picture(Image.new("RGB", (side, side), (GREY,) * 3), "blank", side, side, "PNG")
-
-
-def wrong_pictures(items: Sequence[Item]) -> list[int] | None:
-    """For each picture the place of another one: the shuffled control; None if there is none."""
-    names = [str(item.image) for item in items]
-    place = {name: index for index, name in enumerate(names)}
-    swap = derange(names)
-    return [place[swap[name]] for name in names] if len(place) > 1 else None

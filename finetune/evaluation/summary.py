@@ -6,34 +6,20 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from finetune.evaluation import metrics
-from finetune.evaluation.captions import CaptionFigures, caption_figures, cider_of_each
-from finetune.evaluation.dataset import Dataset, Item
-from finetune.evaluation.intervals import Estimate, bootstrap
+from finetune.evaluation.dataset import Dataset, Item, derange
+from finetune.evaluation.metrics import (
+    Bin,
+    CaptionScorer,
+    Estimate,
+    bootstrap,
+    calibration_bins,
+    calibration_error,
+    grounded_share,
+)
 from finetune.evaluation.runner import Replies, Reply
 from finetune.evaluation.vqa_accuracy import normalise, vqa_accuracy
 
-BINS = 10
 MOST_TYPES = 20  # of questions that are shown one by one
-
-
-@dataclass(frozen=True)
-class Bin:
-    """Answers whose confidence is in an interval of [low, high).
-
-    Attributes:
-        low: Of the interval, 0..1.
-        high: Of the interval, 0..1.
-        count: How many answers.
-        confidence: Their mean confidence, 0..1.
-        accuracy: Their mean score, 0..1.
-    """
-
-    low: float
-    high: float
-    count: int
-    confidence: float
-    accuracy: float
 
 
 @dataclass(frozen=True)
@@ -57,7 +43,7 @@ class Accuracy:
         count: Number of questions.
         model: Of the model.
         shuffled: Of the model when shown another picture; None if there is only one.
-        blank: Of the model when shown a grey picture.
+        blank: Of the model when shown a grey picture; None if it was not.
         majority: Of always giving the commonest answer to these very questions.
         per_question: Of the best answer for each question text: an upper bound for the blind.
     """
@@ -65,7 +51,7 @@ class Accuracy:
     count: int
     model: Estimate
     shuffled: Estimate | None
-    blank: Estimate
+    blank: Estimate | None
     majority: Estimate
     per_question: Estimate
 
@@ -87,6 +73,29 @@ class QuestionFigures:
     question_types: dict[str, Accuracy]
     rare_types: Accuracy | None
     reliability: Reliability
+
+
+@dataclass(frozen=True)
+class CaptionFigures:
+    """Scores on the project's lower-case regex tokens, times 100 as tables give them.
+
+    Attributes:
+        count: Number of pictures.
+        cider: CIDEr-D (Vedantam et al. 2015, arXiv 1411.5726).
+        shuffled_cider: Of the same captions, each given to another picture; None if there is none.
+        bleu4: BLEU-4 (Papineni et al. 2002) of the whole set.
+        rouge_l: ROUGE-L (Lin 2004), mean over pictures.
+        distinct: Share of different captions, 0..100.
+        clip_score: CLIPScore (Hessel et al. 2021), if a CLIP was given; at most 250.
+    """
+
+    count: int
+    cider: Estimate
+    shuffled_cider: Estimate | None
+    bleu4: float
+    rouge_l: Estimate
+    distinct: float
+    clip_score: Estimate | None
 
 
 @dataclass(frozen=True)
@@ -131,32 +140,96 @@ def figures_of(
         seed: Of the bootstrap.
         clip_score: Gives the CLIPScore of each caption, if one is wanted.
     """
-    texts = _texts(replies.captions)
-    ciders = cider_of_each(dataset.captions, texts) if texts else []
-    rare = len(ciders) > 1  # of one picture every word is as common as can be
-    told = [
-        Scored(item, reply, metrics.grounded_share(reply.text, item.golds), cider if rare else None)
-        for item, reply, cider in zip(dataset.captions, replies.captions, ciders, strict=True)
+    captions, described = None, []
+    if dataset.captions:
+        clips = clip_score(dataset.captions, _texts(replies.captions)) if clip_score else None
+        captions, described = caption_figures(dataset.captions, replies.captions, seed, clips)
+    answered = score_answers(dataset.questions, replies.questions)
+    questions = None
+    if answered:
+        questions = question_figures(answered, replies.shuffled, replies.blank, seed)
+    reliability = _reliability(described) if described else None
+    return Figures(captions, questions, reliability), described + answered
+
+
+def caption_figures(
+    items: Sequence[Item], replies: Sequence[Reply], seed: int, clip_scores: Sequence[float] | None
+) -> tuple[CaptionFigures, list[Scored]]:
+    """Figures of one caption for each picture, and each with its score.
+
+    Args:
+        items: The pictures with their references.
+        replies: What the model said of each.
+        seed: Of the bootstrap.
+        clip_scores: CLIPScore of each, 0..2.5, or None.
+    """
+    texts, references = _texts(replies), [item.golds for item in items]
+    scorer = CaptionScorer(texts, references)
+    ciders = scorer.cider()
+    places = range(len(items))
+    shuffled = None
+    if wrong := _wrong_pictures(items):
+        others = CaptionScorer([texts[i] for i in wrong], references).cider()
+        shuffled = bootstrap(others, places, seed)
+    figures = CaptionFigures(
+        len(items),
+        bootstrap(ciders, places, seed),
+        shuffled,
+        scorer.bleu4(),
+        bootstrap(scorer.rouge_l(), places, seed),
+        scorer.distinct(),
+        bootstrap(clip_scores, places, seed).scaled(100) if clip_scores else None,
+    )
+    rare = len(items) > 1  # of one picture every word is as common as can be
+    return figures, score_captions(items, replies, ciders if rare else None)
+
+
+def score_captions(
+    items: Sequence[Item], replies: Sequence[Reply], ciders: Sequence[float] | None = None
+) -> list[Scored]:
+    """Each caption with the share of content words that people also used, and its CIDEr-D."""
+    return [
+        Scored(item, reply, grounded_share(reply.text, item.golds), cider)
+        for item, reply, cider in zip(items, replies, ciders or [None] * len(items), strict=True)
     ]
-    said = [
+
+
+def _wrong_pictures(items: Sequence[Item]) -> list[int] | None:
+    """For each picture the place of another one: the shuffled control; None if there is none."""
+    names = [str(item.image) for item in items]
+    place = {name: index for index, name in enumerate(names)}
+    swap = derange(names)
+    return [place[swap[name]] for name in names] if len(place) > 1 else None
+
+
+def score_answers(items: Sequence[Item], replies: Sequence[Reply]) -> list[Scored]:
+    """Each answer with its VQA accuracy."""
+    return [
         Scored(item, reply, vqa_accuracy(reply.text, item.golds))
-        for item, reply in zip(dataset.questions, replies.questions, strict=True)
+        for item, reply in zip(items, replies, strict=True)
     ]
-    captions = None
-    if told:
-        scores = clip_score(dataset.captions, texts) if clip_score else None
-        captions = caption_figures(dataset.captions, texts, ciders, seed, scores)
-    questions = _question_figures(said, replies, seed) if said else None
-    return Figures(captions, questions, _reliability(told) if told else None), told + said
 
 
-def _question_figures(said: Sequence[Scored], replies: Replies, seed: int) -> QuestionFigures:
-    items = [scored.item for scored in said]
+def question_figures(
+    answered: Sequence[Scored],
+    shuffled: Sequence[Reply] | None,
+    blank: Sequence[Reply] | None,
+    seed: int = 0,
+) -> QuestionFigures:
+    """Accuracies and calibration of answers.
+
+    Args:
+        answered: At least one answer with its score.
+        shuffled: The answers to the same questions about other pictures, if they were asked.
+        blank: Likewise about a grey picture.
+        seed: Of the bootstrap.
+    """
+    items = [scored.item for scored in answered]
     columns = _Columns(
         items,
-        [scored.score for scored in said],
-        None if replies.shuffled is None else _scores(items, _texts(replies.shuffled)),
-        _scores(items, _texts(replies.blank)),
+        [scored.score for scored in answered],
+        None if shuffled is None else _scores(items, _texts(shuffled)),
+        None if blank is None else _scores(items, _texts(blank)),
         _best_per_question(items),
         seed,
     )
@@ -168,7 +241,7 @@ def _question_figures(said: Sequence[Scored], replies: Replies, seed: int) -> Qu
         columns.by_type([item.answer_type for item in items]),
         question_types,
         columns.accuracy(rare) if rare else None,
-        _reliability(said),
+        _reliability(answered),
     )
 
 
@@ -179,7 +252,7 @@ class _Columns:
     items: Sequence[Item]
     model: Sequence[float]
     shuffled: Sequence[float] | None
-    blank: Sequence[float]
+    blank: Sequence[float] | None
     per_question: Sequence[float]
     seed: int
 
@@ -196,14 +269,14 @@ class _Columns:
         images = [item.image for item in items]
 
         def estimate(scores: Sequence[float]) -> Estimate:
-            return bootstrap(scores, images, self.seed).times(100)
+            return bootstrap(scores, images, self.seed).scaled(100)
 
-        common = Counter(_common(item.golds) for item in items).most_common(1)[0][0]
+        common = Counter(item.gold for item in items).most_common(1)[0][0]
         return Accuracy(
             len(items),
             estimate([self.model[i] for i in chosen]),
             estimate([self.shuffled[i] for i in chosen]) if self.shuffled else None,
-            estimate([self.blank[i] for i in chosen]),
+            estimate([self.blank[i] for i in chosen]) if self.blank else None,
             estimate(_scores(items, [common] * len(items))),
             estimate([self.per_question[i] for i in chosen]),
         )
@@ -211,11 +284,6 @@ class _Columns:
 
 def _texts(replies: Sequence[Reply]) -> list[str]:
     return [reply.text for reply in replies]
-
-
-def _common(golds: Sequence[str]) -> str:
-    """The answer that most people gave, as one of them wrote it."""
-    return Counter(golds).most_common(1)[0][0]
 
 
 def _scores(items: Sequence[Item], texts: Sequence[str]) -> list[float]:
@@ -240,11 +308,5 @@ def _best_per_question(items: Sequence[Item]) -> list[float]:
 def _reliability(replies: Sequence[Scored]) -> Reliability:
     confidences = [scored.reply.confidence for scored in replies]
     scores = [scored.score for scored in replies]
-    bins = []
-    for number in range(BINS):
-        inside = [i for i, c in enumerate(confidences) if min(int(c * BINS), BINS - 1) == number]
-        if inside:
-            sure = sum(confidences[i] for i in inside) / len(inside)
-            right = sum(scores[i] for i in inside) / len(inside)
-            bins.append(Bin(number / BINS, (number + 1) / BINS, len(inside), sure, right))
-    return Reliability(metrics.calibration_error(confidences, scores, BINS), tuple(bins))
+    bins = calibration_bins(confidences, scores)
+    return Reliability(calibration_error(confidences, scores), tuple(bins))

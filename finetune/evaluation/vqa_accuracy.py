@@ -1,16 +1,14 @@
 """VQA accuracy as the official evaluation computes it, its quirks included.
 
 Antol et al. 2015 (arXiv 1505.00468). It follows the evaluation code of VQA v2, vqaEval.py of
-github.com/GT-Vision-Lab/VQA, which normalises the model's answer and people's only if people
-disagree; older versions of that file normalised the model's answer always.
+github.com/GT-Vision-Lab/VQA (BSD-2-Clause), which normalises the model's answer and people's only
+if people disagree; older versions of that file normalised the model's answer always.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-
-from finetune.vqa_words import ARTICLES, CONTRACTIONS, DIGITS
 
 ENOUGH = 3  # people who must have given an answer for it to be right
 _PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'  # in the official order; no apostrophe, colon or full stop
@@ -20,6 +18,32 @@ _DIGIT_COMMA = re.compile(r"\d,\d")
 # as the most replacements to make.
 _PERIOD = re.compile(r"\.(?!\d)")
 _MOST_PERIODS = 32
+ARTICLES = frozenset(["a", "an", "the"])
+DIGITS = {
+    "none": "0", "zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5",
+    "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10",
+}  # fmt: skip
+# The official contraction table knows each contraction by its spellings with one apostrophe left
+# out ("couldnt've" and "couldn'tve", but not "couldntve"), so the right spellings are enough to
+# write it down. Its entries that change nothing are left out: "let's", "she's", and those with
+# capitals ("Im"), since words are lower-cased first.
+_CONTRACTIONS = """
+    ain't aren't can't could've couldn't couldn't've didn't doesn't don't hadn't hadn't've hasn't
+    haven't he'd he'd've he's how'd how'll how's isn't it'd it'd've it'll ma'am might've mightn't
+    mightn't've must've mustn't needn't not've o'clock oughtn't 'ow's'at shan't she'd've should've
+    shouldn't shouldn't've somebody'd've somebody'll somebody's someone'd someone'd've someone'll
+    someone's something'd something'd've something'll that's there'd there'd've there're there's
+    they'd they'd've they'll they're they've 'twas wasn't we'd've we've weren't what'll what're
+    what's what've when's where'd where's where've who'd who'd've who'll who's who've why'll
+    why're why's won't would've wouldn't wouldn't've y'all y'all'd've y'all'll you'd you'd've
+    you'll you're you've
+"""
+CONTRACTIONS = {
+    word[:at] + word[at + 1 :]: word
+    for word in _CONTRACTIONS.split()
+    for at, letter in enumerate(word)
+    if letter == "'"
+} | {"somebody'd": "somebodyd"}  # the official table has this one the wrong way round
 
 
 def vqa_accuracy(answer: str, golds: Sequence[str]) -> float:
@@ -44,6 +68,17 @@ def vqa_accuracy(answer: str, golds: Sequence[str]) -> float:
     with_them = min(1.0, (equal - 1) / ENOUGH) * equal  # one of those who agree is left out
     without = min(1.0, equal / ENOUGH) * (len(people) - equal)
     return (with_them + without) / len(people)
+
+
+def mean_accuracy(answers: Sequence[str], golds: Sequence[Sequence[str]]) -> float:
+    """Mean VQA accuracy of answers, 0..100.
+
+    Args:
+        answers: What the model says.
+        golds: People's answers to each question.
+    """
+    scores = [vqa_accuracy(text, people) for text, people in zip(answers, golds, strict=True)]
+    return 100 * sum(scores) / max(1, len(scores))
 
 
 def normalise(answer: str) -> str:

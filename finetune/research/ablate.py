@@ -25,16 +25,16 @@ from torch import Tensor
 from data.images.open import read_picture
 from finetune.config import Recipe, load_recipe
 from finetune.errors import TrainingError
-from finetune.evaluation import metrics
-from finetune.research.sanity import plainly, say
-from finetune.research.starter_figures import Asked, flickr_captions, vqa_questions
+from finetune.evaluation.dataset import Item
+from finetune.evaluation.metrics import CaptionScorer
+from finetune.evaluation.vqa_accuracy import mean_accuracy
+from finetune.research.sanity import one_sentence, print_report
+from finetune.research.starter_figures import flickr_captions, vqa_questions
 from finetune.research.variants import VARIANTS, changed
 from finetune.trainer import Trainer
 from model.config import DecodingConfig, load_profile
 from model.generation import greedy
-from model.progress import step
-from model.prompts import prompt_for
-from model.vlm import PrefixVLM
+from model.vlm import PrefixVLM, prompt_for
 
 BATCH = 16
 Hidden = dict[Path, Tensor]
@@ -127,12 +127,12 @@ def try_out(recipe: Recipe, name: str, root: Path, run: Path, limit: int) -> Fin
     variant = changed(recipe, name, folder)
     kind = "told" if variant.crops else "all"  # of pictures that need cached hidden states
     features = run / f"features-{kind}-{load_profile(variant.profile).mapper.colours}"
-    trainer = Trainer(variant, root, folder, features=features, report=say)
+    trainer = Trainer(variant, root, folder, features=features, report=print_report)
     trainer.train()
     if trainer.average.count:
         trainer.learner.load(trainer.average.state)
     captions, questions = _spread(flickr_captions(root), limit), _spread(vqa_questions(root), limit)
-    with trainer.learner.speaking():
+    with trainer.learner.generating():
         measured = _measure(trainer.vlm, trainer.profile.decoding, captions, questions)
     found = Finding(
         name=name,
@@ -184,12 +184,12 @@ def _known(run: Path, name: str) -> Finding | None:
         raise TrainingError(f"{path} is of another version of this; remove it.") from error
 
 
-def _spread(asked: Sequence[Asked], limit: int) -> Sequence[Asked]:
+def _spread(asked: Sequence[Item], limit: int) -> Sequence[Item]:
     return asked[:: max(1, len(asked) // limit)][:limit]
 
 
 def _measure(
-    vlm: PrefixVLM, decoding: DecodingConfig, captions: Sequence[Asked], questions: Sequence[Asked]
+    vlm: PrefixVLM, decoding: DecodingConfig, captions: Sequence[Item], questions: Sequence[Item]
 ) -> dict[str, float]:
     """The figures of a finding, by name."""
     hidden = _hidden(vlm, [*captions, *questions])
@@ -197,32 +197,31 @@ def _measure(
     answered, (guided, unguided) = _replies(
         vlm, questions, hidden, decoding.answer_tokens, [decoding, None]
     )
-    golds = [asked.golds[0] for asked in questions]
+    golds = [asked.golds for asked in questions]
+    scorer = CaptionScorer(described, [asked.golds for asked in captions])
     return {
-        "caption_loss": sum(told) / sum(len(vlm.target(asked.golds[0])) for asked in captions),
+        "caption_loss": sum(told) / sum(len(vlm.target(asked.gold)) for asked in captions),
         "answer_loss": sum(answered) / len(answered),
-        "cider": metrics.score_captions(described, [asked.golds for asked in captions]).cider,
-        "accuracy": metrics.accuracy(guided, golds),
-        "unguided": metrics.accuracy(unguided, golds),
+        "cider": sum(scorer.cider()) / len(captions),
+        "accuracy": mean_accuracy(guided, golds),
+        "unguided": mean_accuracy(unguided, golds),
     }
 
 
-def _hidden(vlm: PrefixVLM, asked: Sequence[Asked]) -> Hidden:
+def _hidden(vlm: PrefixVLM, asked: Sequence[Item]) -> Hidden:
     """Hidden states of each picture."""
     images = sorted({a.image for a in asked})
     found: Hidden = {}
-    with step(f"Encoding {len(images)} pictures") as update:
-        for start in range(0, len(images), BATCH):
-            part = images[start : start + BATCH]
-            states = vlm.tower(vlm.tower.preprocess([read_picture(path).image for path in part]))
-            found.update(zip(part, states.float(), strict=True))
-            update((start + len(part)) / len(images))
+    for start in range(0, len(images), BATCH):
+        part = images[start : start + BATCH]
+        states = vlm.tower(vlm.tower.preprocess([read_picture(path).image for path in part]))
+        found.update(zip(part, states.float(), strict=True))
     return found
 
 
 def _replies(
     vlm: PrefixVLM,
-    asked: Sequence[Asked],
+    asked: Sequence[Item],
     hidden: Hidden,
     most: int,
     guidances: Sequence[DecodingConfig | None],
@@ -234,7 +233,7 @@ def _replies(
         part = asked[start : start + BATCH]
         caches = vlm.prefill(vlm.mapper(torch.stack([hidden[a.image] for a in part])))
         prompts = [prompt_for(a.question) for a in part]
-        losses.extend(-score for score in vlm.score(caches, prompts, [a.golds[0] for a in part]))
+        losses.extend(-score for score in vlm.score(caches, prompts, [a.gold for a in part]))
         for texts, guidance in zip(written, guidances, strict=True):
             scales = [guidance.scale_of(a.question or "") for a in part] if guidance else []
             texts.extend(found.text for found in greedy(vlm, caches, prompts, most, scales))
@@ -242,4 +241,4 @@ def _replies(
 
 
 if __name__ == "__main__":
-    sys.exit(plainly(main))
+    sys.exit(one_sentence(main))

@@ -14,7 +14,8 @@ sys.path.append(str(Path(__file__).parents[1] / "model"))  # tiny_models
 import torch
 from training import make_trainer
 
-from finetune.trainer import Trainer, TrainingError
+from finetune.errors import TrainingError
+from finetune.trainer import Trainer
 
 STILL = {"mapper": {"kind": "mlp", "hidden_size": 24, "shuffle": 2}}
 LORA = {"rank": 2, "alpha": 4, "dropout": 0.0, "targets": ["query_key_value"]}
@@ -32,7 +33,7 @@ def main(folder: Path, hub: Path, data: Path, result: Path) -> None:
     together = trainer(folder / "together", hub, data)
     together.train()
     few = trainer(folder / "few", hub, data, pictures=1, texts=0)
-    if not few.team.leads:  # the leader must hear of it, too
+    if not few.processes.is_main:  # the leader must hear of it, too
         visits = few.mixture.visits
 
         def stopping(step: int, pictures: int, texts: int) -> list[object]:
@@ -47,7 +48,7 @@ def main(folder: Path, hub: Path, data: Path, result: Path) -> None:
     except TrainingError as error:
         said = str(error)
     found = {"losses": together.progress.losses, "few": few.progress.losses, "said": said}
-    result.with_suffix(f".{together.team.rank}").write_text(json.dumps(found))
+    result.with_suffix(f".{together.processes.rank}").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -12,18 +12,17 @@ from tiny_data import TARGETS, recipe_table, write_profile, write_recipe
 from tiny_models import tiny_vlm
 
 from bot.cli.main import main
-from finetune.benchmark import median, race
+from finetune.benchmark import BaselineModel, collate, compare, median
 from finetune.config import Lora, load_recipe
+from finetune.image_features import TrainableCropFeatures
 from finetune.packing import Group, Segment
-from finetune.plain import PlainModel, collate
 from finetune.sampler import Visit
-from finetune.sights import LearningCrops
 
 
 @pytest.mark.parametrize("speaking", ["gpt-neox", "llama"])
 def test_the_plain_loop_has_the_same_loss_and_gradients(hub: Path, speaking: str) -> None:
     ours = objective(hub, speaking)
-    plain = PlainModel(tiny_vlm(hub, speaking), Lora(4, 8, 0.0, tuple(TARGETS[speaking])))
+    plain = BaselineModel(tiny_vlm(hub, speaking), Lora(4, 8, 0.0, tuple(TARGETS[speaking])))
     plain.mapper.load_state_dict(ours.learner.vlm.mapper.state_dict())
     plain.language.load_state_dict(ours.learner.language.state_dict())
     plain.mapper.requires_grad_(True)
@@ -36,7 +35,7 @@ def test_the_plain_loop_has_the_same_loss_and_gradients(hub: Path, speaking: str
     expected = ours(visits) / tokens
     expected.backward()
     rows = [(visit, segment) for visit in visits for segment in visit.group.segments]
-    loss = plain(**collate(plain.vlm, ours.sight, rows))["loss"]
+    loss = plain(**collate(plain.vlm, ours.features, rows))["loss"]
     loss.backward()
     torch.testing.assert_close(loss, expected)
     wanted = dict(ours.learner.vlm.mapper.named_parameters())
@@ -57,8 +56,8 @@ def test_both_learn_the_same_texts_in_turns(
     recipe = load_recipe(write_recipe(tmp_path, table))
     told: list[int] = []
     encoded: list[object] = []
-    monkeypatch.setattr(LearningCrops, "__call__", lambda _, visits: encoded.append(visits))
-    rounds = race(recipe, data, 3, told.append)
+    monkeypatch.setattr(TrainableCropFeatures, "__call__", lambda _, visits: encoded.append(visits))
+    rounds = compare(recipe, data, 3, told.append)
     assert told == [1, 2, 3]
     assert encoded == []  # the tower learns in neither
     for each in rounds:

@@ -8,23 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 from tiny_data import write_profile
-from training import adapter_bytes, make_trainer
+from training import act_at, adapter_bytes, make_trainer
 
-from finetune.trainer import StepReport, Trainer, TrainingError
+from finetune.errors import TrainingError
+from finetune.trainer import Trainer
 
 
 class CrashError(Exception):
     pass
-
-
-def at(step: int, act: Callable[[], object]) -> Callable[[StepReport], None]:
-    """Act when the report of a step is given."""
-
-    def report(said: StepReport) -> None:
-        if said.step == step:
-            act()
-
-    return report
 
 
 def crash() -> None:
@@ -47,7 +38,7 @@ def test_a_signal_saves_and_resuming_ends_at_the_same_numbers(
 ) -> None:
     before = signal.getsignal(number)
     folder = tmp_path / "stopped"
-    kill = at(4, lambda: os.kill(os.getpid(), number))
+    kill = act_at(4, lambda: os.kill(os.getpid(), number))
     stopped = make_trainer(folder, hub, data, report=kill)
     with pytest.raises(TrainingError, match=r"^Stopped at step 5; go on with --resume\.$"):
         stopped.train()
@@ -75,7 +66,9 @@ def test_a_crash_costs_only_the_steps_since_the_last_checkpoint(
     with pytest.raises(CrashError):
         crashed.train()
     resumed = make_trainer(folder, hub, data)
-    resumed.checkpoint.load(resumed.progress, resumed.learner, resumed.average, resumed.optimiser)
+    resumed.checkpoint.load(
+        resumed.progress, resumed.learner, resumed.average, resumed.optimizer.adam
+    )
     assert resumed.progress.step == 4
     assert adapter_bytes(resumed.train(resume=True)) == straight[1]
 
@@ -95,7 +88,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_checkpoint(
         with torch.no_grad():
             trainer.vlm.mapper.scale.fill_(float("nan"))
 
-    trainer = make_trainer(tmp_path, hub, data, report=at(4, spoil))
+    trainer = make_trainer(tmp_path, hub, data, report=act_at(4, spoil))
     with pytest.raises(TrainingError) as caught:
         trainer.train()
     assert str(caught.value).startswith("The loss at step 4 is not a number, so training ended; ")
@@ -171,7 +164,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(
         path.write_bytes(b"half")
         raise RuntimeError("PytorchStreamWriter failed writing file")
 
-    fill = at(4, lambda: monkeypatch.setattr(torch, "save", full))
+    fill = act_at(4, lambda: monkeypatch.setattr(torch, "save", full))
     trainer = make_trainer(tmp_path, hub, data, report=fill)
     with pytest.raises(TrainingError, match=r"could not be written .* is there room"):
         trainer.train()

@@ -10,23 +10,25 @@ import team_member
 import torch
 from training import adapter_bytes
 
-from finetune.distributed import Team
+from finetune import distributed
+from finetune.distributed import ProcessGroup
+from finetune.errors import TrainingError
 
 
 def test_items_are_shared_out_fairly() -> None:
     costs = [50, 10, 30, 20, 40, 30]
-    shares = [Team(rank, 2).share(costs) for rank in range(2)]
+    shares = [ProcessGroup(rank, 2).assign(costs) for rank in range(2)]
     assert sorted(shares[0] + shares[1]) == list(range(6))
     assert [sum(costs[i] for i in share) for share in shares] == [90, 90]
-    assert Team().share(costs) == [0, 4, 2, 5, 3, 1]
+    assert ProcessGroup().assign(costs) == [0, 4, 2, 5, 3, 1]
 
 
 def test_alone_nothing_is_exchanged() -> None:
-    team = Team.join()
-    assert (team.rank, team.size, team.leads) == (0, 1, True)
-    team.wait()
+    team = ProcessGroup.join()
+    assert (team.rank, team.size, team.is_main) == (0, 1, True)
+    team.barrier()
     parameter = torch.nn.Parameter(torch.ones(2))
-    team.sum_gradients([parameter])
+    team.all_reduce_gradients([parameter])
     assert parameter.grad is None
     assert team.agree(1.5, 15) == (1.5, 15)
 
@@ -56,3 +58,11 @@ def test_two_processes_learn_what_one_does(tmp_path: Path, hub: Path, data: Path
     assert leader["few"] == pytest.approx(few.progress.losses[:3], rel=1e-4)
     assert leader["said"] == "Stopped at step 3; go on with --resume."
     assert (tmp_path / "few/run/checkpoint.pt").is_file()
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(distributed.torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    with pytest.raises(TrainingError, match="2 processes, but only 1 GPUs here"):
+        ProcessGroup.join()

@@ -8,21 +8,20 @@ import torch
 from PIL import Image, ImageOps
 from tiny_models import tiny_profile
 
-from data.datasets.records import DataError
-from data.datasets.transforms import see_crop
-from finetune.image_features import Encoder
+from data.datasets.transforms import load_crop
+from data.errors import DataError
+from finetune.image_features import CropFeatures, Encoder
 from finetune.packing import Group
 from finetune.sampler import Visit
-from finetune.sights import RandomCrops
 from model.adapter import load_base
 
 NOTHING = Group((), has_picture=True)
 
 
 @pytest.fixture
-def crops(hub: Path, data: Path) -> RandomCrops:
+def crops(hub: Path, data: Path) -> CropFeatures:
     profile = tiny_profile(hub)
-    return RandomCrops(data, Encoder(load_base(profile).tower, profile.tower, False))
+    return CropFeatures(data, Encoder(load_base(profile).tower, profile.tower, False))
 
 
 def visit(
@@ -31,18 +30,18 @@ def visit(
     return Visit(image, NOTHING, draw, sided, whole=whole)
 
 
-def test_each_draw_is_another_crop_and_the_same_draw_the_same(crops: RandomCrops) -> None:
+def test_each_draw_is_another_crop_and_the_same_draw_the_same(crops: CropFeatures) -> None:
     one, two = crops([visit(0.1), visit(0.7)]), crops([visit(0.7)])
     assert one.shape[1:] == (17, 32)
     torch.testing.assert_close(one[1], two[0])
 
 
 def test_what_is_drawn_and_then_learnt_is_encoded_once(
-    crops: RandomCrops, monkeypatch: pytest.MonkeyPatch
+    crops: CropFeatures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoded = []
     monkeypatch.setattr(
-        "finetune.sights.see_crop", lambda *args: encoded.append(args) or see_crop(*args)
+        "finetune.image_features.load_crop", lambda *args: encoded.append(args) or load_crop(*args)
     )
     first = crops([visit(0.7)])
     both = crops([visit(0.1), visit(0.7)])
@@ -58,7 +57,7 @@ def test_crops_keep_most_of_a_picture_and_mirror_some(tmp_path: Path) -> None:
     left, right = [], []
     for seed in range(30):
         for mirrored, found in ((False, left), (True, right)):
-            crop = see_crop(tmp_path / "a.png", random.Random(seed), mirrored)
+            crop = load_crop(tmp_path / "a.png", random.Random(seed), mirrored)
             assert min(crop.size) >= 0.75 * 256
             found.append(crop.getpixel((0, 0))[0] - crop.getpixel((crop.width - 1, 0))[0])
     assert len({*left}) > 5
@@ -66,15 +65,15 @@ def test_crops_keep_most_of_a_picture_and_mirror_some(tmp_path: Path) -> None:
 
 
 def test_sided_visits_are_never_mirrored(
-    crops: RandomCrops, monkeypatch: pytest.MonkeyPatch
+    crops: CropFeatures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
 
-    def watch(path: Path, chance: random.Random, mirrored: bool) -> object:
+    def watch(path: Path, rng: random.Random, mirrored: bool) -> object:
         seen.append(mirrored)
-        return see_crop(path, chance, mirrored)
+        return load_crop(path, rng, mirrored)
 
-    monkeypatch.setattr("finetune.sights.see_crop", watch)
+    monkeypatch.setattr("finetune.image_features.load_crop", watch)
     crops([visit(draw / 20, sided=True) for draw in range(20)])
     assert not any(seen)
     crops([visit(draw / 20) for draw in range(20)])
@@ -86,7 +85,7 @@ def test_whole_visits_see_all_of_the_picture_or_its_mirror_image(tmp_path: Path,
     gradient.save(tmp_path / "a.png")
     profile = tiny_profile(hub)
     encoder = Encoder(load_base(profile).tower, profile.tower, False)
-    crops = RandomCrops(tmp_path, encoder)
+    crops = CropFeatures(tmp_path, encoder)
     plain, mirrored = torch.from_numpy(encoder([gradient, ImageOps.mirror(gradient)])).float()
     draws = [draw / 20 for draw in range(20)]
     seen = crops([visit(draw, image="a.png", whole=True) for draw in draws])
@@ -101,6 +100,6 @@ def test_whole_visits_see_all_of_the_picture_or_its_mirror_image(tmp_path: Path,
     assert not any(torch.equal(a, b) for a, b in zip(cropped, seen, strict=True))
 
 
-def test_a_missing_picture_is_one_sentence(crops: RandomCrops) -> None:
+def test_a_missing_picture_is_one_sentence(crops: CropFeatures) -> None:
     with pytest.raises(DataError, match=r"gone\.png is missing or cannot be read"):
         crops([visit(0.1, image="images/gone.png")])

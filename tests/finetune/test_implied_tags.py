@@ -14,12 +14,12 @@ from data.datasets.feature_cache import FeatureStore
 from data.datasets.objects import COCO_CLASSES
 from finetune.config import Lora
 from finetune.errors import TrainingError
+from finetune.image_features import CachedFeatures
 from finetune.implied_tags import ImpliedTags
 from finetune.lora import Learner
 from finetune.loss import Objective
 from finetune.packing import Group, Segment
 from finetune.sampler import Visit
-from finetune.sights import CachedViews
 from model.config import MapperConfig
 from model.object_head import ObjectFacts
 
@@ -37,9 +37,9 @@ def tags() -> ImpliedTags:
 
     No caption tells of the frisbee, and no cat has one.
     """
-    chance = torch.Generator().manual_seed(3)
-    captions, words = {}, torch.randn(60, len(WORDS), generator=chance) * 0.3 - 3
-    there = torch.rand(60, len(COCO_CLASSES), generator=chance) * 0.04
+    rng = torch.Generator().manual_seed(3)
+    captions, words = {}, torch.randn(60, len(WORDS), generator=rng) * 0.3 - 3
+    there = torch.rand(60, len(COCO_CLASSES), generator=rng) * 0.04
     for row in range(60):
         dog = row % 2 == 0
         captions[f"{row}.jpg"] = [TEXTS["dog" if dog else "cat"]]
@@ -47,7 +47,7 @@ def tags() -> ImpliedTags:
         there[row, DOG if dog else CAT] = 0.9
         if row % 4 == 0:
             words[row, 2] += 6
-    counts, corners = torch.ones(60, 80), torch.rand(60, 80, 4, generator=chance)
+    counts, corners = torch.ones(60, 80), torch.rand(60, 80, 4, generator=rng)
     return ImpliedTags(captions, words, ObjectFacts(there, counts, corners), WORDS, COCO_CLASSES)
 
 
@@ -135,8 +135,8 @@ def objective(hub: Path, implied: ImpliedTags) -> Objective:
     """The loss of a tiny model, two pictures, and implied tags; its mapper learns."""
     learner = Learner(tiny_vlm(hub, mapper=MAPPER), Lora(2, 4, 0.0, tuple(TARGETS["gpt-neox"])))
     states = np.random.default_rng(0).normal(size=(2, 17, 32)).astype(np.float16)
-    sight = CachedViews(FeatureStore({"a": 0, "b": 1}, [1, 1], [states]))
-    made = Objective(learner, sight)
+    features = CachedFeatures(FeatureStore({"a": 0, "b": 1}, [1, 1], [states]))
+    made = Objective(learner, features)
     made.implied = implied
     learner.train(False)
     return made

@@ -17,17 +17,17 @@ from tiny_models import SIDE, tiny_vlm
 from torch.nn import functional as F
 
 from data.datasets.feature_cache import FeatureStore
-from data.datasets.objects import COCO_CLASSES, Box, SeenObjects
+from data.datasets.objects import COCO_CLASSES, Box, ImageObjects
 from finetune import object_tags as fitting
 from finetune.config import ObjectSources, Recipe, Schedule
 from finetune.errors import TrainingError
 from finetune.image_features import Encoder
 from finetune.object_tags import (
     CrossFittedObjects,
-    Labels,
+    ObjectLabels,
     fit_objects,
     fold_of,
-    name_objects,
+    init_object_names,
     open_objects,
 )
 from finetune.packing import Group
@@ -57,8 +57,8 @@ def encoded(vlm: PrefixVLM, numbers: Sequence[int]) -> FeatureStore:
     return FeatureStore(rows, [1] * len(numbers), [states])
 
 
-def labelled(numbers: Sequence[int]) -> Labels:
-    return Labels(COCO_CLASSES, {NAMES[number]: scene(number)[1] for number in numbers})
+def labelled(numbers: Sequence[int]) -> ObjectLabels:
+    return ObjectLabels(COCO_CLASSES, {NAMES[number]: scene(number)[1] for number in numbers})
 
 
 def recipe(epochs: int) -> Recipe:
@@ -167,7 +167,9 @@ def test_towers_without_a_detail_layer_will_do(hub: Path, tmp_path: Path, detail
 def test_a_mirrored_batch_has_the_targets_of_the_mirrored_pictures() -> None:
     numbers, cpu = range(10), torch.device("cpu")
     labels = labelled(numbers)
-    mirrored = Labels(COCO_CLASSES, {image: it.mirrored() for image, it in labels.seen.items()})
+    mirrored = ObjectLabels(
+        COCO_CLASSES, {image: it.mirrored() for image, it in labels.seen.items()}
+    )
     images = NAMES[:10]
     plain = fitting._targets(labels, images, 8, 80, False, cpu)
     one = fitting._targets(labels, images, 8, 80, True, cpu)
@@ -204,7 +206,7 @@ def test_a_mirrored_picture_has_its_cells_from_right_to_left() -> None:
 def test_what_nobody_knows_teaches_nothing() -> None:
     stuff = ("sky", "grass")
     seen = {image: scene(number)[1] for number, image in enumerate("ab")}
-    labels = Labels((*COCO_CLASSES, *stuff), seen, {"b": {"sky": 0.4, "grass": 0.001}})
+    labels = ObjectLabels((*COCO_CLASSES, *stuff), seen, {"b": {"sky": 0.4, "grass": 0.001}})
     target = fitting._targets(labels, ["a", "b"], 4, 80, False, torch.device("cpu"))
     assert target.known[:, :80].all()
     assert target.known[:, 80:].tolist() == [[0, 0], [1, 1]]  # only where there are masks
@@ -223,8 +225,8 @@ def test_what_nobody_knows_teaches_nothing() -> None:
 def test_what_people_say_counts_more_than_the_teacher() -> None:
     trust = fitting.TRUST
     scores = {"dog": 0.8, "cat": 0.4}
-    people = SeenObjects((), scores, frozenset({"cat", "bus"}))
-    labels = Labels(COCO_CLASSES, {"asked": people, "alone": SeenObjects((), scores)})
+    people = ImageObjects((), scores, frozenset({"cat", "bus"}))
+    labels = ObjectLabels(COCO_CLASSES, {"asked": people, "alone": ImageObjects((), scores)})
     (asked, known), (alone, _) = labels.picture("asked"), labels.picture("alone")
     dog, cat, bus = (COCO_CLASSES.index(name) for name in ("dog", "cat", "bus"))
     assert known.all()
@@ -249,7 +251,7 @@ def test_labels_are_read_of_pictures_that_may_be_learnt_from(tmp_path: Path) -> 
     sources = ObjectSources(("asked", "masked"), ("masked",))
     images = ["asked/images/0.jpg", "asked/images/1.jpg"]
     images += ["masked/images/0.jpg", "masked/images/1.jpg"]
-    labels = Labels.read(sources, tmp_path, images, 82)
+    labels = ObjectLabels.read(sources, tmp_path, images, 82)
     assert labels.names == (*COCO_CLASSES, "sky", "grass")  # the most frequent stuff, no sofa
     assert sorted(labels.seen) == images
     assert sorted(labels.areas) == images[2:]
@@ -257,7 +259,7 @@ def test_labels_are_read_of_pictures_that_may_be_learnt_from(tmp_path: Path) -> 
     assert labels.seen[images[1]].present is None
     assert labels.seen[images[2]].boxes == (Box("dog", 0.9, 0.1, 0.2, 0.3, 0.4),)
     with pytest.raises(TrainingError, match=r"name only 83 classes of objects, but .* is 90\.$"):
-        Labels.read(sources, tmp_path, images, 90)
+        ObjectLabels.read(sources, tmp_path, images, 90)
 
 
 # --- who is told what --------------------------------------------------------------------------
@@ -271,16 +273,16 @@ def test_the_objects_of_a_training_picture_come_from_a_head_that_has_not_seen_it
     store = encoded(vlm, [*numbers, TRAINED])
     inputs = fitting._inputs(vlm, store, images, mirrored=False)
 
-    def told(labels: Labels, file: str) -> torch.Tensor:
+    def told(labels: ObjectLabels, file: str) -> torch.Tensor:
         fit_objects(vlm, store, labels, recipe(2), tmp_path / file)
         return open_objects(vlm, tmp_path / file, images).of(images, *inputs).probabilities
 
     labels = labelled(numbers)
     first = torch.tensor([fold_of(image) == 0 for image in images])
     assert 3 < first.sum() < 11
-    toaster = SeenObjects((Box("toaster", 0.9, 0.0, 0.0, 1.0, 1.0),), {"toaster": 1.0})
+    toaster = ImageObjects((Box("toaster", 0.9, 0.0, 0.0, 1.0, 1.0),), {"toaster": 1.0})
     changed = {i: toaster if fold_of(i) == 0 else it for i, it in labels.seen.items()}
-    before, after = told(labels, "one"), told(Labels(COCO_CLASSES, changed), "two")
+    before, after = told(labels, "one"), told(ObjectLabels(COCO_CLASSES, changed), "two")
     assert torch.equal(after[first], before[first])
     assert (after[~first] - before[~first]).abs().amax(dim=1).min() > 1e-3
     # A picture without boxes has nothing to hide: the mapper's own head sees it.
@@ -289,7 +291,7 @@ def test_the_objects_of_a_training_picture_come_from_a_head_that_has_not_seen_it
     assert tags is not None
     hidden = torch.from_numpy(store.get([14], [0])).float()
     with torch.inference_mode():
-        states, _, detail = vlm.mapper.parts(hidden)
+        states, _, detail = vlm.mapper.split(hidden)
         own = tags.head.facts(tags.head(states, detail))
         facts = objects([visit], hidden)
     for name in ("probabilities", "counts", "corners"):
@@ -301,7 +303,7 @@ def test_the_objects_of_a_training_picture_come_from_a_head_that_has_not_seen_it
 
 def test_names_start_as_the_mean_of_their_tokens(hub: Path) -> None:
     vlm = looking(hub)
-    name_objects(vlm, COCO_CLASSES)
+    init_object_names(vlm, COCO_CLASSES)
     assert vlm.object_names == COCO_CLASSES
     assert vlm.mapper.objects is not None
     light = vlm.embed(torch.tensor(vlm.tokens(" traffic light"))).float()
@@ -326,9 +328,9 @@ def test_files_of_other_heads_are_refused(hub: Path, tmp_path: Path) -> None:
 def test_a_head_needs_tags_pictures_and_boxes_of_all_classes(hub: Path, tmp_path: Path) -> None:
     vlm, labels = looking(hub), labelled(range(4))
     store, path = encoded(vlm, range(4)), tmp_path / fitting.FILE
-    few: Mapping[str, SeenObjects] = {NAMES[0]: scene(0)[1], NAMES[1]: scene(1)[1]}
+    few: Mapping[str, ImageObjects] = {NAMES[0]: scene(0)[1], NAMES[1]: scene(1)[1]}
     cases = [
-        (vlm, Labels(COCO_CLASSES, few), "pictures with detections"),
+        (vlm, ObjectLabels(COCO_CLASSES, few), "pictures with detections"),
         (looking(hub, objects=0), labels, "profile with objects in"),
         (looking(hub, object_boxes=79), labels, "object_boxes = 80"),
     ]

@@ -1,5 +1,6 @@
 """Packed rows must compute exactly what each text would alone behind its prefix."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,11 @@ from torch.nn import functional as F
 
 from data.datasets.feature_cache import FeatureStore
 from finetune.config import Lora
+from finetune.image_features import CachedFeatures
 from finetune.lora import Learner
 from finetune.loss import Objective
 from finetune.packing import Group, Segment, pack
 from finetune.sampler import Visit
-from finetune.sights import CachedViews
 
 PROMPTS = [(5, 9, 30), (7,), (12, 60, 61, 62, 63), (40, 41), (5, 9, 30)]
 ANSWERS = [(70, 0), (71, 72, 0), (0,), (73, 74, 75, 0), (76, 0)]
@@ -31,7 +32,7 @@ def objective(hub: Path, speaking: str) -> Objective:
             parameter.normal_(0, 0.1)
     learner.vlm.mapper.requires_grad_(True)
     states = np.random.default_rng(0).normal(size=(2, 17, 32)).astype(np.float16)
-    return Objective(learner, CachedViews(FeatureStore({"a": 0, "b": 1}, [1, 1], [states])))
+    return Objective(learner, CachedFeatures(FeatureStore({"a": 0, "b": 1}, [1, 1], [states])))
 
 
 def visits(texts: list[Segment]) -> list[Visit]:
@@ -48,7 +49,7 @@ def alone(objective: Objective, image: str | None, text: Segment) -> Tensor:
     vlm = objective.learner.vlm
     embeddings = vlm.embed(torch.tensor([[*text.prompt, *text.target]]))
     if image is not None:
-        states = objective.sight([Visit(image, Group((text,), has_picture=True))]).float()
+        states = objective.features([Visit(image, Group((text,), has_picture=True))]).float()
         embeddings = torch.cat([vlm.mapper(vlm.tower.complete(states)), embeddings], dim=1)
     logits = objective.learner.language(inputs_embeds=embeddings).logits[0]
     count = len(text.target)
@@ -127,10 +128,8 @@ def test_the_layout_of_rows() -> None:
 
 
 def test_rows_waste_little() -> None:
-    chance = np.random.default_rng(1)
-    groups = [
-        Group((Segment((1,), tuple(range(int(n)))),), True) for n in chance.integers(5, 90, 60)
-    ]
+    rng = np.random.default_rng(1)
+    groups = [Group((Segment((1,), tuple(range(int(n)))),), True) for n in rng.integers(5, 90, 60)]
     packed = pack(groups, 20, (192,))
     used = sum(group.length(20) for group in groups)
     assert used / packed.tokens.numel() > 0.9
@@ -157,3 +156,25 @@ def test_hidden_positions_are_the_draw_s_and_only_while_learning(hub: Path) -> N
     assert torch.equal(prefix[1], prefix[2])
     measure.learner.train(False)
     assert torch.equal(*measure.prefix([seen, hidden]).unbind())
+
+
+# There is no GPU here. This device knows types and shapes but no numbers, and its tensors refuse
+# most meetings with those of the CPU, as a GPU's would.
+META = torch.device("meta")
+
+
+@pytest.mark.parametrize("speaking", ["gpt-neox", "llama"])
+def test_the_loss_and_its_gradients_are_computed_where_the_model_is(
+    hub: Path, speaking: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure = objective(hub, speaking)
+    learner = measure.learner
+    learner.vlm.to(META)
+    assert learner.vlm.device == META
+    monkeypatch.setattr(learner, "autocast", nullcontext)  # has no settings for this device
+    total = measure(visits(TEXTS))
+    total.backward()
+    assert total.device == META
+    for parameter in learner.mapper_parameters + learner.lora_parameters:
+        assert parameter.grad is not None
+        assert parameter.grad.device == META

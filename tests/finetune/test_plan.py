@@ -20,15 +20,15 @@ from tiny_data import (
 
 import finetune.plan as planning
 from bot.cli.main import main
-from bot.cli.plan_talk import duration, plan_lines
+from bot.cli.train import duration, plan_lines
+from data.datasets.builder import BuildOptions
 from data.datasets.feature_cache import FeatureStore
-from data.datasets.builder import Wish
-from data.datasets.flickr import prepare_flickr
-from data.datasets.shapes import prepare_shapes
-from data.datasets.vqa import prepare_vqa
+from data.datasets.flickr import build_flickr
+from data.datasets.shapes import build_shapes
+from data.datasets.vqa import build_vqa
 from finetune import trainer
 from finetune.config import RECIPES_FOLDER, Schedule, load_recipe
-from finetune.object_tags import Labels
+from finetune.object_tags import ObjectLabels
 from finetune.plan import _until_the_end, plan
 from finetune.progress import Progress
 from finetune.trainer import Trainer
@@ -42,17 +42,20 @@ def prepared(root: Path) -> Path:
     for name in ("flickr30k", "flickr8k"):
         images = pictures(root / f"{name}-official", [*SPLITS])
         captions = karpathy(root / f"{name}.json", SPLITS)
-        prepare_flickr(name, Wish(root / name), images, captions)
+        build_flickr(name, BuildOptions(root / name), images, captions)
     parts = []
     for part, ids in (("train2014", range(5, 11)), ("val2014", range(4))):
         folder = pictures(root / part, [coco_name(part, number) for number in ids])
         answers = [answered(number, 0) for number in ids]
         parts.append((folder, vqa_files(root, part, [asked(n, 0) for n in ids], answers)))
     files = [files for _, files in parts]
-    prepare_vqa(
-        Wish(root / "vqav2"), [q for q, _ in files], [a for _, a in files], [f for f, _ in parts]
+    build_vqa(
+        BuildOptions(root / "vqav2"),
+        [q for q, _ in files],
+        [a for _, a in files],
+        [f for f, _ in parts],
     )
-    prepare_shapes(Wish(root / "shapes"), 10)
+    build_shapes(BuildOptions(root / "shapes"), 10)
     write_loose(root)
     write_more(root)
     for folder in ("vqav2", "coco", "flickr8k", "ade20k", "daquar", "imagenet_sample"):
@@ -174,7 +177,7 @@ def test_a_plan_fits_the_object_head_to_a_few_pictures_only(
     fitted: list[tuple[int, int]] = []
     fit = planning.fit_objects
 
-    def counted(vlm: PrefixVLM, store: FeatureStore, labels: Labels, *rest: Any) -> None:
+    def counted(vlm: PrefixVLM, store: FeatureStore, labels: ObjectLabels, *rest: Any) -> None:
         fitted.append((len(labels.seen), rest[0].objects.epochs))
         fit(vlm, store, labels, *rest)
 

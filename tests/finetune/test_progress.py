@@ -11,8 +11,7 @@ import pytest
 from tensorboardX.proto.event_pb2 import Event
 from training import make_trainer
 
-from finetune.board import Board
-from finetune.progress import StepReport
+from finetune.progress import StepReport, TensorBoard
 
 
 def events(run: Path) -> Iterator[Event]:
@@ -41,7 +40,7 @@ def test_a_run_draws_its_curves(tmp_path: Path, hub: Path, data: Path) -> None:
 
 def test_training_goes_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
-    board = Board(tmp_path)
+    board = TensorBoard(tmp_path)
     board.add(StepReport(1, 2, 0.5, 1.0, 1.0, 0.5), {})
     board.close()
     assert not [*tmp_path.iterdir()]

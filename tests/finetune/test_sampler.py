@@ -15,10 +15,11 @@ from tiny_data import (
     write_scenes,
 )
 
-from data.datasets.records import DataError, QuestionRecord
+from data.datasets.records import QuestionRecord
+from data.errors import DataError
 from finetune.config import ImpliedTexts, ObjectSources, Recipe, load_recipe
 from finetune.packing import Group, Segment
-from finetune.sampler import Mixture, Visit, draw_answer, fill, taken_for_granted
+from finetune.sampler import Mixture, Visit, draw_answer, fill, presuppositions
 
 DERIVED = {"captions": 0, "derived": 4, "share": 1.0}
 
@@ -264,12 +265,12 @@ def test_derived_questions_are_asked_without_their_picture_too(tmp_path: Path) -
 
 def test_answers_are_mostly_the_majoritys() -> None:
     record = QuestionRecord("What is it?", (("couch", 6), ("sofa", 3), ("chair", 1)))
-    chance = random.Random(0)
-    drawn = Counter(draw_answer(record, chance) for _ in range(2000))
+    rng = random.Random(0)
+    drawn = Counter(draw_answer(record, rng) for _ in range(2000))
     assert drawn.keys() == {"couch", "sofa"}
     assert drawn["couch"] / 2000 == pytest.approx(0.5 + 0.5 * 6 / 9, abs=0.03)
     split = QuestionRecord("What is it?", (("couch", 2), ("sofa", 2)))
-    assert {draw_answer(split, chance) for _ in range(50)} == {"couch"}
+    assert {draw_answer(split, rng) for _ in range(50)} == {"couch"}
 
 
 def test_texts_fill_the_room_behind_a_prefix() -> None:
@@ -347,7 +348,7 @@ def test_a_question_takes_for_granted_what_it_asks_about_unless_the_answer_is_no
         QuestionRecord("Is the sofa new?", (("yes", 5), ("no", 5))),
         QuestionRecord("what is on the table", (("tissue_box", 1),)),
     ]
-    assert taken_for_granted(asked) == [
+    assert presuppositions(asked) == [
         "What colour is the cat? black grey",
         "Is the sofa new? yes no",
         "what is on the table tissue box",
@@ -358,9 +359,9 @@ def test_questions_tell_of_pictures_that_have_no_captions(tmp_path: Path, data: 
     both = mixture(tmp_path, data)
     assert both.captions
     assert both.mentions == {}
-    assert both.told == sorted(both.captions)
+    assert both.described == sorted(both.captions)
     (asked,) = (source for source in both.recipe.sources if source.questions)
     alone = mixture(tmp_path, data, sources=(asked,))
     assert alone.captions == {}
     assert alone.mentions["images/train_0.png"] == ["What color is it? red", "Is it red? yes"]
-    assert alone.told == both.told
+    assert alone.described == both.described

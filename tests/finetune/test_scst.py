@@ -7,12 +7,11 @@ import torch
 from pycocoevalcap.cider.cider import Cider
 from training import adapter_bytes, make_trainer
 
-from finetune.cider import CiderD
 from finetune.errors import TrainingError
 from finetune.evaluation.metrics import words
-from finetune.scst import Critic
+from finetune.scst import CiderD, Critic
 from model.generation import Decoded
-from model.prompts import CAPTION_PROMPT
+from model.vlm import CAPTION_PROMPT
 
 PEOPLE = {
     "dog": ["a brown dog runs through grass", "the dog is running in the grass", "a dog"],

@@ -1,18 +1,29 @@
+from __future__ import annotations
+
 import json
 import logging
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny_data import COLOURS
-from training import adapter_bytes, make_trainer
+from tiny_models import LAYERS
+from training import act_at, adapter_bytes, make_trainer
 
-from finetune import precision
+from finetune import lora
 from finetune.config import Schedule
-from finetune.progress import Progress
-from finetune.trainer import StepReport
-from model.config import load_profile
+from finetune.errors import RecipeError, TrainingError
+from finetune.lora import part
+from finetune.progress import Progress, StepReport
+from finetune.trainer import Trainer
+from model.adapter import load_base, load_trained
+from model.config import Profile, load_profile
+from model.errors import AdapterError
 
 
 @pytest.mark.parametrize(
@@ -97,8 +108,8 @@ def test_learning_rates_rise_then_fall(tmp_path: Path, hub: Path, data: Path) ->
     trainer = make_trainer(tmp_path, hub, data, **schedule, **rates_at_peak)
 
     def rates(step: int) -> tuple[float, float]:
-        trainer.optimiser._set_rates(step, step / 100)
-        groups = trainer.optimiser.adam.param_groups
+        trainer.optimizer._set_rates(step, step / 100)
+        groups = trainer.optimizer.adam.param_groups
         return groups[0]["lr"], groups[2]["lr"]
 
     assert rates(0) == (0.25, 0.0)
@@ -144,14 +155,14 @@ def test_guidance_is_for_who_learnt_to_answer_without_a_picture(
 
 def test_learning_rates_may_end_above_zero(tmp_path: Path, hub: Path, data: Path) -> None:
     trainer = make_trainer(tmp_path, hub, data, warmup_steps=0, mapper_rate=0.5, last_rate=0.2)
-    trainer.optimiser._set_rates(100, 1.0)
-    assert trainer.optimiser.adam.param_groups[0]["lr"] == pytest.approx(0.1)
+    trainer.optimizer._set_rates(100, 1.0)
+    assert trainer.optimizer.adam.param_groups[0]["lr"] == pytest.approx(0.1)
 
 
 def test_a_run_without_warm_up_starts_at_full_rate(tmp_path: Path, hub: Path, data: Path) -> None:
     trainer = make_trainer(tmp_path, hub, data, warmup_steps=0, mapper_rate=0.5)
-    trainer.optimiser._set_rates(0, 0.0)
-    assert trainer.optimiser.adam.param_groups[0]["lr"] == 0.5
+    trainer.optimizer._set_rates(0, 0.0)
+    assert trainer.optimizer.adam.param_groups[0]["lr"] == 0.5
 
 
 def test_the_adapter_is_the_mean_of_the_last_weights(
@@ -186,8 +197,88 @@ def test_bfloat16_is_used_only_where_it_is_known_to_be_fast(
 ) -> None:
     recipe = make_trainer(tmp_path, hub, data, changes={"precision": "auto"}).recipe
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
-    assert precision.computes_bfloat16(recipe, torch.device("cpu"))
+    assert lora.computes_bfloat16(recipe, torch.device("cpu"))
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    assert not precision.computes_bfloat16(recipe, torch.device("cpu"))
+    assert not lora.computes_bfloat16(recipe, torch.device("cpu"))
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported")
-    assert not precision.computes_bfloat16(recipe, torch.device("cpu"))
+    assert not lora.computes_bfloat16(recipe, torch.device("cpu"))
+
+
+TUNED = {"tower_blocks": 1, "crops": True}
+FILE = "tower.safetensors"
+
+
+def make(folder: Path, hub: Path, data: Path, **more: Any) -> Trainer:
+    changes = TUNED | more.pop("changes", {})
+    return make_trainer(folder, hub, data, changes=changes, tower_rate=0.01, **more)
+
+
+def answering(trainer: Trainer) -> Profile:
+    return load_profile(trainer.run / "profile.toml")
+
+
+def test_the_last_block_learns_and_is_loaded_with_the_adapter(
+    tmp_path: Path, hub: Path, data: Path
+) -> None:
+    trainer = make(tmp_path, hub, data)
+    folder = trainer.train()
+    base = dict(load_base(trainer.profile).tower.named_parameters())
+    learnt = {n: p for n, p in trainer.vlm.tower.named_parameters() if not torch.equal(p, base[n])}
+    stored = load_file(folder / FILE)
+    assert learnt.keys() == stored.keys()
+    assert stored
+    assert all(f".layers.{LAYERS - 1}." in name for name in stored)
+    trained = part("tower", trainer.learner.state())
+    answers, _ = load_trained(answering(trainer))
+    loaded = dict(answers.tower.named_parameters())
+    for name, value in stored.items():
+        torch.testing.assert_close(value.float(), trained[name], atol=1e-3, rtol=1e-3)
+        assert torch.equal(loaded[name], value.float())
+    assert all(torch.equal(loaded[name], base[name]) for name in base.keys() - stored.keys())
+    assert not any(p.requires_grad for p in answers.parameters())
+
+
+def test_a_tuned_run_that_stops_goes_on_to_the_same_numbers(
+    tmp_path: Path, hub: Path, data: Path
+) -> None:
+    straight = make(tmp_path / "straight", hub, data).train()
+    kill = act_at(4, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(TrainingError, match="Stopped at step 5"):
+        make(tmp_path / "stopped", hub, data, report=kill).train()
+    resumed = make(tmp_path / "stopped", hub, data).train(resume=True)
+    assert adapter_bytes(resumed) == adapter_bytes(straight)
+    assert (resumed / FILE).read_bytes() == (straight / FILE).read_bytes()
+
+
+def test_who_goes_on_keeps_tuning(tmp_path: Path, hub: Path, data: Path) -> None:
+    first = make(tmp_path / "first", hub, data).train()
+    on = {"profile": {"adapter": str(first)}, "mapper_rate": 0.0, "lora_rate": 0.0}
+    changes = {"continues": True}
+    other = make_trainer(tmp_path / "other", hub, data, changes=changes, **on)
+    with pytest.raises(TrainingError, match="write the adapter's own tower_blocks"):
+        other.train()
+    more = make(tmp_path / "more", hub, data, changes=changes, steps=1, **on)
+    more.begin()
+    stored = load_file(first / FILE)
+    found = dict(more.vlm.tower.named_parameters())
+    assert all(torch.equal(found[name], value.float()) for name, value in stored.items())
+
+
+def test_what_cannot_be_tuned_is_said(tmp_path: Path, hub: Path, data: Path) -> None:
+    with pytest.raises(RecipeError, match="tower_blocks needs crops"):
+        make(tmp_path / "kept", hub, data, changes={"crops": False})
+    with pytest.raises(RecipeError, match=f"too many: the tower has only {LAYERS} blocks"):
+        make(tmp_path / "many", hub, data, changes={"tower_blocks": LAYERS + 1})
+
+
+def test_weights_of_another_tower_are_refused(tmp_path: Path, hub: Path, data: Path) -> None:
+    from safetensors.torch import save_file
+
+    trainer = make(tmp_path, hub, data, steps=1)
+    folder = trainer.train()
+    stored = load_file(folder / FILE)
+    name = next(iter(stored))
+    for broken in ({"other": stored[name]}, {name: stored[name] * float("nan")}):
+        save_file(broken, folder / FILE)
+        with pytest.raises(AdapterError, match="is damaged or made for another model"):
+            load_trained(answering(trainer))

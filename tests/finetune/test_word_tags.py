@@ -16,7 +16,7 @@ from data.datasets.feature_cache import FeatureStore
 from data.datasets.records import QuestionRecord
 from finetune.errors import TrainingError
 from finetune.packing import Group
-from finetune.sampler import Visit, taken_for_granted
+from finetune.sampler import Visit, presuppositions
 from finetune.word_tags import (
     FOLDS,
     CrossFittedWords,
@@ -248,8 +248,8 @@ def test_pictures_without_captions_teach_the_words_of_their_questions(
     captions = {n: ["a red wall", "green grass by a blue boat"] for n in names[:100]}
     asked = [QuestionRecord("What is the giraffe eating?", (("leaves", 9), ("bananas", 1)))]
     other = [QuestionRecord("Who sits on the sofa?", (("nobody", 3),))]
-    mentions = {n: taken_for_granted(asked) for n in names[100:150]}
-    mentions |= {n: taken_for_granted(other) for n in names[150:]}
+    mentions = {n: presuppositions(asked) for n in names[100:150]}
+    mentions |= {n: presuppositions(other) for n in names[150:]}
     examples = WordExamples.of(trainer.vlm, store, captions, mentions)
     assert examples is not None
     vocabulary = fit_words(trainer.vlm, examples, seed=0)

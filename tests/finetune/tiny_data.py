@@ -10,7 +10,7 @@ from typing import Any
 import tomli_w
 from PIL import Image
 
-from data.datasets.objects import Box, SeenObjects
+from data.datasets.objects import Box, ImageObjects
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 160, 30), "blue": (30, 30, 200), "white": (240,) * 3}
 PICTURES = 12
@@ -41,21 +41,21 @@ def write_data(folder: Path) -> None:
     )
 
 
-def scene(number: int) -> tuple[Image.Image, SeenObjects]:
+def scene(number: int) -> tuple[Image.Image, ImageObjects]:
     """A grey picture with a coloured rectangle in one half or in each, and what these are."""
-    chance = random.Random(number)
-    image = Image.new("RGB", (SCENE, SCENE), (chance.randint(100, 150),) * 3)
-    names, halves = chance.sample(list(THINGS), chance.choice((1, 1, 2))), [0, SCENE // 2]
-    chance.shuffle(halves)
+    rng = random.Random(number)
+    image = Image.new("RGB", (SCENE, SCENE), (rng.randint(100, 150),) * 3)
+    names, halves = rng.sample(list(THINGS), rng.choice((1, 1, 2))), [0, SCENE // 2]
+    rng.shuffle(halves)
     boxes = []
     for name, half in zip(names, halves, strict=False):
-        width, height = chance.randint(9, 15), chance.randint(9, 15)
-        left = half + chance.randint(0, SCENE // 2 - width)
-        top = chance.randint(0, SCENE - height)
+        width, height = rng.randint(9, 15), rng.randint(9, 15)
+        left = half + rng.randint(0, SCENE // 2 - width)
+        top = rng.randint(0, SCENE - height)
         corners = (left, top, left + width, top + height)
         image.paste(THINGS[name], corners)
         boxes.append(Box(name, 0.8, *(corner / SCENE for corner in corners)))
-    return image, SeenObjects(tuple(boxes), dict.fromkeys(names, 0.9), frozenset(names))
+    return image, ImageObjects(tuple(boxes), dict.fromkeys(names, 0.9), frozenset(names))
 
 
 def scene_name(number: int) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 from tiny_data import recipe_table, write_profile, write_recipe
 
 from finetune.config import load_recipe
-from finetune.trainer import StepReport, Trainer
+from finetune.progress import StepReport
+from finetune.trainer import Trainer
 
 
 def make_trainer(
@@ -37,3 +38,13 @@ def adapter_bytes(folder: Path) -> dict[str, bytes]:
         name: (folder / name).read_bytes()
         for name in ("prefix.safetensors", "lora/adapter_model.safetensors")
     }
+
+
+def act_at(step: int, act: Callable[[], object]) -> Callable[[StepReport], None]:
+    """Act when the report of a step is given."""
+
+    def report(said: StepReport) -> None:
+        if said.step == step:
+            act()
+
+    return report

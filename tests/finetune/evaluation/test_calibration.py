@@ -15,8 +15,14 @@ from tiny_models import save_tiny_adapter
 
 from bot.cli.main import main
 from data.images.open import read_picture
-from finetune.calibrate import IDENTITY, LEAST, Fitted, calibrate, logprob, save_calibration
 from finetune.evaluation import calibration
+from finetune.evaluation.calibration import (
+    LEAST,
+    PlattScaling,
+    calibrate,
+    logprob,
+    save_calibration,
+)
 from finetune.evaluation.metrics import calibration_error
 from model.adapter import Calibration
 from model.config import load_profile
@@ -37,13 +43,13 @@ def test_a_calibration_is_undone() -> None:
 
 
 def test_a_curve_is_found_again() -> None:
-    chance = random.Random(1)
-    logprobs = [-chance.expovariate(0.5) for _ in range(4000)]
+    rng = random.Random(1)
+    logprobs = [-rng.expovariate(0.5) for _ in range(4000)]
     truth = Calibration(1.5, 0.8)
-    right = [float(chance.random() < truth.confidence(x, caption=False)) for x in logprobs]
+    right = [float(rng.random() < truth.confidence(x, caption=False)) for x in logprobs]
     found = calibrate(logprobs, right)
     assert (found.slope, found.offset) == (pytest.approx(1.5, abs=0.2), pytest.approx(0.8, abs=0.2))
-    unfitted = [IDENTITY.confidence(x, caption=False) for x in logprobs]
+    unfitted = [Calibration().confidence(x, caption=False) for x in logprobs]
     assert found.error < 0.03 < calibration_error(unfitted, right)
     assert found.count == 4000
 
@@ -54,7 +60,7 @@ def test_the_card_stays_what_it_was_but_for_the_calibration(tmp_path: Path) -> N
     path.write_bytes(shipped.read_bytes())
     path.chmod(0o640)
     old = tomllib.loads(path.read_text(encoding="utf-8"))
-    section = save_calibration(tmp_path, {"answer": Fitted(2.00004, -1, 0.05, 300)})
+    section = save_calibration(tmp_path, {"answer": PlattScaling(2.00004, -1, 0.05, 300)})
     new = tomllib.loads(path.read_text(encoding="utf-8"))
     changed = {"answer_slope": 2.0, "answer_offset": -1, "answer_error": 0.05, "answers": 300}
     assert new == old | {"calibration": old["calibration"] | changed}
@@ -75,12 +81,12 @@ def ask_all(profile: Path, images: Path) -> tuple[list[dict[str, Any]], list[flo
     """Rows whose right answers are often the model's, the surer it is; its log-probabilities."""
     engine = load_engine(str(profile), threads=1)  # its card has no calibration yet
     names = sorted(path.name for path in images.iterdir())
-    rows, logprobs, chance = [], [], random.Random(2)
+    rows, logprobs, rng = [], [], random.Random(2)
     for number in range(COUNT):
         name, question = names[number % len(names)], f"Is there a dog {number}?"
         said = engine.answer(read_picture(images / name), question)
         logprobs.append(logprob(said.confidence))
-        gold = said.text if chance.random() < said.confidence**0.2 else "nothing of that"
+        gold = said.text if rng.random() < said.confidence**0.2 else "nothing of that"
         rows.append({"image": name, "question": question, "answers": [gold]})
     engine.close()
     return rows, logprobs

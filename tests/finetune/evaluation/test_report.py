@@ -13,14 +13,13 @@ import pytest
 from PIL import Image
 from tiny_data import write_rows
 
-from data.datasets.records import DataError
-from finetune.evaluation.charts import HEIGHT, WIDTH, curve_chart
+from data.errors import DataError
 from finetune.evaluation.dataset import Dataset, Item
-from finetune.evaluation.markup import VOID
-from finetune.evaluation.report import Page, read_losses, render
+from finetune.evaluation.report import HEIGHT, WIDTH, Page, loss_chart, read_losses, render
 from finetune.evaluation.runner import Replies, Reply
 from finetune.evaluation.summary import figures_of
 
+VOID = ("img", "meta")
 EVIL = "<script>alert(1)</script>\"'&"
 
 
@@ -151,9 +150,7 @@ def test_rare_question_types_share_a_row_and_few_questions_get_no_interval(page:
     "points", [[(1, 2.0)], [(i, i % 7) for i in range(5001)], [(1, 3), (2, 3)]]
 )
 def test_curves_stay_in_their_drawing(points: list[tuple[float, float]]) -> None:
-    (given,) = [a for tag, a in Reader(curve_chart("t", "x", "y", points)).elements
-                if tag == "polyline"]  # fmt: skip
-    places = [tuple(map(float, pair.split(","))) for pair in (given["points"] or "").split()]
+    places = [tuple(map(float, pair.split(","))) for pair in loss_chart(points)["curve"].split()]
     assert len(places) <= 401
     assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in places)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tiny_models import tiny_profile, tiny_vlm
 
+from data.errors import DataError
 from data.images.open import read_picture
-from data.datasets.records import DataError
 from finetune.evaluation.dataset import read_dataset, rows_of
 from finetune.evaluation.runner import ask, ask_dataset, blank_picture
 from finetune.evaluation.summary import figures_of

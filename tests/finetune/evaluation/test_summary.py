@@ -9,14 +9,12 @@ import pytest
 from PIL import Image
 from tiny_data import write_rows
 
-from data.datasets.records import DataError
-from finetune.cider import CiderD
-from finetune.evaluation.captions import caption_figures, cider_of_each
+from data.errors import DataError
 from finetune.evaluation.dataset import Dataset, Item, read_dataset
-from finetune.evaluation.intervals import Estimate, bootstrap
-from finetune.evaluation.metrics import score_captions, words
+from finetune.evaluation.metrics import Estimate, bootstrap, words
 from finetune.evaluation.runner import Replies, Reply
-from finetune.evaluation.summary import figures_of
+from finetune.evaluation.summary import caption_figures, figures_of
+from finetune.scst import CiderD
 
 CAT, DOG, COW = Path("cat.jpg"), Path("dog.jpg"), Path("cow.jpg")
 
@@ -82,13 +80,14 @@ def test_captions_are_scored_as_elsewhere_in_the_project() -> None:
     golds = [("A red cat sleeps on a mat", "a cat lies"), ("Two dogs run over the green grass",)]
     items = [Item(CAT, None, golds[0]), Item(DOG, None, golds[1])]
     made = ["a red cat sleeps on a sofa", "two dogs run over the grass"]
-    ciders = cider_of_each(items, made)
     scorer = CiderD({str(i): [words(text) for text in texts] for i, texts in enumerate(golds)})
-    assert ciders == pytest.approx([100 * scorer(words(t), str(i)) for i, t in enumerate(made)])
-    found = caption_figures(items, made, ciders, 0, [0.5, 0.7])
-    known = score_captions(made, golds)
-    assert found.cider.value == pytest.approx(known.cider)
-    assert (found.bleu4, found.distinct) == (pytest.approx(known.bleu4), known.distinct)
+    ciders = [100 * scorer(words(text), str(i)) for i, text in enumerate(made)]
+    found, scored = caption_figures(items, replies_of(*made), 0, [0.5, 0.7])
+    assert [each.cider for each in scored] == pytest.approx(ciders)
+    assert [each.score for each in scored] == [0.75, 1]
+    assert found.cider.value == pytest.approx(sum(ciders) / 2)
+    assert (found.count, found.distinct) == (2, 100)
+    assert 0 < found.bleu4 < 100
     assert found.shuffled_cider is not None
     assert found.shuffled_cider.value < 1 < found.cider.value
     # ROUGE-L by hand: 6 of 7 words in order; 6 of 6 and of 7.
@@ -96,6 +95,8 @@ def test_captions_are_scored_as_elsewhere_in_the_project() -> None:
     assert found.rouge_l.value == pytest.approx(50 * (first + second))
     assert found.clip_score is not None
     assert found.clip_score.value == pytest.approx(60)
+    (alone,) = caption_figures(items[:1], replies_of(made[0]), 0, None)[1]
+    assert alone.cider is None  # of one picture every word is as common as can be
 
 
 def test_rows_of_every_shape_are_read(tmp_path: Path) -> None:

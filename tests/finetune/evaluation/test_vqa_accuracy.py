@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from finetune.evaluation.vqa_accuracy import (
+    CONTRACTIONS,
     normalise,
     rewrite_words,
     strip_punctuation,
     vqa_accuracy,
 )
-from finetune.vqa_words import CONTRACTIONS
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,11 @@ import pytest
 import torch
 from tiny_data import recipe_table, write_profile, write_recipe
 
-from finetune.config import Recipe, load_recipe
+from finetune.config import Recipe, load_recipe, problems
 from finetune.errors import TrainingError
-from finetune.possible import problems
+from finetune.evaluation.dataset import Item
 from finetune.research import ablate
 from finetune.research.ablate import Finding, shortened, table, try_out
-from finetune.research.starter_figures import Asked
 from finetune.research.variants import VARIANTS, changed
 from model.config import load_profile
 from model.mapper import Mapper
@@ -36,8 +35,8 @@ def recipe(tmp_path: Path, hub: Path) -> Recipe:
 @pytest.fixture
 def held_out(monkeypatch: pytest.MonkeyPatch, data: Path) -> None:
     images = sorted((data / "images").glob("val_*.png"))
-    told = [Asked(image, None, ("A red wall", "A wall")) for image in images]
-    asked = [Asked(image, "Is it red?", ("yes",)) for image in images]
+    told = [Item(image, None, ("A red wall", "A wall")) for image in images]
+    asked = [Item(image, "Is it red?", ("yes",)) for image in images]
     monkeypatch.setattr(ablate, "flickr_captions", lambda root: told)
     monkeypatch.setattr(ablate, "vqa_questions", lambda root: asked)
 

@@ -10,34 +10,32 @@ import pytest
 from PIL import Image
 from tiny_data import write_profile, write_rows
 
-from data.datasets.records import DataError
-from finetune import easy_vqa, overfit
+from data.errors import DataError
+from finetune.evaluation.dataset import Item
+from finetune.evaluation.runner import Reply
 from finetune.research import sanity
-from finetune.research.starter_figures import Answered, Asked
 from model.config import load_profile
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> list[list[Asked]]:
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[list[Item]]:
     """Answers every question rightly the first time, and with "no" the second."""
-    calls: list[list[Asked]] = []
+    calls: list[list[Item]] = []
 
-    def ask(asked: Sequence[Asked], profile: str) -> Answered:
+    def ask(profile: str, items: Sequence[Item]) -> list[Reply]:
         assert load_profile(profile).adapter_folder.is_dir()
-        calls.append(list(asked))
-        right = [a.golds[0] for a in asked]
-        texts = right if len(calls) == 1 else ["no"] * len(asked)
-        return Answered(texts, [1.0] * len(asked), 1.0)
+        calls.append(list(items))
+        return [Reply(item.golds[0] if len(calls) == 1 else "no", 1.0) for item in items]
 
-    monkeypatch.setattr(sanity, "ask", ask)
+    monkeypatch.setattr(sanity, "ask_profile", ask)
     return calls
 
 
 def test_easy_vqa_is_learnt_and_then_asked_with_and_without_its_pictures(
-    tmp_path: Path, hub: Path, seen: list[list[Asked]]
+    tmp_path: Path, hub: Path, seen: list[list[Item]]
 ) -> None:
     base = str(write_profile(tmp_path, hub, "llama"))
-    figures = easy_vqa.trial(tmp_path / "run", 2, 6, 4, base)
+    figures = sanity.easy_vqa(tmp_path / "run", 2, 6, 4, base)
     assert figures["with pictures"] == 100
     assert 0 < figures["shuffled pictures"] < 100
     assert 0 < figures["always yes"] < 60
@@ -50,7 +48,6 @@ def test_easy_vqa_is_learnt_and_then_asked_with_and_without_its_pictures(
     assert all(one.image != two.image for one, two in zip(*seen, strict=True))
     assert [one.question for one in seen[0]] == [two.question for two in seen[1]]
     assert {asked.image.is_file() for call in seen for asked in call} == {True}
-    assert "| with pictures | 100 |" in easy_vqa.table(figures)
 
 
 @pytest.mark.parametrize(
@@ -64,19 +61,21 @@ def test_the_status_tells_whether_the_figures_are_good(
     status: int,
 ) -> None:
     figures = {"with pictures": pictures, "shuffled pictures": shuffled}
-    monkeypatch.setattr(easy_vqa, "trial", lambda *_: figures)
-    monkeypatch.setattr("sys.argv", ["easy_vqa"])
-    assert easy_vqa.main() == status
-    assert ("Good." in capsys.readouterr().out) == (status == 0)
+    monkeypatch.setattr(sanity, "easy_vqa", lambda *_: figures)
+    monkeypatch.setattr("sys.argv", ["sanity", "easy-vqa"])
+    assert sanity.main() == status
+    said = capsys.readouterr().out
+    assert f"| with pictures | {pictures} |" in said
+    assert ("Good." in said) == (status == 0)
 
 
 def test_blind_answers_are_the_most_common_ones_of_training() -> None:
-    def asked(question: str, answer: str) -> Asked:
-        return Asked(Path("a.png"), question, (answer,))
+    def asked(question: str, answer: str) -> Item:
+        return Item(Path("a.png"), question, (answer,))
 
     train = [asked("A?", "red"), asked("A?", "blue"), asked("A?", "blue"), asked("B?", "no")]
     test = [asked("B?", "yes"), asked("A?", "red"), asked("C?", "yes")]
-    assert easy_vqa.blind_answers(train, test) == ["no", "blue", "yes"]
+    assert sanity.blind_answers(train, test) == ["no", "blue", "yes"]
 
 
 @pytest.fixture
@@ -114,7 +113,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def test_two_questions_are_chosen_about_each_picture(photos: Path) -> None:
-    asked = overfit.choose(photos, 6)
+    asked = sanity.choose_questions(photos, 6)
     told, human = asked[:-6], asked[-6:]
     assert len({a.image for a in human}) == 3
     assert {a.golds for a in human} == {("train",)}
@@ -133,13 +132,13 @@ def test_overfitting_tells_how_much_was_learnt(
     tmp_path: Path,
     right: bool,
 ) -> None:
-    monkeypatch.setattr(overfit, "learn", lambda *_: "profile.toml")
+    monkeypatch.setattr(sanity, "learn", lambda *_: "profile.toml")
     monkeypatch.setattr(
-        sanity, "ask",
-        lambda asked, _: Answered([a.golds[0] if right else "?" for a in asked], [], 1.0),
+        sanity, "ask_profile",
+        lambda _, items: [Reply(it.golds[0] if right else "?", 1.0) for it in items],
     )  # fmt: skip
-    monkeypatch.setattr("sys.argv", ["overfit", "--data", str(photos), "--pictures", "4"])
-    assert overfit.main() == (0 if right else 1)
+    monkeypatch.setattr("sys.argv", ["sanity", "overfit", "--data", str(photos), "--pictures", "4"])
+    assert sanity.main() == (0 if right else 1)
     said = capsys.readouterr().out
     assert ("100.0 % right" if right else "0.0 % right; with shuffled pictures 0.0 %.") in said
 
@@ -152,8 +151,8 @@ def failing(error: Exception) -> Callable[[], int]:
 
 
 def test_what_goes_wrong_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    assert sanity.plainly(failing(DataError("The file is missing."))) == 1
+    assert sanity.one_sentence(failing(DataError("The file is missing."))) == 1
     assert capsys.readouterr().err == "The file is missing.\n"
-    assert sanity.plainly(lambda: 0) == 0
+    assert sanity.one_sentence(lambda: 0) == 0
     with pytest.raises(ZeroDivisionError):
-        sanity.plainly(failing(ZeroDivisionError()))
+        sanity.one_sentence(failing(ZeroDivisionError()))

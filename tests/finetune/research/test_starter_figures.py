@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from tiny_data import write_rows
 
-from finetune.evaluation import figures
+from finetune.evaluation import runner
+from finetune.evaluation.calibration import Change
+from finetune.evaluation.dataset import Item
+from finetune.evaluation.runner import Reply
+from finetune.evaluation.summary import Scored, score_answers
 from finetune.research import starter_figures
-from finetune.research.starter_figures import Answered, Asked
+from finetune.research.sanity import one_sentence
+from finetune.research.starter_figures import rows, table
+from model.config import Profile
+from model.errors import WeightsError
 
 
 @pytest.fixture
@@ -27,6 +34,9 @@ def root(tmp_path: Path) -> Path:
             {"image": "g.jpg", "split": "train", "captions": ["a cat"]},
         ],
     )
+    for image in ("coco/images/a.jpg", "coco/images/b.jpg", "flickr8k/images/f.jpg"):
+        (tmp_path / image).parent.mkdir(exist_ok=True)
+        (tmp_path / image).touch()
     rows = {
         "captions": [
             {"image": "a.jpg", "captions": ["two dogs on a bed"]},
@@ -44,7 +54,7 @@ def root(tmp_path: Path) -> Path:
         ],
         "vqa": [
             _asked("a.jpg", "Is it a dog?", "yes", coco_split="val2014"),
-            _asked("b.jpg", "How many horses?", "many", coco_split="val2014"),
+            _asked("b.jpg", "How many?", "many", coco_split="val2014", answer_type="number"),
             _asked("b.jpg", "What is he on?", "horse", coco_split="val2014"),
             _asked("b.jpg", "Is it night?", "no", coco_split="train2014"),
         ],
@@ -70,54 +80,56 @@ def _asked(image: str, question: str, answer: str, **more: str) -> dict[str, str
 
 
 @pytest.fixture
-def batch(monkeypatch: pytest.MonkeyPatch) -> list[list[Asked]]:
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[list[Item]]:
     """Answers by the picture and the question; keeps what was asked at once."""
-    calls: list[list[Asked]] = []
+    calls: list[list[Item]] = []
     captions = {"a.jpg": "a dog and a cat", "b.jpg": "a man rides a horse", "c.jpg": "a woman"}
 
-    def answer(asked: Asked) -> str:
-        if asked.question is None:
-            return captions.get(asked.image.name, "a dog runs")
-        if asked.question.startswith("How many"):
-            return "two dogs" if asked.image.name == "a.jpg" else "3"
-        if asked.question.startswith("What"):
-            return {"a.jpg": "bed", "b.jpg": "horse"}[asked.image.name]
-        return "yes" if asked.image.name == "a.jpg" else "no"
+    def answer(item: Item) -> str:
+        if item.question is None:
+            return captions.get(item.image.name, "a dog runs")
+        if item.question.startswith("How many"):
+            return "two dogs" if item.image.name == "a.jpg" else "3"
+        if item.question.startswith("What"):
+            return {"a.jpg": "bed", "b.jpg": "horse"}[item.image.name]
+        return "yes" if item.image.name == "a.jpg" else "no"
 
-    def ask(asked: Sequence[Asked], profile: str) -> Answered:
+    def ask(
+        profile: str, items: Sequence[Item], on_answer: Callable[[int, int], None]
+    ) -> list[Reply]:
         assert profile == "starter"
-        calls.append(list(asked))
-        return Answered([answer(one) for one in asked], [0.5] * len(asked), 4.0)
+        calls.append(list(items))
+        for number in range(len(items)):
+            on_answer(number + 1, len(items))
+        return [Reply(answer(item), 0.5) for item in items]
 
-    monkeypatch.setattr(starter_figures, "ask", ask)
+    monkeypatch.setattr(starter_figures, "ask_profile", ask)
     return calls
 
 
 def test_sets_hold_validation_rows_only_with_all_that_people_said(root: Path) -> None:
     sets = starter_figures.read_sets(root)
-    assert [(a.image, a.golds) for a in sets["coco"]] == [
+    assert [(item.image, item.golds) for item in sets["coco"]] == [
         (root / "coco/images/a.jpg", ("two dogs on a bed", "dogs sleep")),
         (root / "coco/images/b.jpg", ("a man rides a horse",)),
         (root / "coco/images/c.jpg", ()),  # its objects are known
     ]
-    assert [a.image.name for a in sets["flickr8k"]] == ["f.jpg"]
-    assert [a.question for a in sets["vqa"]] == [
-        "Is it a dog?",
-        "How many horses?",
-        "What is he on?",
-    ]
-    assert [a.image.name for a in sets["vqa shuffled"]] == ["b.jpg", "a.jpg", "a.jpg"]
-    assert {name: len(asked) for name, asked in sets.items() if name[0] in "pec"} == {
+    assert [item.image.name for item in sets["flickr8k"]] == ["f.jpg"]
+    asked = [item.question for item in sets["vqa"]]
+    assert asked == ["Is it a dog?", "How many?", "What is he on?"]
+    assert [item.image.name for item in sets["vqa shuffled"]] == ["b.jpg", "a.jpg", "a.jpg"]
+    assert {name: len(items) for name, items in sets.items() if name[0] in "pec"} == {
         "coco": 3, "presence": 3, "existence": 2, "counts": 2,
     }  # fmt: skip
-    assert all(len(asked) == 1 for asked in starter_figures.read_sets(root, 1).values())
+    assert all(len(items) == 1 for items in starter_figures.read_sets(root, 1).values())
 
 
-def test_only_some_sets_may_be_measured(root: Path, batch: list[list[Asked]]) -> None:
+def test_only_some_sets_may_be_measured(root: Path, calls: list[list[Item]]) -> None:
     sets = starter_figures.read_sets(root, only=["presence", "counts"])
-    found = starter_figures.score(sets, starter_figures.ask_all(sets, "starter"), {})
-    assert [len(call) for call in batch] == [5]
-    lines = figures.table(found).splitlines()[2:]
+    replies, rates = starter_figures.ask_sets(sets, "starter")
+    found = starter_figures.score(sets, replies, {}) | rates
+    assert [len(call) for call in calls] == [5]
+    lines = table(found).splitlines()[2:]
     assert [line.split("|")[1].strip() for line in lines] == [
         "presence, POPE: mean of yes and no",
         "presence, POPE: where yes is right, where no is right",
@@ -129,15 +141,15 @@ def test_only_some_sets_may_be_measured(root: Path, batch: list[list[Asked]]) ->
 
 
 def test_figures_are_those_of_the_answers(
-    root: Path, batch: list[list[Asked]], capsys: pytest.CaptureFixture[str],
+    root: Path, calls: list[list[Item]], capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
 ) -> None:  # fmt: skip
     options = ["--data", root, "--json", tmp_path / "f.json", "--answers", tmp_path / "a.jsonl"]
-    monkeypatch.setattr(sys, "argv", ["measure", *map(str, options)])
-    starter_figures.main()
+    monkeypatch.setattr(sys, "argv", ["starter_figures", *map(str, options)])
+    assert starter_figures.main() == 0
     found = json.loads((tmp_path / "f.json").read_text(encoding="utf-8"))
 
-    assert [{a.question is None for a in call} for call in batch] == [{True}, {False}]
+    assert [{item.question is None for item in call} for call in calls] == [{True}, {False}]
     # "Is it a dog?" yes, "What is he on?" horse; of the shuffled ones nothing is right.
     assert (found["questions"], found["vqa"]) == (3, pytest.approx(200 / 3))
     assert (found["vqa_yes_no"], found["vqa_number"], found["vqa_other"]) == (100, 0, 100)
@@ -145,6 +157,7 @@ def test_figures_are_those_of_the_answers(
     # It says yes of a.jpg, whatever the question, and no of b.jpg.
     assert (found["presence_yes"], found["presence_no"]) == (100, 50)
     assert (found["presence_balanced"], found["presence"]) == (75, pytest.approx(200 / 3))
+    assert found["presence_majority_answer"] == pytest.approx(200 / 3)
     assert (found["existence_balanced"], found["existence_pictures"]) == (50, 1)
     assert (found["counts"], found["counts_error"]) == (50, 1)
     assert (found["counts_always_one"], found["counts_error_always_one"]) == (50, 0.5)
@@ -155,18 +168,53 @@ def test_figures_are_those_of_the_answers(
     assert (found["people_chair_i"], found["people_objects_recall"]) == (0, 100)
 
     printed = capsys.readouterr().out
-    assert len(printed.splitlines()) == 2 + len(figures.rows())  # no row lacks a figure
+    assert len(printed.splitlines()) == 2 + len(rows())  # no row lacks a figure
     assert "| presence, POPE: mean of yes and no | 3 questions, 2 photos | 75.0 % |" in printed
     assert "| questions, COCO val2014: yes/no | 1 questions | 100.0 % |" in printed
     lines = (tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines()
-    assert len(lines) == sum(map(len, batch))
+    assert len(lines) == sum(map(len, calls))
     assert json.loads(lines[0]) == {
         "set": "flickr8k", "image": "f.jpg", "question": None,
         "golds": ["a dog runs", "a brown dog"], "answer": "a dog runs", "confidence": 0.5,
     }  # fmt: skip
 
 
-def test_a_type_that_was_not_asked_about_does_not_break_the_figures() -> None:
-    found = figures.of_questions(["What?"], ["dog"], ["dog"], ["cat"], [1.0])
-    assert (found["vqa_number_questions"], found["vqa_number"]) == (0, 0)
-    assert (found["vqa_other"], found["vqa_calibration_error"]) == (100, 0)
+def test_ten_answers_are_scored_officially_and_one_by_itself() -> None:
+    ten = Item(Path("a.jpg"), "What is it?", ("cat",) * 2 + ("dog",) * 8, "other")
+    one = Item(Path("b.jpg"), "How many?", ("two",), "number")
+    answered = score_answers([ten, one], [Reply("cat", 1.0), Reply("2", 1.0)])
+    found = starter_figures.vqa_scores(answered, [Reply("", 0.0)] * 2)
+    assert (found["vqa_other"], found["vqa_number"]) == (pytest.approx(60), 100)
+    assert (found["vqa_yes_no_questions"], found["vqa_yes_no"]) == (0, 0)  # nobody asked for one
+
+
+def test_a_model_that_fails_gives_no_figures(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(profile: str) -> None:
+        raise WeightsError("There is no such model.")
+
+    monkeypatch.setattr(runner, "load_engine", load)
+    monkeypatch.setattr(sys, "argv", ["starter_figures", "--data", str(root)])
+    assert one_sentence(starter_figures.main) == 1
+    assert capsys.readouterr() == ("", "There is no such model.\n")
+
+
+def test_the_confidence_is_fitted_to_captions_and_answers_if_asked_for(
+    root: Path, calls: list[list[Item]], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    fitted: list[Scored] = []
+
+    def recalibrate(profile: Profile, replies: Sequence[Scored]) -> dict[str, Change]:
+        fitted.extend(replies)
+        return {"answer": Change(3, 0.2, 0.1)}
+
+    monkeypatch.setattr(starter_figures, "recalibrate", recalibrate)
+    monkeypatch.setattr(starter_figures, "check_adapter", lambda profile: None)
+    monkeypatch.setattr(sys, "argv", ["starter_figures", "--data", str(root), "--calibrate"])
+    assert starter_figures.main() == 0
+    assert [(each.item.image.name, each.score) for each in fitted] == [
+        ("f.jpg", 1), ("a.jpg", 1), ("b.jpg", 0), ("b.jpg", 1),
+    ]  # fmt: skip
+    assert "answers: calibration error 0.200 before, 0.100 now" in capsys.readouterr().out

@@ -16,9 +16,9 @@ from tiny_data import COLOURS, write_rows
 from training import adapter_bytes, make_trainer
 
 from data.images.open import open_picture
+from finetune.checkpoint import interpolate_weights
 from finetune.config import RECIPES_FOLDER, load_recipe
 from finetune.errors import RecipeError
-from finetune.saving import with_start
 from model.adapter import read_card
 from model.engine import load_engine
 
@@ -33,14 +33,12 @@ Asked = tuple[Path, str, str]
 
 def walls(folder: Path, count: int, seed: int) -> list[Asked]:
     """Questions about pictures of one colour each, none quite like another."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     asked, rows = [], []
     for number in range(count):
         colour = list(COLOURS)[number % len(COLOURS)]
-        shade = tuple(
-            min(255, max(0, value + chance.randint(-12, 12))) for value in COLOURS[colour]
-        )
+        shade = tuple(min(255, max(0, value + rng.randint(-12, 12))) for value in COLOURS[colour])
         path = folder / "images" / f"{number}.png"
         Image.new("RGB", (32, 32), shade).save(path)
         for question, answer in (
@@ -139,7 +137,7 @@ def test_names_of_words_are_mixed_word_by_word() -> None:
     names, detector = "mapper.words.names.weight", "mapper.words.detector.0.weight"
     state = {names: torch.tensor([[1.0], [2.0], [3.0]]), detector: torch.ones(3)}
     start = {names: torch.tensor([[20.0], [10.0]]), detector: torch.zeros(2)}
-    mixed = with_start(state, start, 0.5, ["a", "b", "c"], ["b", "a"])
+    mixed = interpolate_weights(state, start, 0.5, ["a", "b", "c"], ["b", "a"])
     assert mixed[names].flatten().tolist() == [5.5, 11.0, 3.0]
     assert mixed[detector].tolist() == [1.0] * 3
     assert state[names].flatten().tolist() == [1.0, 2.0, 3.0]

@@ -16,10 +16,11 @@ from training import adapter_bytes, make_trainer
 
 from data.datasets.objects import COCO_CLASSES
 from finetune.benchmark import _simplified
+from finetune.checkpoint import interpolate_weights
+from finetune.errors import TrainingError
 from finetune.object_tags import FILE
 from finetune.research import sanity
-from finetune.saving import with_start
-from finetune.trainer import Trainer, TrainingError
+from finetune.trainer import Trainer
 from model.adapter import load_trained
 from model.config import load_profile
 from model.errors import AdapterError
@@ -104,7 +105,7 @@ def test_the_adapter_is_loaded_with_its_names_and_sees(straight: Trainer) -> Non
     card = tomllib.loads((straight.run / "adapter/adapter.toml").read_text(encoding="utf-8"))
     assert vlm.object_names == tuple(card["objects"]["names"]) == COCO_CLASSES
     with torch.inference_mode():
-        prefix, (sight,) = vlm.look([scene(0)[0]])
+        prefix, (sight,) = vlm.encode_and_detect([scene(0)[0]])
     assert prefix.shape[1] == vlm.mapper.positions
     assert len(sight.probabilities) == len(sight.counts) == 80
     assert vlm.mapper.objects is not None
@@ -177,7 +178,7 @@ def test_boxes_need_a_profile_with_a_head(hub: Path, scenes: Path, tmp_path: Pat
 def test_a_head_is_not_averaged_with_the_one_that_a_run_started_at() -> None:
     state = {"mapper.objects.head.mix.weight": torch.ones(2), "mapper.scale": torch.ones(2)}
     start = {key: 3 * value for key, value in state.items()}
-    mixed = with_start(state, start, 0.5, [], [])
+    mixed = interpolate_weights(state, start, 0.5, [], [])
     assert [float(value[0]) for value in mixed.values()] == [1, 2]
 
 
@@ -185,7 +186,7 @@ def test_trials_have_no_boxes_to_learn_from(hub: Path, tmp_path: Path) -> None:
     base = write_profile(tmp_path, hub, **seeing(hub))
     (tmp_path / "run").mkdir()
     assert load_profile(base).mapper.objects
-    assert not load_profile(sanity._write_profile(tmp_path / "run", str(base))).mapper.objects
+    assert not load_profile(sanity.write_profile(tmp_path / "run", str(base))).mapper.objects
 
 
 def test_a_race_needs_no_head(hub: Path, scenes: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,18 @@ from official_files import (
 from tiny_data import recipe_table, seeing, write_profile, write_recipe
 
 from bot.cli.main import main
+from data.datasets.builder import BuildOptions
 from data.datasets.objects import COCO_CLASSES
-from finetune.config import RECIPES_FOLDER
+from data.datasets.records import read_pictures
+from data.datasets.shapes import build_shapes
+from data.images.open import read_picture
+from finetune.config import RECIPES_FOLDER, load_recipe
+from finetune.evaluation.metrics import CaptionScorer
+from finetune.trainer import Trainer
 from model.config import load_profile
+from model.generation import greedy
+from model.pretrained import LANGUAGE_MODEL, TOWER, is_ready
+from model.vlm import prompt_for
 
 
 @pytest.mark.timeout(300)
@@ -115,3 +125,29 @@ def test_from_the_official_files_to_figures_by_the_shipped_recipe(
         assert main(measured) == 0
         assert figure in capfd.readouterr().out
         assert figure in page.read_text(encoding="utf-8")
+
+
+STEPS = {"steps": 20, "mapper_steps": 2, "warmup_steps": 2, "pictures": 4, "checkpoint_steps": 20}
+
+
+@pytest.mark.skipif(
+    not (is_ready(LANGUAGE_MODEL) and is_ready(TOWER)), reason="needs `glimpse fetch`"
+)
+@pytest.mark.timeout(300)
+def test_the_recipe_tiny_learns_to_see(tmp_path: Path) -> None:
+    shapes = build_shapes(BuildOptions(tmp_path / "shapes"), 120).folder
+    recipe = load_recipe("tiny")
+    recipe = replace(recipe, samples=(), schedule=replace(recipe.schedule, **STEPS))
+    trainer = Trainer(recipe, tmp_path, tmp_path / "run")
+    trainer.train()
+    records = read_pictures([shapes / "rows.jsonl"], shapes / "images", {"split": "val"})
+    ciders = []
+    with trainer.learner.generating():
+        prefix = trainer.vlm.encode([read_picture(record.image).image for record in records])
+        for turn in (0, 1):  # with its own picture, and with another one
+            caches = trainer.learner.prefill(prefix.roll(turn, 0))
+            told = greedy(trainer.vlm, caches, [prompt_for(None)] * len(records), 20)
+            captions = [record.captions for record in records]
+            ciders.append(sum(CaptionScorer([d.text for d in told], captions).cider()))
+    print(ciders)
+    assert ciders[0] > 1.4 * ciders[1]
