@@ -21,10 +21,10 @@ from bot.assistant.conversations import (
 from bot.assistant.inference import Failure, FailureCause, Inference, crashed
 from bot.assistant.intents import Intent, Kind, read_action, read_intent
 from bot.assistant.limits import Access, Limits
-from bot.assistant.locale.languages import Languages
+from bot.assistant.locale import Languages
 from bot.assistant.locale.texts import Texts
 from bot.assistant.privacy import PersonalData, Recorder
-from bot.assistant.replies import ReplyWriter, refusal
+from bot.assistant.replies import ConfidenceThresholds, ReplyWriter, refusal
 from bot.assistant.types import (
     AnswerMetrics,
     Conversation,
@@ -34,7 +34,6 @@ from bot.assistant.types import (
     PictureEngine,
     Reply,
 )
-from bot.assistant.wording import ConfidenceThresholds
 from data.images.open import Picture, open_picture
 
 MAX_PICTURES = 10

@@ -11,11 +11,17 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import takewhile
 
-from bot.assistant import patterns, smalltalk
-from bot.assistant.corrections import correction
-from bot.assistant.language import is_foreign
-from bot.assistant.references import named_pictures
-from bot.assistant.text import clean, has_words, plain, sentences, without_links, without_politeness
+from bot.assistant import patterns
+from bot.assistant.patterns import correction, named_pictures
+from bot.assistant.text import (
+    clean,
+    has_words,
+    is_foreign,
+    plain,
+    sentences,
+    without_links,
+    without_politeness,
+)
 from bot.assistant.types import (
     Action,
     Ask,
@@ -99,7 +105,7 @@ class Intent:
     Attributes:
         kind: What to do.
         question: For the model, if `kind` is QUESTION.
-        pictures: Numbers of the pictures named, from 1, as `references.named_pictures` gives them.
+        pictures: Numbers of the pictures named, from 1, as `patterns.named_pictures` gives them.
         names_asked: A person's name was asked for; the answer is a caption that says so.
         invite: The picture came without a request: a caption, and an invitation to ask.
         command: The unknown command.
@@ -132,13 +138,13 @@ class _AtHand:
 
 
 _SMALL_TALK = {
-    Kind.HELLO: smalltalk.HELLO,
-    Kind.THANKS: smalltalk.THANKS,
-    Kind.GOODBYE: smalltalk.GOODBYE,
-    Kind.SORRY: smalltalk.WRONG,
-    Kind.NOD: smalltalk.NOD,
-    Kind.HELP: smalltalk.HELP,
-    Kind.ABOUT: smalltalk.ABOUT,
+    Kind.HELLO: patterns.HELLO,
+    Kind.THANKS: patterns.THANKS,
+    Kind.GOODBYE: patterns.GOODBYE,
+    Kind.SORRY: patterns.WRONG,
+    Kind.NOD: patterns.NOD,
+    Kind.HELP: patterns.HELP,
+    Kind.ABOUT: patterns.ABOUT,
 }
 
 

@@ -1,14 +1,24 @@
-"""Set phrases that tell requests about pictures from other requests.
+"""Set phrases by which the words of a message are recognised, and what is read off them.
 
-Patterns match text from `cleaning.plain`: lower case, no punctuation, "what's" written out;
-`REMARK` and `COUNT` match text as it was written.
+Requests match text from `text.plain`: lower case, no punctuation, "what's" written out; `REMARK`
+and `COUNT` match text as it was written, and small talk a whole message without punctuation.
 """
 
 from __future__ import annotations
 
 import re
 
-from bot.assistant.smalltalk import any_of
+LAST = -1  # the number of "the last photo"
+CORRECTION_WORDS = 8  # of an answer that was put right
+
+
+def any_of(*alternatives: str) -> str:
+    """A group that matches one of some patterns."""
+    return f"(?:{'|'.join(alternatives)})"
+
+
+# --- requests -------------------------------------------------------------------------------------
+
 
 _NOUN = r"(?:picture|photo|image|pic|photograph|scene|screenshot|snapshot|shot|selfie)s?"
 _IT = rf"(?:this|that|it|these|those|them|here|(?:(?:the|this|that|my|these|those) )?{_NOUN})"
@@ -148,3 +158,178 @@ REMARK = re.compile(
 )
 
 COUNT = re.compile(r"count (?:all )?(?:of )?(?:the )?([\w' -]+?)[.!?]*", re.IGNORECASE)
+
+# --- small talk -----------------------------------------------------------------------------------
+
+
+_ALL = r"(?: (?:bot|glimpse|there|all|everyone|everybody|friend|mate|man|buddy|again))*"
+
+_HOW_ARE_YOU = any_of(
+    r"how are (?:you|things)(?: doing)?(?: today)?",
+    r"how(?:'s| is) it going",
+    r"what(?:'s| is|s) up",
+    r"sup",
+    r"nice to meet you",
+    r"are you (?:there|ok|okay|awake|alive|online)",
+)
+_HI = r"(?:hi+|hey+|hello+|hiya|yo|howdy|greetings|good (?:morning|afternoon|evening|day))"
+HELLO = re.compile(rf"{_HI}{_ALL}(?: {_HI}{_ALL})*(?: {_HOW_ARE_YOU}{_ALL})?|{_HOW_ARE_YOU}{_ALL}")
+
+_FOR_WHAT = r"(?: for (?:that|this|your help|the help|the answer|helping))"
+THANKS = re.compile(
+    r"(?:(?:ok|okay|great|cool|nice|perfect|wow|oh|ah|good|awesome|yes|no) )?"
+    + any_of("thanks", "thank you", "thankyou", "thx", "ty", "tysm", "cheers", "many thanks")
+    + rf"(?: (?:a lot|a bunch|so much|very much|anyway|again)|{_FOR_WHAT})*{_ALL}"
+)
+
+GOODBYE = re.compile(
+    r"(?:(?:ok|okay|thanks) )?"
+    + any_of("bye+", "bye bye", "good ?bye", "good ?night", "see (?:you|ya)", "cya", "take care")
+    + rf"(?: (?:later|soon|tomorrow))?{_ALL}"
+)
+
+_NODS = any_of(
+    r"ok|okay|k|kk|alright|all right|sure|fine|right|correct|exactly|true|indeed|got it|i see",
+    r"cool|wow|awesome|amazing|perfect|excellent|brilliant|fantastic|impressive",
+    r"beautiful|lovely|cute|so (?:cool|cute|nice)|interesting|not bad|well done",
+    r"(?:good|nice|great)(?: bot| job| work| one| answer)?|very good|(?:i )?(?:love|like) it",
+    r"lol|lmao|(?:ha){2,}|hehe|oh|ah|aha|hm+|omg|wtf",
+    r"yes|yep|yeah|yup|(?:that|you)(?:'s|'re| is| are) (?:right|correct)",
+)
+NOD = re.compile(rf"{_NODS}(?: {_NODS})*")
+
+_NOT_TRUE = any_of("wrong", "incorrect", "false", "nonsense", "not (?:right|true|correct|it)")
+WRONG = re.compile(
+    r"(?:(?:no|nope|nah|lol|sorry|but) )*"
+    + any_of(
+        rf"no|nope|nah|{_NOT_TRUE}|not (?:quite|really|at all)|try again|really",
+        rf"(?:that|this|it)(?:'s| is|s) {_NOT_TRUE}",
+        r"you(?:'re| are|re) (?:wrong|mistaken|lying|stupid|useless)|you suck",
+        r"are you sure(?: about that)?|(?:bad|stupid) (?:bot|answer|job)",
+    )
+)
+
+HELP = re.compile(
+    any_of(
+        r"(?:i need |need |some )?help(?: me)?|instructions|commands|menu",
+        r"what (?:can|do) you do|what are you able to do",
+        r"how (?:do|can|should) i (?:use (?:you|this|it)(?: bot)?|start|ask(?: a question)?)",
+        r"how (?:do you|does (?:this|it|this bot)) work",
+    )
+)
+
+ABOUT = re.compile(
+    any_of(
+        r"(?:who|what) are you|what(?: is|'s|s) your name|(?:introduce|tell me about) yourself",
+        r"are you (?:a |an )?(?:real )?(?:bot|robot|human|human being|ai|real|machine|person)",
+        r"are you (?:a |an )?(?:computer|chatgpt|gpt)|what (?:model|ai) are you",
+        r"who (?:made|created|built|trained) you|what is your (?:system )?prompt",
+        r"what(?: is|'s|s) your (?:favou?rite \w+|opinion|age)|what do you think|how do you feel",
+        r"(?:how old|where) are you(?: from)?|are you (?:happy|sad|married|single|conscious)",
+        r"do you (?:like|love) (?:it|me|this|that|dogs|cats|music)|do you have feelings",
+        r"do you (?:speak|know) english|what languages? do you (?:speak|know)",
+    )
+)
+
+# --- corrections: "The answer is a bus", or "No, it's a bus" --------------------------------------
+
+
+# Rather too strict than too lax: what is read wrongly would be learnt.
+_IS = r"(?:['\u2019]?s|['\u2019]?re| is| are| was| were| should be)"
+_DENIAL = (
+    r"(?:(?:no|nope|nah|wrong|incorrect|actually|not quite"
+    r"|(?:that|this|it)['\u2019]?s (?:wrong|not right|incorrect|not true))[\s,.!:;-]+)+"
+)
+_SAID = re.compile(
+    rf"(?:{_DENIAL})?the (?:right |correct |true |real )?answer(?: is| was| should be):? "
+    r"(?P<plain>.+)"
+    rf"|{_DENIAL}(?:it|that|this|he|she){_IS} (?P<one>.+)"
+    rf"|{_DENIAL}(?:they|these|those|there){_IS} (?P<many>.+)"
+    r"|(?:no[\s,.]+)?(?:it|that|this)(?: is|['\u2019]?s) not (?:an? |the )?[\w ]{1,30}[,;.] ?"
+    rf"(?:but|(?:it|that|this){_IS}) (?P<instead>.+)",
+    re.IGNORECASE,
+)
+_HEDGE = re.compile(r"(?:really|clearly|definitely|actually|just|obviously|probably|only)\s+", re.I)
+_NOT_BUT = re.compile(r",? (?:and )?not .*$", re.IGNORECASE)
+# After "it's", a thing, a number or a colour; all else may be an opinion.
+_THING = re.compile(
+    r"(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|\d+|red|orange|yellow|green|blue|purple"
+    r"|pink|brown|black|white|gr[ae]y|(?:dark|light) \w+)\b",
+    re.IGNORECASE,
+)
+_OPINION = re.compile(
+    r"\b(?:not|n['\u2019]t|wrong|incorrect|right|correct|true|false|good|great|bad|fine|nice|ok|okay"
+    r"|lie|joke|shame|pity|stupid|ridiculous|nonsense|rubbish|perfect|better|worse|best|worst|enough"
+    r"|impressive|interesting|funny|amazing|awesome|cool|lovely|cute|adorable|beautiful|pretty|ugly"
+    r"|obvious|unclear|clear|helpful|useless|hilarious|weird|strange|missing|gone|fake|yours|mine|hers"
+    r"|so|too|very|because|why|how|what|which|who|where|me|you|your|my|our|i|we|been|nothing|something"
+    r"|anything|everything|more|less|different|bit|lot|while|secret|mistake|problem|pictures?|photos?"
+    r"|images?|pics?|answers?|questions?|others?|same|describe|name|tell|say|show|thanks|thank|please"
+    r"|coming|going)\b",
+    re.IGNORECASE,
+)
+
+
+def correction(text: str) -> str:
+    """What an answer should have been, if a text says that; else ""."""
+    found = _SAID.fullmatch(text.strip())
+    if found is None or "?" in text:
+        return ""
+    said = next(group for group in found.groups() if group is not None)
+    said = _NOT_BUT.sub("", _HEDGE.sub("", said)).strip(" .!,;:)('\"\u201c\u201d\u2019")
+    if not said or len(said.split()) > CORRECTION_WORDS or re.search(r"[.!;,:]\s", said):
+        return ""
+    if _OPINION.search(said):
+        return ""
+    strict = found["one"] is not None or found["instead"] is not None
+    return said if not strict or _THING.match(said) else ""
+
+
+# --- references: "in picture 2", "the second photo", "#2" -----------------------------------------
+
+
+_CARDINALS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_ORDINALS = (
+    *("first", "second", "third", "fourth", "fifth"),
+    *("sixth", "seventh", "eighth", "ninth", "tenth"),
+)
+_VALUES = (
+    {word: number for number, word in enumerate(_CARDINALS, 1)}
+    | {word: number for number, word in enumerate(_ORDINALS, 1)}
+    | {"last": LAST}
+)
+_PICTURES = r"(?:pictures?|photos?|images?|pics?|photographs?)"
+_NUMBER = rf"(?:\d{{1,2}}\b(?!\s*%)|(?:{'|'.join(_CARDINALS)})\b(?!\s+of))"
+_PLACE = rf"(?:{'|'.join(_ORDINALS)}|last|\d{{1,2}}(?:st|nd|rd|th))"
+_REFERENCE = re.compile(
+    rf"(?:\bthe\s+)?\b{_PICTURES}(?:\s+|\s*\#\s*)(?:(?:number|no\.?|nr\.?)\s*)?\#?"
+    rf"(?P<number>{_NUMBER}(?:(?:\s*,\s*|\s*,?\s*(?:and|or|&)\s+)\#?\d{{1,2}}\b)*)"
+    rf"|(?:\bthe\s+)?\b(?P<place>{_PLACE})\s+{_PICTURES}\b"
+    r"|(?:(?<=\bin )|(?<=\bon )|(?<=\bof )|(?<=\bfor )|(?<=\babout )|^)\#(?P<hash>\d{1,2})\b"
+    r"|^(?:number\s+|no\.?\s*|nr\.?\s*)?(?P<alone>\d{1,2})[.!?]*$",
+    re.IGNORECASE,
+)
+_OPENING = re.compile(rf"^(?:(?:in|on|for|about)\s+)?(?:{_REFERENCE.pattern})\s*[:,-]\s*", re.I)
+
+
+def named_pictures(text: str) -> tuple[tuple[int, ...], str]:
+    """Read picture numbers off a question.
+
+    Args:
+        text: Cleaned question, asked while several pictures are at hand.
+
+    Returns:
+        The numbers named, in order, counted from 1 (`LAST` for "the last photo"); and the
+        question as one would ask it of a single picture.
+    """
+    matches = _REFERENCE.finditer(text)
+    numbers = tuple(dict.fromkeys(number for match in matches for number in _values(match)))
+    if not numbers:
+        return (), text
+    return numbers, _REFERENCE.sub("the picture", _OPENING.sub("", text)).strip()
+
+
+def _values(match: re.Match[str]) -> list[int]:
+    named = next(group for group in match.groups() if group).lower()
+    words = re.findall(rf"\d+|{'|'.join(_VALUES)}", named)
+    return [_VALUES.get(word) or int(word) for word in words]

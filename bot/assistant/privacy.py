@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from bot.assistant.intents import UNANSWERABLE, Intent, Kind
-from bot.assistant.locale.languages import Languages, speaks
+from bot.assistant.locale import Languages, speaks
 from bot.assistant.replies import LOG_OFF, LOG_ON, SHARE_OFF, SHARE_ON, ReplyWriter
 from bot.assistant.types import Conversation, Incoming, Rating, Reply
 from bot.errors import LogError

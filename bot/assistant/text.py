@@ -1,9 +1,10 @@
-"""From what people type to plain text: no controls, no invisible marks, no emoji."""
+"""Plain text: cleaned of what people type besides words, told from other languages, cut to fit."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 
 _QUOTES = str.maketrans("‘’‚‛´`“”„‟«»‐‑‒–—", "''''''\"\"\"\"\"\"-----")  # noqa: RUF001
 _UNSEEN = {"Cc", "Cf", "Co", "Cs", "Cn", "Mn", "Me", "Zl", "Zp"}
@@ -94,3 +95,139 @@ def without_politeness(question: str) -> str:
     question = _GREETING.sub("", question)
     question = _TELL_ME.sub("", question)
     return _THANKS_AFTER.sub(r"\1", question).strip()
+
+
+def split(text: str, limit: int) -> list[str]:
+    """Cut a long text at line ends or spaces, where there are some."""
+    parts = []
+    while len(text) > limit:
+        cut = max(text.rfind("\n", 1, limit), 0) or max(text.rfind(" ", 1, limit), 0) or limit
+        parts.append(text[:cut])
+        text = text[cut:].lstrip()
+    return [*parts, text]
+
+
+# --- questions that are not in English ------------------------------------------------------------
+# Letters of another script decide at once. Among Latin letters, little words vote: each language
+# has words that English does not use ("strong", two votes) and words that also turn up in English
+# or in names ("weak", one vote: "la", "der"). They are weighed against the little words of English.
+# Turning an English question away is the worse mistake, so doubt counts as English.
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+@dataclass(frozen=True)
+class _Language:
+    strong: frozenset[str]
+    weak: frozenset[str]
+
+
+_ENGLISH = _words(
+    """a an the is are was were be been being am do does did done has have had having can could will
+    would should shall may might must what where which who whose whom when why how many much this
+    that these those there here it its he him his she her they them their we us our you your i me my
+    of in on at to from by with without for about under over behind near next between into out up
+    down off and or but not no yes if than then as so any some all both each one two three see look
+    tell say show doing color colour picture photo image man woman people person dog cat old young
+    """
+)
+
+_LANGUAGES = (
+    _Language(  # German
+        _words(
+            """ist sind ich nicht und ein eine einen einem einer auf wer welche welcher welches
+            welchen warum wieviel wieviele viele farbe gibt diese dieses dieser bild zeigt siehst
+            auch hallo danke hund katze mensch menschen frau bitte für über"""
+        ),
+        _words("das der die den dem im mit zu von es da mann was wo wie hat kind auto haben zum"),
+    ),
+    _Language(  # Spanish
+        _words(
+            """qué cuál cuáles cuántos cuántas cuantos cuantas cuánto quién quien dónde donde cómo
+            está están esta este esto hombre mujer perro gato imagen foto hace eres hola gracias
+            por para puedes muy"""
+        ),
+        _words("el la los las un una es de del en con color que se su mi lo tu como hay son"),
+    ),
+    _Language(  # French
+        _words(
+            """qu'est c'est quoi quelle quel quelles quels combien où qui dans sont une cette ceci
+            cela voit vois homme femme chien est-ce qu'il avec pourquoi bonjour couleur"""
+        ),
+        _words("le la les des un du de je tu ce en et il elle que est sur chat image couleur"),
+    ),
+    _Language(  # Italian
+        _words(
+            """cosa che è chi dove quanti quante quale quali perché sono questo questa nella sulla
+            degli gli uomo donna cane gatto immagine ciao grazie colore"""
+        ),
+        _words("il lo la le di un una del con si mi ti ha fa"),
+    ),
+    _Language(  # Portuguese
+        _words(
+            """qual quais quantos quantas quem onde está estão isto isso esta uma são há homem
+            mulher cachorro imagem cor você olá obrigado não"""
+        ),
+        _words("o os as um de da na em com ele ela que se é como"),
+    ),
+    _Language(  # Dutch
+        _words(
+            """wat waar hoeveel welke kleur dit deze het een zijn heeft niet voor naar mensen vrouw
+            hond foto ik"""
+        ),
+        _words("de is op van te er zit staat wie"),
+    ),
+    _Language(  # Polish
+        _words("jest są ile gdzie jaki jaka jakie kto czy dlaczego zdjęciu kolor kobieta pies się"),
+        _words("co to na tym nie"),
+    ),
+    _Language(  # Czech
+        _words("jsou kolik kde kdo jaká jaký jaké proč tohle obrázku barva"),
+        _words("co to na je"),
+    ),
+    _Language(  # Turkish
+        _words("bu nedir kaç nerede renk hangi mü neden şu resimde"),
+        _words("ve bir ne var kim mi mu"),
+    ),
+    _Language(  # Swedish
+        _words("vad är hur många vilken vilket färg finns på bilden hund ett"),
+        _words("det den en i som och man var"),
+    ),
+    _Language(  # Indonesian
+        _words("apa ini itu berapa dimana warna siapa yang ada gambar orang"),
+        _words("di dan ke"),
+    ),
+    _Language(  # Romanian
+        _words("ce este câți câte unde culoare cine sunt această acest"),
+        _words("pe cu la o un"),
+    ),
+    _Language(  # Finnish
+        _words("mikä mitä tämä onko missä kuka kuinka monta väri kuvassa"),
+        _words("on ja se"),
+    ),
+    _Language(  # Hungarian
+        _words("milyen hány hol színű képen látható"),
+        _words("ez az van mi ki"),
+    ),
+)
+
+
+def is_foreign(text: str) -> bool:
+    """Whether cleaned `text` is, as far as can be told cheaply, in another language."""
+    letters = [character for character in text if character.isalpha()]
+    other = sum(not unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
+    if other * 2 > len(letters) or "¿" in text:
+        return True
+    words = re.findall(r"[^\W\d_]+(?:['-][^\W\d_]+)*", text.lower())
+    return any(_outvotes_english(words, language) for language in _LANGUAGES)
+
+
+def _outvotes_english(words: list[str], language: _Language) -> bool:
+    english = sum(word.partition("'")[0] in _ENGLISH - language.weak for word in words)
+    sure = sum(word in language.strong for word in words)
+    votes = 2 * sure + sum(word in language.weak for word in words)
+    if english == 0 and sure and len(words) <= 3:
+        return True
+    return votes >= 3 and votes > 2 * english and (sure > 0 or english == 0)

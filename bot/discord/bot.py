@@ -13,7 +13,7 @@ from discord import app_commands
 
 from bot.assistant.assistant import Assistant
 from bot.discord.commands import Translator, add_commands
-from bot.discord.handlers import Handlers
+from bot.discord.handlers import DiscordHandlers
 from bot.discord.sender import ActionButton
 from bot.errors import PlatformError
 from bot.health import Connection
@@ -64,7 +64,7 @@ class DiscordBot(discord.AutoShardedClient):
             shard_count=shards or None,
             enable_debug_events=True,  # for what follows
         )
-        self.handlers = Handlers(self, assistant)
+        self.handlers = DiscordHandlers(self, assistant)
         self.on_message = self.handlers.on_message  # as the library looks it up
         self.tree = app_commands.CommandTree(
             self,

@@ -8,7 +8,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.assistant.locale.languages import spoken
+from bot.assistant.locale import spoken
 from bot.assistant.locale.texts import ENGLISH, Texts
 from bot.assistant.types import (
     Action,
@@ -20,7 +20,7 @@ from bot.assistant.types import (
     Privacy,
     Retry,
 )
-from bot.discord.handlers import Handlers
+from bot.discord.handlers import DiscordHandlers
 from bot.discord.messages import Place, attached
 from bot.platforms import SharedFile
 
@@ -37,7 +37,7 @@ Interaction = discord.Interaction[Any]
 Command = app_commands.Command[Any, Any, Any]
 
 
-def add_commands(tree: app_commands.CommandTree[Any], handlers: Handlers) -> None:
+def add_commands(tree: app_commands.CommandTree[Any], handlers: DiscordHandlers) -> None:
     """Tell the tree every command."""
     tree.add_command(_caption(handlers))
     tree.add_command(_ask(handlers))
@@ -47,7 +47,7 @@ def add_commands(tree: app_commands.CommandTree[Any], handlers: Handlers) -> Non
         tree.add_command(menu)
 
 
-def _caption(handlers: Handlers) -> Command:
+def _caption(handlers: DiscordHandlers) -> Command:
     @app_commands.describe(image=_text("command_image"))
     async def caption(interaction: Interaction, image: discord.Attachment) -> None:
         await handlers.on_command(interaction, Caption(), [attached(image)], Place(0, image.id))
@@ -55,7 +55,7 @@ def _caption(handlers: Handlers) -> Command:
     return Command(name="caption", description=_text("command_caption"), callback=caption)
 
 
-def _ask(handlers: Handlers) -> Command:
+def _ask(handlers: DiscordHandlers) -> Command:
     @app_commands.describe(question=_text("command_question"), image=_text("command_image"))
     async def ask(
         interaction: Interaction, question: str, image: discord.Attachment | None = None
@@ -67,14 +67,14 @@ def _ask(handlers: Handlers) -> Command:
     return Command(name="ask", description=_text("command_ask"), callback=ask)
 
 
-def _plain(name: str, handlers: Handlers, action: Action, *, ephemeral: bool) -> Command:
+def _plain(name: str, handlers: DiscordHandlers, action: Action, *, ephemeral: bool) -> Command:
     async def plain(interaction: Interaction) -> None:
         await handlers.on_command(interaction, action, ephemeral=ephemeral)
 
     return Command(name=name, description=_text(f"command_{name}"), callback=plain)
 
 
-def _menus(handlers: Handlers) -> list[app_commands.ContextMenu]:
+def _menus(handlers: DiscordHandlers) -> list[app_commands.ContextMenu]:
     async def describe(interaction: Interaction, message: discord.Message) -> None:
         files = handlers.finder.pictures_in(message)
         await handlers.on_command(interaction, Caption(), files, Place.of(message))
@@ -102,7 +102,7 @@ class _QuestionForm(discord.ui.Modal):
     """Asks for the question about a message's pictures."""
 
     def __init__(
-        self, handlers: Handlers, texts: Texts, files: list[SharedFile], place: Place
+        self, handlers: DiscordHandlers, texts: Texts, files: list[SharedFile], place: Place
     ) -> None:
         super().__init__(title=texts.command_ask_menu)
         self._handlers, self._files, self._place = handlers, files, place

@@ -45,7 +45,7 @@ Interaction = discord.Interaction[Any]
 
 
 @dataclass(frozen=True)
-class _Request:
+class DiscordRequest:
     """What somebody wants, by a message, a command or a button.
 
     Attributes:
@@ -79,7 +79,7 @@ class _Request:
     question: int = 0
 
 
-class Handlers:
+class DiscordHandlers:
     """Answers what people write, choose and press.
 
     Args:
@@ -145,7 +145,7 @@ class Handlers:
             alt: The answer is to be copied.
         """
         who, language = conversation(interaction), self._language(interaction)
-        request = _Request(who, language, action=action, place=place, alt=alt)
+        request = DiscordRequest(who, language, action=action, place=place, alt=alt)
         if place and not files:
             request = replace(request, refusal=self._texts(request).no_picture_file)
         elif place and place.channel:  # of a message in whose menu it was chosen: anybody's
@@ -167,7 +167,7 @@ class Handlers:
                 return
             action = button_action(command, self._answer_ids.get(message.id, ""))
             text = "" if action else command
-            request = _Request(who, language, text, action, pressed=True)
+            request = DiscordRequest(who, language, text, action, pressed=True)
             if place is None:
                 responder.ephemeral = True
                 if command.startswith("/settings") and message.flags.ephemeral:
@@ -193,7 +193,7 @@ class Handlers:
         self,
         responder: Responder,
         who: Conversation,
-        read: Callable[[], Awaitable[_Request | None]],
+        read: Callable[[], Awaitable[DiscordRequest | None]],
         *,
         edited: bool = False,
     ) -> None:
@@ -242,7 +242,7 @@ class Handlers:
         responder: Responder,
         *,
         edited: bool = False,
-    ) -> _Request | None:
+    ) -> DiscordRequest | None:
         """What a message wants; None if it was answered before."""
         said, before = self._answers.get(message.id, (None, 0))
         question = hash((words_in(message, me), len(self.finder.pictures_in(message))))
@@ -254,12 +254,12 @@ class Handlers:
             responder.sent = list(said)
         who, language = conversation(message), self._language_of(message)
         return await self._find_pictures(
-            _Request(who, language, message=message, question=question), message, me
+            DiscordRequest(who, language, message=message, question=question), message, me
         )
 
     async def _find_pictures(
-        self, request: _Request, message: discord.Message, me: discord.ClientUser
-    ) -> _Request:
+        self, request: DiscordRequest, message: discord.Message, me: discord.ClientUser
+    ) -> DiscordRequest:
         """A request with the words of a message, and the pictures that it is about."""
         readable = await self.finder.readable(message)
         if readable is None:
@@ -277,7 +277,7 @@ class Handlers:
             return replace(request, refusal=self._texts(request).cannot_read)
         return replace(request, about=self.finder.pictures_in(shown), place=Place.of(replied))
 
-    async def _about_answer(self, request: _Request, number: str) -> _Request:
+    async def _about_answer(self, request: DiscordRequest, number: str) -> DiscordRequest:
         """A request about an answer, whose pictures need not be the last ones."""
         answer = self._assistant.answer(number)
         if answer is None or not isinstance(answer.place, Place):
@@ -290,8 +290,8 @@ class Handlers:
         return replace(request, about=about, place=answer.place, answer=number)
 
     async def _read_press(
-        self, request: _Request, message: discord.Message, place: Place
-    ) -> _Request:
+        self, request: DiscordRequest, message: discord.Message, place: Place
+    ) -> DiscordRequest:
         """What a button under an answer wants, with its pictures if they have to be shown again."""
         answer = self._assistant.answer(self._answer_ids.get(message.id, ""))
         if answer and self._assistant.holds(request.who, answer.place, answer.digests):
@@ -316,7 +316,7 @@ class Handlers:
                 return words_in(readable, answer.author) if readable else ""
         return ""
 
-    async def _fetch(self, request: _Request) -> tuple[Incoming | None, Reply, list[str]]:
+    async def _fetch(self, request: DiscordRequest) -> tuple[Incoming | None, Reply, list[str]]:
         """The message with its pictures, else why there is none; and what to say of others."""
         texts = self._texts(request)
         if not self._assistant.allows(request.who):
@@ -339,7 +339,7 @@ class Handlers:
         return incoming, Reply(""), remarks
 
     def _outgoing(
-        self, request: _Request, incoming: Incoming, reply: Reply, remarks: list[str]
+        self, request: DiscordRequest, incoming: Incoming, reply: Reply, remarks: list[str]
     ) -> Outgoing:
         if reply.outcome == FORGOTTEN:
             self._locales.pop(request.who.user, None)
@@ -373,7 +373,7 @@ class Handlers:
         self._assistant.count_refusal(PLATFORM, outcome)
         return Reply(text, error=True)
 
-    def _texts(self, request: _Request) -> Texts:
+    def _texts(self, request: DiscordRequest) -> Texts:
         return self._assistant.texts(PLATFORM, request.who.user, request.language)
 
     def _language(self, interaction: Interaction) -> str:
@@ -399,7 +399,7 @@ class Handlers:
             self._under_way.discard(task)
 
 
-async def _ready(request: _Request) -> _Request:
+async def _ready(request: DiscordRequest) -> DiscordRequest:
     return request
 
 

@@ -41,12 +41,12 @@ from telegram.ext import (
 from telegram.request import HTTPXRequest
 
 from bot.assistant.assistant import Assistant
-from bot.assistant.locale.languages import CATALOGUES
+from bot.assistant.locale import CATALOGUES
 from bot.assistant.locale.texts import ENGLISH
 from bot.errors import PlatformError
 from bot.health import Connection
 from bot.platforms import FINISHING
-from bot.telegram.handlers import Handlers
+from bot.telegram.handlers import TelegramHandlers
 from bot.telegram.messages import COMMANDS
 
 RETRY = 5.0  # seconds between attempts to start without a network
@@ -89,7 +89,7 @@ async def serve(
     Raises:
         PlatformError: Telegram does not know the token, or not any more, or there is no webhook.
     """
-    handlers = Handlers(application.bot, assistant)
+    handlers = TelegramHandlers(application.bot, assistant)
 
     async def on_brought(_update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
         application.bot.connection.connected()
@@ -184,7 +184,7 @@ async def _look_after_token(application: App, webhook: Webhook | None) -> None:
                 connection.connected()
 
 
-async def _finish(application: App, handlers: Handlers) -> None:
+async def _finish(application: App, handlers: TelegramHandlers) -> None:
     """Take nothing new; answer what has come in, then the albums that were waited for."""
     if application.updater and application.updater.running:
         await application.updater.stop()

@@ -59,7 +59,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class _Request:
+class TelegramRequest:
     """What somebody wants, by a message or by a button.
 
     Attributes:
@@ -90,7 +90,7 @@ class _Request:
         return self.asked.chat_id, self.asked.message_id
 
 
-class Handlers:
+class TelegramHandlers:
     """Answers updates.
 
     Args:
@@ -193,7 +193,7 @@ class Handlers:
         if request := self._read(messages):
             await self._answer(request)
 
-    def _read(self, messages: Sequence[Message], *, edited: bool = False) -> _Request | None:
+    def _read(self, messages: Sequence[Message], *, edited: bool = False) -> TelegramRequest | None:
         """What messages that belong together want; None if the bot is not meant."""
         asked = messages[0]
         who, files, me = conversation(asked), files_in(messages), self._bot.bot
@@ -203,7 +203,7 @@ class Handlers:
             return None
         spoken = [words for message in messages if (words := words_in(message, me))]
         replied = asked.reply_to_message
-        return _Request(
+        return TelegramRequest(
             asked, who, language(asked.from_user), spoken[0] if spoken else "", own=files,
             about=files_in([replied] if replied else ()),
             answer=self._answer_ids.get((replied.chat_id, replied.message_id), "")
@@ -213,13 +213,13 @@ class Handlers:
 
     def _read_press(
         self, query: CallbackQuery, message: Message, action: Caption | Retry
-    ) -> _Request | None:
+    ) -> TelegramRequest | None:
         """What a button under an answer wants; None if its pictures cannot be had any more."""
         question = message.reply_to_message
         asked = question if question and isinstance(action, Retry) else message
         who, said = conversation(message, query.from_user), language(query.from_user)
         if self._assistant.answer(action.answer):
-            return _Request(asked, who, said, action=action, answer=action.answer)
+            return TelegramRequest(asked, who, said, action=action, answer=action.answer)
         # An answer of an earlier run, say: the message that it replies to tells as much.
         me = self._bot.bot
         if question is None or (question.from_user and question.from_user.id == me.id):
@@ -230,9 +230,9 @@ class Handlers:
         if isinstance(action, Retry):
             words = _RETRY.sub("", words_in(question, me))
             action = Retry(text=words or "/caption")
-        return _Request(asked, who, said, action=action, about=files)
+        return TelegramRequest(asked, who, said, action=action, about=files)
 
-    async def _answer(self, request: _Request) -> None:
+    async def _answer(self, request: TelegramRequest) -> None:
         asked, who = request.asked, request.who
         try:
             async with self._turns.of(who):
@@ -267,7 +267,7 @@ class Handlers:
         if answer:
             self._note(request, reply, answer)
 
-    async def _fetch(self, request: _Request) -> tuple[Incoming | None, list[str]]:
+    async def _fetch(self, request: TelegramRequest) -> tuple[Incoming | None, list[str]]:
         """The message with its pictures, None if none could be had; and what to say of others."""
         start, texts = asyncio.get_running_loop().time(), self._texts(request)
         own = await self._fetcher.fetch_all(request.own, texts)
@@ -306,7 +306,7 @@ class Handlers:
                 Incoming(*who, pictures=pictures, addressed=False, place=files)
             )
 
-    def _note(self, request: _Request, reply: Reply, message: int) -> None:
+    def _note(self, request: TelegramRequest, reply: Reply, message: int) -> None:
         """Keep which answer the bot's message is, and which message it answers."""
         key = (request.asked.chat_id, message)
         self._answer_ids.pop(key, None)
@@ -354,7 +354,7 @@ class Handlers:
             if poster.user == who.user:
                 del self._unasked[chat]
 
-    def _texts(self, request: _Request) -> Texts:
+    def _texts(self, request: TelegramRequest) -> Texts:
         return self._assistant.texts(PLATFORM, request.who.user, request.language)
 
     def _too_old(self, query: CallbackQuery) -> str:

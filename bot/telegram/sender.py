@@ -28,7 +28,7 @@ from telegram.error import (
     TimedOut,
 )
 
-from bot.assistant.splitting import split
+from bot.assistant.text import split
 from bot.assistant.types import Reply
 from bot.platforms import retry
 from bot.telegram.messages import topic

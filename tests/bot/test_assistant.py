@@ -13,7 +13,7 @@ from bot.assistant.conversations import Conversations
 from bot.assistant.limits import Limits
 from bot.assistant.locale.texts import ENGLISH
 from bot.assistant.types import Attachment, Button, Incoming, Reply
-from bot.assistant.wording import ConfidenceThresholds
+from bot.assistant.replies import ConfidenceThresholds
 from data.images.open import Picture
 
 CAPTION_IT = (Button("Caption it", "/caption"),)

@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from bot.assistant.assistant import Assistant
-from bot.assistant.inference import Cause
+from bot.assistant.inference import FailureCause
 from bot.assistant.intents import Kind
 from bot.assistant.limits import Access, Limits, LimitSettings, RateLimit
 from bot.assistant.types import Incoming, Reply
@@ -143,7 +143,7 @@ def test_labels_come_from_short_lists_whatever_comes() -> None:
     assert b"ann" not in metrics.exposition()[0]
     for labels in (PLATFORMS, KINDS, OUTCOMES):
         assert all(label.replace("_", "").isalpha() for label in labels)
-    assert {each.value for each in (*Kind, *Cause)} <= OUTCOMES
+    assert {each.value for each in (*Kind, *FailureCause)} <= OUTCOMES
     assert (BUCKETS[0], BUCKETS[-1]) == (0.005, 120)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.assistant.language import is_foreign
-from bot.assistant.text import clean
+from bot.assistant.text import clean, is_foreign
 
 
 @pytest.mark.parametrize(

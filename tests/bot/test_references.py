@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.assistant.references import LAST, named_pictures
+from bot.assistant.patterns import LAST, named_pictures
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from bot.assistant.assistant import Assistant
 from bot.assistant.limits import Access, LimitSettings
 from bot.assistant.locale.german import GERMAN
 from bot.assistant.locale.texts import ENGLISH
-from bot.assistant.splitting import split
+from bot.assistant.text import split
 from bot.errors import PlatformError
 from bot.telegram import bot, sender
 from bot.telegram.bot import build, serve

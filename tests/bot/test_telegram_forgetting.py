@@ -10,30 +10,30 @@ from fake_telegram import GROUP, telegram
 
 from bot.assistant.locale.texts import ENGLISH
 from bot.telegram import bot
-from bot.telegram.handlers import Handlers
+from bot.telegram.handlers import TelegramHandlers
 
 
 @pytest.fixture
-def handlers(monkeypatch: pytest.MonkeyPatch) -> list[Handlers]:
+def handlers(monkeypatch: pytest.MonkeyPatch) -> list[TelegramHandlers]:
     """Those that the bots of a test start."""
-    made: list[Handlers] = []
+    made: list[TelegramHandlers] = []
 
-    def make(*how: Any) -> Handlers:
-        made.append(Handlers(*how))
+    def make(*how: Any) -> TelegramHandlers:
+        made.append(TelegramHandlers(*how))
         return made[-1]
 
-    monkeypatch.setattr(bot, "Handlers", make)
+    monkeypatch.setattr(bot, "TelegramHandlers", make)
     return made
 
 
-async def test_words_are_not_kept_to_know_an_edit(handlers: list[Handlers]) -> None:
+async def test_words_are_not_kept_to_know_an_edit(handlers: list[TelegramHandlers]) -> None:
     async with telegram() as api:
         api.message("Hello, I am called Ann")
         await api.until(lambda: handlers and handlers[0]._answers)
         assert "Ann" not in repr(handlers[0]._answers)
 
 
-async def test_who_forgets_leaves_no_subject_of_a_button_they_pressed(handlers: list[Handlers]) -> None:
+async def test_who_forgets_leaves_no_subject_of_a_button_they_pressed(handlers: list[TelegramHandlers]) -> None:
     async with telegram() as api:
         asked = api.photo(b"red", "What color is it?")
         await api.answers(1)
@@ -47,7 +47,7 @@ async def test_who_forgets_leaves_no_subject_of_a_button_they_pressed(handlers: 
         assert {answer.conversation.user for answer in index.values()} == {"8"}
 
 
-async def test_a_photo_that_is_still_in_work_is_forgotten_too(handlers: list[Handlers]) -> None:
+async def test_a_photo_that_is_still_in_work_is_forgotten_too(handlers: list[TelegramHandlers]) -> None:
     engine = StandIn(held=True)
     async with telegram(engine) as api:
         api.photo(b"red")

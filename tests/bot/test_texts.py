@@ -8,12 +8,12 @@ import string
 
 import pytest
 
-from bot.assistant.inference import Cause
+from bot.assistant.inference import FailureCause
 from bot.assistant.intents import Kind
+from bot.assistant.locale import CATALOGUES, Languages
 from bot.assistant.locale.german import GERMAN
-from bot.assistant.locale.languages import CATALOGUES, Languages
 from bot.assistant.locale.texts import ENGLISH, Texts
-from data.images.open import ImageRefused
+from data.errors import ImageRefused
 
 NAMES = [field.name for field in dataclasses.fields(Texts) if field.name != "refusals"]
 
@@ -36,7 +36,7 @@ def test_text_is_there_and_calm(language: str, name: str) -> None:
 def test_every_reason_has_a_text() -> None:
     answered = {Kind.CAPTION, Kind.QUESTION, Kind.RETRY}
     assert {kind.value for kind in Kind if kind not in answered} <= set(NAMES)
-    assert {cause.value for cause in Cause if cause is not Cause.REFUSED} <= set(NAMES)
+    assert {cause.value for cause in FailureCause if cause is not FailureCause.REFUSED} <= set(NAMES)
 
 
 def test_whole_sentences_end() -> None:
