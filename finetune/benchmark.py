@@ -26,7 +26,7 @@ from finetune.packing import Segment, pack
 from finetune.sampler import Visit
 from finetune.trainer import Trainer
 from model.adapter import load_base
-from model.hub import quiet
+from model.hub import silence_libraries
 from model.vlm import PrefixVLM
 
 STEPS = 3  # of `glimpse train` in one round
@@ -241,7 +241,7 @@ def train_baseline(
         model, arguments, partial(collate, model.vlm, features), rows, callbacks=[Clock()]
     )
     trainer.remove_callback(PrinterCallback)  # stdout is the caller's
-    with quiet():
+    with silence_libraries():
         trainer.train()
     (before, start), (after, end) = ends[0], ends[-1]
     return after - before, end - start

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from finetune.config import Lora, Recipe
 from finetune.errors import RecipeError
-from model.hub import quiet
+from model.hub import silence_libraries
 from model.vlm import PrefixCache, PrefixVLM
 
 log = logging.getLogger(__name__)
@@ -207,7 +207,7 @@ def attach_lora(vlm: PrefixVLM, lora: Lora) -> Any:
     try:
         if missing:
             raise ValueError(f"no module is called {missing[0]}")
-        with quiet():
+        with silence_libraries():
             return get_peft_model(vlm.language, config)
     except ValueError as error:
         raise RecipeError(

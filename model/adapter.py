@@ -28,7 +28,7 @@ from torch import Tensor
 from model.cache import Progress, silent
 from model.config import STARTER_WHEEL, MapperConfig, Profile
 from model.errors import AdapterError
-from model.hub import load_network, load_tokenizer, quiet, weights_sha256
+from model.hub import load_network, load_tokenizer, silence_libraries, weights_sha256
 from model.mapper import Mapper
 from model.pretrained import LANGUAGE_MODEL, TOWER, starter_language_model
 from model.vision import load_tower
@@ -242,7 +242,7 @@ def _merge_lora(language: Any, folder: Path) -> Any:
     stored, config = load_file(folder / LORA_FILE), folder / "lora/adapter_config.json"
     if not config.is_file():  # peft would ask the hub for it
         raise FileNotFoundError(config)
-    with quiet():
+    with silence_libraries():
         # Said more strictly below: peft warns of missing weights and ignores needless ones.
         warnings.filterwarnings("ignore", "Found missing adapter keys")
         tuned = PeftModel.from_pretrained(language, str(folder / "lora"), local_files_only=True)

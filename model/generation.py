@@ -34,7 +34,7 @@ from torch import Tensor
 
 from model.config import DecodingConfig
 from model.questions import ObjectQuestion, parse_object_question
-from model.vlm import Detections, PrefixCache, PrefixVLM, PromptBatch, stack
+from model.vlm import Detections, PrefixCache, PrefixVLM, stack
 
 # What is added to the log-probability of a text's last token, given those before, by its tokens.
 Evidence = Mapping[tuple[int, ...], float]
@@ -73,18 +73,18 @@ class _Decoder:
         self,
         vlm: PrefixVLM,
         caches: Sequence[PrefixCache],
-        batch: PromptBatch,
+        batch: Mapping[str, Tensor],
         scales: Sequence[float] = (),
     ) -> None:
         self.language = vlm.language
         self.times = 1 if all(scale == 1 for scale in scales) else 2
         self.scales = torch.tensor(scales, device=vlm.device)[:, None]
         self.cache = stack([*caches] * self.times)
-        self.mask = batch.attention_mask.repeat(self.times, 1)
+        self.mask = batch["attention_mask"].repeat(self.times, 1)
         self.mask[len(caches) :, : caches[0].positions] = 0
-        position_ids = batch.position_ids.repeat(self.times, 1)
+        position_ids = batch["position_ids"].repeat(self.times, 1)
         self.position_ids = position_ids[:, -1:]
-        self.logprobs = self._forward(batch.input_ids, position_ids)  # (B, V)
+        self.logprobs = self._forward(batch["input_ids"], position_ids)  # (B, V)
 
     def step(self, tokens: Tensor) -> Tensor:
         """Next tokens (B) → log-probabilities (B, V) of what follows."""

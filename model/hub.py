@@ -80,7 +80,7 @@ def from_hub(title: str, source: str, read: Callable[..., T], progress: Progress
         WeightsError: Neither worked; one plain sentence, with the cause in the log.
     """
     try:
-        with quiet():
+        with silence_libraries():
             return read(local_files_only=True)
     except Exception as error:  # whatever a parser of files trips over
         if is_folder(source):
@@ -94,7 +94,7 @@ def from_hub(title: str, source: str, read: Callable[..., T], progress: Progress
     os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
     progress(f"Fetching {source} from the model hub", 0, 0)
     try:
-        with quiet(bars=True):
+        with silence_libraries(bars=True):
             return read(local_files_only=False)
     except Exception as error:
         log.exception("cannot load %s", source)
@@ -121,7 +121,7 @@ def is_folder(source: str) -> bool:
 
 
 @contextmanager
-def quiet(bars: bool = False) -> Iterator[None]:
+def silence_libraries(bars: bool = False) -> Iterator[None]:
     """Keep the libraries' bars, reports and warnings that say nothing to users off stderr."""
     from transformers.utils import logging as library
 

@@ -52,7 +52,7 @@ from model.cache import (
 )
 from model.config import Profile
 from model.errors import AdapterError
-from model.hub import load_tokenizer, quiet
+from model.hub import load_tokenizer, silence_libraries
 from model.vlm import PrefixVLM
 
 log = logging.getLogger(__name__)
@@ -275,7 +275,7 @@ def _read(place: Path) -> tuple[Any, Any]:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     stored = load_file(place / WEIGHTS)  # mapped: pages come when they are read
-    with quiet(), torch.device("meta"):
+    with silence_libraries(), torch.device("meta"):
         config = AutoConfig.from_pretrained(place, local_files_only=True)
         language = AutoModelForCausalLM.from_config(config)
         quantize(language)

@@ -102,21 +102,6 @@ class PrefixCache:
         return sum(k.nbytes + v.nbytes for k, v in self.layers)
 
 
-@dataclass(frozen=True)
-class PromptBatch:
-    """Prompts of different lengths behind their prefixes, aligned at the right.
-
-    Attributes:
-        input_ids: Tokens (B, T), padded on the left.
-        attention_mask: 1 for prefix and prompt, 0 for padding (B, P + T).
-        position_ids: (B, T); a prompt's first token stands at P.
-    """
-
-    input_ids: Tensor
-    attention_mask: Tensor
-    position_ids: Tensor
-
-
 class PrefixVLM(nn.Module):
     """Vision tower + mapper + causal language model (any `AutoModelForCausalLM`).
 
@@ -196,19 +181,22 @@ class PrefixVLM(nn.Module):
             for row, found in enumerate(detections or [Detections()] * len(prefix))
         ]
 
-    def batch(self, prompts: Sequence[Sequence[int]], positions: int) -> PromptBatch:
-        """Align prompts behind prefixes of `positions` positions."""
+    def batch(self, prompts: Sequence[Sequence[int]], positions: int) -> dict[str, Tensor]:
+        """Align prompts of different lengths at the right, behind prefixes of P positions.
+
+        Returns:
+            What the language model takes: `input_ids` (B, T), padded on the left;
+            `attention_mask` (B, P + T), 0 for padding; `position_ids` (B, T), P for a prompt's
+            first token.
+        """
         rows = [torch.tensor(list(prompt)) for prompt in prompts]
-        input_ids = pad_sequence(
-            rows, batch_first=True, padding_side="left", padding_value=self.end
-        )
+        tokens = pad_sequence(rows, batch_first=True, padding_side="left", padding_value=self.end)
         lengths = torch.tensor([len(row) for row in rows])[:, None]  # (B, 1)
-        most = input_ids.shape[1]
-        index = torch.arange(most)[None] - (most - lengths)  # (B, T)
+        index = torch.arange(tokens.shape[1])[None] - (tokens.shape[1] - lengths)  # (B, T)
         mask = torch.cat([torch.ones(len(rows), positions), (index >= 0).float()], dim=1)
-        position_ids = positions + index.clamp(min=0)
-        parts = (input_ids, mask.long(), position_ids)
-        return PromptBatch(*(part.to(self.device) for part in parts))
+        places = positions + index.clamp(min=0)
+        batch = {"input_ids": tokens, "attention_mask": mask.long(), "position_ids": places}
+        return {name: tensor.to(self.device) for name, tensor in batch.items()}
 
     @torch.inference_mode()
     def score(
@@ -219,9 +207,7 @@ class PrefixVLM(nn.Module):
         wanted = [self.target(answer) for answer in answers]
         batch = self.batch([a + w for a, w in zip(asked, wanted, strict=True)], caches[0].positions)
         output = self.language(
-            input_ids=batch.input_ids,
-            attention_mask=batch.attention_mask,
-            position_ids=batch.position_ids,
+            **batch,
             past_key_values=stack(caches),
             use_cache=True,
             logits_to_keep=max(len(target) for target in wanted) + 1,

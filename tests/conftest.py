@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
 # A job in the background starts with SIGINT ignored, and every program that a test starts and
 # interrupts would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -29,3 +31,9 @@ os.environ.update(
     TOKENIZERS_PARALLELISM="false",
     TRANSFORMERS_OFFLINE="1",
 )
+
+
+@pytest.fixture(autouse=True)
+def _weight_places_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test's command line configures is not the next one's."""
+    monkeypatch.setattr("model.cache._places", {})

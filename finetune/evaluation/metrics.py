@@ -18,7 +18,7 @@ from torch import Tensor
 
 from finetune.evaluation.vqa_accuracy import DIGITS
 from model.errors import WeightsError
-from model.hub import quiet
+from model.hub import silence_libraries
 
 log = logging.getLogger(__name__)
 _WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
@@ -116,7 +116,7 @@ class ClipScore:
         from transformers import CLIPModel, CLIPProcessor
 
         try:
-            with quiet():
+            with silence_libraries():
                 self._processor: Any = CLIPProcessor.from_pretrained(source, local_files_only=True)
                 self._model, info = CLIPModel.from_pretrained(
                     source, dtype=torch.float32, local_files_only=True, output_loading_info=True

@@ -27,7 +27,7 @@ from model.adapter import (
     unpack,
 )
 from model.config import MapperConfig, Profile
-from model.hub import quiet
+from model.hub import silence_libraries
 from model.vlm import PrefixVLM
 
 LANGUAGES = ["gpt-neox", "llama"]
@@ -64,7 +64,7 @@ def test_merged_lora_answers_as_unmerged(hub: Path, tmp_path: Path, speaking: st
     unmerged = load_base(profile)
     unmerged.mapper = merged.mapper
     plain = logits(unmerged)
-    with quiet():
+    with silence_libraries():
         unmerged.language = PeftModel.from_pretrained(unmerged.language, tmp_path / "lora").eval()
     torch.testing.assert_close(logits(merged), logits(unmerged), atol=1e-4, rtol=0)
     assert (logits(merged) - plain).abs().max() > 0.1  # LoRA does something

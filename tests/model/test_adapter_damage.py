@@ -19,7 +19,7 @@ from tiny_models import LAYERS, make_languages, save_tiny_adapter, seeded, tiny_
 from model.adapter import load_trained
 from model.config import LanguageConfig, MapperConfig, Profile, TowerConfig
 from model.errors import AdapterError
-from model.hub import quiet
+from model.hub import silence_libraries
 
 DAMAGED = "is damaged or made for another model; install Glimpse again or train it anew."
 
@@ -221,7 +221,7 @@ def test_another_language_model(profile: Profile, hub: Path) -> None:
 def test_a_language_model_of_more_layers(profile: Profile, hub: Path, tmp_path: Path) -> None:
     """The LoRA would fit into a part of it: peft itself only warns."""
     shutil.copytree(hub / "gpt-neox", tmp_path / "deep")
-    with seeded(1), quiet():
+    with seeded(1), silence_libraries():
         config = make_languages(320)["gpt-neox"].config
         config.num_hidden_layers += 1
         config.name_or_path = "deep"

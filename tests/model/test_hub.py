@@ -21,7 +21,7 @@ from transformers.utils import logging as library
 from model.adapter import base_facts, load_base
 from model.config import LanguageConfig, Profile, TowerConfig, load_profile
 from model.errors import WeightsError
-from model.hub import is_folder, load_network, quiet, weights_sha256
+from model.hub import is_folder, load_network, silence_libraries, weights_sha256
 from model.pretrained import sha256_of
 from model.vision import load_tower
 
@@ -74,10 +74,10 @@ def test_the_libraries_may_talk_again_afterwards(
     bars = importlib.import_module("huggingface_hub.utils.tqdm")
     monkeypatch.setattr(bars, "HF_HUB_DISABLE_PROGRESS_BARS", None)
     before = library.get_verbosity(), shown
-    with quiet(bars=True):
+    with silence_libraries(bars=True):
         assert library.is_progress_bar_enabled() == shown
 
-    @quiet()
+    @silence_libraries()
     def fail() -> None:
         assert not library.is_progress_bar_enabled()
         raise KeyError

@@ -142,10 +142,10 @@ def test_stacked_caches_repeat_each_picture_for_its_beams(vlm: PrefixVLM) -> Non
 
 def test_a_batch_is_padded_between_prefix_and_prompt(vlm: PrefixVLM) -> None:
     batch = vlm.batch([[7, 8, 9], [5]], positions=2)
-    assert batch.input_ids.tolist() == [[7, 8, 9], [vlm.end, vlm.end, 5]]
-    assert batch.attention_mask.tolist() == [[1, 1, 1, 1, 1], [1, 1, 0, 0, 1]]
-    assert batch.position_ids[0].tolist() == [2, 3, 4]
-    assert batch.position_ids[1, -1] == 2
+    assert batch["input_ids"].tolist() == [[7, 8, 9], [vlm.end, vlm.end, 5]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1, 1, 1], [1, 1, 0, 0, 1]]
+    assert batch["position_ids"][0].tolist() == [2, 3, 4]
+    assert batch["position_ids"][1, -1] == 2
 
 
 def test_widths_and_texts(vlm: PrefixVLM) -> None:

@@ -31,7 +31,7 @@ from transformers import (
 
 from model.adapter import load_base, save_adapter
 from model.config import LanguageConfig, MapperConfig, Profile, TowerConfig
-from model.hub import quiet
+from model.hub import silence_libraries
 from model.vlm import PrefixVLM
 
 END = "<|endoftext|>"
@@ -57,7 +57,7 @@ _VISION = {
 
 def save_hub(folder: Path) -> None:
     """Save every tiny model under its kind's name."""
-    with seeded(1), quiet():
+    with seeded(1), silence_libraries():
         for kind, tower in make_towers().items():
             spread(tower).save_pretrained(folder / kind)
         tokenizer = make_tokenizer()
@@ -158,7 +158,7 @@ def with_lora(vlm: PrefixVLM, speaking: str = "gpt-neox", size: float = 0.05) ->
     config = LoraConfig(
         r=4, lora_alpha=8, target_modules=TINY_LORA[speaking], task_type="CAUSAL_LM"
     )
-    with seeded(3), quiet():
+    with seeded(3), silence_libraries():
         tuned = get_peft_model(vlm.language, config)
         with torch.no_grad():
             for name, parameter in tuned.named_parameters():
