@@ -128,13 +128,13 @@ class PresenceQuestions:
         scenes = set(self._scenes_with[noun])
         base = len(scenes) / len(self._scenes)
         mine = lexicon.vocabulary()[noun].traits - {"b", "c", "n"}
+        is_background = lexicon.has_trait(noun, "b")
         lifts = {}
         for other, places in self._scenes_with.items():
             together = len(scenes.intersection(places))
             lift = (together + _SMOOTHING * base) / (len(places) + _SMOOTHING) / base
-            is_kin = mine & lexicon.vocabulary()[other].traits
-            is_kin = is_kin and not lexicon.has_trait(noun, "b")
-            lifts[other] = max(lift, 2.0) if is_kin else lift
+            kin = not is_background and mine & lexicon.vocabulary()[other].traits
+            lifts[other] = max(lift, 2.0) if kin else lift
         return lifts
 
 
