@@ -52,6 +52,8 @@ from finetune.sampler import Mixture, Visit, check_pictures, warnings_of
 from finetune.scst import Critic
 from finetune.word_tags import CrossFittedWords, WordExamples, fit_words
 from model.adapter import adapter_state, load_base, read_card
+from model.cache import Progress as Fetching
+from model.cache import silent
 from model.config import load_profile
 
 log = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ class Trainer:
         features: Folder of cached hidden states, made if missing; or what gives some.
         report: Called at every logged step and at every checkpoint, by the main process.
         encoding: Called after each batch of pictures that is encoded.
+        fetching: Told what is fetched of the base's weights.
 
     Attributes:
         progress: Where the run stands.
@@ -88,12 +91,13 @@ class Trainer:
         features: Path | OpenFeatures | None = None,
         report: Callable[[StepReport], None] = lambda report: None,
         encoding: Encoding = lambda done, total, size: None,
+        fetching: Fetching = silent,
     ) -> None:
         torch.manual_seed(recipe.seed)
         self.processes = ProcessGroup.join()
         self.recipe, self.root, self.run, self.report = recipe, root, run, report
         self.profile = load_profile(recipe.profile)
-        self.vlm = load_base(self.profile)
+        self.vlm = load_base(self.profile, fetching)
         bfloat16 = computes_bfloat16(recipe, self.processes.device)
         self.mixture = Mixture(recipe, root, self.vlm.tokens, self.vlm.target)
         check_pictures(self.mixture.images, root)
@@ -155,7 +159,12 @@ class Trainer:
                     self._log_step(board, with_samples=saves)
         if not self._done:
             raise TrainingError(f"Stopped at step {self.progress.step}; go on with --resume.")
-        return self.save()
+        if self.processes.is_main:
+            export_adapter(
+                self.run / "adapter", self.recipe, self.profile,
+                learner=self.learner, progress=self.progress, average=self.average,
+            )  # fmt: skip
+        return self.run / "adapter"
 
     def rehearse(self, step: int) -> float:
         """Seconds that one step takes at this point of the run.
@@ -167,20 +176,6 @@ class Trainer:
         start = time.monotonic()
         self._step()
         return time.monotonic() - start
-
-    def save(self) -> Path:
-        """Write the adapter (averaged, if there is an average) and return its folder.
-
-        Beside it, `profile.toml` is a profile that answers with it.
-        """
-        folder = self.run / "adapter"
-        if not self.processes.is_main:
-            return folder
-        export_adapter(
-            folder, self.recipe, self.profile,
-            learner=self.learner, progress=self.progress, average=self.average,
-        )  # fmt: skip
-        return folder
 
     def begin(self, resumed: bool = False) -> None:
         """Start at the adapter that the profile names, or at fresh weights, unless resumed."""

@@ -1,4 +1,4 @@
-"""The command line: one command a file, and nothing heavy imported before it is needed."""
+"""The command line: one group of commands a file, nothing heavy imported before it is needed."""
 
 from bot.cli.main import main
 

@@ -85,8 +85,7 @@ def _answer(app: AppContext, image: str, intent: Intent, profile: str | None, *,
     from bot.assistant.inference import Inference
     from bot.assistant.locale.texts import ENGLISH
     from bot.assistant.objects import as_rows
-    from bot.assistant.replies import ReplyWriter
-    from bot.assistant.replies import ConfidenceThresholds
+    from bot.assistant.replies import ConfidenceThresholds, ReplyWriter
     from data.images.open import open_picture, read_picture
 
     album = Album([read_picture(image)], current=0)

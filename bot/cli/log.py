@@ -80,7 +80,7 @@ def search(app: AppContext, words: tuple[str, ...], count: int, as_json: bool) -
 @standard
 @click.pass_obj
 def show(app: AppContext, name: str, as_json: bool) -> None:
-    """Show all_exchanges about an exchange: NAME is its id, or a code that a person was told."""
+    """Show everything about an exchange: NAME is its id, or a code that a person was told."""
     from bot.log.queries import by_name
 
     with closing(_database(app)) as db:
@@ -114,7 +114,7 @@ def stats(app: AppContext, days: int, html: Path | None, as_json: bool) -> None:
         click.echo("\n".join(stats_lines(figures)))
 
 
-@log.command(epilog="Example: glimpse log export > log.jsonl", short_help="Print all_exchanges.")
+@log.command(epilog="Example: glimpse log export > log.jsonl", short_help="Print everything.")
 @click.option(
     "--for-training", "folder", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path),
     help="Write what people put right instead, with their pictures, for `glimpse train feedback`.",

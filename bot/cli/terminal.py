@@ -242,15 +242,19 @@ class TitleLines(Reporter):
             _print(f"{title}...")
 
 
-class PercentLines(Reporter):
-    """A line each ten percent, and one for each report of training."""
+class PercentLines(TitleLines):
+    """A line each ten percent of what has a total, and one for each report of training."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._printed = -1
 
     def __call__(self, title: str, done: float, total: float) -> None:
         """Show how far a step is."""
-        percent = 100 * done // max(total, 1) // _PERCENT * _PERCENT
+        if not total:
+            super().__call__(title, done, total)
+            return
+        percent = int(100 * done / total) // _PERCENT * _PERCENT
         if percent > self._printed:
             self._printed = percent
             _print(f"{title}: {percent} %")
@@ -273,7 +277,7 @@ class TimedLines(Reporter):
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _SECONDS
-        share = f": {100 * done // total} %" if total else (f": {done:,}" if done else "")
+        share = f": {int(100 * done / total)} %" if total else (f": {done:,}" if done else "")
         _print(f"{title}{share}")
 
 

@@ -83,7 +83,8 @@ def train(
             written = f" ({size / 1e9:.2f} GB)" if size else ""
             show(f"Encoding the pictures{written}", done, total)
 
-        trainer = Trainer(chosen, data, run, features, show.training_step, on_encoded)
+        report = show.training_step
+        trainer = Trainer(chosen, data, run, features, report, on_encoded, show)
         for warning in trainer.warnings if trainer.processes.is_main else ():
             click.echo(f"Warning: {warning}", err=True)
         try:

@@ -198,7 +198,7 @@ class Writer:
                 return task.write(self._store)
         except sqlite3.Error as error:
             if not isinstance(error, _TASK_ERRORS):
-                raise  # the database's error_text, not this task's
+                raise  # the database failed, not this task
             return self._failed(error)
         except Exception as error:
             return self._failed(error)

@@ -40,6 +40,7 @@ def test_json_is_the_models_own_words_and_nothing_else(cli: CliRunner) -> None:
     assert json.loads(caption.out) == {"caption": "two “dogs”", **said}
 
 
+@pytest.mark.parity("the objects it sees, with their places", "command line")
 def test_json_lists_the_objects_seen_and_sentences_do_not(cli: CliRunner) -> None:
     objects = (
         DetectedObject("dog", 0.93456, (0.1, 0.20049, 0.5, 0.9)),

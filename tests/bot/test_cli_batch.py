@@ -36,6 +36,7 @@ def lines(*rows: object) -> bytes:
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
+@pytest.mark.parity("many pictures in a file, confidences for scripts", "command line")
 def test_answers_and_captions_in_the_agreed_form(cli: CliRunner) -> None:
     cli.engine.answer = lambda _picture, question: Said(f"to {question}", 0.5, 0.25)
     red = cli.photo("red")

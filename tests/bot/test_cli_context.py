@@ -25,7 +25,7 @@ from bot.web.server import listen
 def test_a_log_of_a_newer_glimpse_is_refused_before_the_model_is_loaded(
     cli: CliRunner, command: tuple[str, ...]
 ) -> None:
-    path = cli.folder / "open_log.db"
+    path = cli.folder / "kept.db"
     Log(path, b"a key that nobody else has").close()
     with closing(sqlite3.connect(path)) as db, db:
         db.execute(
@@ -47,7 +47,7 @@ def test_a_log_of_a_newer_glimpse_is_refused_before_the_model_is_loaded(
 def test_a_log_of_an_older_glimpse_is_brought_up_to_date_at_the_start(
     cli: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = cli.folder / "open_log.db"
+    path = cli.folder / "kept.db"
     old = Database(path)
     migrations.apply(old, stop_before=[*migrations._migrations][1].name)
     old.execute("INSERT INTO unlogged (hash) VALUES ('ann')")
@@ -79,7 +79,7 @@ def test_without_a_key_nothing_is_kept_and_that_is_said_once(
         (logged,) = caplog.records
         check = health.checks()["log"]
     assert not check.ok
-    assert check.detail.startswith("No exchange is open_log, for the key of hashed names can be")
+    assert check.detail.startswith("No exchange is kept, for the key of hashed names can be")
     assert "set GLIMPSE_LOG_KEY" in check.detail
     assert str(tmp_path) not in check.detail
     assert check.detail in logged.getMessage()
@@ -98,5 +98,5 @@ def test_a_log_that_is_off_is_fine() -> None:
     health = Health()
     with open_log(Settings(log="off"), FakeEngine(), health):
         assert health.checks()["log"] == Check(
-            True, "No exchange is open_log, for GLIMPSE_LOG is off."
+            True, "No exchange is kept, for GLIMPSE_LOG is off."
         )

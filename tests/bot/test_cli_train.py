@@ -27,6 +27,7 @@ class FakeTrainer:
     features: Path | None
     report: Any
     encoding: Any
+    fetching: Any
 
     made: ClassVar[list[FakeTrainer]] = []
     error: ClassVar[Exception | None] = None
@@ -40,6 +41,7 @@ class FakeTrainer:
 
     def train(self, resume: bool = False) -> Path:
         self.resumed = resume
+        self.fetching("Fetching a base", 0, 0)
         for done in range(0, 401):
             self.encoding(done, 400, 1_540_000_000)
         self.report(REPORT)
@@ -77,7 +79,7 @@ def test_everything_is_passed_on_and_progress_is_plain_without_a_terminal(
     encoding = [f"Encoding the pictures (1.54 GB): {percent} %" for percent in range(0, 101, 10)]
     step = "step 20 of 400, loss 1.235, 31.2 examples/s, 2 min"
     said = [f"  {sample}" for sample in SAMPLES]
-    assert outcome.err.splitlines() == [*encoding, step, *said]
+    assert outcome.err.splitlines() == ["Fetching a base...", *encoding, step, *said]
 
 
 @pytest.mark.parametrize(
