@@ -12,8 +12,8 @@ from bot.assistant.assistant import Assistant
 from bot.assistant.conversations import Conversations
 from bot.assistant.limits import Limits
 from bot.assistant.locale.texts import ENGLISH
-from bot.assistant.types import Attachment, Button, Incoming, Reply
 from bot.assistant.replies import ConfidenceThresholds
+from bot.assistant.types import Attachment, Button, Incoming, Reply
 from data.images.open import Picture
 
 CAPTION_IT = (Button("Caption it", "/caption"),)

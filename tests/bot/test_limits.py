@@ -1,11 +1,23 @@
-"""Five a minute and fifty a day, told to the second, and forgotten when at rest."""
+"""Who may ask, how often, and how often the same is said."""
 
 from __future__ import annotations
 
 import pytest
-from engine_stand_in import Clock
+from engine_stand_in import Clock, StandIn, open_photo, photo
 
-from bot.assistant.limits import DAY, Limits, LimitSettings, RateLimit, Wait
+from bot.assistant.assistant import Assistant
+from bot.assistant.limits import (
+    DAY,
+    REPEAT_SECONDS,
+    Access,
+    Limits,
+    LimitSettings,
+    RateLimit,
+    RepeatThrottle,
+    Wait,
+)
+from bot.assistant.locale.texts import ENGLISH
+from bot.assistant.types import Incoming
 
 
 @pytest.fixture
@@ -115,3 +127,68 @@ def test_people_are_bounded_the_longest_unseen_going_first(clock: Clock) -> None
     assert len(limits) == 3
     assert limits.take("telegram", "ann") is not None
     assert limits.take("telegram", "ben") is None
+
+
+LISTED = Access(
+    users=frozenset({"telegram:1"}),
+    chats=frozenset({"telegram:-100"}),
+    admins=frozenset({"telegram:9"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("platform", "user", "chat", "allowed"),
+    [
+        ("telegram", "1", "1", True),
+        ("telegram", "2", "2", False),
+        ("telegram", "2", "-100", True),
+        ("telegram", "2", "-100/5", True),
+        ("telegram", "2", "-1001", False),
+        ("telegram", "9", "9", True),
+        ("discord", "2", "2", True),  # there is no list for Discord
+        ("web", "2", "2", True),
+    ],
+)
+def test_lists(platform: str, user: str, chat: str, allowed: bool) -> None:
+    assert LISTED.allows(platform, user, chat) is allowed
+    assert Access().allows(platform, user, chat)
+    assert Access(admins=frozenset({"telegram:9"})).allows(platform, user, chat)
+
+
+async def test_who_is_not_on_the_list_is_told_so_and_costs_nothing() -> None:
+    engine = StandIn()
+    assistant = Assistant(engine, open_picture=open_photo, access=LISTED)
+    reply = await assistant.handle(Incoming("telegram", "2", "2", pictures=(photo("red"),)))
+    assert reply is not None
+    assert (reply.text, reply.error) == (ENGLISH.not_allowed, True)
+    unasked = Incoming("telegram", "-5", "2", pictures=(photo("red"),), addressed=False)
+    assert await assistant.handle(unasked) is None
+    assert not engine.asked
+    # Nor is their picture kept for somebody who may ask.
+    reply = await assistant.handle(Incoming("telegram", "-5", "1", "What colour is it?"))
+    assert reply is not None
+    assert reply.text == ENGLISH.no_picture
+
+
+async def test_admins_are_not_counted() -> None:
+    limits = Limits(LimitSettings(default=RateLimit(1, 1)))
+    assistant = Assistant(StandIn(), open_picture=open_photo, access=LISTED, limits=limits)
+    for user, answered in (("9", 3), ("1", 1)):
+        replies = [
+            await assistant.handle(Incoming("telegram", user, user, pictures=(photo("red"),)))
+            for _ in range(3)
+        ]
+        assert sum(not reply.error for reply in replies if reply) == answered
+
+
+def test_what_was_said_is_said_again_later() -> None:
+    clock = Clock()
+    refusals = RepeatThrottle(clock)
+    said = [refusals.repeats("ann", f"Wait {second} seconds.") for second in (9, 8, 7)]
+    assert said == [False, False, True]
+    assert not refusals.repeats("ann", "Something else.")
+    assert not refusals.repeats("ben", "Wait 6 seconds.")
+    clock.advance(REPEAT_SECONDS)
+    assert not refusals.repeats("ann", "Wait 5 seconds.")
+    refusals.clear("ann")
+    assert not refusals.repeats("ann", "Wait 5 seconds.")

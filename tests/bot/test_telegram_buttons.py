@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from engine_stand_in import StandIn
 from fake_telegram import GROUP, FakeTelegram, Json, telegram
 from log_helpers import opened, rows
@@ -83,105 +82,6 @@ async def test_trying_again_gives_other_answers_to_the_same_question() -> None:
         api.press(retry, first)
         await api.answers(6)
         assert (engine.asked[-1], engine.ranks[-1]) == (("red", "Is it red?"), 1)
-
-
-async def test_an_old_answer_is_tried_again_about_its_own_picture_and_question() -> None:
-    engine = StandIn()
-    async with telegram(engine) as api:
-        red = api.photo(b"red", "What color is it?")
-        await api.answers(1)
-        first = api.said_to(red)
-        question = api.message("Is it red?")
-        await api.answers(2)
-        follow_up = api.said_to(question)
-        api.photo(b"blue", "Is it blue?")
-        await api.answers(3)
-        api.press("/retry", first)
-        await api.answers(4)
-        assert quoted(api) == red["message_id"]
-        fetched = len(api.of("getFile"))
-        api.press("/retry", first)  # its picture is the last one again
-        await api.answers(5)
-        api.press("/retry", follow_up)
-        await api.answers(6)
-        assert quoted(api) == question["message_id"]
-        assert len(api.of("getFile")) == fetched
-        asked = [RED, RED, ("red", "Is it red?")]
-        assert list(zip(engine.asked, engine.ranks, strict=True))[3:] == list(
-            zip(asked, [1, 2, 1], strict=True)
-        )
-        api.press("/caption", first)
-        assert (await api.answers(7))[6] == "A red square."
-        api.press("/retry", api.said_to(first))
-        await api.answers(8)
-        assert (engine.asked[-1], engine.ranks[-1]) == (("red", None), 1)
-
-
-async def test_forgotten_pictures_are_fetched_again_when_somebody_presses() -> None:
-    engine = StandIn()
-    async with telegram(engine) as api:
-        red = api.photo(b"red", "What color is it?")
-        await api.answers(1)
-        api.message("/forget")
-        await api.answers(2)
-        api.press("/retry", api.said_to(red, 0))
-        await api.answers(3)
-        assert engine.asked == [RED] * 2
-        assert engine.ranks == [0, 1]
-
-
-async def test_an_album_is_tried_again_as_it_was_asked() -> None:
-    engine = StandIn()
-    async with telegram(engine) as api:
-        first = api.photo(b"red", media_group_id="a")
-        api.photo(b"blue", media_group_id="a")
-        one = api.message("Is picture 1 red?")
-        await api.answers(2)
-        album, follow_up = api.said_to(first, 0), api.said_to(one, 1)
-        both = "1. A red square.\n2. A blue square."
-        api.press("/retry", album)
-        assert (await api.answers(3))[2] == both
-        api.press("/retry", album)
-        assert (await api.answers(4))[3] == both
-        assert engine.ranks == [0, 0, 0, 1, 1, 2, 2]
-        assert len(api.of("getFile")) == 2
-        api.photo(b"green", "Is it green?")
-        await api.answers(5)
-        api.press("/retry", follow_up)
-        assert (await api.answers(6))[5] == "Red."
-        assert (engine.asked[-1], engine.ranks[-1]) == (("red", "Is the picture red?"), 1)
-        assert len(api.of("getFile")) == 5
-        api.press("/caption", follow_up)
-        assert (await api.answers(7))[6] == "A red square."
-
-
-@pytest.mark.parametrize("words", ["", "Hello", "Look at my cat"])
-async def test_a_caption_nobody_asked_for_is_tried_again_as_one(words: str) -> None:
-    engine = StandIn()
-    async with telegram(engine) as api:
-        asked = api.photo(b"red", words)
-        await api.answers(1)
-        answer = api.said_to(asked)
-        api.photo(b"blue", "Is it blue?")
-        await api.answers(2)
-        api.press("/retry", answer)
-        assert (await api.answers(3))[2] == "A red square."
-        assert engine.ranks == [0, 0, 1]
-
-
-async def test_retry_can_be_written_and_may_reply_to_an_answer() -> None:
-    engine = StandIn()
-    async with telegram(engine) as api:
-        asked = api.photo(b"red", "What color is it?")
-        await api.answers(1)
-        api.message("/retry")
-        await api.answers(2)
-        api.photo(b"blue", "Is it blue?")
-        await api.answers(3)
-        api.message("/retry", reply_to_message=api.said_to(asked, 1))
-        await api.answers(4)
-        assert engine.asked == [RED, RED, BLUE, RED]
-        assert engine.ranks == [0, 1, 0, 1]
 
 
 async def test_after_a_restart_an_answer_tells_by_itself_what_it_was_about() -> None:

@@ -60,6 +60,7 @@ def test_every_format_keeps_its_colours(name: str, options: dict[str, Any]) -> N
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF", "HEIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parity("images as files, HEIC too", "command line")
 def test_every_orientation_comes_out_upright(name: str, orientation: int) -> None:
     check(turned(name, orientation), tolerance=6)
 

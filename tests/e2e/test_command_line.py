@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from cli_bench import untouched_log
+from cli_runner import untouched_log
 from tiny_data import recipe_table, write_data, write_profile, write_recipe
 from tiny_models import save_hub
 
 from bot.assistant.assistant import Assistant
 from bot.assistant.types import Attachment, Incoming
 from bot.cli import main
-from bot.cli.context import Desk
+from bot.cli.context import AppContext
 from data.images.open import read_picture
 from model.engine import load_engine
 
@@ -37,7 +37,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = write_recipe(folder, recipe_table(steps=20))
     data, run = str(folder / "data"), str(folder / "run")
     with untouched_log():
-        assert main(["train", str(recipe), "--data", data, "--run", run], Desk()) == 0
+        assert main(["train", str(recipe), "--data", data, "--run", run], AppContext()) == 0
     write_profile(folder, folder / "hub", adapter="run/adapter")
     return folder
 
@@ -53,6 +53,8 @@ def glimpse(*arguments: str, stdin: str = "") -> str:
     return done.stdout
 
 
+@pytest.mark.parity("a caption of a photo", "command line")
+@pytest.mark.parity("an answer to a question about it", "command line")
 def test_every_door_gives_the_same_answer(trained: Path) -> None:
     profile, photo = str(trained / "tiny.toml"), str(trained / "data/images/val_10.png")
     asked = json.loads(glimpse("ask", photo, QUESTION, "--json", "--profile", profile))
@@ -87,7 +89,7 @@ def test_check_finds_a_trained_profile_in_order(
 ) -> None:
     environment = {"GLIMPSE_PROFILE": str(trained / "tiny.toml"), "GLIMPSE_PORT": "0"}
     environment["GLIMPSE_LOG"] = "off"  # not that of who runs this
-    assert main(["check", "--json"], Desk(environment=environment)) == 0
+    assert main(["check", "--json"], AppContext(environment=environment)) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["ok"]
     assert found["checks"][-1]["name"] == "answer"
@@ -106,7 +108,7 @@ def test_a_damaged_adapter_is_one_sentence_everywhere(
     photo = str(trained / "data/images/val_10.png")
     for command in (["caption", photo], ["batch"], ["web", "--port", "0"], ["check"]):
         with untouched_log():
-            assert main([*command, "--profile", str(profile)], Desk()) == 1
+            assert main([*command, "--profile", str(profile)], AppContext()) == 1
         said = capsys.readouterr().err.replace(
             "Loading the model, which takes a few seconds...\n", ""
         )

@@ -14,8 +14,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from bot.assistant.assistant import Assistant
-from bot.web import create_app
-from bot.web.server import Server, listen
+from bot.web.app import create_app
+from bot.web.server import listen
+from bot.web.server import WebServer
 from model.requests import DetectedObject
 
 pytestmark = [
@@ -32,7 +33,7 @@ def engine() -> FakeEngine:
 @pytest.fixture(scope="module")
 def address(engine: FakeEngine) -> Iterator[str]:
     with listen("127.0.0.1", 0) as listener:
-        server = Server(create_app(Assistant(engine)), "ready", shutdown_seconds=1)
+        server = WebServer(create_app(Assistant(engine)), "ready", shutdown_seconds=1)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
@@ -72,6 +73,10 @@ def page(browser: webdriver.Chrome, address: str, engine: FakeEngine) -> Iterato
     assert [entry["message"] for entry in browser.get_log("browser")] == []
 
 
+@pytest.mark.parity("a caption of a photo", "chat page")
+@pytest.mark.parity("an answer to a question about it", "chat page")
+@pytest.mark.parity("more questions without sending it again", "chat page")
+@pytest.mark.parity("a sign that an answer is on its way", "chat page")
 def test_a_photo_a_caption_a_question_and_a_follow_up(
     page: Page, engine: FakeEngine, photos: dict[str, str]
 ) -> None:
@@ -102,6 +107,9 @@ def test_a_photo_a_caption_a_question_and_a_follow_up(
     assert page.texts(".bubble")[-1] == "Caption"
 
 
+@pytest.mark.parity("a button for a caption", "chat page")
+@pytest.mark.parity("👍 and 👎", "chat page")
+@pytest.mark.parity("another answer: Try again, `/retry`", "chat page")
 def test_an_answer_can_be_rated_and_tried_again(
     page: Page, engine: FakeEngine, photos: dict[str, str]
 ) -> None:
@@ -150,6 +158,8 @@ def test_a_rating_that_gets_lost_can_be_given_again(page: Page, photos: dict[str
     assert "cannot be reached" not in thanks
 
 
+@pytest.mark.parity("several pictures, answered together by their numbers", "chat page")
+@pytest.mark.parity("images as files, HEIC too", "chat page")
 def test_several_photos_each_get_their_caption(page: Page, photos: dict[str, str]) -> None:
     page.add(photos["red.jpg"], photos["scan.tiff"])
     page.until(lambda: page.texts("#tray .tile") == ["TIFF"])
@@ -233,6 +243,7 @@ def test_pasting_and_words_that_look_like_markup(page: Page) -> None:
     assert not page.texts("#no")
 
 
+@pytest.mark.parity("`/forget`, `/privacy`", "chat page")
 def test_a_new_chat_forgets_the_photo(
     page: Page, engine: FakeEngine, photos: dict[str, str]
 ) -> None:
@@ -341,6 +352,7 @@ def send_with_objects(page: Page, engine: FakeEngine, photo: str) -> None:
     page.answers(1)
 
 
+@pytest.mark.parity("the objects it sees, with their places", "chat page")
 def test_what_is_seen_is_shown_over_the_photo_on_request(
     page: Page, engine: FakeEngine, photos: dict[str, str]
 ) -> None:

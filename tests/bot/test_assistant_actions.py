@@ -104,6 +104,7 @@ async def test_who_speaks_german_is_spoken_to_in_german() -> None:
     assert (await ann.say("", "bad", language="fr")).text == "This file is no picture (bad)."
 
 
+@pytest.mark.parity("`/settings`", "chat page")
 async def test_settings_change_the_language_for_good_and_back() -> None:
     ann = Person(language="en-GB")
     reply = await ann.say("/settings")

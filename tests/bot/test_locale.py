@@ -36,7 +36,9 @@ def test_text_is_there_and_calm(language: str, name: str) -> None:
 def test_every_reason_has_a_text() -> None:
     answered = {Kind.CAPTION, Kind.QUESTION, Kind.RETRY}
     assert {kind.value for kind in Kind if kind not in answered} <= set(NAMES)
-    assert {cause.value for cause in FailureCause if cause is not FailureCause.REFUSED} <= set(NAMES)
+    assert {cause.value for cause in FailureCause if cause is not FailureCause.REFUSED} <= set(
+        NAMES
+    )
 
 
 def test_whole_sentences_end() -> None:

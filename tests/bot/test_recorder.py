@@ -14,8 +14,8 @@ from log_helpers import opened, rows, until
 
 from bot.assistant import privacy
 from bot.assistant.assistant import Assistant
-from bot.assistant.privacy import Recorder
 from bot.assistant.locale.texts import ENGLISH
+from bot.assistant.privacy import Recorder
 from bot.assistant.types import Incoming, Reply
 from bot.log import Log
 

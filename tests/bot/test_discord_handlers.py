@@ -52,6 +52,7 @@ async def test_commands_work_in_private_too() -> None:
         assert [each.content for each in world.answers(world.dms)] == ["Green."]
 
 
+@pytest.mark.parity("the menu of any message", "Discord")
 async def test_the_menu_of_a_message() -> None:
     async with discord_world() as world:
         message = await world.ben.send(world.channel, "Look", attachments=[photo("green")])
@@ -84,6 +85,7 @@ async def test_commands_are_told_to_discord_on_request_only() -> None:
 # --- messages --------------------------------------------------------------------------------
 
 
+@pytest.mark.parity("a sign that an answer is on its way", "Discord")
 async def test_in_a_channel_it_is_silent_unless_it_is_meant() -> None:
     async with discord_world() as world:
         await world.ann.send(world.channel, "What is this?", attachments=[photo("blue")])
@@ -104,19 +106,6 @@ async def test_in_a_channel_it_is_silent_unless_it_is_meant() -> None:
         assert any(each.path.endswith("/typing") for each in world.env.http_requests)
 
 
-async def test_follow_ups_need_neither_the_picture_nor_a_mention() -> None:
-    async with discord_world() as world:
-        await world.ann.send(world.channel, world.me, attachments=[photo("blue")])
-        await world.ann.send(world.channel, f"{world.me} and", attachments=[photo("red")])
-        first = world.answers()[0]
-        await world.ann.send(world.channel, f"{world.me} what colour is it?")
-        await world.ann.send(world.channel, "What colour is it?", reply_to=world.answers()[1])
-        # What was said about an earlier picture is asked about that one.
-        await world.ann.send(world.channel, "What colour is it?", reply_to=first)
-        assert world.said == [BLUE_CAPTION, "A red square.\n\nAsk me anything about it.",
-                              "Red.", "Red.", "Blue."]  # fmt: skip
-
-
 async def test_in_private_everything_is_meant_for_it() -> None:
     async with discord_world() as world:
         await world.dm("", "blue")
@@ -127,14 +116,6 @@ async def test_in_private_everything_is_meant_for_it() -> None:
             "Blue.",
             "1. Red.\n2. Green.",
         ]
-
-
-async def test_it_can_be_asked_about_a_picture_of_somebody_else() -> None:
-    async with discord_world() as world:
-        theirs = await world.ben.send(world.channel, "Mine", attachments=[photo("green")])
-        await world.ann.send(world.channel, f"{world.me} what colour is it?", reply_to=theirs)
-        assert world.said == ["Green."]
-        await world.ann.send(world.channel, f"{world.me} is it here?", reply_to=theirs)
 
 
 async def test_what_discord_hides_from_it_is_not_guessed() -> None:
@@ -177,6 +158,7 @@ async def test_a_link_is_answered_once_discord_shows_its_picture() -> None:
         assert [each.content for each in world.answers(world.dms)] == [BLUE_CAPTION]
 
 
+@pytest.mark.parity("stickers", "Discord")
 async def test_stickers_and_forwarded_messages_are_pictures() -> None:
     async with discord_world() as world:
         sticker = world.channel.guild.create_sticker("cat")
@@ -193,27 +175,7 @@ async def test_stickers_and_forwarded_messages_are_pictures() -> None:
         assert world.answers(world.dms)[0].content.startswith("A green square.")
 
 
-@pytest.mark.parametrize("name", ["IMG_2.HEIC", "a.png"])
-async def test_a_file_that_is_called_like_a_picture_is_one(name: str) -> None:
-    async with discord_world() as world:
-        await world.ann.send(world.channel, world.me, attachments=[(name, b"blue")])
-        await world.ann.send(world.channel, world.me, attachments=[("a.pdf", b"%PDF")])
-        mixed = [photo("red"), ("a.mp3", b"")]
-        await world.ann.send(world.channel, f"{world.me} what colour?", attachments=mixed)
-        assert world.said == [
-            BLUE_CAPTION, ENGLISH.no_picture_file, f"Red.\n\n{ENGLISH.no_picture_file}"
-        ]  # fmt: skip
-
-
 # --- fetching --------------------------------------------------------------------------------
-
-
-async def test_a_big_file_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platforms, "LARGEST", 4)
-    async with discord_world() as world:
-        monkeypatch.setattr(world.client.http, "get_from_cdn", None)
-        await world.ann.send(world.channel, world.me, attachments=[photo("green")])
-        assert world.said == [ENGLISH.file_too_big]
 
 
 async def test_a_read_is_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:

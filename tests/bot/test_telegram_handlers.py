@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 import pytest
 from engine_stand_in import Said, StandIn
-from fake_telegram import GROUP, ME, TOKEN, FakeTelegram, telegram
+from fake_telegram import GROUP, TOKEN, FakeTelegram, telegram
 
 from bot.assistant.assistant import Assistant
-from bot.assistant.limits import Access, LimitSettings
+from bot.assistant.limits import LimitSettings
 from bot.assistant.locale.german import GERMAN
 from bot.assistant.locale.texts import ENGLISH
-from bot.assistant.text import split
 from bot.errors import PlatformError
 from bot.telegram import bot, sender
 from bot.telegram.bot import build, serve
+from bot.telegram.handlers import TelegramHandlers
 
+RED_CAPTION = "A red square.\n\nAsk me anything about it."
 BLUE_CAPTION = "A blue square.\n\nAsk me anything about it."
 
 
+@pytest.mark.parity("a sign that an answer is on its way", "Telegram")
 async def test_a_photo_gets_a_caption_and_follow_ups_need_no_photo() -> None:
     async with telegram() as api:
         asked = api.photo(b"blue")
@@ -33,12 +36,6 @@ async def test_a_photo_gets_a_caption_and_follow_ups_need_no_photo() -> None:
         assert "parse_mode" not in first
         assert second["reply_markup"]["inline_keyboard"][0][0]["text"] == "Caption it"
         assert api.of("sendChatAction")[0][1]["action"] == "typing"
-
-
-async def test_the_caption_of_a_photo_is_the_question() -> None:
-    async with telegram() as api:
-        api.photo(b"red", "What colour is this?")
-        assert await api.answers(1) == ["Red."]
 
 
 @pytest.mark.parametrize(
@@ -66,6 +63,7 @@ async def test_what_is_no_picture_is_said_so() -> None:
         )
 
 
+@pytest.mark.parity("stickers", "Telegram")
 async def test_stickers_are_pictures_and_moving_ones_give_a_still() -> None:
     async with telegram() as api:
         api.files |= {"still": b"black", "sticker": b"white"}
@@ -127,30 +125,13 @@ async def test_in_a_group_it_is_silent_unless_it_is_meant() -> None:
         assert (await api.answers(2))[1] == "A green square."
 
 
-async def test_it_can_be_asked_about_a_photo_of_somebody_else() -> None:
-    async with telegram() as api:
-        theirs = api.photo(b"red", user=9, chat=GROUP)
-        api.photo(b"blue", user=9, chat=GROUP)
-        api.message("@glimpse_bot what colour is this?", chat=GROUP, reply_to_message=theirs)
-        assert await api.answers(1) == ["Red."]
-
-
+@pytest.mark.parity("a picture first, the mention later", "Telegram")
 async def test_it_can_be_called_after_the_photo_was_posted() -> None:
     async with telegram() as api:
         api.photo(b"blue", user=9, chat=GROUP)
         api.message("That is nice", user=9, chat=GROUP)
         api.message("@glimpse_bot what colour is it?", user=8, chat=GROUP)
         assert await api.answers(1) == ["Blue."]
-
-
-async def test_a_reply_to_the_bot_is_meant_for_it() -> None:
-    async with telegram() as api:
-        api.photo(b"blue", "/caption", chat=GROUP)
-        await api.answers(1)
-        answer = {"message_id": 900, "date": 1, "chat": {"id": GROUP, "type": "supergroup"},
-                  "from": ME, "text": "A blue square."}  # fmt: skip
-        api.message("What colour is it?", chat=GROUP, reply_to_message=answer)
-        assert (await api.answers(2))[1] == "Blue."
 
 
 async def test_topics_of_a_forum_are_conversations_of_their_own() -> None:
@@ -181,22 +162,6 @@ async def test_an_edited_question_changes_its_answer_in_place() -> None:
         more = {"photo": photo["photo"], "message_id": photo["message_id"], "edit": True}
         api.message("What colour is it?", **more)
         assert (await api.answers(4))[3] == "Blue."
-
-
-async def test_a_button_means_the_picture_that_its_answer_was_about() -> None:
-    async with telegram() as api:
-        photo = api.photo(b"red", "What colour is it?")
-        api.photo(b"blue", "What colour is it?")
-        await api.answers(2)
-        answer = {"message_id": 900, "date": 1, "chat": photo["chat"], "from": ME, "text": "Red.",
-                  "reply_to_message": photo}  # fmt: skip
-        api.press("/caption", answer)
-        assert (await api.answers(3))[2] == "A red square."
-        assert len(api.of("answerCallbackQuery")) == 1
-        # So old that Telegram no longer knows the message.
-        api.press("/caption", {"message_id": 1, "date": 0, "chat": photo["chat"]})
-        await api.until(lambda: len(api.of("answerCallbackQuery")) == 2)
-        assert len(await api.settle()) == 3
 
 
 async def test_commands() -> None:
@@ -298,9 +263,11 @@ async def test_a_flood_of_one_person_does_not_keep_another_waiting() -> None:
         for _ in range(100):
             api.photo(b"red")
         api.photo(b"blue", "What colour is it?", user=8)
-        await api.until(lambda: "Blue." in api.said, seconds=5)
-        said = await api.settle(1)
-        assert sum(text.startswith("A red square.") for text in said) == 5
+        await api.until(
+            lambda: "Blue." in api.said and sum(text == RED_CAPTION for text in api.said) == 5
+        )
+        said = await api.settle(0.3)
+        assert said.count(RED_CAPTION) == 5
         assert len(said) <= 10  # refusals are not repeated for ever
 
 
@@ -353,13 +320,6 @@ async def test_it_starts_when_the_network_comes_back(monkeypatch: pytest.MonkeyP
         await task
 
 
-def test_parts_of_a_long_text() -> None:
-    assert split("short", 8) == ["short"]
-    assert split("one two three", 8) == ["one two", "three"]
-    assert split("one\ntwo three", 10) == ["one", "two three"]
-    assert split("x" * 20, 8) == ["x" * 8, "x" * 8, "x" * 4]
-
-
 async def test_an_edit_before_the_answer_still_gets_one_answer() -> None:
     async with telegram() as api:
         api.faults["file"].append((200, {}, 0.4))
@@ -374,32 +334,6 @@ async def test_an_edit_before_the_answer_still_gets_one_answer() -> None:
         api.message("Is it blue?", **more)
         assert (await api.answers(3))[2] == "Blue."
         assert len(api.of("sendMessage")) == 2
-
-
-async def test_buttons_and_replies_mean_what_an_old_answer_was_about() -> None:
-    async with telegram() as api:
-        api.photo(b"red", "/caption")
-        await api.answers(1)
-        follow_up = api.message("What colour is it?")
-        await api.answers(2)
-        api.photo(b"blue", "/caption")
-        await api.answers(3)
-        answer = {"message_id": api.numbers[1], "date": 1, "chat": follow_up["chat"], "from": ME,
-                  "text": "Red.", "reply_to_message": follow_up}  # fmt: skip
-        api.press("/caption", answer)
-        assert (await api.answers(4))[3] == "A red square."
-        api.message("What colour is it?", reply_to_message=answer)
-        assert (await api.answers(5))[4] == "Red."
-
-
-async def test_who_is_not_on_the_list_has_nothing_fetched() -> None:
-    access = Access(users=frozenset({"telegram:7"}))
-    async with telegram(access=access) as api:
-        api.photo(b"red", user=8)
-        assert await api.answers(1) == [ENGLISH.not_allowed]
-        assert not api.of("getFile")
-        api.photo(b"red", "What colour is it?")
-        assert (await api.answers(2))[1] == "Red."
 
 
 async def test_of_two_albums_the_first_is_answered_first() -> None:
@@ -420,3 +354,67 @@ async def test_what_is_only_told_by_telegram_gets_no_answer() -> None:
         api.message(pinned_message=api.message("Thanks", user=9))
         assert await api.answers(1) == [ENGLISH.thanks]
         assert len(await api.settle()) == 1
+
+
+@pytest.fixture
+def handlers(monkeypatch: pytest.MonkeyPatch) -> list[TelegramHandlers]:
+    """Those that the bots of a test start."""
+    made: list[TelegramHandlers] = []
+
+    def make(*how: Any) -> TelegramHandlers:
+        made.append(TelegramHandlers(*how))
+        return made[-1]
+
+    monkeypatch.setattr(bot, "TelegramHandlers", make)
+    return made
+
+
+async def test_words_are_not_kept_to_know_an_edit(handlers: list[TelegramHandlers]) -> None:
+    async with telegram() as api:
+        api.message("Hello, I am called Ann")
+        await api.until(lambda: handlers and handlers[0]._answers)
+        assert "Ann" not in repr(handlers[0]._answers)
+
+
+async def test_who_forgets_leaves_no_subject_of_a_button_they_pressed(
+    handlers: list[TelegramHandlers],
+) -> None:
+    async with telegram() as api:
+        asked = api.photo(b"red", "What color is it?")
+        await api.answers(1)
+        api.press("/caption", api.said_to(asked))
+        await api.answers(2)
+        api.photo(b"blue", "/caption", user=8)
+        await api.answers(3)
+        api.message("/forget")
+        assert (await api.answers(4))[3] == ENGLISH.forgotten
+        index = handlers[0]._assistant._conversations._answers
+        assert {answer.conversation.user for answer in index.values()} == {"8"}
+
+
+async def test_a_photo_that_is_still_in_work_is_forgotten_too(
+    handlers: list[TelegramHandlers],
+) -> None:
+    engine = StandIn(held=True)
+    async with telegram(engine) as api:
+        api.photo(b"red")
+        await api.until(lambda: engine.queue)
+        api.message("/forget")
+        await api.settle(0.1)
+        engine.release()
+        assert (await api.answers(2))[1] == ENGLISH.forgotten
+        index = handlers[0]._assistant._conversations._answers
+        assert not list(index)
+
+
+async def test_photos_nobody_asked_about_are_forgotten_with_who_sent_them_in_all_chats() -> None:
+    async with telegram() as api:
+        api.photo(b"red", chat=GROUP, user=7)
+        api.photo(b"blue", chat=GROUP - 1, user=8)
+        api.message("/forget@glimpse_bot", chat=GROUP - 1, user=7)
+        await api.answers(1)
+        assert not api.of("getFile")
+        api.message("@glimpse_bot what colour is it?", chat=GROUP, user=9)
+        assert (await api.answers(2))[1] == ENGLISH.no_picture
+        api.message("@glimpse_bot what colour is it?", chat=GROUP - 1, user=9)
+        assert (await api.answers(3))[2] == "Blue."
