@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.assistant.text import is_foreign, split
+from bot.assistant.text import clean, is_foreign, split
 
 
 @pytest.mark.parametrize(
