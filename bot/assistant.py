@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from bot.access import Access
 from bot.diary import Diary
 from bot.intents import Intent, Kind, read_intent
-from bot.languages import Languages
+from bot.languages import Languages, spoken
 from bot.limits import Limits
 from bot.looking import Cause, Looker, Trouble, crashed
 from bot.memory import Album, Conversation, Gone, Memory
@@ -22,6 +23,7 @@ from bot.messages import AnswersPictures, Exchange, Incoming, Measures, Notify, 
 from bot.personal import Personal
 from bot.speaking import Speaker, error
 from bot.texts import Texts
+from bot.translation.answers import in_german
 from bot.turns import TooManyWaitingError, Turns
 from bot.wording import Sureness
 from data.images import Picture, open_picture
@@ -150,7 +152,10 @@ class Assistant:
             attached=bool(incoming.pictures),
             replied=bool(incoming.reply_pictures),
             several=isinstance(album, Album) and len(album.entries) > 1,
+            last=album.translation if isinstance(album, Album) else None,
         )
+        if intent.language:
+            speaker = self._speaker(spoken(intent.language))
         aside = await self._personal.handle(who, incoming.language, intent, speaker)
         if aside:
             return aside
@@ -164,6 +169,8 @@ class Assistant:
             intent = intent if noted else Intent(Kind.SORRY)
         if intent.kind is Kind.RETRY:
             intent = _asked_last(album)
+            if intent.language:
+                speaker = self._speaker(spoken(intent.language))
         if intent.kind not in {Kind.CAPTION, Kind.QUESTION}:
             return speaker.sentence(intent, offer_caption=True)
         whole = sent is not None
@@ -215,12 +222,15 @@ class Assistant:
         self._memory.purge()  # opened pictures may take more room than they did encoded
         if counted and all(map(_is_ours, found.values())):
             self._limits.give_back(who.platform, who.user)
+        if intent.said:
+            found = {place: _translated(each, intent) for place, each in found.items()}
         if not (album.own and self._memory.owns(who, album)):
             # Whoever allows that their pictures are kept does not decide on others'.
             found = {
                 place: result.without_picture() if isinstance(result, Exchange) else result
                 for place, result in found.items()
             }
+        album.said, album.translation = intent.said, intent.translation
         reply = speaker.answers(album, intent, found)
         album.number = reply.number or album.number
         return reply
@@ -239,8 +249,22 @@ def _asked_last(album: Album) -> Intent:
     places, question = album.asked or ((album.current,), None)
     kind = Kind.CAPTION if question is None else Kind.QUESTION
     return Intent(
-        kind, question, tuple(place + 1 for place in places), again=album.asked is not None
+        kind,
+        question,
+        tuple(place + 1 for place in places),
+        again=album.asked is not None,
+        language="de" if album.translation else "",
+        said=album.said,
+        translation=album.translation,
     )
+
+
+def _translated(result: Exchange | Trouble, intent: Intent) -> Exchange | Trouble:
+    """The same with the words of the person who asked, and of the answer to them."""
+    if isinstance(result, Trouble):
+        return result
+    german = in_german(result.answer, result.question or "")
+    return replace(result, asked=intent.said, told=german or "")
 
 
 def _rank(album: Album, asked: tuple[tuple[int, ...], str | None], *, again: bool) -> int:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import takewhile
 
-from bot import phrases, smalltalk
+from bot import german_intents, phrases, smalltalk
 from bot.cleaning import clean, has_words, plain, sentences, without_links, without_politeness
 from bot.corrections import correction
 from bot.language import is_foreign
 from bot.references import named_pictures
+from bot.translation.questions import Translation
 
 MAX_CHARACTERS = 300
 
@@ -95,6 +96,9 @@ class Intent:
             one should have been.
         again: Another answer is wanted than the last one.
         good: Whether the rated answer is.
+        language: That the answer has to be in, because the words are; "" for the person's.
+        said: The question in the person's language, where `question` is a translation.
+        translation: How it was translated.
     """
 
     kind: Kind
@@ -106,15 +110,26 @@ class Intent:
     rest: str = ""
     again: bool = False
     good: bool = False
+    language: str = ""
+    said: str = ""
+    translation: Translation | None = None
 
 
 @dataclass(frozen=True)
 class _AtHand:
-    """Pictures around a message: its own, its own or those replied to, more than one."""
+    """What is around a message.
+
+    Attributes:
+        attached: It has pictures of its own.
+        shown: It has, or it replies to some.
+        several: There is more than one picture.
+        last: What was asked about them before, if that was in German.
+    """
 
     attached: bool
     shown: bool
     several: bool
+    last: Translation | None = None
 
 
 _SMALL_TALK = {
@@ -129,7 +144,12 @@ _SMALL_TALK = {
 
 
 def read_intent(
-    text: str, *, attached: bool = False, replied: bool = False, several: bool = False
+    text: str,
+    *,
+    attached: bool = False,
+    replied: bool = False,
+    several: bool = False,
+    last: Translation | None = None,
 ) -> Intent:
     """Tell what a message wants.
 
@@ -138,9 +158,10 @@ def read_intent(
         attached: The message brings pictures of its own.
         replied: The message replies to one with pictures.
         several: More than one picture is at hand, so that numbers may name them.
+        last: What was asked about the pictures at hand before, if that was in German.
     """
     words = clean(text)
-    at_hand = _AtHand(attached=attached, shown=attached or replied, several=several)
+    at_hand = _AtHand(attached=attached, shown=attached or replied, several=several, last=last)
     command = _COMMAND.match(words)
     if command is None:
         return _read_correction(words, at_hand) or _read_free_text(words, at_hand)
@@ -170,7 +191,11 @@ def _read_retry(rest: str, at_hand: _AtHand) -> Intent:
     if not rest:
         return Intent(Kind.RETRY)
     asked = read_intent(
-        rest, attached=at_hand.attached, replied=at_hand.shown, several=at_hand.several
+        rest,
+        attached=at_hand.attached,
+        replied=at_hand.shown,
+        several=at_hand.several,
+        last=at_hand.last,
     )
     looks = asked.kind in {Kind.CAPTION, Kind.QUESTION}
     return replace(asked, again=True, invite=False) if looks else Intent(Kind.RETRY)
@@ -178,8 +203,13 @@ def _read_retry(rest: str, at_hand: _AtHand) -> Intent:
 
 def _read_correction(words: str, at_hand: _AtHand) -> Intent | None:
     """What the last answer should have been, if the words say that."""
-    said = correction(words) if len(words) <= MAX_CHARACTERS and not at_hand.attached else ""
-    return Intent(Kind.CORRECTED, rest=said) if said else None
+    if len(words) > MAX_CHARACTERS or at_hand.attached:
+        return None
+    said = correction(words)
+    if said:
+        return Intent(Kind.CORRECTED, rest=said)
+    said = german_intents.correction(words)
+    return Intent(Kind.CORRECTED, rest=said, language=german_intents.CODE) if said else None
 
 
 def _read_free_text(words: str, at_hand: _AtHand) -> Intent:
@@ -191,9 +221,10 @@ def _read_free_text(words: str, at_hand: _AtHand) -> Intent:
         return Intent(_nothing_said(words))
     chat = _small_talk(spoken)
     if chat is not None:
-        return Intent(Kind.CAPTION, invite=True) if at_hand.attached else Intent(chat)
+        kind = Kind.CAPTION if at_hand.attached else chat.kind
+        return replace(chat, kind=kind, invite=at_hand.attached)
     intent = _read_question(words, at_hand)
-    if intent.kind is Kind.QUESTION and not _asks(spoken):
+    if intent.kind is Kind.QUESTION and not intent.said and not _asks(spoken):
         if at_hand.shown:
             return Intent(Kind.CAPTION, invite=True)
         if not intent.pictures and phrases.REMARK.match(spoken):
@@ -205,19 +236,34 @@ def _nothing_said(words: str) -> Kind:
     return Kind.EMPTY if without_links(words) == words else Kind.LINK
 
 
-def _small_talk(words: str) -> Kind | None:
+def _small_talk(words: str) -> Intent | None:
+    """A greeting, thanks or the like, in English or in German."""
     if len(words) > _SMALL_TALK_CHARACTERS:
         return None
     said = " ".join(re.sub(r"[^\w' ]+", " ", words.lower()).split())
-    return next((kind for kind, pattern in _SMALL_TALK.items() if pattern.fullmatch(said)), None)
+    for kind, pattern in _SMALL_TALK.items():
+        if pattern.fullmatch(said):
+            return Intent(kind)
+    german = german_intents.small_talk(words)
+    # Its names are those of texts, which are the values of these kinds.
+    return Intent(Kind(german), language=german_intents.CODE) if german else None
 
 
 def _read_question(words: str, at_hand: _AtHand) -> Intent:
     """A question, or the reason why it is none."""
     spoken = without_links(words)
     obstacle = _obstacle(words, spoken, at_hand)
+    german = _read_german(spoken, at_hand) if obstacle in {None, Kind.FOREIGN} else None
+    if german is not None:
+        return german
     if obstacle is not None:
-        return Intent(obstacle)
+        in_german = german_intents.is_german(spoken)
+        return Intent(obstacle, language=german_intents.CODE if in_german else "")
+    return _read_english(spoken, at_hand)
+
+
+def _read_english(spoken: str, at_hand: _AtHand) -> Intent:
+    """An English question, or the reason why it is none for the model."""
     numbers, spoken = named_pictures(spoken) if at_hand.several else ((), spoken)
     asked = _main_sentence(spoken)
     said = plain(asked)
@@ -228,6 +274,23 @@ def _read_question(words: str, at_hand: _AtHand) -> Intent:
     if refusal is not None:
         return Intent(refusal)
     return Intent(Kind.QUESTION, _as_question(asked), numbers)
+
+
+def _read_german(spoken: str, at_hand: _AtHand) -> Intent | None:
+    """A German question, read by what it is in English; None if it is not understood."""
+    # A button's own words name pictures in English: "Pictures 1, 2: Welche Farbe hat er?".
+    numbers, spoken = named_pictures(spoken) if at_hand.several else ((), spoken)
+    asked = german_intents.asked(spoken, several=at_hand.several, last=at_hand.last)
+    if asked is None:
+        return None
+    english = _read_english(asked.translation.english, replace(at_hand, several=False))
+    return replace(
+        english,
+        pictures=numbers or asked.pictures,
+        language=german_intents.CODE,
+        said=asked.said if english.question else "",
+        translation=asked.translation,
+    )
 
 
 def _refusal(asked: str, said: str) -> Kind | None:

@@ -15,6 +15,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from bot.messages import Attachment
+from bot.translation.questions import Translation
 from data.images import ImageRefused, Picture
 
 Entry = Attachment | Picture | ImageRefused
@@ -40,6 +41,8 @@ class Album:
         tries: How often that was answered in another way.
         number: Of the last reply about it, or "".
         own: Whether the person sent it, rather than replied to it.
+        said: The question asked last as the person put it, if that was in German.
+        translation: How it was translated.
     """
 
     entries: list[Entry]
@@ -49,6 +52,8 @@ class Album:
     tries: int = 0
     number: str = ""
     own: bool = False
+    said: str = ""
+    translation: Translation | None = None
 
     @property
     def bytes(self) -> int:

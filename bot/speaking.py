@@ -12,7 +12,7 @@ from bot.looking import Cause, Trouble
 from bot.memory import Album
 from bot.messages import Button, Exchange, Reply
 from bot.texts import Texts
-from bot.wording import Sureness, say_answer, say_caption
+from bot.wording import Sureness, say_answer, say_caption, say_translated
 
 LOG_ON, LOG_OFF = "log on", "log off"  # after "/settings"
 SHARE_ON, SHARE_OFF = "pictures on", "pictures off"
@@ -73,6 +73,8 @@ class Speaker:
             sure = result.confidence >= self.sureness.caption
             return say_caption(result.answer, self.texts, sure=sure)
         sure = result.confidence >= self.sureness.answer
+        if result.asked:
+            return say_translated(result.answer, result.question, self.texts, sure=sure)
         return say_answer(result.answer, result.question, self.texts, sure=sure)
 
     def sentence(self, intent: Intent, *, offer_caption: bool) -> Reply:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from bot.texts import Texts
+from bot.translation.answers import in_german
 
 
 def _words(text: str) -> frozenset[str]:
@@ -72,6 +73,17 @@ def say_answer(raw: str, question: str, texts: Texts, *, sure: bool = True) -> s
         return _sentence(body)
     hedge = texts.unsure_looks_like if _ARTICLE.match(body) else texts.unsure_say
     return hedge.format(answer=_stop(body))
+
+
+def say_translated(raw: str, question: str, texts: Texts, *, sure: bool = True) -> str:
+    """Write the answer to a translated question as a German sentence: "red" becomes "Rot."."""
+    body = _tidy(raw)
+    if not body or body.lower() in _UNKNOWN:
+        return texts.cannot_tell
+    german = in_german(body, question)
+    if german is None:
+        return texts.in_english.format(answer=_stop(body))
+    return _sentence(german) if sure else texts.unsure_say.format(answer=_stop(german))
 
 
 def _number_word(digits: re.Match[str]) -> str:

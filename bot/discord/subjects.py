@@ -109,6 +109,6 @@ def subject_of(
     """What an answer to somebody is about, given while these pictures were the last ones."""
     if shown is None:
         return None
-    question = exchanges[0].question if exchanges else None
+    question = (exchanges[0].asked or exchanges[0].question) if exchanges else None
     digests = tuple(each.digest for each in exchanges)
     return Subject(shown.place, user, question, digests, number)

@@ -207,8 +207,9 @@ class Store:
         }  # fmt: skip
         if exchange:
             row |= {
-                "kind": exchange.kind, "answer": kept(exchange.answer),
-                "question": None if exchange.question is None else kept(exchange.question),
+                "kind": exchange.kind, "answer": kept(exchange.told or exchange.answer),
+                "question": None if exchange.question is None
+                else kept(exchange.asked or exchange.question),
                 "confidence": exchange.confidence, "picture": self._picture(exchange),
                 "waiting": exchange.waiting, "encoding": exchange.encoding,
                 "decoding": exchange.decoding, **self._made._asdict(),

@@ -108,7 +108,7 @@ class Subjects:
             number: Names the answer for ratings.
         """
         shown = self._shown.get(whose) or self._shown.get((whose[0], ""), Shown())
-        question = (exchanges[0].question or "") if exchanges else ""
+        question = (exchanges[0].asked or exchanges[0].question or "") if exchanges else ""
         digests = tuple(exchange.digest for exchange in exchanges)
         subject = Subject(shown.messages, asked, whose[1], question, digests, number)
         self._of[asked.chat_id, answer] = subject
