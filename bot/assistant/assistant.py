@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Hashable
+from dataclasses import replace
 from functools import partial
 
 from bot.assistant.conversations import (
@@ -19,12 +20,14 @@ from bot.assistant.conversations import (
     TurnQueue,
 )
 from bot.assistant.inference import Failure, FailureCause, Inference, crashed
-from bot.assistant.intents import Intent, Kind, read_action, read_intent
+from bot.assistant.intents import GERMAN, Intent, Kind, read_action, read_intent
 from bot.assistant.limits import Access, Limits
-from bot.assistant.locale import Languages
+from bot.assistant.locale import Languages, spoken
 from bot.assistant.locale.texts import Texts
 from bot.assistant.privacy import PersonalData, Recorder
 from bot.assistant.replies import ConfidenceThresholds, ReplyWriter, refusal
+from bot.assistant.translation.answers import in_german
+from bot.assistant.translation.questions import Translation
 from bot.assistant.types import (
     AnswerMetrics,
     Conversation,
@@ -166,7 +169,9 @@ class Assistant:
         writer = self._writer(
             self.texts(who.platform, who.user, incoming.language), held.place if held else None
         )
-        intent = _read(incoming, several=held is not None and len(held.entries) > 1)
+        intent = _read(incoming, held)
+        if intent.language:
+            writer = replace(writer, texts=spoken(intent.language))
         aside = await self._personal.handle(who, incoming.language, intent, writer)
         if aside:
             return aside
@@ -181,6 +186,8 @@ class Assistant:
         about = self.answer(intent.answer or incoming.reply_to)
         if intent.kind is Kind.RETRY:
             intent = _asked_again(held, about)
+            if intent.language:
+                writer = replace(writer, texts=spoken(intent.language))
         if intent.kind in {Kind.CAPTION, Kind.QUESTION}:
             return await self._look(
                 who, held, intent, about, writer=writer, notify=notify, whole=sent is not None
@@ -220,17 +227,21 @@ class Assistant:
         self._conversations.purge()  # opened pictures may take more room than they did encoded
         if counted and all(map(_is_ours, found.values())):
             self._limits.give_back(who.platform, who.user)
+        if intent.question and intent.translation:
+            found = {place: _translated(each, intent.translation) for place, each in found.items()}
         if not (album.own and self._conversations.owns(who, album)):
             # Whoever allows that their pictures are kept does not decide on others'.
             found = {
                 place: result.without_picture() if isinstance(result, Exchange) else result
                 for place, result in found.items()
             }
+        album.translation = intent.translation
         reply = writer.answers(album, intent, found)
         album.number = reply.number or album.number
         asked_by = about.asked_by if about and intent.again else who.user
         digests = tuple(exchange.digest for exchange in reply.exchanges)
-        self._note_answer(reply, Answer(who, asked_by, album.place, digests, intent.question))
+        answer = Answer(who, asked_by, album.place, digests, intent.question, intent.translation)
+        self._note_answer(reply, answer)
         return reply
 
     def _writer(self, texts: Texts, place: Hashable = None) -> ReplyWriter:
@@ -263,23 +274,45 @@ _NEED_PICTURE = frozenset(
 _OURS = frozenset({FailureCause.BUSY, FailureCause.CLOSING, FailureCause.CRASHED})
 
 
-def _read(incoming: Incoming, *, several: bool) -> Intent:
-    attached, replied = bool(incoming.pictures), bool(incoming.reply_pictures)
-    if incoming.action:
-        return read_action(incoming.action, attached=attached, replied=replied, several=several)
-    return read_intent(incoming.text, attached=attached, replied=replied, several=several)
+def _read(incoming: Incoming, album: Album | None) -> Intent:
+    """What a message wants, with this album at hand."""
+    read = (
+        partial(read_action, incoming.action)
+        if incoming.action
+        else partial(read_intent, incoming.text)
+    )
+    return read(
+        attached=bool(incoming.pictures),
+        replied=bool(incoming.reply_pictures),
+        several=album is not None and len(album.entries) > 1,
+        previous=album.translation if album else None,
+    )
 
 
 def _asked_again(album: Album, about: Answer | None) -> Intent:
     """What an answer answered, once more, or what was last asked about an album."""
     if about and about.digests:
-        kind = Kind.CAPTION if about.question is None else Kind.QUESTION
-        return Intent(kind, about.question, again=True)
-    places, question = album.asked or ((album.current,), None)
-    kind = Kind.CAPTION if question is None else Kind.QUESTION
+        places, question, translation = (), about.question, about.translation
+        again = True
+    else:
+        places, question = album.asked or ((album.current,), None)
+        translation, again = album.translation, album.asked is not None
     return Intent(
-        kind, question, tuple(place + 1 for place in places), again=album.asked is not None
+        Kind.CAPTION if question is None else Kind.QUESTION,
+        question,
+        tuple(place + 1 for place in places),
+        again=again,
+        language=GERMAN if translation else "",
+        translation=translation,
     )
+
+
+def _translated(result: Exchange | Failure, translation: Translation) -> Exchange | Failure:
+    """The same with the words of the person who asked, and of the answer to them."""
+    if isinstance(result, Failure):
+        return result
+    german = in_german(result.answer, result.question or "")
+    return replace(result, original_question=translation.german, translated_answer=german or "")
 
 
 def _rank(album: Album, asked: tuple[tuple[int, ...], str | None], *, again: bool) -> int:

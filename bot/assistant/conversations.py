@@ -17,6 +17,7 @@ from enum import Enum
 
 from cachetools import LRUCache, TTLCache
 
+from bot.assistant.translation.questions import Translation
 from bot.assistant.types import Attachment, Conversation
 from data.errors import ImageRefused
 from data.images.open import Picture
@@ -39,6 +40,7 @@ class Album:
         number: Of the last reply about it, or "".
         own: Whether the person sent it, rather than replied to it.
         place: Where the platform's adapter can fetch it again.
+        translation: Of the question asked last, if that was in German.
     """
 
     entries: list[Entry]
@@ -49,6 +51,7 @@ class Album:
     number: str = ""
     own: bool = False
     place: Hashable = None
+    translation: Translation | None = None
 
     @property
     def bytes(self) -> int:
@@ -74,6 +77,7 @@ class Answer:
         place: Where the platform's adapter can fetch its pictures again.
         digests: SHA-256 of each picture that it tells about; none if the model was not asked.
         question: As the model got it; None for a caption.
+        translation: How that was translated, if it was asked in German.
     """
 
     conversation: Conversation
@@ -81,6 +85,7 @@ class Answer:
     place: Hashable
     digests: tuple[str, ...] = ()
     question: str | None = None
+    translation: Translation | None = None
 
 
 class Missing(Enum):

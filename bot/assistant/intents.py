@@ -11,17 +11,20 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import takewhile
 
-from bot.assistant import patterns
+from bot.assistant import german_patterns, patterns
 from bot.assistant.patterns import correction, named_pictures
 from bot.assistant.text import (
     clean,
     has_words,
     is_foreign,
+    is_german,
     plain,
     sentences,
     without_links,
     without_politeness,
 )
+from bot.assistant.translation.questions import Translation, translate
+from bot.assistant.translation.text import fold
 from bot.assistant.types import (
     Action,
     Ask,
@@ -36,6 +39,7 @@ from bot.assistant.types import (
 )
 
 MAX_CHARACTERS = 300
+GERMAN = "de"
 
 _SMALL_TALK_CHARACTERS = 60
 _COMMAND = re.compile(r"^/([A-Za-z]\w{0,31})(?:@\w+)?(?:\s+|$)")
@@ -114,6 +118,8 @@ class Intent:
         again: Another answer is wanted than the last one.
         good: Whether the rated answer is.
         answer: Id of the answer whose pictures are meant, or "".
+        language: That the answer has to be in, because the words are; "" for the person's.
+        translation: How the words were translated, if they were.
     """
 
     kind: Kind
@@ -126,15 +132,25 @@ class Intent:
     again: bool = False
     good: bool = False
     answer: str = ""
+    language: str = ""
+    translation: Translation | None = None
 
 
 @dataclass(frozen=True)
 class _AtHand:
-    """Pictures around a message: its own, its own or those replied to, more than one."""
+    """What is around a message.
+
+    Attributes:
+        attached: It has pictures of its own.
+        shown: It has, or it replies to some.
+        several: There is more than one picture.
+        previous: What was asked about them before, if that was in German.
+    """
 
     attached: bool
     shown: bool
     several: bool
+    previous: Translation | None = None
 
 
 _SMALL_TALK = {
@@ -146,10 +162,24 @@ _SMALL_TALK = {
     Kind.HELP: patterns.HELP,
     Kind.ABOUT: patterns.ABOUT,
 }
+_GERMAN_SMALL_TALK = {
+    Kind.HELLO: german_patterns.HELLO,
+    Kind.THANKS: german_patterns.THANKS,
+    Kind.GOODBYE: german_patterns.GOODBYE,
+    Kind.NOD: german_patterns.NOD,
+    Kind.SORRY: german_patterns.WRONG,
+    Kind.HELP: german_patterns.HELP,
+    Kind.ABOUT: german_patterns.ABOUT,
+}
 
 
 def read_intent(
-    text: str, *, attached: bool = False, replied: bool = False, several: bool = False
+    text: str,
+    *,
+    attached: bool = False,
+    replied: bool = False,
+    several: bool = False,
+    previous: Translation | None = None,
 ) -> Intent:
     """Tell what a message wants.
 
@@ -158,9 +188,11 @@ def read_intent(
         attached: The message brings pictures of its own.
         replied: The message replies to one with pictures.
         several: More than one picture is at hand, so that numbers may name them.
+        previous: What was asked about the pictures at hand before, if that was in German.
     """
     words = clean(text)
-    at_hand = _AtHand(attached=attached, shown=attached or replied, several=several)
+    shown = attached or replied
+    at_hand = _AtHand(attached=attached, shown=shown, several=several, previous=previous)
     command = _COMMAND.match(words)
     if command is None:
         return _read_correction(words, at_hand) or _read_free_text(words, at_hand)
@@ -171,10 +203,16 @@ def read_intent(
 
 
 def read_action(
-    action: Action, *, attached: bool = False, replied: bool = False, several: bool = False
+    action: Action,
+    *,
+    attached: bool = False,
+    replied: bool = False,
+    several: bool = False,
+    previous: Translation | None = None,
 ) -> Intent:
     """Tell what a command or a button wants, in the same way as `read_intent`."""
-    at_hand = _AtHand(attached=attached, shown=attached or replied, several=several)
+    shown = attached or replied
+    at_hand = _AtHand(attached=attached, shown=shown, several=several, previous=previous)
     match action:
         case Ask(question):
             words = clean(question)
@@ -209,7 +247,11 @@ def _read_retry(rest: str, at_hand: _AtHand) -> Intent:
     if not rest:
         return Intent(Kind.RETRY)
     asked = read_intent(
-        rest, attached=at_hand.attached, replied=at_hand.shown, several=at_hand.several
+        rest,
+        attached=at_hand.attached,
+        replied=at_hand.shown,
+        several=at_hand.several,
+        previous=at_hand.previous,
     )
     looks = asked.kind in {Kind.CAPTION, Kind.QUESTION}
     return replace(asked, again=True, invite=False) if looks else Intent(Kind.RETRY)
@@ -217,8 +259,13 @@ def _read_retry(rest: str, at_hand: _AtHand) -> Intent:
 
 def _read_correction(words: str, at_hand: _AtHand) -> Intent | None:
     """What the last answer should have been, if the words say that."""
-    said = correction(words) if len(words) <= MAX_CHARACTERS and not at_hand.attached else ""
-    return Intent(Kind.CORRECTED, rest=said) if said else None
+    if len(words) > MAX_CHARACTERS or at_hand.attached:
+        return None
+    said = correction(words)
+    if said:
+        return Intent(Kind.CORRECTED, rest=said)
+    said = german_patterns.correction(words)
+    return Intent(Kind.CORRECTED, rest=said, language=GERMAN) if said else None
 
 
 def _read_free_text(words: str, at_hand: _AtHand) -> Intent:
@@ -230,9 +277,10 @@ def _read_free_text(words: str, at_hand: _AtHand) -> Intent:
         return Intent(_nothing_said(words))
     chat = _small_talk(spoken)
     if chat is not None:
-        return Intent(Kind.CAPTION, invite=True) if at_hand.attached else Intent(chat)
+        kind = Kind.CAPTION if at_hand.attached else chat.kind
+        return replace(chat, kind=kind, invite=at_hand.attached)
     intent = _read_question(words, at_hand)
-    if intent.kind is Kind.QUESTION and not _asks(spoken):
+    if intent.kind is Kind.QUESTION and not intent.translation and not _asks(spoken):
         if at_hand.shown:
             return Intent(Kind.CAPTION, invite=True)
         if not intent.pictures and patterns.REMARK.match(spoken):
@@ -244,19 +292,35 @@ def _nothing_said(words: str) -> Kind:
     return Kind.EMPTY if without_links(words) == words else Kind.LINK
 
 
-def _small_talk(words: str) -> Kind | None:
+def _small_talk(words: str) -> Intent | None:
+    """A greeting, thanks or the like, in English or in German."""
     if len(words) > _SMALL_TALK_CHARACTERS:
         return None
-    said = " ".join(re.sub(r"[^\w' ]+", " ", words.lower()).split())
-    return next((kind for kind, pattern in _SMALL_TALK.items() if pattern.fullmatch(said)), None)
+    english = " ".join(re.sub(r"[^\w' ]+", " ", words.lower()).split())
+    german = " ".join(re.sub(r"[^\w ]+", " ", fold(words)).split())
+    for kind, pattern in _SMALL_TALK.items():
+        if pattern.fullmatch(english):
+            return Intent(kind)
+    for kind, pattern in _GERMAN_SMALL_TALK.items():
+        if pattern.fullmatch(german):
+            return Intent(kind, language=GERMAN)
+    return None
 
 
 def _read_question(words: str, at_hand: _AtHand) -> Intent:
     """A question, or the reason why it is none."""
     spoken = without_links(words)
     obstacle = _obstacle(words, spoken, at_hand)
+    german = _read_german(spoken, at_hand) if obstacle in {None, Kind.FOREIGN} else None
+    if german is not None:
+        return german
     if obstacle is not None:
-        return Intent(obstacle)
+        return Intent(obstacle, language=GERMAN if is_german(spoken) else "")
+    return _read_english(spoken, at_hand)
+
+
+def _read_english(spoken: str, at_hand: _AtHand) -> Intent:
+    """An English question, or the reason why it is none for the model."""
     numbers, spoken = named_pictures(spoken) if at_hand.several else ((), spoken)
     asked = _main_sentence(spoken)
     said = plain(asked)
@@ -267,6 +331,22 @@ def _read_question(words: str, at_hand: _AtHand) -> Intent:
     if refusal is not None:
         return Intent(refusal)
     return Intent(Kind.QUESTION, _as_question(asked), numbers)
+
+
+def _read_german(spoken: str, at_hand: _AtHand) -> Intent | None:
+    """A German question, read by what it is in English; None if it is not understood."""
+    numbers: tuple[int, ...] = ()
+    if at_hand.several:
+        # Buttons of earlier versions name them in English: "Pictures 1, 2: Welche Farbe hat er?".
+        numbers, spoken = named_pictures(spoken)
+        named, spoken = german_patterns.named_pictures(spoken)
+        numbers = numbers or named
+    for sentence in (spoken, *reversed(sentences(spoken))):
+        found = translate(sentence, at_hand.previous)
+        if found is not None:
+            english = _read_english(found.english, replace(at_hand, several=False))
+            return replace(english, pictures=numbers, language=GERMAN, translation=found)
+    return None
 
 
 def _refusal(asked: str, said: str) -> Kind | None:

@@ -97,6 +97,4 @@ def test_a_key_that_is_none_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_log_that_is_off_is_fine() -> None:
     health = Health()
     with open_log(Settings(log="off"), FakeEngine(), health):
-        assert health.checks()["log"] == Check(
-            True, "No exchange is kept, for GLIMPSE_LOG is off."
-        )
+        assert health.checks()["log"] == Check(True, "No exchange is kept, for GLIMPSE_LOG is off.")

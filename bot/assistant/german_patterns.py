@@ -1,0 +1,110 @@
+"""German set phrases, as `patterns` has the English ones, and what is read off them.
+
+Small talk matches a whole message, folded (`translation.text.fold`) and without punctuation.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bot.assistant.patterns import LAST, any_of
+from bot.assistant.translation.answers import in_english
+
+# --- small talk -----------------------------------------------------------------------------------
+
+_WHO = r"(?: (?:bot|glimpse|du|ihr|euch|dir|alle|zusammen|leute|nochmal|wieder))*"
+_DAY = (
+    r"(?:guten? (?:morgen|tag|abend)|moin(?: moin)?|servus|gruess (?:gott|dich)|hallo+"
+    r"|halloechen|na)"
+)
+_HOW_ARE_YOU = any_of(
+    r"wie geht s(?: dir)?", r"wie geht es dir(?: heute)?", r"alles (?:gut|klar)(?: bei dir)?"
+)
+HELLO = re.compile(
+    rf"(?:hi |hey )?{_DAY}{_WHO}(?: {_HOW_ARE_YOU})?|{_HOW_ARE_YOU}|(?:hi|hey) {_HOW_ARE_YOU}"
+)
+THANKS = re.compile(
+    r"(?:(?:ok|okay|super|toll|prima|ja|nein|gut|cool|alles klar|ah) )?"
+    r"(?:danke+(?: schoen| sehr| dir)?|dankeschoen|vielen dank|besten dank|herzlichen dank"
+    r"|tausend dank|merci|ich danke dir)"
+    rf"(?: (?:fuer (?:die|deine) (?:antwort|hilfe)|dafuer|trotzdem|nochmals|nochmal))*{_WHO}"
+)
+GOODBYE = re.compile(
+    r"(?:(?:ok|okay|danke) )?(?:tschuess(?:i)?|tschau|ciao|ade|auf wiedersehen|auf wiederschauen"
+    rf"|bis (?:bald|spaeter|dann|morgen)|gute nacht|mach s gut|machs gut){_WHO}"
+)
+NOD = re.compile(
+    r"(?:ja |oh |das ist )?(?:super|toll|prima|klasse|sehr (?:gut|schoen)|gut gemacht|genau"
+    r"|richtig|stimmt|das stimmt|gut|schoen|spitze|wunderbar|grossartig|ja|jawohl|genau richtig"
+    r"|krass)"
+)
+WRONG = re.compile(
+    r"(?:nein |ne |nee )?(?:nein|nee|falsch|das ist falsch|das stimmt nicht|stimmt nicht"
+    r"|das ist nicht richtig|bist du (?:dir )?sicher|quatsch|unsinn|wirklich|nicht ganz)"
+)
+HELP = re.compile(
+    r"hilfe|hilf mir|ich brauche hilfe|befehle|was kannst du(?: alles)?(?: so)?(?: machen| tun)?"
+    r"|wie funktioniert (?:das|der bot)|wie funktionierst du|wie geht das|was machst du"
+    r"|was kann ich (?:dich )?fragen"
+)
+ABOUT = re.compile(
+    r"wer bist du|was bist du|wie heisst du|bist du (?:ein )?(?:bot|roboter|mensch|echt"
+    r"|computer|chatgpt|maschine)|wer hat dich (?:gemacht|gebaut|programmiert)|stell dich vor"
+    r"|wie alt bist du|sprichst du deutsch|kannst du deutsch|verstehst du deutsch"
+)
+
+# --- corrections: "Die Antwort ist ein Bus", or "Nein, ein Bus" -----------------------------------
+
+_DENIAL = (
+    r"(?:(?:nein|nee|ne|falsch|das ist falsch|stimmt nicht|das stimmt nicht|doch"
+    r"|eigentlich)[\s,.!:;-]+)"
+)
+_CORRECTION = re.compile(
+    rf"{_DENIAL}*(?:die (?:richtige )?antwort (?:ist|waere|war)|richtig (?:ist"
+    rf"|waere)):? (?P<answer>.+)"
+    rf"|{_DENIAL}*(?:das|es|er|sie) (?:ist|sind|war|waren) (?P<one>.+)"
+    rf"|{_DENIAL}+(?:sondern )?(?P<bare>.+)",
+    re.IGNORECASE,
+)
+
+
+def correction(text: str) -> str:
+    """What an answer should have been, in English, if a text says that in German; else ""."""
+    found = _CORRECTION.fullmatch(text.strip())
+    if found is None or "?" in text:
+        return ""
+    return in_english(found["answer"] or found["one"] or found["bare"])
+
+
+# --- references: "auf Bild 2", "das zweite Foto" --------------------------------------------------
+
+_ORDINALS = (
+    *("erste", "zweite", "dritte", "vierte", "fuenfte"),
+    *("sechste", "siebte", "achte", "neunte", "zehnte"),
+)
+_PREPOSITION = r"(?:(?:auf|in|im|von|zu|bei)\s+)?(?:dem\s+|das\s+)?"
+_REFERENCE = re.compile(
+    rf"\b{_PREPOSITION}(?:bild|foto)(?:\s+(?:nummer|nr\.?))?\s+(?P<number>\d{{1,2}})\b"
+    rf"|\b{_PREPOSITION}(?P<place>{'|'.join(_ORDINALS)}|fünfte|letzte)[nsr]?\s+(?:bild|foto)\b",
+    re.IGNORECASE,
+)
+
+
+def named_pictures(text: str) -> tuple[tuple[int, ...], str]:
+    """Picture numbers that a German question names, and the question asked of one picture.
+
+    Args:
+        text: Cleaned question, asked while several pictures are at hand.
+    """
+    matches = list(_REFERENCE.finditer(text))
+    if not matches:
+        return (), text
+    numbers = tuple(dict.fromkeys(_number(match) for match in matches))
+    return numbers, _REFERENCE.sub("auf dem Bild", text).strip()
+
+
+def _number(match: re.Match[str]) -> int:
+    if match["number"]:
+        return int(match["number"])
+    place = match["place"].lower().replace("ü", "ue")
+    return LAST if place == "letzte" else _ORDINALS.index(place) + 1
