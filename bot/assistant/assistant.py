@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Hashable
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
+from bot.assistant import german_intents
 from bot.assistant.conversations import (
     Album,
     Answer,
@@ -21,7 +24,7 @@ from bot.assistant.conversations import (
 from bot.assistant.inference import Failure, FailureCause, Inference, crashed
 from bot.assistant.intents import Intent, Kind, read_action, read_intent
 from bot.assistant.limits import Access, Limits
-from bot.assistant.locale import Languages
+from bot.assistant.locale import Languages, spoken
 from bot.assistant.locale.texts import Texts
 from bot.assistant.privacy import PersonalData, Recorder
 from bot.assistant.replies import ConfidenceThresholds, ReplyWriter, refusal
@@ -34,6 +37,7 @@ from bot.assistant.types import (
     PictureEngine,
     Reply,
 )
+from bot.translation.answers import in_german
 from data.images.open import Picture, open_picture
 
 MAX_PICTURES = 10
@@ -79,7 +83,7 @@ class Assistant:
         self._languages = Languages(self._recorder.language, self._recorder.choose_language)
         self._personal = PersonalData(
             self._recorder, self._languages, self.forget_person,
-            lambda *person: self._writer(self.texts(*person)),
+            lambda *person: self._plain_writer(self.texts(*person)),
         )  # fmt: skip
 
     async def handle(self, incoming: Incoming, notify: Notify | None = None) -> Reply | None:
@@ -105,7 +109,7 @@ class Assistant:
                 reply = refusal(texts.too_many_waiting, outcome="too_many")
             except Exception as cause:
                 failure = crashed(cause)
-                said = self._writer(texts).line(failure)
+                said = self._plain_writer(texts).line(failure)
                 reply = refusal(said, failure.reference, failure.cause.value)
         if reply is None or not incoming.addressed:
             return None
@@ -163,10 +167,8 @@ class Assistant:
             return None
         album = self._conversations.recall(who) if sent is None else sent
         held = None if isinstance(album, Missing) else album
-        writer = self._writer(
-            self.texts(who.platform, who.user, incoming.language), held.place if held else None
-        )
-        intent = _read(incoming, several=held is not None and len(held.entries) > 1)
+        intent = _read(incoming, held)
+        writer = self._writer(incoming, held, intent)
         aside = await self._personal.handle(who, incoming.language, intent, writer)
         if aside:
             return aside
@@ -181,6 +183,7 @@ class Assistant:
         about = self.answer(intent.answer or incoming.reply_to)
         if intent.kind is Kind.RETRY:
             intent = _asked_again(held, about)
+            writer = self._writer(incoming, held, intent)
         if intent.kind in {Kind.CAPTION, Kind.QUESTION}:
             return await self._look(
                 who, held, intent, about, writer=writer, notify=notify, whole=sent is not None
@@ -220,21 +223,35 @@ class Assistant:
         self._conversations.purge()  # opened pictures may take more room than they did encoded
         if counted and all(map(_is_ours, found.values())):
             self._limits.give_back(who.platform, who.user)
+        if intent.said:
+            found = {place: _translated(each, intent) for place, each in found.items()}
         if not (album.own and self._conversations.owns(who, album)):
             # Whoever allows that their pictures are kept does not decide on others'.
             found = {
                 place: result.without_picture() if isinstance(result, Exchange) else result
                 for place, result in found.items()
             }
+        album.said, album.translation = intent.said, intent.translation
         reply = writer.answers(album, intent, found)
         album.number = reply.number or album.number
         asked_by = about.asked_by if about and intent.again else who.user
         digests = tuple(exchange.digest for exchange in reply.exchanges)
-        self._note_answer(reply, Answer(who, asked_by, album.place, digests, intent.question))
+        answer = Answer(
+            who, asked_by, album.place, digests, intent.question, intent.said, intent.translation
+        )
+        self._note_answer(reply, answer)
         return reply
 
-    def _writer(self, texts: Texts, place: Hashable = None) -> ReplyWriter:
-        return ReplyWriter(texts, self._thresholds, self._conversations.seconds, place)
+    def _writer(self, incoming: Incoming, album: Album | None, intent: Intent) -> ReplyWriter:
+        """Writes in the language of the words, if they were understood in one, or the person's."""
+        texts = self.texts(incoming.platform, incoming.user, incoming.language)
+        return ReplyWriter(
+            spoken(intent.language) if intent.language else texts,
+            self._thresholds, self._conversations.seconds, album.place if album else None,
+        )  # fmt: skip
+
+    def _plain_writer(self, texts: Texts) -> ReplyWriter:
+        return ReplyWriter(texts, self._thresholds, self._conversations.seconds)
 
     def _keep_pictures(self, who: Conversation, incoming: Incoming) -> Album | None:
         """Remember what this message shows: its own pictures, else those it replies to."""
@@ -263,23 +280,39 @@ _NEED_PICTURE = frozenset(
 _OURS = frozenset({FailureCause.BUSY, FailureCause.CLOSING, FailureCause.CRASHED})
 
 
-def _read(incoming: Incoming, *, several: bool) -> Intent:
-    attached, replied = bool(incoming.pictures), bool(incoming.reply_pictures)
+def _read(incoming: Incoming, album: Album | None) -> Intent:
+    """What a message wants while an album is at hand."""
+    around: dict[str, Any] = {
+        "attached": bool(incoming.pictures),
+        "replied": bool(incoming.reply_pictures),
+        "several": album is not None and len(album.entries) > 1,
+        "last": album.translation if album else None,
+    }
     if incoming.action:
-        return read_action(incoming.action, attached=attached, replied=replied, several=several)
-    return read_intent(incoming.text, attached=attached, replied=replied, several=several)
+        return read_action(incoming.action, **around)
+    return read_intent(incoming.text, **around)
 
 
 def _asked_again(album: Album, about: Answer | None) -> Intent:
     """What an answer answered, once more, or what was last asked about an album."""
-    if about and about.digests:
-        kind = Kind.CAPTION if about.question is None else Kind.QUESTION
-        return Intent(kind, about.question, again=True)
+    asked: Answer | Album = album
     places, question = album.asked or ((album.current,), None)
-    kind = Kind.CAPTION if question is None else Kind.QUESTION
+    numbers, again = tuple(place + 1 for place in places), album.asked is not None
+    if about and about.digests:
+        asked, question, numbers, again = about, about.question, (), True
     return Intent(
-        kind, question, tuple(place + 1 for place in places), again=album.asked is not None
-    )
+        Kind.CAPTION if question is None else Kind.QUESTION, question, numbers, again=again,
+        language=german_intents.CODE if asked.translation else "",
+        said=asked.said, translation=asked.translation,
+    )  # fmt: skip
+
+
+def _translated(result: Exchange | Failure, intent: Intent) -> Exchange | Failure:
+    """The same with the words of the person who asked, and of the answer to them."""
+    if isinstance(result, Failure):
+        return result
+    german = in_german(result.answer, result.question or "")
+    return replace(result, asked=intent.said, told=german or "")
 
 
 def _rank(album: Album, asked: tuple[tuple[int, ...], str | None], *, again: bool) -> int:

@@ -18,6 +18,7 @@ from enum import Enum
 from cachetools import LRUCache, TTLCache
 
 from bot.assistant.types import Attachment, Conversation
+from bot.translation.questions import Translation
 from data.errors import ImageRefused
 from data.images.open import Picture
 
@@ -39,6 +40,8 @@ class Album:
         number: Of the last reply about it, or "".
         own: Whether the person sent it, rather than replied to it.
         place: Where the platform's adapter can fetch it again.
+        said: The question asked last as the person put it, if that was in German.
+        translation: How it was translated.
     """
 
     entries: list[Entry]
@@ -49,6 +52,8 @@ class Album:
     number: str = ""
     own: bool = False
     place: Hashable = None
+    said: str = ""
+    translation: Translation | None = None
 
     @property
     def bytes(self) -> int:
@@ -74,6 +79,8 @@ class Answer:
         place: Where the platform's adapter can fetch its pictures again.
         digests: SHA-256 of each picture that it tells about; none if the model was not asked.
         question: As the model got it; None for a caption.
+        said: The same as the person put it, if that was in German.
+        translation: How it was translated.
     """
 
     conversation: Conversation
@@ -81,6 +88,8 @@ class Answer:
     place: Hashable
     digests: tuple[str, ...] = ()
     question: str | None = None
+    said: str = ""
+    translation: Translation | None = None
 
 
 class Missing(Enum):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import takewhile
 
-from bot.assistant import patterns
+from bot.assistant import german_intents, patterns
 from bot.assistant.patterns import correction, named_pictures
 from bot.assistant.text import (
     clean,
@@ -34,6 +34,7 @@ from bot.assistant.types import (
     Retry,
     button_action,
 )
+from bot.translation.questions import Translation
 
 MAX_CHARACTERS = 300
 
@@ -114,6 +115,9 @@ class Intent:
         again: Another answer is wanted than the last one.
         good: Whether the rated answer is.
         answer: Id of the answer whose pictures are meant, or "".
+        language: That the answer has to be in, because the words are; "" for the person's.
+        said: The question in the person's language, where `question` is a translation.
+        translation: How it was translated.
     """
 
     kind: Kind
@@ -126,15 +130,26 @@ class Intent:
     again: bool = False
     good: bool = False
     answer: str = ""
+    language: str = ""
+    said: str = ""
+    translation: Translation | None = None
 
 
 @dataclass(frozen=True)
 class _AtHand:
-    """Pictures around a message: its own, its own or those replied to, more than one."""
+    """What is around a message.
+
+    Attributes:
+        attached: It has pictures of its own.
+        shown: It has, or it replies to some.
+        several: There is more than one picture.
+        last: What was asked about them before, if that was in German.
+    """
 
     attached: bool
     shown: bool
     several: bool
+    last: Translation | None = None
 
 
 _SMALL_TALK = {
@@ -149,7 +164,12 @@ _SMALL_TALK = {
 
 
 def read_intent(
-    text: str, *, attached: bool = False, replied: bool = False, several: bool = False
+    text: str,
+    *,
+    attached: bool = False,
+    replied: bool = False,
+    several: bool = False,
+    last: Translation | None = None,
 ) -> Intent:
     """Tell what a message wants.
 
@@ -158,9 +178,10 @@ def read_intent(
         attached: The message brings pictures of its own.
         replied: The message replies to one with pictures.
         several: More than one picture is at hand, so that numbers may name them.
+        last: What was asked about the pictures at hand before, if that was in German.
     """
     words = clean(text)
-    at_hand = _AtHand(attached=attached, shown=attached or replied, several=several)
+    at_hand = _AtHand(attached=attached, shown=attached or replied, several=several, last=last)
     command = _COMMAND.match(words)
     if command is None:
         return _read_correction(words, at_hand) or _read_free_text(words, at_hand)
@@ -171,10 +192,15 @@ def read_intent(
 
 
 def read_action(
-    action: Action, *, attached: bool = False, replied: bool = False, several: bool = False
+    action: Action,
+    *,
+    attached: bool = False,
+    replied: bool = False,
+    several: bool = False,
+    last: Translation | None = None,
 ) -> Intent:
     """Tell what a command or a button wants, in the same way as `read_intent`."""
-    at_hand = _AtHand(attached=attached, shown=attached or replied, several=several)
+    at_hand = _AtHand(attached=attached, shown=attached or replied, several=several, last=last)
     match action:
         case Ask(question):
             words = clean(question)
@@ -209,7 +235,11 @@ def _read_retry(rest: str, at_hand: _AtHand) -> Intent:
     if not rest:
         return Intent(Kind.RETRY)
     asked = read_intent(
-        rest, attached=at_hand.attached, replied=at_hand.shown, several=at_hand.several
+        rest,
+        attached=at_hand.attached,
+        replied=at_hand.shown,
+        several=at_hand.several,
+        last=at_hand.last,
     )
     looks = asked.kind in {Kind.CAPTION, Kind.QUESTION}
     return replace(asked, again=True, invite=False) if looks else Intent(Kind.RETRY)
@@ -217,8 +247,13 @@ def _read_retry(rest: str, at_hand: _AtHand) -> Intent:
 
 def _read_correction(words: str, at_hand: _AtHand) -> Intent | None:
     """What the last answer should have been, if the words say that."""
-    said = correction(words) if len(words) <= MAX_CHARACTERS and not at_hand.attached else ""
-    return Intent(Kind.CORRECTED, rest=said) if said else None
+    if len(words) > MAX_CHARACTERS or at_hand.attached:
+        return None
+    said = correction(words)
+    if said:
+        return Intent(Kind.CORRECTED, rest=said)
+    said = german_intents.correction(words)
+    return Intent(Kind.CORRECTED, rest=said, language=german_intents.CODE) if said else None
 
 
 def _read_free_text(words: str, at_hand: _AtHand) -> Intent:
@@ -230,9 +265,10 @@ def _read_free_text(words: str, at_hand: _AtHand) -> Intent:
         return Intent(_nothing_said(words))
     chat = _small_talk(spoken)
     if chat is not None:
-        return Intent(Kind.CAPTION, invite=True) if at_hand.attached else Intent(chat)
+        kind = Kind.CAPTION if at_hand.attached else chat.kind
+        return replace(chat, kind=kind, invite=at_hand.attached)
     intent = _read_question(words, at_hand)
-    if intent.kind is Kind.QUESTION and not _asks(spoken):
+    if intent.kind is Kind.QUESTION and not intent.said and not _asks(spoken):
         if at_hand.shown:
             return Intent(Kind.CAPTION, invite=True)
         if not intent.pictures and patterns.REMARK.match(spoken):
@@ -244,19 +280,34 @@ def _nothing_said(words: str) -> Kind:
     return Kind.EMPTY if without_links(words) == words else Kind.LINK
 
 
-def _small_talk(words: str) -> Kind | None:
+def _small_talk(words: str) -> Intent | None:
+    """A greeting, thanks or the like, in English or in German."""
     if len(words) > _SMALL_TALK_CHARACTERS:
         return None
     said = " ".join(re.sub(r"[^\w' ]+", " ", words.lower()).split())
-    return next((kind for kind, pattern in _SMALL_TALK.items() if pattern.fullmatch(said)), None)
+    for kind, pattern in _SMALL_TALK.items():
+        if pattern.fullmatch(said):
+            return Intent(kind)
+    german = german_intents.small_talk(words)
+    # Its names are those of texts, which are the values of these kinds.
+    return Intent(Kind(german), language=german_intents.CODE) if german else None
 
 
 def _read_question(words: str, at_hand: _AtHand) -> Intent:
     """A question, or the reason why it is none."""
     spoken = without_links(words)
     obstacle = _obstacle(words, spoken, at_hand)
+    german = _read_german(spoken, at_hand) if obstacle in {None, Kind.FOREIGN} else None
+    if german is not None:
+        return german
     if obstacle is not None:
-        return Intent(obstacle)
+        in_german = german_intents.is_german(spoken)
+        return Intent(obstacle, language=german_intents.CODE if in_german else "")
+    return _read_english(spoken, at_hand)
+
+
+def _read_english(spoken: str, at_hand: _AtHand) -> Intent:
+    """An English question, or the reason why it is none for the model."""
     numbers, spoken = named_pictures(spoken) if at_hand.several else ((), spoken)
     asked = _main_sentence(spoken)
     said = plain(asked)
@@ -267,6 +318,22 @@ def _read_question(words: str, at_hand: _AtHand) -> Intent:
     if refusal is not None:
         return Intent(refusal)
     return Intent(Kind.QUESTION, _as_question(asked), numbers)
+
+
+def _read_german(spoken: str, at_hand: _AtHand) -> Intent | None:
+    """A German question, read by what it is in English; None if it is not understood."""
+    numbers, spoken = named_pictures(spoken) if at_hand.several else ((), spoken)
+    asked = german_intents.asked(spoken, several=at_hand.several, last=at_hand.last)
+    if asked is None:
+        return None
+    english = _read_english(asked.translation.english, replace(at_hand, several=False))
+    return replace(
+        english,
+        pictures=numbers or asked.pictures,
+        language=german_intents.CODE,
+        said=asked.said if english.question else "",
+        translation=asked.translation,
+    )
 
 
 def _refusal(asked: str, said: str) -> Kind | None:

@@ -14,6 +14,7 @@ from bot.assistant.locale import AUTOMATIC, CATALOGUES
 from bot.assistant.locale.texts import Texts
 from bot.assistant.types import Button, Caption, ChooseSettings, Exchange, Rate, Reply, Retry
 from bot.log import Consent, Erased
+from bot.translation.answers import in_german
 
 LOG_ON, LOG_OFF = "log on", "log off"  # after "/settings"
 SHARE_ON, SHARE_OFF = "pictures on", "pictures off"
@@ -86,6 +87,8 @@ class ReplyWriter:
             sure = result.confidence >= self.thresholds.caption
             return say_caption(result.answer, self.texts, sure=sure)
         sure = result.confidence >= self.thresholds.answer
+        if result.asked:
+            return say_translated(result.answer, result.question, self.texts, sure=sure)
         return say_answer(result.answer, result.question, self.texts, sure=sure)
 
     def sentence(self, intent: Intent, *, offer_caption: bool) -> Reply:
@@ -271,6 +274,17 @@ def say_answer(raw: str, question: str, texts: Texts, *, sure: bool = True) -> s
         return _sentence(body)
     hedge = texts.unsure_looks_like if _ARTICLE.match(body) else texts.unsure_say
     return hedge.format(answer=_stop(body))
+
+
+def say_translated(raw: str, question: str, texts: Texts, *, sure: bool = True) -> str:
+    """Write the answer to a translated question as a German sentence: "red" becomes "Rot."."""
+    body = _tidy(raw)
+    if not body or body.lower() in _UNKNOWN:
+        return texts.cannot_tell
+    german = in_german(body, question)
+    if german is None:
+        return texts.in_english.format(answer=_stop(body))
+    return _sentence(german) if sure else texts.unsure_say.format(answer=_stop(german))
 
 
 def _number_word(digits: re.Match[str]) -> str:

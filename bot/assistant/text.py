@@ -139,7 +139,10 @@ _LANGUAGES = (
         _words(
             """ist sind ich nicht und ein eine einen einem einer auf wer welche welcher welches
             welchen warum wieviel wieviele viele farbe gibt diese dieses dieser bild zeigt siehst
-            auch hallo danke hund katze mensch menschen frau bitte für über"""
+            auch hallo danke hund katze mensch menschen frau bitte für über dein deine mein meine
+            kein keine wurde werden wird würde macht steht fährt trägt kann könnte muss sieht als
+            wofür worauf womit sie zum zur vom beim leute jemand gehen stehen liegen spielt hier
+            bekommt warten"""
         ),
         _words("das der die den dem im mit zu von es da mann was wo wie hat kind auto haben zum"),
     ),
@@ -224,10 +227,25 @@ def is_foreign(text: str) -> bool:
     return any(_outvotes_english(words, language) for language in _LANGUAGES)
 
 
+def is_german(text: str) -> bool:
+    """Whether cleaned `text` is, as far as can be told cheaply, in German."""
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    return _outvotes_english(words, _LANGUAGES[0]) and not any(
+        _votes(words, language) > _votes(words, _LANGUAGES[0]) for language in _LANGUAGES[1:]
+    )
+
+
+def _votes(words: list[str], language: _Language) -> int:
+    sure = sum(word in language.strong for word in words)
+    return 2 * sure + sum(word in language.weak for word in words)
+
+
 def _outvotes_english(words: list[str], language: _Language) -> bool:
     english = sum(word.partition("'")[0] in _ENGLISH - language.weak for word in words)
     sure = sum(word in language.strong for word in words)
-    votes = 2 * sure + sum(word in language.weak for word in words)
+    votes = _votes(words, language)
     if english == 0 and sure and len(words) <= 3:
         return True
+    if any(re.fullmatch("welche[mnrs]?", word) for word in words) and not english > 1:
+        return language is _LANGUAGES[0] and sure > 0
     return votes >= 3 and votes > 2 * english and (sure > 0 or english == 0)

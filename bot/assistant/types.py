@@ -226,6 +226,8 @@ class Exchange:
         picture: Itself, for who allows that it is kept.
         place: Of the picture among those sent with it, from 0.
         objects: What the model sees in the picture, the surest first; the log does not keep it.
+        asked: The question as the person put it, where the model got a translation; else "".
+        told: The answer in their language then, or "" if there are no words for it.
     """
 
     kind: str
@@ -243,6 +245,8 @@ class Exchange:
     picture: Picture | None = field(default=None, repr=False, compare=False)
     place: int = 0
     objects: tuple[DetectedObject, ...] = ()
+    asked: str = ""
+    told: str = ""
 
     def without_picture(self) -> Exchange:
         """The same without the picture itself, which is not everybody's, and takes much memory."""

@@ -261,8 +261,9 @@ class Store:
         }  # fmt: skip
         if exchange:
             row |= {
-                "kind": exchange.kind, "answer": storable(exchange.answer),
-                "question": None if exchange.question is None else storable(exchange.question),
+                "kind": exchange.kind, "answer": storable(exchange.told or exchange.answer),
+                "question": None if exchange.question is None
+                else storable(exchange.asked or exchange.question),
                 "confidence": exchange.confidence, "picture": self._picture(exchange),
                 "waiting": exchange.waiting, "encoding": exchange.encoding,
                 "decoding": exchange.decoding, **self._model._asdict(),

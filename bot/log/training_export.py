@@ -18,6 +18,8 @@ from sqlite_utils import Database
 
 from bot.errors import LogKeyError
 from bot.log.privacy import PictureCipher
+from bot.translation.questions import translate
+from bot.translation.talk import english_of
 from model.questions import is_polar
 
 SURE = 0.5  # confidence from which an answer that nobody rated is kept as it is
@@ -144,6 +146,8 @@ def shared(db: Database) -> Iterator[Examples]:
 
 def _take(examples: Examples, exchange: dict[str, Any], ratings: Sequence[dict[str, Any]]) -> None:
     """Take in one exchange."""
+    if exchange["question"] is not None:
+        exchange = _in_english(exchange)
     question = exchange["question"]
     said = examples.said.setdefault(question and " ".join(question.split()), Said())
     # What a reply about several pictures should have been tells of none of them.
@@ -153,7 +157,19 @@ def _take(examples: Examples, exchange: dict[str, Any], ratings: Sequence[dict[s
     if any(not rating["good"] for rating in ratings):
         said.bad.add(answer)
     elif ratings or float(exchange["confidence"] or 0) >= SURE:
-        said.texts += [answer] if question is None or "," not in answer else []
+        said.texts += [answer] if question is None or (answer and "," not in answer) else []
+
+
+def _in_english(exchange: dict[str, Any]) -> dict[str, Any]:
+    """A German question and its answer as the model is taught, which knows English only.
+
+    Corrections are kept in English. An answer that cannot be put back is left empty.
+    """
+    asked = translate(exchange["question"])
+    if asked is None:
+        return exchange
+    answer = english_of(exchange["answer"])
+    return {**exchange, "question": asked.english, "answer": answer}
 
 
 def _usable(text: str, question: str | None) -> str:

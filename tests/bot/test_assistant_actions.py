@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from engine_stand_in import StandIn, open_photo, photo
+from engine_stand_in import Said, StandIn, open_photo, photo
 
 from bot.assistant.assistant import DIFFERENT, Assistant
 from bot.assistant.inference import LONG_QUEUE
@@ -116,7 +116,7 @@ async def test_who_speaks_german_is_spoken_to_in_german() -> None:
     assert [button.name or button.label for button in reply.buttons] == [
         "Gute Antwort", "Schlechte Antwort", "Noch einmal",
     ]  # fmt: skip
-    assert (await ann.say("Was ist das?")).text == GERMAN.foreign
+    assert (await ann.say("Wie war dein Tag?")).text == GERMAN.foreign
     assert (await ann.say("", "bad")).text == GERMAN.refusals["not-a-picture"]
     assert (await ann.say("", "bad", language="fr")).text == "This file is no picture (bad)."
 
@@ -162,6 +162,56 @@ async def test_who_cannot_be_told_of_the_queue_gets_an_answer_all_the_same() -> 
     reply = await assistant.handle(message, fails)
     assert reply is not None
     assert reply.text.startswith("A red square.")
+
+
+async def test_german_question_is_asked_in_english_and_answered_in_german() -> None:
+    ann = Person(language="en")
+    assert (await ann.say("Welche Farbe hat das Auto?", "blue")).text == "Blau."
+    assert ann.engine.asked == [("blue", "What color is the car?")]
+    assert (await ann.say("und der Bus?")).text == "Blau."
+    again = await ann.say("/retry")
+    assert ann.engine.asked[1:] == 2 * [("blue", "What color is the bus?")]
+    assert (again.text, again.buttons[0].label) == ("Blau.", GERMAN.caption_button)
+    (exchange,) = again.exchanges
+    assert (exchange.question, exchange.asked) == ("What color is the bus?", "und der Bus?")
+    assert (exchange.answer, exchange.told) == ("blue", "blau")
+    assert (await ann.say("What color is it?")).text == "Blue."
+    assert (await ann.say("und die Katze?")).text == GERMAN.foreign
+    assert (await ann.say("Vielen Dank!")).text == GERMAN.thanks
+    assert (await ann.say("Was siehst du?")).text == "A blue square."
+
+
+async def test_german_question_of_an_old_answer_is_tried_again_in_german() -> None:
+    ann = Person(language="en")
+    first = await ann.say("Welche Farbe hat das Auto?", "blue")
+    await ann.say("What color is it?", "red")
+    again = await ann.say(action=Retry(first.number), reply_pictures=(photo("blue"),))
+    assert ann.engine.asked[-1] == ("blue", "What color is the car?")
+    assert (again.text, again.exchanges[0].asked) == ("Blau.", "Welche Farbe hat das Auto?")
+    assert (await ann.say("und der Bus?")).text == "Blau."
+
+
+async def test_german_answer_that_is_not_sure_or_has_no_german_words() -> None:
+    said = iter([Said("red", 0.1), Said("flibbertigibbet"), Said("unknown"), Said("yes", 0.1)])
+    ann = Person(StandIn(answer=lambda picture, question: next(said)))
+    expected = [
+        GERMAN.unsure_say.format(answer="rot."),
+        GERMAN.in_english.format(answer="flibbertigibbet."),
+        GERMAN.cannot_tell,
+        GERMAN.unsure_say.format(answer="ja."),
+    ]
+    answers = [(await ann.say("Welche Farbe hat das Auto?", "blue")).text]
+    answers += [(await ann.say("Was ist auf dem Tisch?")).text for _ in range(2)]
+    assert [*answers, (await ann.say("Ist das ein Hund?")).text] == expected
+
+
+async def test_german_question_about_one_of_several_pictures() -> None:
+    ann = Person(language="de")
+    reply = await ann.say("Welche Farbe hat das Auto auf Bild 2?", "blue", "red")
+    assert reply.text == "Rot."
+    assert ann.engine.asked == [("red", "What color is the car in the picture?")]
+    pressed = await ann.say("/retry /ask Pictures 1, 2: Welche Farbe hat das Auto?")
+    assert pressed.text == "1. Blau.\n2. Rot."
 
 
 # --- actions about an answer ----------------------------------------------------------------------

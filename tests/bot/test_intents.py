@@ -191,7 +191,7 @@ def test_picture_without_a_request_gets_a_caption_and_an_invitation(text: str) -
         ("https://example.org/dog.jpg", Kind.LINK),
         ("what is in https://example.org/dog.jpg ?", Kind.LINK),
         ("/ask https://example.org/dog.jpg", Kind.LINK),
-        ("Was ist das?", Kind.FOREIGN),
+        ("Wie war dein Tag?", Kind.FOREIGN),
         ("/ask ¿Cuántos perros hay?", Kind.FOREIGN),
         ("write a poem", Kind.INSTRUCTION),
         ("Write a poem about this picture", Kind.INSTRUCTION),

@@ -1,4 +1,4 @@
-"""What the assistant says in German; answers of the model stay in English."""
+"""What the assistant says in German; captions, and answers without a translation, are English."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from bot.assistant.locale.texts import Texts
 GERMAN = Texts(
     start=(
         "Hallo, ich bin Glimpse. Schick mir ein Foto, und ich sage dir auf Englisch, was ich sehe. "
-        "Dann frag mich danach, zum Beispiel: What is the dog doing?"
+        "Dann frag mich danach, gern auf Deutsch, zum Beispiel: Was macht der Hund?"
     ),
     help=(
         "Schick mir ein Foto, und ich beschreibe es. Schreib eine Frage dazu, und ich beantworte "
@@ -15,25 +15,27 @@ GERMAN = Texts(
         "Du kannst weiterfragen, ohne das Foto noch einmal zu schicken: Ich merke mir dein letztes "
         "(höchstens {time} lang), oder du antwortest auf eine Nachricht mit einem Bild.\n\n"
         "/caption beschreibt das Bild\n"
-        "/ask beantwortet eine Frage, zum Beispiel: /ask How many people are there?\n"
+        "/ask beantwortet eine Frage, zum Beispiel: /ask Wie viele Leute sind da?\n"
         "/retry antwortet noch einmal, aber anders\n"
         "/forget vergisst alles von dir, und /privacy sagt, was ich behalte\n"
         "/settings ändert meine Sprache und was ich behalte\n\n"
-        "Fragen verstehe ich nur auf Englisch. Ich antworte auf Englisch und mit wenigen Worten, "
+        "Auf Deutsch verstehe ich einfache Fragen und antworte auf Deutsch. Auf Englisch verstehe "
+        "ich mehr, und Bilder beschreibe ich nur auf Englisch. Ich antworte mit wenigen Worten, "
         "und ich mache Fehler."
     ),
     about=(
         "Ich bin Glimpse, ein kleines Programm, das Bilder ansieht. "
-        "Schick mir eines und frag mich auf Englisch, was du darüber wissen willst."
+        "Schick mir eines und frag mich, was du darüber wissen willst."
     ),
-    invite="Frag mich auf Englisch, was du darüber wissen willst.",
+    invite="Frag mich, was du darüber wissen willst.",
     invite_several=(
-        "Frag mich auf Englisch nach einem davon, mit seiner Nummer, "
-        "zum Beispiel: What is in picture 2?"
+        "Frag mich nach einem davon, mit seiner Nummer, "
+        "zum Beispiel: Welche Farbe hat das Auto auf Bild 2?"
     ),
     no_names="Ich erkenne niemanden mit Namen, aber ich kann sagen, was ich sehe.",
     unsure_say="Ich bin mir nicht sicher, vielleicht: {answer}",
     unsure_looks_like="Ich bin mir nicht sicher, vielleicht: {answer}",
+    in_english="Das weiß ich nur auf Englisch: {answer}",
     cannot_tell="Das kann ich auf diesem Bild nicht erkennen.",
     caption_button="Beschreiben",
     retry_button="Noch einmal",
@@ -47,17 +49,18 @@ GERMAN = Texts(
     goodbye="Auf Wiedersehen, und komm gern wieder.",
     nod="Das freut mich. Ich bin da, wenn du wieder ein Bild hast.",
     sorry="Entschuldige, ich mache Fehler. Manchmal hilft es, mit anderen Worten zu fragen.",
-    empty="Was möchtest du wissen? Stell mir auf Englisch eine Frage zu dem Bild.",
+    empty="Was möchtest du wissen? Stell mir eine Frage zu dem Bild.",
     too_long="Das ist mir zu lang. Bitte frag mit höchstens {limit} Zeichen.",
     foreign=(
-        "Ich verstehe Fragen bisher nur auf Englisch. Kannst du das auf Englisch fragen, "
-        "zum Beispiel: What colour is the car?"
+        "Das habe ich nicht verstanden. Ich verstehe einfache Fragen auf Deutsch nach Farben, "
+        "Zahlen und Dingen, zum Beispiel: Welche Farbe hat das Auto? Wie viele Leute sind da? "
+        "Was macht der Hund?\nOder frag mich auf Englisch."
     ),
     instruction="Ich kann nur Bilder beschreiben und Fragen zu dem beantworten, was sie zeigen.",
     outside="Ich weiß nur, was ich sehe. Frag mich nach etwas auf dem Bild.",
     remark=(
-        "Am besten kann ich Fragen beantworten. Frag mich auf Englisch nach dem Bild, "
-        "zum Beispiel: What is in front?"
+        "Am besten kann ich Fragen beantworten. Frag mich nach dem Bild, "
+        "zum Beispiel: Was ist vorne?"
     ),
     link="Ich kann keine Links öffnen. Bitte schick mir das Bild selbst.",
     unknown_command="{command} kenne ich nicht. Schick mir /help, dann sage ich, was ich kann.",
@@ -93,7 +96,7 @@ GERMAN = Texts(
     command_ask_menu="Zum Bild fragen…",
     command_alt_menu="Alternativtext schreiben",
     command_image="Das Bild",
-    command_question="Deine Frage, auf Englisch",
+    command_question="Deine Frage",
     forgotten="Erledigt, ich habe deine Bilder vergessen.",
     forgotten_rows=(
         "Erledigt, ich habe deine Bilder vergessen und gelöscht, was ich von dir behalten hatte. "

@@ -29,6 +29,7 @@ class Texts:
     no_names: str
     unsure_say: str
     unsure_looks_like: str
+    in_english: str
     cannot_tell: str
     caption_button: str
     retry_button: str
@@ -167,6 +168,7 @@ ENGLISH = Texts(
     no_names="I don't recognise people by name, but I can say what I see.",
     unsure_say="I'm not sure, but I'd say {answer}",
     unsure_looks_like="I'm not sure, but it looks like {answer}",
+    in_english="{answer}",
     cannot_tell="I can't tell from this picture.",
     caption_button="Caption it",
     retry_button="Try again",
@@ -182,7 +184,9 @@ ENGLISH = Texts(
     sorry="Sorry about that; I do make mistakes. Asking in other words sometimes helps.",
     empty="What would you like to know? Ask me a question about the picture.",
     too_long="That is more than I can take in. Please ask in at most {limit} characters.",
-    foreign="I only understand English so far. Could you ask me that in English?",
+    foreign=(
+        "I understand English, and simple questions in German. Could you ask me that in English?"
+    ),
     instruction="I can only describe pictures and answer questions about what they show.",
     outside="I only know what I can see. Ask me about something in the picture.",
     remark="I'm best at questions. Ask me about the picture, for example: What is in front?",

@@ -1,0 +1,272 @@
+"""The model's English answers in German."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from bot.translation import adjectives, nouns, verbs
+from bot.translation.english import doing
+from bot.translation.nouns import Noun
+
+_WORDS = {
+    "yes": "ja",
+    "no": "nein",
+    "none": "keine",
+    "nothing": "nichts",
+    "nobody": "niemand",
+    "no one": "niemand",
+    "nowhere": "nirgends",
+    "left": "links",
+    "right": "rechts",
+    "outside": "draußen",
+    "outdoors": "draußen",
+    "inside": "drinnen",
+    "indoors": "drinnen",
+    "many": "viele",
+    "lots": "viele",
+    "a lot": "viele",
+    "both": "beide",
+    "neither": "keins von beiden",
+    "up": "oben",
+    "down": "unten",
+    "top": "oben",
+    "bottom": "unten",
+    "middle": "in der Mitte",
+    "center": "in der Mitte",
+    "on": "an",
+    "off": "aus",
+    "maybe": "vielleicht",
+    "daytime": "tagsüber",
+    "nighttime": "nachts",
+    "day": "Tag",
+    "night": "Nacht",
+    "morning": "morgens",
+    "afternoon": "nachmittags",
+    "evening": "abends",
+    "noon": "mittags",
+    "male": "männlich",
+    "female": "weiblich",
+    "rectangle": "rechteckig",
+    "circle": "rund",
+    "oval": "oval",
+    "triangle": "dreieckig",
+    "octagon": "achteckig",
+    "skateboarding": "Skateboard fahren",
+    "skiing": "Ski fahren",
+    "snowboarding": "Snowboard fahren",
+    "surfing": "surfen",
+    "skating": "skaten",
+    "playing tennis": "Tennis spielen",
+    "playing baseball": "Baseball spielen",
+    "playing soccer": "Fußball spielen",
+    "playing frisbee": "Frisbee spielen",
+    "playing wii": "Wii spielen",
+    "playing video games": "Videospiele spielen",
+    "brushing teeth": "Zähne putzen",
+    "flying kite": "einen Drachen steigen lassen",
+    "flying kites": "Drachen steigen lassen",
+    "flying a kite": "einen Drachen steigen lassen",
+    "riding bike": "Fahrrad fahren",
+    "riding a bike": "Fahrrad fahren",
+    "biking": "Fahrrad fahren",
+    "riding horse": "reiten",
+    "riding horses": "reiten",
+    "riding a horse": "reiten",
+    "riding motorcycle": "Motorrad fahren",
+    "riding": "reiten oder fahren",
+    "talking on phone": "telefonieren",
+    "taking picture": "ein Foto machen",
+    "driving": "fahren",
+    "taking pictures": "Fotos machen",
+    "watching tv": "fernsehen",
+    "laying down": "liegen",
+    "laying": "liegen",
+    "playing": "spielen",
+    "batting": "den Ball schlagen",
+    "swinging": "ausholen",
+    "moving": "sich bewegen",
+    "texting": "eine Nachricht schreiben",
+    "on phone": "telefonieren",
+    "kitesurfing": "kitesurfen",
+    "resting": "sich ausruhen",
+    "soccer": "Fußball",
+    "baseball": "Baseball",
+    "tennis": "Tennis",
+    "frisbee": "Frisbee",
+    "snow": "Schnee",
+    "person": "eine Person",
+    "people": "Menschen",
+    "tile": "Fliesen",
+    "clear": "klar",
+    "bat": "Schläger",
+    "stop": "Stopp",
+    "very": "sehr",
+    "hot dogs": "Hotdogs",
+    "jet": "Düsenflugzeug",
+    "plane": "Flugzeug",
+    "bicycle": "Fahrrad",
+    "sofa": "Sofa",
+    "television": "Fernseher",
+    "surfboard": "Surfbrett",
+    "cows": "Kühe",
+    "phone": "Telefon",
+}
+_COUNT = (
+    "keine",
+    "eins",
+    "zwei",
+    "drei",
+    "vier",
+    "fünf",
+    "sechs",
+    "sieben",
+    "acht",
+    "neun",
+    "zehn",
+    "elf",
+    "zwölf",
+)
+_NUMBER_WORDS = (
+    *("zero", "one", "two", "three", "four", "five", "six"),
+    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
+)
+_PREPOSITIONS = {
+    "on": "auf", "in": "in", "under": "unter", "behind": "hinter", "next to": "neben",
+    "in front of": "vor", "at": "an", "near": "bei", "beside": "neben", "by": "bei",
+    "above": "über", "over": "über", "inside": "in", "on top of": "auf",
+}  # fmt: skip
+_OF_WORDS = re.compile(
+    r"\b(?:written|brand|company|name|letter|word|say|number (?:is )?on|time)\b", re.I
+)
+_CONTRACTED = {"in dem": "im", "an dem": "am", "bei dem": "beim"}
+
+
+def in_german(answer: str, question: str) -> str | None:
+    """An answer in German, or None if a word of it is not known.
+
+    Args:
+        answer: In the model's words: lower case, no full stop.
+        question: In English, which decides how a number is said.
+    """
+    said = " ".join(answer.lower().split())
+    if not re.search(r"[a-z]", said):
+        if said.isdigit() and int(said) < len(_COUNT) and question.lower().startswith("how many"):
+            return _COUNT[int(said)]
+        return answer
+    if _OF_WORDS.search(question) and said not in {"yes", "no"} and said not in _WORDS:
+        return answer
+    return _phrase(said)
+
+
+def _phrase(said: str) -> str | None:
+    """One thing, or several that "and" or a comma joins."""
+    simple = _simple(said)
+    if simple is not None:
+        return simple
+    for binder, german in ((" and ", " und "), (" or ", " oder "), (", ", ", ")):
+        first, found, rest = said.partition(binder)
+        if found:
+            parts = _simple(first), _phrase(rest)
+            return f"{parts[0]}{german}{parts[1]}" if parts[0] and parts[1] else None
+    return None
+
+
+def _simple(said: str) -> str | None:
+    if said in _WORDS:
+        return _WORDS[said]
+    if said in _NUMBER_WORDS:
+        return _COUNT[_NUMBER_WORDS.index(said)]
+    quality = adjectives.german_adjectives().get(said)
+    if quality and " and " not in said:
+        return quality
+    return _place(said) or _thing(said) or _activity(said)
+
+
+@cache
+def _nouns() -> dict[str, tuple[Noun, bool]]:
+    """German nouns by English ones, and whether those are many; the first is the best."""
+    found: dict[str, tuple[Noun, bool]] = {}
+    for noun in nouns.NOUNS:
+        if noun.singular:
+            found.setdefault(noun.english.lower(), (noun, False))
+        if noun.plural:
+            found.setdefault(noun.english_plural.lower(), (noun, True))
+    return found
+
+
+def _thing(said: str) -> str | None:
+    """As in "dogs" → "Hunde", "a red car" → "ein rotes Auto"."""
+    indefinite = re.match(r"an? ", said) is not None
+    bare = re.sub(r"^(?:an?|the|some) ", "", said)
+    known = _nouns().get(bare)
+    qualities: list[str] = []
+    if known is None:
+        *first, last = bare.split()
+        known = _nouns().get(last)
+        german = [adjectives.german_adjectives().get(word) for word in first]
+        if known is None or not all(german) or len(first) > 2:
+            return None
+        qualities = [word for word in german if word]
+    noun, many = known
+    name = noun.plural if many else noun.singular
+    ending = {"m": "er", "n": "es"}.get("" if many else noun.gender, "e")
+    described = [_with_ending(quality, ending) for quality in qualities]
+    article = {"f": "eine"}.get(noun.gender, "ein") if indefinite and not many else ""
+    return " ".join(filter(None, (article, *described, name)))
+
+
+def _with_ending(quality: str, ending: str) -> str:
+    if quality in {"lila", "rosa", "pink", "orange", "beige"}:
+        return quality
+    return {"hoch": "hoh", "dunkel": "dunkl"}.get(quality, quality) + ending
+
+
+def _place(said: str) -> str | None:
+    """As in "on table" → "auf dem Tisch"."""
+    for english, german in sorted(_PREPOSITIONS.items(), key=lambda pair: -len(pair[0])):
+        if not said.startswith(f"{english} "):
+            continue
+        bare = re.sub(r"^(?:an?|the|his|her|their) ", "", said.removeprefix(f"{english} "))
+        known = _nouns().get(bare)
+        if known is None:
+            return None
+        noun, many = known
+        if many:
+            name = noun.plural + ("" if noun.plural.endswith(("n", "s")) else "n")
+            return f"{german} den {name}"
+        where = "an" if noun.english == "sky" else german
+        located = f"{where} {'der' if noun.gender == 'f' else 'dem'}"
+        return f"{_CONTRACTED.get(located, located)} {noun.singular}"
+    return None
+
+
+@cache
+def _infinitives() -> dict[str, str]:
+    """German infinitives by English "doing" forms."""
+    found: dict[str, str] = {}
+    for verb in verbs.in_full():
+        found.setdefault(doing(verb[1]), verb[0])
+    return found
+
+
+def _activity(said: str) -> str | None:
+    """As in "eating" → "essen", "eating grass" → "Gras essen"."""
+    known = _infinitives().get(said)
+    if known:
+        return known
+    verb, _, rest = said.partition(" ")
+    infinitive = _infinitives().get(verb)
+    if infinitive is None or not rest:
+        return None
+    place = _place(rest)
+    if place:
+        return f"{place} {infinitive}"
+    known_noun = _nouns().get(re.sub(r"^(?:an?|the) ", "", rest))
+    if known_noun is None:
+        return None
+    noun, many = known_noun
+    article = (
+        "" if many or not noun.counted else {"m": "einen ", "f": "eine "}.get(noun.gender, "ein ")
+    )
+    return f"{article}{noun.plural if many else noun.singular} {infinitive}"
