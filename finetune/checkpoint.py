@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from finetune.config import Recipe, answering
+from finetune.config import Recipe, trained_profile
 from finetune.errors import TrainingError
 from finetune.lora import Learner, State, WeightAverage, part
 from finetune.progress import Progress
@@ -161,7 +161,7 @@ def export_adapter(
         folder, profile, part("mapper", state), learner.language,
         facts, part("lora", state), part("tower", state),
     )  # fmt: skip
-    save_profile(answering(recipe, profile), folder.parent / "profile.toml")
+    save_profile(trained_profile(recipe, profile), folder.parent / "profile.toml")
 
 
 def interpolate_weights(

@@ -239,7 +239,7 @@ class Recipe:
     refit_words: StrictBool = False
 
 
-def answering(recipe: Recipe, profile: Profile) -> Profile:
+def trained_profile(recipe: Recipe, profile: Profile) -> Profile:
     """The profile that answers with a run's adapter, which lies beside it as `adapter`.
 
     It keeps the guidance scales only if the model knows what to answer without a picture.
@@ -268,20 +268,11 @@ def load_recipe(name: str | os.PathLike[str]) -> Recipe:
         table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise RecipeError(f"The recipe {path.name} is not valid TOML: {error}.") from error
+    table = {"name": path.stem, "schedule": {}, "sources": [], **table}
     try:
-        return recipe_from_table(table, path)
-    except ProfileError as error:
+        recipe = build(Recipe, table, path.name)
+    except ProfileError as error:  # an unknown key, or a value of the wrong type
         raise RecipeError(str(error)) from error
-
-
-def recipe_from_table(table: dict[str, Any], path: Path) -> Recipe:
-    """Build a recipe from a parsed TOML table; `path` is the file it came from.
-
-    Raises:
-        RecipeError: An impossible value.
-        ProfileError: An unknown key, or a value of the wrong type.
-    """
-    recipe = build(Recipe, {"name": path.stem, "schedule": {}, "sources": [], **table}, path.name)
     beside = path.parent / recipe.profile
     if beside.is_file():
         recipe = replace(recipe, profile=str(beside.resolve()))

@@ -111,8 +111,8 @@ def read_dataset(
             seen.add(key)
     captions = [Item(image, None, tuple(texts)) for image, texts in references.items() if texts]
     if not captions and not questions:
-        where = f" of the split {split!r}" if split is not None else ""
-        raise DataError(f"{path} has no rows{where} to evaluate.")
+        of_split = f" of the split {split!r}" if split is not None else ""
+        raise DataError(f"{path} has no rows{of_split} to evaluate.")
     dataset = Dataset(tuple(captions[:limit]), tuple(questions[:limit]), repeated)
     _check_images([item.image for item in (*dataset.captions, *dataset.questions)], images)
     return dataset

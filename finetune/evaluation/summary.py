@@ -140,7 +140,8 @@ def figures_of(
         seed: Of the bootstrap.
         clip_score: Gives the CLIPScore of each caption, if one is wanted.
     """
-    captions, described = None, []
+    captions: CaptionFigures | None = None
+    described: list[Scored] = []
     if dataset.captions:
         clips = clip_score(dataset.captions, _texts(replies.captions)) if clip_score else None
         captions, described = caption_figures(dataset.captions, replies.captions, seed, clips)
@@ -185,7 +186,7 @@ def caption_figures(
 
 
 def score_captions(
-    items: Sequence[Item], replies: Sequence[Reply], ciders: Sequence[float] | None = None
+    items: Sequence[Item], replies: Sequence[Reply], ciders: Sequence[float | None] | None = None
 ) -> list[Scored]:
     """Each caption with the share of content words that people also used, and its CIDEr-D."""
     return [

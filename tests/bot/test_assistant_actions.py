@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from engine_stand_in import Said, StandIn, open_photo, photo
@@ -12,7 +14,22 @@ from bot.assistant.inference import LONG_QUEUE
 from bot.assistant.locale.german import GERMAN
 from bot.assistant.locale.texts import ENGLISH
 from bot.assistant.privacy import Recorder
-from bot.assistant.types import Incoming, Rating, Reply
+from bot.assistant.types import (
+    Action,
+    Ask,
+    Caption,
+    ChooseSettings,
+    Conversation,
+    Forget,
+    Help,
+    Incoming,
+    Privacy,
+    Rate,
+    Rating,
+    Reply,
+    Retry,
+    button_action,
+)
 
 AUTOMATIC = ENGLISH.settings.format(language="English", automatic=", as your device does")
 
@@ -28,7 +45,7 @@ class Person:
         recorder.rate = self.ratings.append  # type: ignore[method-assign]
         self.assistant = Assistant(self.engine, open_picture=open_photo, recorder=recorder)
 
-    async def say(self, text: str = "", *colours: str, **how: str) -> Reply:
+    async def say(self, text: str = "", *colours: str, **how: Any) -> Reply:
         who = {"platform": "web", "chat": "c", "user": "ann"} | self.how | how
         message = Incoming(**who, text=text, pictures=tuple(map(photo, colours)))
 
@@ -156,15 +173,24 @@ async def test_german_question_is_asked_in_english_and_answered_in_german() -> N
     assert ann.engine.asked[1:] == 2 * [("blue", "What color is the bus?")]
     assert (again.text, again.buttons[0].label) == ("Blau.", GERMAN.caption_button)
     (exchange,) = again.exchanges
-    assert (exchange.question, exchange.original_question) == (
-        "What color is the bus?",
-        "und der Bus?",
-    )
+    assert exchange.question == "What color is the bus?"
+    assert exchange.original_question == "und der Bus?"
     assert (exchange.answer, exchange.translated_answer) == ("blue", "blau")
     assert (await ann.say("What color is it?")).text == "Blue."
     assert (await ann.say("und die Katze?")).text == GERMAN.foreign
     assert (await ann.say("Vielen Dank!")).text == GERMAN.thanks
     assert (await ann.say("Was siehst du?")).text == "A blue square."
+
+
+async def test_german_question_of_an_old_answer_is_tried_again_in_german() -> None:
+    ann = Person(language="en")
+    first = await ann.say("Welche Farbe hat das Auto?", "blue")
+    await ann.say("What color is it?", "red")
+    again = await ann.say(action=Retry(first.number), reply_pictures=(photo("blue"),))
+    assert ann.engine.asked[-1] == ("blue", "What color is the car?")
+    assert again.text == "Blau."
+    assert again.exchanges[0].original_question == "Welche Farbe hat das Auto?"
+    assert (await ann.say("und der Bus?")).text == "Blau."
 
 
 async def test_german_answer_that_is_not_sure_or_has_no_german_words() -> None:
@@ -188,3 +214,87 @@ async def test_german_question_about_one_of_several_pictures() -> None:
     assert ann.engine.asked == [("red", "What color is the car in the picture?")]
     pressed = await ann.say("/retry /ask Pictures 1, 2: Welche Farbe hat das Auto?")
     assert pressed.text == "1. Blau.\n2. Rot."
+
+
+# --- actions about an answer ----------------------------------------------------------------------
+
+
+async def test_an_action_means_the_pictures_of_its_answer() -> None:
+    ann = Person()
+    album = await ann.say("", "red", "blue", place="album")
+    second = await ann.say("Is picture 2 blue?")
+    held = ("web", "c", "ann")
+    assert album.place == second.place == "album"
+    assert ann.assistant.holds(Conversation(*held), "album")
+    await ann.say(action=Caption(second.number))
+    await ann.say(action=Retry(second.number))
+    await ann.say(action=Retry(album.number))
+    asked = [("blue", None), ("blue", "Is the picture blue?"), ("red", None), ("blue", None)]
+    assert ann.engine.asked[3:] == asked
+    assert ann.engine.ranks[3:] == [0, 1, 1, 1]
+
+
+async def test_pictures_that_are_shown_again_are_told_apart_by_what_is_in_them() -> None:
+    ann = Person()
+    await ann.say("", "red", "blue")
+    second = await ann.say("Is picture 2 blue?")
+    await ann.say("", "green")
+    again = tuple(map(photo, ("blue", "white")))  # red could not be fetched
+    await ann.say(action=Retry(second.number), reply_pictures=again)
+    assert (ann.engine.asked[-1], ann.engine.ranks[-1]) == (("blue", "Is the picture blue?"), 1)
+
+
+async def test_an_action_about_an_answer_that_is_not_known_means_the_last_one() -> None:
+    ann = Person()
+    await ann.say("Is it red?", "red")
+    await ann.say(action=Retry("0" * 16))
+    await ann.say(action=Caption("0" * 16))
+    assert ann.engine.asked == [("red", "Is it red?")] * 2 + [("red", None)]
+    assert (await ann.say(action=Retry(text="Is it blue?"))).text == "Red."
+    assert ann.engine.asked[-1] == ("red", "Is it blue?")
+
+
+async def test_a_refused_question_offers_a_caption_of_its_picture() -> None:
+    ann = Person()
+    await ann.say("", "red", place="there")
+    refused = await ann.say("What is the capital of France?")
+    assert (refused.error, refused.place) == (True, "there")
+    about = ann.assistant.answer(refused.number)
+    assert about is not None
+    assert about.place == "there"
+    await ann.say(action=Caption(refused.number))
+    assert ann.engine.asked[-1] == ("red", None)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        Ask("Is it red?"),
+        Caption(),
+        Retry(),
+        Rate("0" * 16, good=True),
+        ChooseSettings(),
+        ChooseSettings("de"),
+        Help(),
+        Privacy(),
+        Forget(),
+    ],
+)
+async def test_an_action_does_what_its_command_does(action: Action) -> None:
+    ann, ben = Person(), Person()
+    for person in (ann, ben):
+        await person.say("", "red")
+    by_action = await ann.say(action=action)
+    by_command = await ben.say(action.command)
+    assert replace(by_action, number="", buttons=(), exchanges=()) == replace(
+        by_command, number="", buttons=(), exchanges=()
+    )
+    assert ann.engine.asked == ben.engine.asked
+    if not isinstance(action, Ask | Help | Privacy | Forget):  # those have no button
+        assert button_action(action.command) == action
+
+
+def test_a_button_that_is_none_does_nothing() -> None:
+    assert button_action("/rate nonsense") is None
+    assert button_action("/caption please") is None
+    assert button_action("/retry", "1") == Retry("1")

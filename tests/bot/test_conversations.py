@@ -10,14 +10,15 @@ import pytest
 from engine_stand_in import Clock, photo, picture
 
 from bot.assistant.conversations import (
+    MAX_ANSWERS,
     Album,
-    Conversation,
+    Answer,
     Conversations,
     Missing,
     TooManyWaitingError,
     TurnQueue,
 )
-from bot.assistant.types import Attachment
+from bot.assistant.types import Attachment, Conversation
 from data.errors import ImageRefused
 
 ANN = Conversation("telegram", "group", "ann")
@@ -174,6 +175,68 @@ def test_flood_of_people_is_forgotten(clock: Clock) -> None:
     assert conversations.recall(Conversation("telegram", "chat 994", "ann")) is Missing.EXPIRED
     held = [getattr(conversations, name) for name in vars(conversations)]
     assert max(len(value) for value in held if hasattr(value, "__len__")) < 100
+
+
+# --- the answer index -----------------------------------------------------------------------------
+
+
+def digests(*colours: str) -> tuple[str, ...]:
+    return tuple(picture(colour).digest for colour in colours)
+
+
+def test_an_answer_is_known_for_as_long_as_a_picture_would_be(clock: Clock) -> None:
+    conversations = Conversations(clock=clock)
+    answer = Answer(ANN, "ann", "place", digests("red"), "Is it red?")
+    conversations.note_answer("1", answer)
+    clock.advance(3599)
+    assert conversations.answer("1") == answer
+    clock.advance(2)
+    conversations.purge()
+    assert conversations.answer("1") is None
+    assert len(conversations._answers) == 0
+
+
+def test_answers_are_bounded(conversations: Conversations) -> None:
+    for number in range(MAX_ANSWERS + 10):
+        conversations.note_answer(str(number), Answer(ANN, "ann", None))
+    assert len(conversations._answers) == MAX_ANSWERS
+    assert conversations.answer("0") is None
+    assert conversations.answer(str(MAX_ANSWERS)) is not None
+
+
+def test_who_forgets_leaves_no_answer_to_them_or_to_what_they_asked(
+    conversations: Conversations,
+) -> None:
+    other = ANN._replace(chat="another")
+    conversations.note_answer("1", Answer(ANN, "ann", None))
+    conversations.note_answer("2", Answer(BEN, "ann", None, digests("red"), "Is it red?"))
+    conversations.note_answer("3", Answer(BEN, "ben", None))
+    conversations.note_answer("4", Answer(other, "ann", None))
+    conversations.forget("telegram", "ann", "group")
+    assert list(conversations._answers) == ["3", "4"]
+    conversations.forget("telegram", "ann")
+    assert list(conversations._answers) == ["3"]
+
+
+def test_pictures_are_found_by_their_digests_whether_opened_or_not() -> None:
+    mixed = Album([photo("red"), picture("green"), ImageRefused("x", "No."), photo("blue")], 0)
+    assert mixed.find(digests("blue", "green", "white")) == [3, 1]
+
+
+def test_what_a_message_would_mean_is_told_by_place(conversations: Conversations) -> None:
+    shown = album("red", "green")
+    shown.place = ("channel", 1)
+    conversations.remember(ANN, shown)
+    for who in (ANN, BEN):  # who has none of their own
+        assert conversations.holds(who, ("channel", 1))
+        assert conversations.holds(who, ("channel", 1), digests("green"))
+        assert not conversations.holds(who, ("channel", 1), digests("green", "blue"))
+        assert not conversations.holds(who, ("channel", 2))
+    conversations.remember(BEN, album("blue"))
+    assert not conversations.holds(BEN, ("channel", 1))
+
+
+# --- turns ----------------------------------------------------------------------------------------
 
 
 async def test_same_conversation_in_order_others_at_once() -> None:

@@ -118,7 +118,7 @@ async def test_answers_come_though_the_log_is_locked_and_erasing_says_that_it_fa
     ann: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.log.schema.BUSY_SECONDS", 0.05)
-    monkeypatch.setattr(privacy, "PATIENCE", 0.2)
+    monkeypatch.setattr(privacy, "LOG_TIMEOUT", 0.2)
     await ann.say("", "red")
     table(ann, "id")
     other = sqlite3.connect(ann.log.path, isolation_level=None)
@@ -129,7 +129,7 @@ async def test_answers_come_though_the_log_is_locked_and_erasing_says_that_it_fa
     other.execute("ROLLBACK")
     other.close()
     await asyncio.to_thread(until, lambda: not ann.log.writer.error_text)
-    monkeypatch.setattr(privacy, "PATIENCE", 10)
+    monkeypatch.setattr(privacy, "LOG_TIMEOUT", 10)
     await ann.say("", "red")
     assert table(ann, "id") == []  # everything was done, in its order
 

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import team_member
 import torch
+import training_process
 from training import adapter_bytes
 
 from finetune import distributed
@@ -24,13 +24,13 @@ def test_items_are_shared_out_fairly() -> None:
 
 
 def test_alone_nothing_is_exchanged() -> None:
-    team = ProcessGroup.join()
-    assert (team.rank, team.size, team.is_main) == (0, 1, True)
-    team.barrier()
+    alone = ProcessGroup.join()
+    assert (alone.rank, alone.size, alone.is_main) == (0, 1, True)
+    alone.barrier()
     parameter = torch.nn.Parameter(torch.ones(2))
-    team.all_reduce_gradients([parameter])
+    alone.all_reduce_gradients([parameter])
     assert parameter.grad is None
-    assert team.agree(1.5, 15) == (1.5, 15)
+    assert alone.agree(1.5, 15) == (1.5, 15)
 
 
 @pytest.mark.timeout(300)
@@ -39,24 +39,24 @@ def test_two_processes_learn_what_one_does(tmp_path: Path, hub: Path, data: Path
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    team = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    command = [sys.executable, team_member.__file__, *map(str, (tmp_path, hub, data, result))]
-    members = [
-        subprocess.Popen(command, env={**os.environ, **team, "RANK": str(rank)})
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    command = [sys.executable, training_process.__file__, *map(str, (tmp_path, hub, data, result))]
+    processes = [
+        subprocess.Popen(command, env={**os.environ, **shared, "RANK": str(rank)})
         for rank in range(2)
     ]
-    assert [member.wait() for member in members] == [0, 0]
-    leader, other = (json.loads(result.with_suffix(f".{rank}").read_text()) for rank in range(2))
-    assert leader == other
-    alone = team_member.trainer(tmp_path / "alone", hub, data)
+    assert [process.wait() for process in processes] == [0, 0]
+    main, other = (json.loads(result.with_suffix(f".{rank}").read_text()) for rank in range(2))
+    assert main == other
+    alone = training_process.trainer(tmp_path / "alone", hub, data)
     folder = alone.train()
-    assert leader["losses"] == pytest.approx(alone.progress.losses, rel=1e-4)
+    assert main["losses"] == pytest.approx(alone.progress.losses, rel=1e-4)
     assert adapter_bytes(folder).keys() == adapter_bytes(tmp_path / "together/run/adapter").keys()
-    # A member without any picture goes along, and one that is told to stop stops all.
-    few = team_member.trainer(tmp_path / "few-alone", hub, data, pictures=1, texts=0)
+    # A process without any picture goes along, and one that is told to stop stops all.
+    few = training_process.trainer(tmp_path / "few-alone", hub, data, pictures=1, texts=0)
     few.train()
-    assert leader["few"] == pytest.approx(few.progress.losses[:3], rel=1e-4)
-    assert leader["said"] == "Stopped at step 3; go on with --resume."
+    assert main["few"] == pytest.approx(few.progress.losses[:3], rel=1e-4)
+    assert main["said"] == "Stopped at step 3; go on with --resume."
     assert (tmp_path / "few/run/checkpoint.pt").is_file()
 
 

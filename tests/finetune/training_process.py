@@ -1,4 +1,4 @@
-"""One of several processes that train together: `python team_member.py FOLDER HUB DATA RESULT`."""
+"""One of several processes that train together: `training_process.py FOLDER HUB DATA RESULT`."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def trainer(folder: Path, hub: Path, data: Path, **schedule: object) -> Trainer:
 
 
 def main(folder: Path, hub: Path, data: Path, result: Path) -> None:
-    """Train, then train on too few pictures for everyone until one member is told to stop."""
+    """Train, then train on too few pictures for everyone until one of them is told to stop."""
     torch.set_num_threads(1)
     together = trainer(folder / "together", hub, data)
     together.train()
     few = trainer(folder / "few", hub, data, pictures=1, texts=0)
-    if not few.processes.is_main:  # the leader must hear of it, too
+    if not few.processes.is_main:  # the main one must hear of it, too
         visits = few.mixture.visits
 
         def stopping(step: int, pictures: int, texts: int) -> list[object]:
