@@ -27,7 +27,7 @@ from bot.assistant.locale.texts import Texts
 from bot.assistant.privacy import PersonalData, Recorder
 from bot.assistant.replies import ConfidenceThresholds, ReplyWriter, refusal
 from bot.assistant.translation.answers import in_german
-from bot.assistant.translation.questions import Translation
+from bot.assistant.translation.translator import Translation
 from bot.assistant.types import (
     AnswerMetrics,
     Conversation,
@@ -276,11 +276,9 @@ _OURS = frozenset({FailureCause.BUSY, FailureCause.CLOSING, FailureCause.CRASHED
 
 def _read(incoming: Incoming, album: Album | None) -> Intent:
     """What a message wants, with this album at hand."""
-    read = (
-        partial(read_action, incoming.action)
-        if incoming.action
-        else partial(read_intent, incoming.text)
-    )
+    read = partial(read_intent, incoming.text)
+    if incoming.action:
+        read = partial(read_action, incoming.action)
     return read(
         attached=bool(incoming.pictures),
         replied=bool(incoming.reply_pictures),
@@ -292,8 +290,8 @@ def _read(incoming: Incoming, album: Album | None) -> Intent:
 def _asked_again(album: Album, about: Answer | None) -> Intent:
     """What an answer answered, once more, or what was last asked about an album."""
     if about and about.digests:
-        places, question, translation = (), about.question, about.translation
-        again = True
+        places: tuple[int, ...] = ()
+        question, translation, again = about.question, about.translation, True
     else:
         places, question = album.asked or ((album.current,), None)
         translation, again = album.translation, album.asked is not None

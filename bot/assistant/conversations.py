@@ -17,7 +17,7 @@ from enum import Enum
 
 from cachetools import LRUCache, TTLCache
 
-from bot.assistant.translation.questions import Translation
+from bot.assistant.translation.translator import Translation
 from bot.assistant.types import Attachment, Conversation
 from data.errors import ImageRefused
 from data.images.open import Picture

@@ -1,6 +1,6 @@
 """German set phrases, as `patterns` has the English ones, and what is read off them.
 
-Small talk matches a whole message, folded (`translation.text.fold`) and without punctuation.
+Small talk matches a whole message, folded (`translation.lexicon.fold`) and without punctuation.
 """
 
 from __future__ import annotations

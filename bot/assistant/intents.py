@@ -23,8 +23,8 @@ from bot.assistant.text import (
     without_links,
     without_politeness,
 )
-from bot.assistant.translation.questions import Translation, translate
-from bot.assistant.translation.text import fold
+from bot.assistant.translation.lexicon import fold
+from bot.assistant.translation.translator import Translation, translate
 from bot.assistant.types import (
     Action,
     Ask,

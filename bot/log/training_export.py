@@ -17,7 +17,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from bot.assistant.translation.answers import in_english
-from bot.assistant.translation.questions import translate
+from bot.assistant.translation.translator import translate
 from bot.errors import LogKeyError
 from bot.log.privacy import PictureCipher
 from model.questions import is_polar

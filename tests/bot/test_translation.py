@@ -6,7 +6,7 @@ import pytest
 
 from bot.assistant.german_patterns import correction
 from bot.assistant.translation.answers import in_english, in_german
-from bot.assistant.translation.questions import CAPTION, translate
+from bot.assistant.translation.translator import CAPTION, translate
 
 UNDERSTOOD = """
 Welche Farbe hat der Hund? | What color is the dog?

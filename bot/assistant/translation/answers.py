@@ -5,133 +5,24 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from bot.assistant.translation import adjectives, nouns, verbs
-from bot.assistant.translation.chunks import ENGLISH_NUMBERS, NUMBERS, noun_phrases
-from bot.assistant.translation.english import doing
-from bot.assistant.translation.nouns import Noun
-from bot.assistant.translation.text import words
-
-_WORDS = {
-    "yes": "ja",
-    "no": "nein",
-    "none": "keine",
-    "nothing": "nichts",
-    "nobody": "niemand",
-    "no one": "niemand",
-    "nowhere": "nirgends",
-    "left": "links",
-    "right": "rechts",
-    "outside": "draußen",
-    "outdoors": "draußen",
-    "inside": "drinnen",
-    "indoors": "drinnen",
-    "many": "viele",
-    "lots": "viele",
-    "a lot": "viele",
-    "both": "beide",
-    "neither": "keins von beiden",
-    "up": "oben",
-    "down": "unten",
-    "top": "oben",
-    "bottom": "unten",
-    "middle": "in der Mitte",
-    "center": "in der Mitte",
-    "on": "an",
-    "off": "aus",
-    "maybe": "vielleicht",
-    "daytime": "tagsüber",
-    "nighttime": "nachts",
-    "day": "Tag",
-    "night": "Nacht",
-    "morning": "morgens",
-    "afternoon": "nachmittags",
-    "evening": "abends",
-    "noon": "mittags",
-    "male": "männlich",
-    "female": "weiblich",
-    "rectangle": "rechteckig",
-    "circle": "rund",
-    "oval": "oval",
-    "triangle": "dreieckig",
-    "octagon": "achteckig",
-    "skateboarding": "Skateboard fahren",
-    "skiing": "Ski fahren",
-    "snowboarding": "Snowboard fahren",
-    "surfing": "surfen",
-    "skating": "skaten",
-    "playing tennis": "Tennis spielen",
-    "playing baseball": "Baseball spielen",
-    "playing soccer": "Fußball spielen",
-    "playing frisbee": "Frisbee spielen",
-    "playing wii": "Wii spielen",
-    "playing video games": "Videospiele spielen",
-    "brushing teeth": "Zähne putzen",
-    "flying kite": "einen Drachen steigen lassen",
-    "flying kites": "Drachen steigen lassen",
-    "flying a kite": "einen Drachen steigen lassen",
-    "riding bike": "Fahrrad fahren",
-    "riding a bike": "Fahrrad fahren",
-    "biking": "Fahrrad fahren",
-    "riding horse": "reiten",
-    "riding horses": "reiten",
-    "riding a horse": "reiten",
-    "riding motorcycle": "Motorrad fahren",
-    "riding": "reiten oder fahren",
-    "talking on phone": "telefonieren",
-    "taking picture": "ein Foto machen",
-    "driving": "fahren",
-    "taking pictures": "Fotos machen",
-    "watching tv": "fernsehen",
-    "laying down": "liegen",
-    "laying": "liegen",
-    "playing": "spielen",
-    "batting": "den Ball schlagen",
-    "swinging": "ausholen",
-    "moving": "sich bewegen",
-    "texting": "eine Nachricht schreiben",
-    "on phone": "telefonieren",
-    "kitesurfing": "kitesurfen",
-    "resting": "sich ausruhen",
-    "soccer": "Fußball",
-    "baseball": "Baseball",
-    "tennis": "Tennis",
-    "frisbee": "Frisbee",
-    "snow": "Schnee",
-    "person": "eine Person",
-    "people": "Menschen",
-    "tile": "Fliesen",
-    "clear": "klar",
-    "bat": "Schläger",
-    "stop": "Stopp",
-    "very": "sehr",
-    "hot dogs": "Hotdogs",
-    "jet": "Düsenflugzeug",
-    "plane": "Flugzeug",
-    "bicycle": "Fahrrad",
-    "sofa": "Sofa",
-    "television": "Fernseher",
-    "surfboard": "Surfbrett",
-    "cows": "Kühe",
-    "phone": "Telefon",
-}
-_COUNT = (
-    "keine",
-    "eins",
-    "zwei",
-    "drei",
-    "vier",
-    "fünf",
-    "sechs",
-    "sieben",
-    "acht",
-    "neun",
-    "zehn",
-    "elf",
-    "zwölf",
+from bot.assistant.translation.chunks import noun_phrases
+from bot.assistant.translation.english import present_participle
+from bot.assistant.translation.lexicon import (
+    ENGLISH_NUMBERS,
+    NUMBERS,
+    UNDECLINED,
+    Noun,
+    colours,
+    common_answers,
+    german_adjectives,
+    german_infinitives,
+    nouns,
+    words,
 )
-_NUMBER_WORDS = (
-    *("zero", "one", "two", "three", "four", "five", "six"),
-    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
+
+_COUNT = (
+    *("keine", "eins", "zwei", "drei", "vier", "fünf", "sechs"),
+    *("sieben", "acht", "neun", "zehn", "elf", "zwölf"),
 )
 _PREPOSITIONS = {
     "on": "auf", "in": "in", "under": "unter", "behind": "hinter", "next to": "neben",
@@ -156,7 +47,7 @@ def in_german(answer: str, question: str) -> str | None:
         if said.isdigit() and int(said) < len(_COUNT) and question.lower().startswith("how many"):
             return _COUNT[int(said)]
         return answer
-    if _OF_WORDS.search(question) and said not in {"yes", "no"} and said not in _WORDS:
+    if _OF_WORDS.search(question) and said not in {"yes", "no"} and said not in common_answers():
         return answer
     return _phrase(said)
 
@@ -175,11 +66,11 @@ def _phrase(said: str) -> str | None:
 
 
 def _simple(said: str) -> str | None:
-    if said in _WORDS:
-        return _WORDS[said]
-    if said in _NUMBER_WORDS:
-        return _COUNT[_NUMBER_WORDS.index(said)]
-    quality = adjectives.german_adjectives().get(said)
+    if said in common_answers():
+        return common_answers()[said]
+    if said in ENGLISH_NUMBERS:
+        return _COUNT[ENGLISH_NUMBERS.index(said)]
+    quality = german_adjectives().get(said)
     if quality and " and " not in said:
         return quality
     return _place(said) or _thing(said) or _activity(said)
@@ -189,7 +80,7 @@ def _simple(said: str) -> str | None:
 def _nouns() -> dict[str, tuple[Noun, bool]]:
     """German nouns by English ones, and whether those are many; the first is the best."""
     found: dict[str, tuple[Noun, bool]] = {}
-    for noun in nouns.NOUNS:
+    for noun in nouns():
         if noun.singular:
             found.setdefault(noun.english.lower(), (noun, False))
         if noun.plural:
@@ -206,7 +97,7 @@ def _thing(said: str) -> str | None:
     if known is None:
         *first, last = bare.split()
         known = _nouns().get(last)
-        german = [adjectives.german_adjectives().get(word) for word in first]
+        german = [german_adjectives().get(word) for word in first]
         if known is None or not all(german) or len(first) > 2:
             return None
         qualities = [word for word in german if word]
@@ -219,7 +110,7 @@ def _thing(said: str) -> str | None:
 
 
 def _with_ending(quality: str, ending: str) -> str:
-    if quality in {"lila", "rosa", "pink", "orange", "beige"}:
+    if quality in UNDECLINED:
         return quality
     return {"hoch": "hoh", "dunkel": "dunkl"}.get(quality, quality) + ending
 
@@ -245,10 +136,10 @@ def _place(said: str) -> str | None:
 
 @cache
 def _infinitives() -> dict[str, str]:
-    """German infinitives by English "doing" forms."""
+    """German infinitives by English present participles."""
     found: dict[str, str] = {}
-    for verb in verbs.in_full():
-        found.setdefault(doing(verb[1]), verb[0])
+    for english, german in german_infinitives().items():
+        found.setdefault(present_participle(english), german)
     return found
 
 
@@ -283,8 +174,8 @@ def in_english(said: str) -> str:
         return ENGLISH_NUMBERS[NUMBERS.index(tokens[0])]
     if len(tokens) == 1 and tokens[0].isdigit():
         return tokens[0]
-    if len(tokens) == 1 and tokens[0] in adjectives.colours():
-        return adjectives.colours()[tokens[0]]
+    if len(tokens) == 1 and tokens[0] in colours():
+        return colours()[tokens[0]]
     for chunk in noun_phrases(tokens, 0):
         if chunk.end == len(tokens) and chunk.noun is not None and not chunk.definite:
             return chunk.english

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
-from bot.assistant.translation import adjectives, nouns, verbs
-from bot.assistant.translation.english import article
-from bot.assistant.translation.nouns import Noun
+from bot.assistant.translation.english import article, past_participle
+from bot.assistant.translation.lexicon import (
+    DEGREES,
+    ENGLISH_NUMBERS,
+    FILLERS,
+    NUMBERS,
+    Noun,
+    NounForm,
+    Verb,
+    attributive,
+    find_noun,
+    infinitives,
+    participles,
+    place_adverbs,
+    predicative,
+    prefixes,
+    word_set,
+)
 
-_DEFINITE = frozenset(["der", "die", "das", "den", "dem", "des"])
-_INDEFINITE = frozenset(["ein", "eine", "einen", "einem", "einer", "eines"])
+_DEFINITE = word_set("der die das den dem des")
+_INDEFINITE = word_set("ein eine einen einem einer eines")
 _STEMS = {  # of determiners with endings
     "dies": "this", "jen": "that", "jed": "every", "mein": "my", "dein": "your",
     "sein": "his", "ihr": "her", "irgendein": "any", "irgendwelch": "any", "unser": "our",
@@ -21,49 +37,21 @@ _AMOUNTS = {
     "beide": "both", "beiden": "both", "mehr": "more", "andere": "other", "anderen": "other",
     "ein paar": "some", "genug": "enough", "verschiedene": "different", "weniger": "fewer",
 }  # fmt: skip
-NUMBERS = (
-    *("null", "eins", "zwei", "drei", "vier", "fuenf", "sechs"),
-    *("sieben", "acht", "neun", "zehn", "elf", "zwoelf"),
-)
-ENGLISH_NUMBERS = (
-    *("zero", "one", "two", "three", "four", "five", "six"),
-    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
-)
-PRONOUNS = {
+_PRONOUNS = {
     "er": "he", "sie": "she", "es": "it", "ihn": "him", "ihm": "him", "jemand": "anyone",
     "jemanden": "anyone", "jemandem": "anyone", "etwas": "anything", "man": "you", "du": "you",
     "wir": "we", "ich": "I", "ihnen": "them", "dieser": "this", "dieses": "this", "das": "this",
     "dies": "this", "diese": "these", "was": "anything", "alle": "they all", "beide": "both",
 }  # fmt: skip
 _PREPOSITIONS = {
-    "auf": "on",
-    "in": "in",
-    "an": "on",
-    "unter": "under",
-    "ueber": "over",
-    "neben": "next to",
-    "hinter": "behind",
-    "vor": "in front of",
-    "zwischen": "between",
-    "bei": "at",
-    "mit": "with",
-    "ohne": "without",
-    "aus": "out of",
-    "von": "of",
-    "zu": "to",
-    "fuer": "for",
-    "um": "around",
-    "gegen": "against",
-    "durch": "through",
-    "nach": "to",
-    "waehrend": "during",
-    "innerhalb": "inside",
-    "ausserhalb": "outside",
-    "gegenueber": "across from",
-    "seit": "since",
+    "auf": "on", "in": "in", "an": "on", "unter": "under", "ueber": "over", "neben": "next to",
+    "hinter": "behind", "vor": "in front of", "zwischen": "between", "bei": "at", "mit": "with",
+    "ohne": "without", "aus": "out of", "von": "of", "zu": "to", "fuer": "for", "um": "around",
+    "gegen": "against", "durch": "through", "nach": "to", "waehrend": "during",
+    "innerhalb": "inside", "ausserhalb": "outside", "gegenueber": "across from", "seit": "since",
     "wegen": "because of",
-}
-_MOSTLY_ONE = frozenset({"winter", "summer", "morning", "lunch", "dinner"})
+}  # fmt: skip
+_MOSTLY_SINGULAR = frozenset({"winter", "summer", "morning", "lunch", "dinner"})
 _PICTURES = frozenset({"picture", "photo"})
 _AT_PLACES = frozenset({"beach", "table", "bus stop", "train station", "shore", "airport"})
 _IN_PLACES = frozenset({"field", "meadow", "pasture", "farm", "parking lot", "playground", "yard"})
@@ -74,7 +62,8 @@ class Chunk:
     """A piece of a clause.
 
     Attributes:
-        kind: "noun", "place", "adjective", "participle", "infinitive", "prefix", "visible".
+        kind: "noun", "place", "adjective", "participle", "infinitive", "doing" ("am Essen"),
+            "prefix", "feeling", "visible" or "there".
         english: What it says.
         plural: Of a noun phrase: whether it is many.
         noun: Its last noun; None for a pronoun.
@@ -84,7 +73,7 @@ class Chunk:
         preposition: German, of a place.
         start: Where its words start.
         end: Where they end.
-        owner: Of a noun phrase, what comes after it: the noun whose thing it is.
+        bare: Of a noun phrase, what it says without its determiner.
     """
 
     kind: str
@@ -93,7 +82,7 @@ class Chunk:
     noun: Noun | None = None
     definite: bool = False
     subject: bool = True
-    verb: verbs.Verb | None = None
+    verb: Verb | None = None
     preposition: str = ""
     start: int = 0
     end: int = 0
@@ -113,16 +102,16 @@ def noun_phrases(words: Sequence[str], at: int) -> Iterator[Chunk]:
         if owner is not None and chunk.noun is not None:
             yield _owned(chunk, owner)
     yield from simple
-    attached = at + 1 < len(words) and words[at].startswith("dies") and nouns.find(words[at + 1])
-    if at < len(words) and words[at] in PRONOUNS and not attached:
+    attached = at + 1 < len(words) and words[at].startswith("dies") and find_noun(words[at + 1])
+    if at < len(words) and words[at] in _PRONOUNS and not attached:
         yield _pronoun(words[at], at)
 
 
 def _pronoun(word: str, at: int) -> Chunk:
-    definite = PRONOUNS[word] not in {"anyone", "anything"}
+    definite = _PRONOUNS[word] not in {"anyone", "anything"}
     plural = word in {"ihnen", "diese", "wir", "man", "du", "alle", "beide"}
     subject = word not in {"ihn", "ihm", "ihnen", "jemanden", "jemandem"}
-    return Chunk("noun", PRONOUNS[word], plural, None, definite, subject, start=at, end=at + 1)
+    return Chunk("noun", _PRONOUNS[word], plural, None, definite, subject, start=at, end=at + 1)
 
 
 def _simple(words: Sequence[str], at: int) -> Iterator[Chunk]:
@@ -131,8 +120,8 @@ def _simple(words: Sequence[str], at: int) -> Iterator[Chunk]:
         number, after = _number(words, place)
         qualities: list[str] = []
         while after < len(words):
-            form = nouns.find(words[after])
-            quality = adjectives.attributive(words[after])
+            form = find_noun(words[after])
+            quality = attributive(words[after])
             if form is not None and not (quality and _goes_on(words, after + 1)):
                 for chosen in _numbers(determiner, number, form):
                     chunk = _phrase(determiner, number, qualities, chosen, (at, after + 1))
@@ -147,16 +136,16 @@ def _simple(words: Sequence[str], at: int) -> Iterator[Chunk]:
             after += 2 if words[after + 1 : after + 2] == ["und"] and qualities else 1
 
 
-def _numbers(determiner: str, number: str, form: nouns.Form) -> list[nouns.Form]:
+def _numbers(determiner: str, number: str, form: NounForm) -> list[NounForm]:
     """Without an article, "Spieler" may be one or many."""
     if determiner or number or not (form.singular and form.plural):
         return [form]
     one, many = replace(form, plural=False), replace(form, singular=False)
-    return [one, many] if form.noun.english in _MOSTLY_ONE else [many, one]
+    return [one, many] if form.noun.english in _MOSTLY_SINGULAR else [many, one]
 
 
 def _goes_on(words: Sequence[str], at: int) -> bool:
-    return at < len(words) and nouns.find(words[at]) is not None
+    return at < len(words) and find_noun(words[at]) is not None
 
 
 def _determiners(words: Sequence[str], at: int) -> Iterator[tuple[str, int]]:
@@ -193,7 +182,7 @@ def _number(words: Sequence[str], at: int) -> tuple[str, int]:
 
 
 def _phrase(
-    determiner: str, number: str, qualities: list[str], form: nouns.Form, place: tuple[int, int]
+    determiner: str, number: str, qualities: list[str], form: NounForm, place: tuple[int, int]
 ) -> Chunk | None:
     """Put a noun phrase into English, or None if its parts do not agree."""
     noun = form.noun
@@ -210,23 +199,12 @@ def _phrase(
     )
     if determiner == "der" and noun.gender == "f" and not plural:
         subject = False
-    many = (plural and not _never_many(noun)) or always_many(noun)
+    many = (plural and not noun.never_plural) or noun.always_plural
     chunk = Chunk(
         "noun", "", many, noun, definite, subject,
         start=place[0], end=place[1], bare=bare,
     )  # fmt: skip
     return replace(chunk, english=_say(determiner, number, bare, chunk))
-
-
-def always_many(noun: Noun) -> bool:
-    """Pants, glasses and stairs are many in English."""
-    return noun.english == noun.english_plural and noun.english.endswith("s")
-
-
-def _never_many(noun: Noun) -> bool:
-    """Hair and fruit are one in English; sheep may be many."""
-    same = noun.english == noun.english_plural and not noun.english.endswith("s")
-    return same and noun.english not in {"sheep", "deer", "fish"}
 
 
 def _say(determiner: str, number: str, bare: str, chunk: Chunk) -> str:
@@ -246,7 +224,7 @@ def _say(determiner: str, number: str, bare: str, chunk: Chunk) -> str:
     return " ".join(filter(None, (said, number, bare)))
 
 
-def _is_plural(determiner: str, number: str, form: nouns.Form) -> bool | None:
+def _is_plural(determiner: str, number: str, form: NounForm) -> bool | None:
     """Whether a noun phrase is many; None if it cannot be."""
     gender = form.noun.gender
     if number and number != "1" and number not in {"much", "more", "enough", "all the"}:
@@ -296,9 +274,9 @@ def places(words: Sequence[str], at: int) -> Iterator[Chunk]:
     """Places that start at a word: "auf dem Tisch", "links"."""
     if at >= len(words):
         return
-    adverb = adjectives.place_adverbs().get(words[at])
+    adverb = place_adverbs().get(words[at])
     if words[at] == "ganz" and at + 1 < len(words):  # "ganz links"
-        side = adjectives.place_adverbs().get(words[at + 1], "")
+        side = place_adverbs().get(words[at + 1], "")
         if side:
             yield Chunk("place", side.replace("the ", "the far "), start=at, end=at + 2)
     if words[at] == "von":  # "von der Kamera weg"
@@ -339,3 +317,96 @@ def _located(german: str, english: str, chunk: Chunk, at: int) -> Chunk:
 
 def _object(english: str) -> str:
     return {"he": "him", "she": "her", "they": "them", "I": "me", "we": "us"}.get(english, english)
+
+
+# --- every way to cut a clause into chunks, the likeliest first ----------------------------------
+
+_MAX_SEGMENTATIONS = 60  # tried of one clause
+_THERE = frozenset({"da", "hier", "dort", "irgendwo"})
+_FEELINGS = {
+    "angst": "scared", "hunger": "hungry", "durst": "thirsty", "spass": "having fun",
+    "schmerzen": "in pain",
+}  # fmt: skip
+_AT_THE_END = frozenset({"an", "aus", "auf", "zu"})  # "ist an"; elsewhere prepositions
+_BINDERS = {"und": "and", "oder": "or"}
+
+
+def segmentations(words: Sequence[str], at: int) -> Iterator[list[Chunk]]:
+    """Ways to read the words from `at` to the end, each word being part of a chunk."""
+    return islice(_segmentations(words, at), _MAX_SEGMENTATIONS)
+
+
+def _segmentations(words: Sequence[str], at: int) -> Iterator[list[Chunk]]:
+    if at >= len(words):
+        yield []
+        return
+    if words[at] in FILLERS:
+        here = [Chunk("there", "", start=at, end=at + 1)] if words[at] in _THERE else []
+        for rest in _segmentations(words, at + 1):
+            yield here + rest
+    for chunk in _chunks(words, at):
+        for joined in _joined(words, chunk):
+            for rest in _segmentations(words, joined.end):
+                yield [joined, *rest]
+
+
+def _joined(words: Sequence[str], chunk: Chunk) -> Iterator[Chunk]:
+    """The chunk with what "und" or "oder" binds to it, and the chunk alone."""
+    if chunk.end < len(words) and words[chunk.end] in _BINDERS:
+        binder = _BINDERS[words[chunk.end]]
+        for other in _chunks(words, chunk.end + 1):
+            if other.kind == chunk.kind and chunk.kind in {"noun", "adjective", "place"}:
+                english = f"{chunk.english} {binder} {other.english}"
+                plural = chunk.plural if binder == "or" else True
+                whole = replace(chunk, english=english, plural=plural, end=other.end)
+                yield from _joined(words, whole)
+                return
+    else:
+        yield chunk
+
+
+def _chunks(words: Sequence[str], at: int) -> Iterator[Chunk]:
+    """What may start at a word, the longest first of each kind."""
+    if at >= len(words):
+        return
+    word, after = words[at], words[at + 1 : at + 2]
+    if word == "zu" and after and after[0] in {"sehen", "erkennen"}:
+        yield Chunk("visible", "visible", start=at, end=at + 2)
+    if words[at : at + 2] == ["an", "dem"] and len(words) > at + 2:  # "am Essen"
+        verb = infinitives().get(words[at + 2])
+        if verb and at + 3 == len(words):
+            yield Chunk("doing", "", verb=verb, start=at, end=at + 3)
+    yield from places(words, at)
+    yield from noun_phrases(words, at)
+    yield from _qualities(words, at)
+    if word in _FEELINGS:
+        yield Chunk("feeling", _FEELINGS[word], start=at, end=at + 1)
+    yield from _verbs(words, at)
+
+
+def _qualities(words: Sequence[str], at: int) -> Iterator[Chunk]:
+    """Adjectives after "is": "rot", "sehr alt"."""
+    word = words[at]
+    degree = DEGREES.get(word)
+    if degree and at + 1 < len(words):
+        quality = predicative(words[at + 1])
+        if quality:
+            yield Chunk("adjective", f"{degree} {quality}", start=at, end=at + 2)
+    quality = predicative(word)
+    if quality and (word not in _AT_THE_END or at == len(words) - 1):
+        yield Chunk("adjective", quality, start=at, end=at + 1)
+
+
+def _verbs(words: Sequence[str], at: int) -> Iterator[Chunk]:
+    """What ends a clause: participles, infinitives and prefixes."""
+    word = words[at]
+    verb = participles().get(word)
+    if verb and at >= len(words) - 2:
+        yield Chunk("participle", past_participle(verb.english), verb=verb, start=at, end=at + 1)
+    verb = infinitives().get(word)
+    if verb and at == len(words) - 1:
+        yield Chunk("infinitive", verb.english, verb=verb, start=at, end=at + 1)
+    if word == "sein" and at == len(words) - 1:
+        yield Chunk("infinitive", "be", verb=Verb("sein", "", "be"), start=at, end=at + 1)
+    if word == "sich" or (word in prefixes() and at == len(words) - 1):
+        yield Chunk("prefix", word, start=at, end=at + 1)

@@ -5,27 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot.assistant.translation import verbs
-from bot.assistant.translation.chunks import Chunk, always_many
-from bot.assistant.translation.english import article, does, doing, done, went
-from bot.assistant.translation.verbs import Verb
+from bot.assistant.translation.chunks import Chunk
+from bot.assistant.translation.english import (
+    article,
+    past_participle,
+    past_tense,
+    present_participle,
+    third_person,
+)
+from bot.assistant.translation.lexicon import (
+    MODALS,
+    PAST,
+    POSITION_VERBS,
+    SEEING_VERBS,
+    VERB_PREPOSITIONS,
+    FiniteForm,
+    Verb,
+    finite_forms,
+    word_set,
+)
 
 _ANYBODY = frozenset({"you", "I", "we"})
-_TIMES = frozenset(
-    [
-        "winter",
-        "summer",
-        "spring",
-        "fall",
-        "night",
-        "day",
-        "morning",
-        "evening",
-        "noon",
-        "afternoon",
-        "Christmas",
-    ]
-)
+_TIMES = word_set("winter summer spring fall night day morning evening noon afternoon Christmas")
 _DRIVEN = frozenset({"car", "truck", "van", "bus", "taxi", "tractor", "train"})
 _PICTURES = frozenset({"picture", "photo", "painting"})
 
@@ -38,11 +39,13 @@ class Gap:
         place: "subject", "object" or "" for neither ("where", "why").
         plural: Whether it is many.
         alive: Whether it is of people or animals.
+        counted: The verb must agree with its subject in number.
     """
 
     place: str = ""
     plural: bool = False
     alive: bool = True
+    counted: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Clause:
         helper, rest = self.helper, self.rest
         if not self.subject and helper in {"do", "does"}:  # "Who has a hat?"
             verb, _, objects = rest.partition(" ")
-            helper, rest = "", f"{verb if helper == 'do' else does(verb)} {objects}"
+            helper, rest = "", f"{verb if helper == 'do' else third_person(verb)} {objects}"
         parts = (question_word, helper, self.subject, rest)
         said = " ".join(" ".join(filter(None, parts)).split())
         return f"{said[:1].upper()}{said[1:]}?"
@@ -80,19 +83,19 @@ def clause(form: str, chunks: Sequence[Chunk], gap: Gap | None = None) -> Clause
         chunks: All else, in German order.
         gap: What a question word stands for; None in a question for yes or no.
     """
-    finite = verbs.finite_forms()[form]
+    finite = finite_forms()[form]
     parts = _Parts.of(form, finite, chunks, gap)
     if parts is None:
         return None
     if finite.verbs[0].infinitive == "sein" and not parts.prefix:
         return _be(parts)
-    if form in verbs.MODALS:
+    if form in MODALS:
         return _modal(parts)
     prefixed = any(quality.english in {"on", "off"} for quality in parts.qualities)
     if parts.verb is None or prefixed:  # "an" and "aus" belong to another verb
         return None
     name = parts.verb.infinitive if not parts.verb.prefix else ""
-    if name in verbs.SEEING and (parts.watched or gap is None):
+    if name in SEEING_VERBS and (parts.watched or gap is None):
         return _see(parts)
     rules = {"werden": _become, "haben": _have, "geben": _there}
     return rules[name](parts) if name in rules else _act(parts, parts.verb)
@@ -117,7 +120,7 @@ class _Parts:
 
     @classmethod
     def of(
-        cls, form: str, finite: verbs.Finite, chunks: Sequence[Chunk], gap: Gap | None
+        cls, form: str, finite: FiniteForm, chunks: Sequence[Chunk], gap: Gap | None
     ) -> _Parts | None:
         """Sort the chunks; None if there is no subject where one is needed."""
 
@@ -137,7 +140,7 @@ class _Parts:
             if (
                 subject.noun
                 and subject.plural
-                and not always_many(subject.noun)
+                and not subject.noun.always_plural
                 and not finite.plural
             ):
                 return None
@@ -165,7 +168,7 @@ class _Parts:
     @property
     def helper(self) -> str:
         """The form of "be"."""
-        if verbs.finite_forms()[self.form].past:
+        if finite_forms()[self.form].past:
             return "were" if self.plural else "was"
         return "are" if self.plural else "is"
 
@@ -193,7 +196,7 @@ def _with_its_place(chunks: Sequence[Chunk], subject: Chunk) -> tuple[Sequence[C
     return left, replace(subject, english=f"{subject.english} {place.english}")
 
 
-def agreeing(subject: Chunk, finite: verbs.Finite) -> Chunk:
+def agreeing(subject: Chunk, finite: FiniteForm) -> Chunk:
     """Pronouns that only the verb tells apart: "sie" may be she or they."""
     if finite.plural and not finite.singular:
         many = {"she": "they", "this": "these"}.get(subject.english)
@@ -234,7 +237,7 @@ def _be_done(parts: _Parts) -> Clause | None:
     last = parts.last[0]
     if last.verb is None or last.kind == "infinitive":
         return None
-    said = doing(last.verb.english) if last.kind == "doing" else last.english
+    said = present_participle(last.verb.english) if last.kind == "doing" else last.english
     placed = _placed(said, parts.places)
     return parts.with_rest(parts.helper, *_said(parts.qualities), said, *placed)
 
@@ -243,7 +246,7 @@ def _existence(parts: _Parts, thing: Chunk) -> Clause:
     """As in "is there a dog in the picture"."""
     many = thing.plural
     helper = "are" if many else "is"
-    if parts.form in verbs.PAST:
+    if parts.form in PAST:
         helper = "were" if many else "was"
     bare = many and thing.english == thing.bare and parts.gap is None
     said = f"any {thing.english}" if bare else thing.english
@@ -272,7 +275,7 @@ def _have_done(parts: _Parts, last: Chunk) -> Clause | None:
     verb = _chosen(last.verb, parts.objects, parts)
     rest = (*_said(parts.objects), *_placed(verb, parts.places))
     if parts.subject is None:
-        return parts.with_rest("", went(verb), *rest)
+        return parts.with_rest("", past_tense(verb), *rest)
     return parts.with_rest("did", verb, *rest)
 
 
@@ -316,7 +319,7 @@ def _become(parts: _Parts) -> Clause | None:
     if not parts.last or parts.last[0].verb is None or parts.feelings:
         return None
     last, verb = parts.last[0], parts.last[0].verb
-    past = verbs.finite_forms()[parts.form].past
+    past = finite_forms()[parts.form].past
     if last.kind == "infinitive" and not past:
         chosen = _chosen(verb, parts.objects, parts)
         rest = (chosen, *_said(parts.objects), *_said(parts.qualities))
@@ -324,7 +327,7 @@ def _become(parts: _Parts) -> Clause | None:
     if last.kind != "participle":
         return None
     chosen = "take" if verb.english == "make" and _is_picture(parts.subject) else verb.english
-    said = done(chosen) if past else f"being {done(chosen)}"
+    said = past_participle(chosen) if past else f"being {past_participle(chosen)}"
     rest = (said, *_said(parts.objects), *_placed(said, parts.places))
     return parts.with_rest(parts.helper, *rest)
 
@@ -343,11 +346,11 @@ def _modal(parts: _Parts) -> Clause | None:
     if parts.feelings:
         return None
     verb = parts.last[0].verb
-    if parts.watched and verb.infinitive in verbs.SEEING and not verb.prefix:
+    if parts.watched and verb.infinitive in SEEING_VERBS and not verb.prefix:
         return _see(parts)
     chosen = _chosen(verb, parts.objects, parts)
     rest = (chosen, *_said(parts.objects), *_said(parts.qualities))
-    return parts.with_rest(verbs.MODALS[parts.form], *rest, *_placed(chosen, parts.places))
+    return parts.with_rest(MODALS[parts.form], *rest, *_placed(chosen, parts.places))
 
 
 def _act(parts: _Parts, verb: Verb) -> Clause | None:
@@ -357,12 +360,12 @@ def _act(parts: _Parts, verb: Verb) -> Clause | None:
     watching = parts.gap is None and parts.watched
     if parts.last or parts.feelings or parts.visible or watching or an_article:
         return None
-    if verb.infinitive in verbs.POSITIONS and not verb.prefix:
+    if verb.infinitive in POSITION_VERBS and not verb.prefix:
         placed = _position(parts)
         if placed is not None:
             return placed
     chosen = _chosen(verb, parts.objects, parts)
-    if chosen == "have" or verb.lasting:
+    if chosen == "have" or verb.stative:
         rest = (chosen, *_said(parts.objects), *_said(parts.qualities))
         return parts.with_rest(_do(parts), *rest, *_placed(chosen, parts.places))
     return None if chosen == "make" else _go_on(parts, verb, chosen)
@@ -371,7 +374,7 @@ def _act(parts: _Parts, verb: Verb) -> Clause | None:
 def _go_on(parts: _Parts, verb: Verb, chosen: str) -> Clause | None:
     """What is being done: "is eating"."""
     objects, places = list(parts.objects), list(parts.places)
-    said = doing(chosen)
+    said = present_participle(chosen)
     if chosen in {"ride", "drive"} and verb.infinitive == "fahren":
         said, objects, places = _ridden(parts)
         if said == "moving" and parts.objects:
@@ -433,7 +436,7 @@ def _chosen(verb: Verb, objects: Sequence[Chunk], parts: _Parts) -> str:
 
 
 def _do(parts: _Parts) -> str:
-    if verbs.finite_forms()[parts.form].past:
+    if finite_forms()[parts.form].past:
         return "did"
     return "do" if parts.plural or parts.who in {"I", "we", "you", "they"} else "does"
 
@@ -447,7 +450,7 @@ def _placed(verb: str, places: Sequence[Chunk]) -> list[str]:
     first = verb.removeprefix("being ").split(" ")[0]
     said = []
     for place in places:
-        wanted = verbs.PREPOSITIONS.get((first, place.preposition))
+        wanted = VERB_PREPOSITIONS.get((first, place.preposition))
         if wanted and place.english.startswith(("next to", "in front")) is False:
             said.append(f"{wanted} {place.english.split(' ', 1)[1]}")
         else:

@@ -16,8 +16,6 @@ _PARTICIPLES = {
     "draw": "drawn", "grow": "grown", "feed": "fed", "tell": "told", "find": "found",
     "spread": "spread", "shoot": "shot", "lie": "lain", "run": "run",
 }  # fmt: skip
-
-
 _PASTS = {
     "take": "took", "make": "made", "eat": "ate", "drink": "drank", "throw": "threw",
     "write": "wrote", "build": "built", "win": "won", "break": "broke", "catch": "caught",
@@ -26,10 +24,10 @@ _PASTS = {
 }  # fmt: skip
 
 
-def went(verb: str) -> str:
+def past_tense(verb: str) -> str:
     """The past: "take" → "took"."""
     first, _, rest = verb.partition(" ")
-    return f"{_PASTS.get(first) or done(first)} {rest}".strip()
+    return f"{_PASTS.get(first) or past_participle(first)} {rest}".strip()
 
 
 def plural_of(noun: str) -> str:
@@ -46,7 +44,7 @@ def article(noun: str) -> str:
     return "an" if silent or (noun[:1].lower() in "aeiou" and not sounded) else "a"
 
 
-def doing(verb: str) -> str:
+def present_participle(verb: str) -> str:
     """As in "run" → "running"; a phrase changes its first word: "look at" → "looking at"."""
     first, _, rest = verb.partition(" ")
     if first in {"lie", "die", "tie"}:
@@ -58,7 +56,7 @@ def doing(verb: str) -> str:
     return f"{first} {rest}".strip()
 
 
-def done(verb: str) -> str:
+def past_participle(verb: str) -> str:
     """As in "take" → "taken", "look at" → "looked at"."""
     first, _, rest = verb.partition(" ")
     if first in _PARTICIPLES:
@@ -72,7 +70,7 @@ def done(verb: str) -> str:
     return f"{first} {rest}".strip()
 
 
-def does(verb: str) -> str:
+def third_person(verb: str) -> str:
     """As in "have" → "has", "wear" → "wears"."""
     if verb == "have":
         return "has"

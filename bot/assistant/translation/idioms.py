@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.assistant.translation import verbs
 from bot.assistant.translation.chunks import Chunk
 from bot.assistant.translation.clauses import agreeing
-from bot.assistant.translation.question_words import ATTRIBUTES, BARE, Asked
+from bot.assistant.translation.lexicon import POSITION_VERBS, SEEING_VERBS, finite_forms
+from bot.assistant.translation.question_words import ATTRIBUTES, BARE, QuestionWord
 
 _WRITTEN_ON = frozenset(
     {"sign", "shirt", "t-shirt", "jersey", "bus", "train", "boat", "ship", "airplane", "truck"}
@@ -29,7 +29,7 @@ class _Question:
         chunks: All else.
     """
 
-    asked: Asked
+    asked: QuestionWord
     verb: str
     chunks: tuple[Chunk, ...]
 
@@ -64,12 +64,14 @@ class _Question:
         return one if one is not None and one.subject else None
 
     @property
-    def done(self) -> str:
+    def participle(self) -> str:
         """The participle in English, or ""."""
         return " ".join(chunk.english for chunk in self.of("participle"))
 
 
-def idiom(asked: Asked, form: str, chunks: Sequence[Chunk]) -> tuple[str, Chunk | None] | None:
+def idiom(
+    asked: QuestionWord, form: str, chunks: Sequence[Chunk]
+) -> tuple[str, Chunk | None] | None:
     """The English question and its subject, or None if it is asked word for word.
 
     Args:
@@ -77,8 +79,8 @@ def idiom(asked: Asked, form: str, chunks: Sequence[Chunk]) -> tuple[str, Chunk 
         form: The finite verb in German.
         chunks: All else, in German order.
     """
-    verb = verbs.finite_forms()[form].verbs[0].infinitive
-    finite = verbs.finite_forms()[form]
+    verb = finite_forms()[form].verbs[0].infinitive
+    finite = finite_forms()[form]
     question = _Question(asked, verb, tuple(agreeing(chunk, finite) for chunk in chunks))
     for rule in _RULES[asked.kind]:
         said = rule(question)
@@ -137,8 +139,8 @@ def _count(question: _Question) -> str | None:
     watcher = nouns[0].english if nouns else ""
     if asked.english.startswith("how much"):
         return f"{asked.english} is there {question.places}?" if watcher == "it" else None
-    seen = verb in verbs.SEEING | {"geben"} and watcher in {"you", "it", "we"}
-    standing = verb in verbs.POSITIONS and not asked.alive
+    seen = verb in SEEING_VERBS | {"geben"} and watcher in {"you", "it", "we"}
+    standing = verb in POSITION_VERBS and not asked.alive
     if not seen and not (watcher in {"", "it", "this"} and (verb == "sein" or standing)):
         return None
     there = "there" if seen or not question.places else ""
@@ -180,7 +182,7 @@ def _with_preposition(question: _Question) -> str | None:
     if not question.asked.fixed or doer is None:
         return None
     subject = f"what {_is(doer)} {doer.english}"
-    wanted = (question.asked.preposition, question.verb, question.done)
+    wanted = (question.asked.preposition, question.verb, question.participle)
     if wanted[0] == "of" and question.verb in {"sein", "bestehen"}:
         return f"{subject} made of?"
     if wanted == ("with", "sein", "covered"):
@@ -208,7 +210,7 @@ def _writing(question: _Question) -> str | None:
         return None
     noun = question.located[0].noun
     on_text = noun is not None and noun.english in _WRITTEN_ON
-    written = question.done == "written" or on_text
+    written = question.participle == "written" or on_text
     return f"what is written {question.places}?" if written else None
 
 
@@ -219,7 +221,7 @@ def _doing(question: _Question) -> str | None:
         return None
     if question.verb in {"machen", "tun"} and doer.english != "you":
         return f"{what} {_is(doer)} {doer.english} doing {question.places}?"
-    if question.verb in verbs.SEEING and doer.english == "you" and question.places:
+    if question.verb in SEEING_VERBS and doer.english == "you" and question.places:
         return f"{what} is {question.places}?"
     return None
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot.assistant.translation.chunks import always_many, noun_phrases
-from bot.assistant.translation.clauses import Gap as ClauseGap
-from bot.assistant.translation.nouns import Noun
+from bot.assistant.translation.chunks import noun_phrases
+from bot.assistant.translation.clauses import Gap
+from bot.assistant.translation.lexicon import Noun
 
 _ADVERBS = {
     "wo": "where",
@@ -37,13 +37,6 @@ _HOW = {
 
 
 @dataclass(frozen=True)
-class Gap(ClauseGap):
-    """What a question word stands for; `counted` if the verb must agree with its subject."""
-
-    counted: bool = False
-
-
-@dataclass(frozen=True)
 class Reading:
     """One way to understand a question word."""
 
@@ -53,7 +46,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Asked:
+class QuestionWord:
     """A question word with what belongs to it.
 
     Attributes:
@@ -97,7 +90,7 @@ class Asked:
     def readings(self, tokens: Sequence[str], at: int) -> Iterator[Reading]:
         """Subject, object or neither: in the order in which to try."""
         alive = self.alive
-        counted = self.noun is None or not always_many(self.noun)
+        counted = self.noun is None or not self.noun.always_plural
         subject = Reading(self.english, Gap("subject", self.plural, alive, counted))
         placed = Reading(self.english, Gap("object", self.plural, alive, counted))
         if self.kind in {"adverb", "how"} or self.fixed:
@@ -115,7 +108,7 @@ class Asked:
 _GIVES = frozenset({"gibt", "siehst", "sieht", "erkennst", "kannst", "kann", "hat"})
 
 
-def read(tokens: Sequence[str]) -> Iterator[Asked]:
+def question_words(tokens: Sequence[str]) -> Iterator[QuestionWord]:
     """The question words that a question starts with, the longest first."""
     first, second = tokens[0], tokens[1] if len(tokens) > 1 else ""
     if first == "wie":
@@ -129,33 +122,33 @@ def read(tokens: Sequence[str]) -> Iterator[Asked]:
     if first in _WITH_PREPOSITION:
         german = first.removeprefix("wo").removeprefix("r") if first != "worin" else "in"
         preposition = _WITH_PREPOSITION[first]
-        yield Asked("what", "what", 1, preposition=preposition, fixed=True, german=german)
+        yield QuestionWord("what", "what", 1, preposition=preposition, fixed=True, german=german)
     if first in _ADVERBS:
-        yield Asked("adverb", _ADVERBS[first], 1, german=first)
+        yield QuestionWord("adverb", _ADVERBS[first], 1, german=first)
     yield from _pronouns(first, second)
 
 
-def _pronouns(first: str, second: str) -> Iterator[Asked]:
+def _pronouns(first: str, second: str) -> Iterator[QuestionWord]:
     if first == "was":
         end = 2 if second in {"alles", "denn", "noch"} else 1
-        yield Asked("what", "what else" if second == "noch" else "what", end)
+        yield QuestionWord("what", "what else" if second == "noch" else "what", end)
     if first == "wer":
-        yield Asked("who", "who", 1, nominative=True)
+        yield QuestionWord("who", "who", 1, nominative=True)
     if first in {"wen", "wem"}:
-        yield Asked("what", "who", 1, accusative=True)
+        yield QuestionWord("what", "who", 1, accusative=True)
 
 
-def _how(tokens: Sequence[str]) -> Iterator[Asked]:
+def _how(tokens: Sequence[str]) -> Iterator[QuestionWord]:
     second = tokens[1] if len(tokens) > 1 else ""
     if second in {"viele", "viel", "vielen"}:
         yield from _count(tokens)
     elif second == "spaet":
-        yield Asked("which", "what time", 2)
+        yield QuestionWord("which", "what time", 2)
     elif second in _HOW:
-        yield Asked("how", f"how {_HOW[second]}", 2)
+        yield QuestionWord("how", f"how {_HOW[second]}", 2)
 
 
-def _after_preposition(tokens: Sequence[str]) -> Iterator[Asked]:
+def _after_preposition(tokens: Sequence[str]) -> Iterator[QuestionWord]:
     """As in "in welchem Raum", "auf was"."""
     first, second = tokens[0], tokens[1] if len(tokens) > 1 else ""
     if second.startswith("welch"):
@@ -164,20 +157,20 @@ def _after_preposition(tokens: Sequence[str]) -> Iterator[Asked]:
         yield from _kind(tokens, 3, first)
     if second in {"was", "wem", "wen"}:
         word, english = "what" if second == "was" else "who", _PREPOSITIONS[first]
-        yield Asked("what", word, 2, preposition=english, fixed=True, german=first)
+        yield QuestionWord("what", word, 2, preposition=english, fixed=True, german=first)
 
 
-def _count(tokens: Sequence[str]) -> Iterator[Asked]:
+def _count(tokens: Sequence[str]) -> Iterator[QuestionWord]:
     for chunk in noun_phrases(["zwei", *tokens[2:]], 0):
         if chunk.noun is not None and chunk.plural:
-            yield Asked("count", f"how many {chunk.bare}", chunk.end + 1, chunk.noun, True)
+            yield QuestionWord("count", f"how many {chunk.bare}", chunk.end + 1, chunk.noun, True)
     for chunk in noun_phrases(tokens, 2):
         if chunk.start == 2 and chunk.noun is not None and chunk.noun.kind == "mass":
-            yield Asked("count", f"how much {chunk.bare}", chunk.end, chunk.noun)
-    yield Asked("count", "how many", 2, None, True)
+            yield QuestionWord("count", f"how much {chunk.bare}", chunk.end, chunk.noun)
+    yield QuestionWord("count", "how many", 2, None, True)
 
 
-def _kind(tokens: Sequence[str], at: int, preposition: str) -> Iterator[Asked]:
+def _kind(tokens: Sequence[str], at: int, preposition: str) -> Iterator[QuestionWord]:
     """As in "Was für ein Tier"."""
     for chunk in noun_phrases(tokens, at):
         if chunk.noun is not None and not chunk.definite:
@@ -185,13 +178,13 @@ def _kind(tokens: Sequence[str], at: int, preposition: str) -> Iterator[Asked]:
             if chunk.noun.english in ATTRIBUTES | BARE | {"weather"}:
                 said = f"what {chunk.bare}"
             english = _PREPOSITIONS.get(preposition, "")
-            yield Asked(
+            yield QuestionWord(
                 "which", said, chunk.end, chunk.noun, chunk.plural, english,
                 accusative=tokens[at] == "einen", fixed=bool(preposition),
             )  # fmt: skip
 
 
-def _which(tokens: Sequence[str], at: int, preposition: str) -> Iterator[Asked]:
+def _which(tokens: Sequence[str], at: int, preposition: str) -> Iterator[QuestionWord]:
     """As in "Welche Farbe", "in welchem Raum"."""
     ending = tokens[at].removeprefix("welch")
     if ending not in {"e", "er", "es", "en", "em"}:
@@ -207,7 +200,7 @@ def _which(tokens: Sequence[str], at: int, preposition: str) -> Iterator[Asked]:
         if name.startswith(("kind of", "kinds of")) or name == "kind":
             name = name.removeprefix("kind of ")
         english = "" if chunk.noun.english in BARE else _PREPOSITIONS.get(preposition, "")
-        yield Asked(
+        yield QuestionWord(
             "which", f"{'which' if name in _SIDES else 'what'} {name}", end, chunk.noun,
             chunk.plural, english, accusative=ending == "en" and not chunk.plural,
             nominative=ending == "er" and chunk.noun.gender == "m" and not preposition,

@@ -6,14 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from bot.assistant.translation import question_words, verbs
-from bot.assistant.translation.chunks import Chunk, noun_phrases
-from bot.assistant.translation.clauses import Clause, clause
-from bot.assistant.translation.cutting import MOST, cuttings
+from bot.assistant.translation.chunks import Chunk, noun_phrases, segmentations
+from bot.assistant.translation.clauses import Clause, Gap, clause
 from bot.assistant.translation.idioms import idiom
-from bot.assistant.translation.nouns import Noun
-from bot.assistant.translation.question_words import Asked
-from bot.assistant.translation.text import words
+from bot.assistant.translation.lexicon import VERB_PREPOSITIONS, Noun, finite_forms, prefixes, words
+from bot.assistant.translation.question_words import QuestionWord, question_words
 
 CAPTION = "Describe this picture."
 _LONGEST = 24  # words
@@ -43,7 +40,6 @@ _POLITE = re.compile(
 _AND = re.compile(
     r"(?:und(?: was ist mit| wie ist es bei)?|was ist mit|wie ist es bei|wie sieht es mit) "
 )
-_PRONOUNS = {"er": "m", "ihn": "m", "sie": "f"}
 
 
 @dataclass(frozen=True)
@@ -103,47 +99,49 @@ def _main_orders(tokens: Sequence[str]) -> Iterator[list[str]]:
         return
     *rest, final = tokens
     ends = [(final, "")]
-    for prefix in verbs.prefixes():
+    for prefix in prefixes():
         if final.startswith(prefix):
             ends.append((final.removeprefix(prefix), prefix))
     for form, prefix in ends:
-        if form not in verbs.finite_forms():
+        if form not in finite_forms():
             continue
         tail = [prefix] if prefix else []
         if rest[:1] == ["ob"]:
             yield [form, *rest[1:], *tail]
-        for asked in question_words.read(rest):
+        for asked in question_words(rest):
             yield [*rest[: asked.end], form, *rest[asked.end :], *tail]
 
 
 def _read(tokens: Sequence[str], last: Translation | None) -> Translation | None:
-    if tokens[0] in verbs.finite_forms():
+    if tokens[0] in finite_forms():
         for found in _clauses(tokens, 0, None, last):
             return _translation(found.asked(), tokens, found)
         return None
-    for asked in question_words.read(tokens):
+    for asked in question_words(tokens):
         translation = _ask(tokens, asked, last)
         if translation is not None:
             return translation
     return None
 
 
-def _ask(tokens: Sequence[str], asked: Asked, last: Translation | None) -> Translation | None:
+def _ask(
+    tokens: Sequence[str], asked: QuestionWord, last: Translation | None
+) -> Translation | None:
     """A question with a question word."""
     if asked.end == len(tokens):  # "Wie viele Hunde?"
         whole = asked.alone
         return Translation(whole) if whole else None
     at = asked.end
     early: list[Chunk] = []
-    if tokens[at] not in verbs.finite_forms():  # "Wie viele Leute auf dem Bild tragen ..."
-        ends = [place for place in range(at, len(tokens)) if tokens[place] in verbs.finite_forms()]
+    if tokens[at] not in finite_forms():  # "Wie viele Leute auf dem Bild tragen ..."
+        ends = [place for place in range(at, len(tokens)) if tokens[place] in finite_forms()]
         if not ends:
             return None
-        cut = next(cuttings(tokens[at : ends[0]], 0), None)
+        cut = next(segmentations(tokens[at : ends[0]], 0), None)
         if not cut or any(chunk.kind != "place" for chunk in cut):
             return None
         early, at = cut, ends[0]
-    for chunks in _limited(tokens, at + 1):
+    for chunks in segmentations(tokens, at + 1):
         found = _answerable(tokens, at, asked, [*(_resolved(c, last) for c in chunks), *early])
         if found is not None:
             return found
@@ -151,13 +149,13 @@ def _ask(tokens: Sequence[str], asked: Asked, last: Translation | None) -> Trans
 
 
 def _answerable(
-    tokens: Sequence[str], at: int, asked: Asked, chunks: list[Chunk]
+    tokens: Sequence[str], at: int, asked: QuestionWord, chunks: list[Chunk]
 ) -> Translation | None:
     """One way to cut the words, read in each way that the question word allows."""
     said = idiom(asked, tokens[at], chunks)
     if said:
         return _translation(said[0], tokens, said[1])
-    if asked.english == "how" and verbs.finite_forms()[tokens[at]].verbs[0].infinitive == "sein":
+    if asked.english == "how" and finite_forms()[tokens[at]].verbs[0].infinitive == "sein":
         return None
     for reading in asked.readings(tokens, at):
         found = clause(tokens[at], chunks, reading.gap)
@@ -171,16 +169,16 @@ def _answerable(
     return None
 
 
-def _fits(form: str, gap: question_words.Gap | None, found: Clause) -> bool:
+def _fits(form: str, gap: Gap | None, found: Clause) -> bool:
     """Whether verb and subject agree in number, which tells subject from object."""
-    finite = verbs.finite_forms()[form]
+    finite = finite_forms()[form]
     if gap is None or not gap.counted:
         return True
     plural = gap.plural if found.about is None else found.about.plural
     return finite.plural if plural else finite.singular
 
 
-def _acts(asked: Asked, found: Clause, chunks: Sequence[Chunk], place: str) -> bool:
+def _acts(asked: QuestionWord, found: Clause, chunks: Sequence[Chunk], place: str) -> bool:
     """Whether it is sure who does it: what is asked for, or what else is named."""
     if not asked.alive or asked.accusative or asked.nominative or not place:
         return True
@@ -193,10 +191,10 @@ def _acts(asked: Asked, found: Clause, chunks: Sequence[Chunk], place: str) -> b
     return about.alive and about.noun.gender == "m" and about.definite and not about.plural
 
 
-def _wanted(form: str, asked: Asked, preposition: str) -> str:
+def _wanted(form: str, asked: QuestionWord, preposition: str) -> str:
     """The preposition that the verb wants: "pointing at", not "pointing on"."""
-    verb = verbs.finite_forms()[form].verbs[0].english.split(" ")[0]
-    return verbs.PREPOSITIONS.get((verb, asked.german), preposition)
+    verb = finite_forms()[form].verbs[0].english.split(" ")[0]
+    return VERB_PREPOSITIONS.get((verb, asked.german), preposition)
 
 
 def _stranded(english: str, preposition: str) -> str:
@@ -205,19 +203,12 @@ def _stranded(english: str, preposition: str) -> str:
 
 
 def _clauses(
-    tokens: Sequence[str], at: int, gap: question_words.Gap | None, last: Translation | None
+    tokens: Sequence[str], at: int, gap: Gap | None, last: Translation | None
 ) -> Iterator[Clause]:
-    for chunks in _limited(tokens, at + 1):
+    for chunks in segmentations(tokens, at + 1):
         found = clause(tokens[at], [_resolved(chunk, last) for chunk in chunks], gap)
         if found is not None:
             yield found
-
-
-def _limited(tokens: Sequence[str], at: int) -> Iterator[list[Chunk]]:
-    for number, chunks in enumerate(cuttings(tokens, at)):
-        if number >= MOST:
-            return
-        yield chunks
 
 
 def _resolved(chunk: Chunk, last: Translation | None) -> Chunk:
