@@ -146,7 +146,7 @@ class Assistant:
         """
         return self._conversations.holds(who, place, digests)
 
-    def tidy(self) -> None:
+    def purge(self) -> None:
         """Forget what is too old; nothing else does so while nobody writes."""
         self._conversations.purge()
 
@@ -282,6 +282,8 @@ _OURS = frozenset({FailureCause.BUSY, FailureCause.CLOSING, FailureCause.CRASHED
 
 def _read(incoming: Incoming, album: Album | None) -> Intent:
     """What a message wants while an album is at hand."""
+    if incoming.intent:
+        return incoming.intent
     around: dict[str, Any] = {
         "attached": bool(incoming.pictures),
         "replied": bool(incoming.reply_pictures),
