@@ -190,9 +190,9 @@ class Health:
             return Check(self.log_ok, self.log_detail)
         if self.log is None:
             return Check(False, "It is not open yet.")
-        if reason := self.log.writer.reason:
+        if reason := self.log.reason:
             return Check(False, reason)
-        if not self.log.writer.written:
+        if not self.log.written:
             return Check(False, "It was not written yet.")
         return Check(True, "It can be written.")
 

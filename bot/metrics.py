@@ -157,10 +157,10 @@ class Metrics:
 
     def _log(self) -> Iterator[Metric]:
         log = self._health.log
-        length = log.writer.waiting if log else 0
+        length = log.waiting if log else 0
         yield _gauge("glimpse_log_queue_length", "Things that are not in the log yet.", length)
         failures = CounterMetricFamily("glimpse_log_failures", "Things that were never logged.")
-        failures.add_metric((), log.writer.failures if log else 0)
+        failures.add_metric((), log.failures if log else 0)
         yield failures
         writable = self._health.checks()["log"].ok
         yield _gauge("glimpse_log_writable", "Whether the log can be written, or is off.", writable)

@@ -223,7 +223,8 @@ def _beside(folder: Path, name: str, value: Any) -> Any:
 
 
 def _checked(name: str, value: Any, where: str) -> Any:
-    kind, metadata = type(_FIELDS[name].default), _FIELDS[name].metadata
+    kind: type = type(_FIELDS[name].default)
+    metadata = _FIELDS[name].metadata
     if kind is int:
         lowest, highest = metadata["range"]
         if type(value) is not int or not lowest <= value <= highest:
@@ -246,7 +247,7 @@ def _checked(name: str, value: Any, where: str) -> Any:
 
 def _parsed(name: str, text: str) -> Any:
     """The value that an environment variable holds; the text itself if it is none."""
-    kind = type(_FIELDS[name].default)
+    kind: type = type(_FIELDS[name].default)
     if kind is int:
         return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
     if kind is bool:

@@ -145,7 +145,7 @@ class Assistant:
         """
         return self._conversations.holds(who, place, digests)
 
-    def tidy(self) -> None:
+    def purge(self) -> None:
         """Forget what is too old; nothing else does so while nobody writes."""
         self._conversations.purge()
 
@@ -275,7 +275,9 @@ _OURS = frozenset({FailureCause.BUSY, FailureCause.CLOSING, FailureCause.CRASHED
 
 
 def _read(incoming: Incoming, album: Album | None) -> Intent:
-    """What a message wants, with this album at hand."""
+    """What a message wants while an album is at hand."""
+    if incoming.intent:
+        return incoming.intent
     read = partial(read_intent, incoming.text)
     if incoming.action:
         read = partial(read_action, incoming.action)

@@ -8,10 +8,13 @@ from collections.abc import Awaitable, Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from data.images.open import Picture
 from model.requests import DetectedObject
+
+if TYPE_CHECKING:
+    from bot.assistant.intents import Intent
 
 Notify = Callable[[str], Awaitable[None]]  # tells a person something before their answer comes
 
@@ -165,6 +168,7 @@ class Incoming:
         reply_to: Id of the answer that this message replies to, or "".
         action: A command or a button, instead of `text`.
         place: Where the adapter can fetch the pictures of this message again.
+        intent: What it wants, where that was read before.
     """
 
     platform: str
@@ -179,6 +183,7 @@ class Incoming:
     reply_to: str = ""
     action: Action | None = None
     place: Hashable = None
+    intent: Intent | None = None
 
     @property
     def conversation(self) -> Conversation:

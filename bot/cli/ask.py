@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -81,18 +82,19 @@ def _answer(app: AppContext, image: str, intent: Intent, profile: str | None, *,
     """Print the answer: as JSON under this key, or as a sentence if it is ""."""
     import asyncio
 
-    from bot.assistant.conversations import Album
-    from bot.assistant.inference import Inference
-    from bot.assistant.locale.texts import ENGLISH
+    from bot.assistant.assistant import Assistant
     from bot.assistant.objects import as_rows
-    from bot.assistant.replies import ConfidenceThresholds, ReplyWriter
-    from data.images.open import open_picture, read_picture
+    from bot.assistant.types import Attachment, Incoming
+    from data.images.open import Picture, read_picture
 
-    album = Album([read_picture(image)], current=0)
+    picture = read_picture(image)
+    opened: Callable[[bytes], Picture] = lambda _content: picture  # noqa: E731
+    shown = (Attachment(b"", "picture"),)
     with app.engine(profile) as engine:
-        inference = Inference(engine, open_picture)
-        found = asyncio.run(inference.ask(album, [0], intent.question))
-        reply = ReplyWriter(ENGLISH, ConfidenceThresholds(), 0).answers(album, intent, found)
+        assistant = Assistant(engine, open_picture=opened)
+        incoming = Incoming("cli", "cli", "cli", pictures=shown, intent=intent)
+        reply = asyncio.run(assistant.handle(incoming))
+        assert reply is not None  # it was addressed
         if reply.error:
             raise CommandError(reply.text)
         if not key:

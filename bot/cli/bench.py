@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli.context import AppContext, busy, data_option, prepare_base, profile_option, standard
+from bot.cli.context import AppContext, data_option, profile_option, standard
+from bot.cli.terminal import busy
 
 if TYPE_CHECKING:
     from finetune.benchmark import Round, Throughput
@@ -43,8 +44,7 @@ def train(app: AppContext, recipe: str, *, data: Path, rounds: int) -> None:
     from finetune.config import load_recipe
 
     chosen = load_recipe(recipe)
-    _ = app.settings  # which tell where base weights are
-    prepare_base(chosen.profile)
+    app.prepare_base(chosen.profile)
     with busy("Comparing"):
         from finetune.benchmark import compare, median
 
@@ -160,7 +160,7 @@ def soak(
     from bot.benchmarks.soak import SoakPlan, report_json, report_text, run_soak
 
     chosen = profile or app.settings.profile
-    prepare_base(chosen)
+    app.prepare_base(chosen)
     plan = SoakPlan(photos or _samples(), minutes, people, pause, seed, chosen)
     try:
         found = asyncio.run(run_soak(plan, lambda said: click.echo(said, err=True)))

@@ -134,6 +134,25 @@ class AppContext:
         finally:
             engine.close()
 
+    def prepare_base(self, profile: str, *, merged: bool = False) -> None:
+        """Fetch and convert the starter's base weights, with progress, if the profile needs them.
+
+        Args:
+            profile: Name of a profile, or path of a TOML file.
+            merged: The language model is not needed if it is kept with the adapter merged into it.
+        """
+        _ = self.settings  # which tell where they are
+        with busy("Starting") as progress:
+            from model.config import STARTER_WHEEL, load_profile
+            from model.pretrained import starter_language_model, starter_tower
+            from model.quantization import is_cached
+
+            chosen = load_profile(profile)
+            if chosen.language.source == STARTER_WHEEL and not (merged and is_cached(chosen)):
+                starter_language_model(progress=progress)
+            if chosen.tower.source == STARTER_WHEEL:
+                starter_tower(progress=progress)
+
 
 def load_model(profile: str, threads: int | None, int8: bool) -> LoadedEngine:
     """Load the real engine, showing what takes time."""
@@ -142,25 +161,6 @@ def load_model(profile: str, threads: int | None, int8: bool) -> LoadedEngine:
     with busy("Loading the model") as progress:
         engine = load_engine(profile, threads=threads, int8=int8, progress=progress)
     return cast(LoadedEngine, engine)  # a Future of an Answer is no Future of a ModelAnswer to mypy
-
-
-def prepare_base(profile: str, *, merged: bool = False) -> None:
-    """Fetch and convert the starter's base weights, with progress, if the profile needs them.
-
-    Args:
-        profile: Name of a profile, or path of a TOML file.
-        merged: The language model is not needed if it is kept with the adapter merged into it.
-    """
-    with busy("Starting") as progress:
-        from model.config import STARTER_WHEEL, load_profile
-        from model.pretrained import starter_language_model, starter_tower
-        from model.quantization import is_cached
-
-        chosen = load_profile(profile)
-        if chosen.language.source == STARTER_WHEEL and not (merged and is_cached(chosen)):
-            starter_language_model(progress=progress)
-        if chosen.tower.source == STARTER_WHEEL:
-            starter_tower(progress=progress)
 
 
 # --- the log of exchanges ----------------------------------------------------------------------

@@ -139,7 +139,7 @@ def web(app: AppContext, host: str | None, port: int | None, profile: str | None
 
             assistant = Assistant(engine, recorder=recorder)
             page = create_app(assistant, settings=chosen)
-            serve(page, chosen, tidy=assistant.tidy)
+            serve(page, chosen, tidy=assistant.purge)
 
 
 def serve_platforms(
@@ -200,7 +200,7 @@ async def _until_signalled(
     import asyncio
 
     from bot.health import keep_beating
-    from bot.platforms import refuse_late, run_together, tidy_until
+    from bot.platforms import purge_until, refuse_late, run_together
 
     stopped = asyncio.Event()
 
@@ -214,8 +214,8 @@ async def _until_signalled(
     around = [keep_beating(health), refuse_late(engine.refuse_waiting, stopped)]
     tasks = [asyncio.ensure_future(each) for each in around]
     try:
-        tidying: Part = lambda event: tidy_until(assistant.tidy, event)  # noqa: E731
-        await run_together([*parts], stopped, beside=[tidying], stays=stays)
+        purging: Part = lambda event: purge_until(assistant.purge, event)  # noqa: E731
+        await run_together([*parts], stopped, beside=[purging], stays=stays)
     finally:
         for task in tasks:
             task.cancel()
@@ -239,10 +239,10 @@ def all_parts(
 
 def _telegram_part(settings: Settings, assistant: Assistant, health: Health) -> Part:
     from bot.platforms import reporting
-    from bot.telegram.bot import BROUGHT, POLLED, build, serve
+    from bot.telegram.bot import POLLING_SILENCE, WEBHOOK_SILENCE, build, serve
 
     webhook = _webhook(settings)
-    connection = health.connection("telegram", BROUGHT if webhook else POLLED)
+    connection = health.connection("telegram", WEBHOOK_SILENCE if webhook else POLLING_SILENCE)
     application = build(settings.telegram_token, settings.telegram_base_url, connection)
     return reporting(lambda stopped: serve(application, assistant, stopped, webhook), connection)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli.context import AppContext, data_option, prepare_base, profile_option, standard
+from bot.cli.context import AppContext, data_option, profile_option, standard
 from bot.cli.terminal import PercentLines, busy, progress
 from bot.errors import CommandError
 from finetune.launcher import is_child, is_distributed, is_main_process, run_processes
@@ -62,8 +62,7 @@ def train(
     chosen = load_recipe(recipe)
     if not (resume or dry_run or is_child()) and (run / "checkpoint.pt").exists():
         raise CommandError(f"{run} holds a run already; --resume it, or name another folder.")
-    _ = app.settings  # which tell where base weights are
-    prepare_base(chosen.profile)
+    app.prepare_base(chosen.profile)
     if processes > 1 and not is_distributed():
         arguments = [*COMMAND, "train", recipe, f"--data={data}", f"--run={run}"]
         arguments += [f"--features={features}"] if features else []
@@ -181,7 +180,7 @@ def fetch(app: AppContext, profile: str | None) -> None:
 
     settings = app.settings
     chosen = profile or settings.profile
-    prepare_base(chosen, merged=settings.int8)
+    app.prepare_base(chosen, merged=settings.int8)
     if settings.int8 and load_profile(chosen).adapter:
         with busy("Merging the adapter into the language model") as show:
             from model.quantization import load_quantized

@@ -15,14 +15,10 @@ SAMPLES = (SampleOutput(None, "a [dog]", "a cat"), SampleOutput("How many?", "2"
 REPORT = StepReport(20, 400, 1.23456, 31.25, 90.0, 0.05, SAMPLES)
 
 
-@pytest.fixture
-def terminal(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> pytest.CaptureFixture[str]:
+def pretend_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rich.console.Console.is_terminal", True)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "120")
-    return capsys
 
 
 def test_what_is_quick_says_nothing(
@@ -68,31 +64,40 @@ def test_without_lines_nothing_is_shown(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_terminal_gets_bars(terminal: pytest.CaptureFixture[str]) -> None:
+def test_a_terminal_gets_bars(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretend_terminal(monkeypatch)
     with progress(PercentLines) as report:
         report("Encoding [it]", 1, 0)
         report("Encoding [it]", 1, 4)
         report("Encoding [it]", 4, 4)
         report.training_step(REPORT)
         report.training_step(replace(REPORT, step=40, share=0.5))
-    shown = terminal.readouterr().err
+    shown = capsys.readouterr().err
     assert "step 40 of 400, loss 1.235, 31.2 examples/s" in shown
     assert "50%" in shown
     assert "Caption → 'a [dog]' (a person: 'a cat')" in shown
 
 
-def test_a_terminal_shows_titles_as_they_are(terminal: pytest.CaptureFixture[str]) -> None:
+def test_a_terminal_shows_titles_as_they_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretend_terminal(monkeypatch)
     with progress(TimedLines) as report:
         report("Reading [it]", 1, 4)
-    shown = terminal.readouterr().err
+    shown = capsys.readouterr().err
     assert "Reading [it]" in shown
     assert "25%" in shown
 
 
-def test_a_terminal_shows_that_something_goes_on(terminal: pytest.CaptureFixture[str]) -> None:
+def test_a_terminal_shows_that_something_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pretend_terminal(monkeypatch)
     with busy("Loading"):
         pass
-    shown = terminal.readouterr()
+    shown = capsys.readouterr()
     assert shown.out == ""
     assert "Loading..." in shown.err
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import pytest
 from cli_runner import CliRunner
 
+from bot.cli.context import AppContext
 from bot.cli.train import COMMAND
 from finetune.errors import TrainingError
 from finetune.progress import SampleOutput, StepReport
@@ -54,7 +55,7 @@ class FakeTrainer:
 def trainer(monkeypatch: pytest.MonkeyPatch) -> type[FakeTrainer]:
     fresh = type("Fresh", (FakeTrainer,), {"made": []})
     monkeypatch.setattr("finetune.trainer.Trainer", fresh)
-    monkeypatch.setattr("bot.cli.train.prepare_base", lambda _profile: None)
+    monkeypatch.setattr(AppContext, "prepare_base", lambda _app, _profile: None)
     return fresh
 
 

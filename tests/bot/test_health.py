@@ -113,7 +113,7 @@ def test_who_is_stopping_is_alive_but_not_ready() -> None:
 
 async def test_telegram_tells_when_it_is_away_and_back() -> None:
     stopped, api = asyncio.Event(), FakeTelegram()
-    connection = Connection(telegram.POLLED)
+    connection = Connection(telegram.POLLING_SILENCE)
     async with api.running():
         application = telegram.build(TOKEN, api.url, connection)
         serving_it = telegram.serve(application, Assistant(StandIn()), stopped)
@@ -133,8 +133,8 @@ async def test_telegram_tells_when_it_is_away_and_back() -> None:
 
 
 async def test_a_webhook_that_is_silent_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telegram, "LOOK_AFTER", 0.05)
-    monkeypatch.setattr(telegram, "LOOK_AGAIN", 0.05)
+    monkeypatch.setattr(telegram, "TOKEN_CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(telegram, "TOKEN_RECHECK_SECONDS", 0.05)
     stopped, api, connection = asyncio.Event(), FakeTelegram(), Connection()
     hook = telegram.Webhook("https://b.example/x", "127.0.0.1", free_port(), "secret")
     async with api.running():

@@ -16,7 +16,7 @@ from engine_stand_in import Said, StandIn, open_photo, photo
 from log_helpers import opened, record, rows
 from PIL import Image
 from sqlite_utils import Database
-from test_diary import Person, table
+from test_recorder import Person, table
 
 from bot.assistant.assistant import Assistant
 from bot.assistant.limits import UNLIMITED, Limits, LimitSettings
@@ -262,7 +262,7 @@ async def test_a_reply_to_a_wrong_answer_puts_it_right(ann: Person, tmp_path: Pa
     await ann.say("What color is it?")
     for number, said in (("", ENGLISH.sorry), (first.number, ENGLISH.corrected)):
         message = Incoming(
-            "telegram", "a-chat", ann.user, "No, it's a bus", (), (photo("red"),), replied=number
+            "telegram", "a-chat", ann.user, "No, it's a bus", (), (photo("red"),), reply_to=number
         )
         reply = await ann.assistant.handle(message)
         assert reply is not None
@@ -289,7 +289,7 @@ async def test_without_the_key_what_is_kept_can_still_be_seen_and_erased(ann: Pe
 async def test_while_the_log_is_locked_nobody_is_told_what_is_untrue(
     ann: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.assistant.privacy.PATIENCE", 0.2)
+    monkeypatch.setattr("bot.assistant.privacy.LOG_TIMEOUT", 0.2)
     await allow(ann)
     other = sqlite3.connect(ann.log.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -37,6 +37,7 @@ from bot.benchmarks.ledger import Expect, Ledger, Outcome, SentMessage, Tally, o
 from bot.benchmarks.photos import BAD, GOOD, Photos
 from bot.benchmarks.process import Sample, Verdict, read_records
 from bot.benchmarks.soak import PLATFORMS, SoakPlan, SoakResult
+from bot.cli.context import AppContext
 from bot.discord.bot import build, serve
 from bot.web.app import create_app
 from bot.web.server import WebServer, listen
@@ -474,7 +475,7 @@ def test_one_lost_message_makes_the_command_fail(
         return result(**({"photo": lost} if lost else {}))
 
     monkeypatch.setattr("bot.benchmarks.soak.run_soak", run)
-    monkeypatch.setattr("bot.cli.bench.prepare_base", lambda _profile: None)
+    monkeypatch.setattr(AppContext, "prepare_base", lambda _app, _profile: None)
     done = CliRunner(tmp_path, capsys).run("bench", "soak", "--minutes", "2", "--json")
     assert done.status == lost
     assert json.loads(done.out)["platforms"]["page"]["lost"] == lost
@@ -486,7 +487,7 @@ def test_one_lost_message_makes_the_command_fail(
 def test_a_bot_that_does_not_start_is_said_to(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.cli.bench.prepare_base", lambda _profile: None)
+    monkeypatch.setattr(AppContext, "prepare_base", lambda _app, _profile: None)
     done = CliRunner(tmp_path, capsys).run("bench", "soak", "--profile", "no-such-model")
     assert done.status == 1
     assert "The bot does not start. It said: " in done.err

@@ -22,8 +22,8 @@ import pytest
 import yaml
 
 from bot.health import Health
-from bot.health_server import serving
-from bot.messages import Exchange, Incoming, Reply
+from bot.health import serve_health
+from bot.assistant.types import Exchange, Incoming, Reply
 from bot.metrics import Metrics
 from bot.version import BuildInfo
 
@@ -167,7 +167,7 @@ def busy_bot() -> Iterator[int]:
     thread = threading.Thread(target=answer)
     thread.start()
     try:
-        with serving(health, metrics, "127.0.0.1", 0) as port:
+        with serve_health(health, metrics, "127.0.0.1", 0) as port:
             yield port
     finally:
         done.set()
