@@ -6,38 +6,33 @@
 Every variant learns from nothing, by cross-entropy, the same texts about the same cached hidden
 states in the same order. What is told is the loss on pictures that no recipe learns from, in nats:
 of a caption's token, and of an answer; and CIDEr and the accuracy of answers, with the profile's
-guidance and without. A variant that was finished before is not run again, so that several of these
-may share a folder of results.
+guidance and without. With object tags, COCO's validation photos are described as well, and asked
+about what is there, without guidance; variants that learn captions only describe pictures twice,
+the second time by their word and object tags alone. Where objects are words in the prompt, what
+guidance takes for an answer without a picture has read them.
+
+A variant that was finished before is not run again, so that several of these may share a folder of
+results. They share `features` and `objects.safetensors` there, too, the cached hidden states and
+the fitted object heads, which those of a run of `glimpse train` may be.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from data.images.open import read_picture
 from finetune.config import Recipe, load_recipe
 from finetune.errors import TrainingError
-from finetune.evaluation.dataset import Item
-from finetune.evaluation.metrics import CaptionScorer
-from finetune.evaluation.vqa_accuracy import mean_accuracy
+from finetune.object_tags import FILE as OBJECTS
+from finetune.research.held_out import HeldOut, measure
 from finetune.research.sanity import one_sentence, print_report
-from finetune.research.starter_figures import flickr_captions, vqa_questions
-from finetune.research.variants import VARIANTS, changed
-from finetune.trainer import Trainer
-from model.config import DecodingConfig, load_profile
-from model.generation import greedy
-from model.vlm import PrefixVLM, prompt_for
-
-BATCH = 16
-Hidden = dict[Path, Tensor]
+from finetune.research.variants import VARIANTS, VariantTrainer, changed
+from model.config import load_profile
 
 
 @dataclass(frozen=True)
@@ -56,19 +51,31 @@ class Finding:
         lora: Parameters that LoRA learns.
         positions: Of a prefix.
         minutes: The run took.
+        coco_loss: As `caption_loss`, of COCO's photos.
+        coco_cider: As `cider`, of them.
+        chair: Objects named that are not in them, of those named, 0..100 (CHAIR_i).
+        presence: Mean of the accuracies on questions for yes and for no about what is there.
+        alone: CIDEr of what is described by tags alone.
+        coco_alone: The same of COCO's photos.
     """
 
     name: str
     recipe: str
     caption_loss: float
-    answer_loss: float
+    answer_loss: float | None
     cider: float
-    accuracy: float
-    unguided: float
+    accuracy: float | None
+    unguided: float | None
     mapper: int
     lora: int
     positions: int
     minutes: float
+    coco_loss: float | None = None
+    coco_cider: float | None = None
+    chair: float | None = None
+    presence: float | None = None
+    alone: float | None = None
+    coco_alone: float | None = None
 
 
 def main() -> int:
@@ -89,7 +96,7 @@ def main() -> int:
     for name in options.only:
         try_out(recipe, name, root, options.run, options.limit)
     findings = [found for name in VARIANTS if (found := _known(options.run, name))]
-    print(f"{findings[0].recipe}:\n\n{table(findings)}")
+    print(f"{findings[0].recipe}:\n\n{tables(findings)}")
     return 0
 
 
@@ -98,6 +105,7 @@ def shortened(recipe: Recipe, steps: int, pictures: int) -> Recipe:
     schedule = replace(
         recipe.schedule, steps=steps, pictures=pictures, minutes=0.0, critic_from=1.0,
         mapper_steps=steps // 10, warmup_steps=steps // 10, checkpoint_steps=steps, implied=0,
+        accumulate=4,
     )  # fmt: skip
     return replace(
         recipe, schedule=schedule, samples=(), views=1, crops=False, cross_fit=False,
@@ -124,16 +132,22 @@ def try_out(recipe: Recipe, name: str, root: Path, run: Path, limit: int) -> Fin
         return known
     folder = _folder(run, name)
     folder.mkdir(parents=True, exist_ok=True)
-    variant = changed(recipe, name, folder)
-    kind = "told" if variant.crops else "all"  # of pictures that need cached hidden states
-    features = run / f"features-{kind}-{load_profile(variant.profile).mapper.colours}"
-    trainer = Trainer(variant, root, folder, features=features, report=print_report)
+    if (run / OBJECTS).is_file():
+        shutil.copyfile(run / OBJECTS, folder / OBJECTS)
+    its_recipe, variant = changed(recipe, name, folder), VARIANTS[name]
+    features = _features(its_recipe, run)
+    trainer = VariantTrainer(
+        variant, its_recipe, root, folder, features=features, report=print_report
+    )
     trainer.train()
+    if (folder / OBJECTS).is_file() and not (run / OBJECTS).is_file():
+        shutil.copyfile(folder / OBJECTS, run / OBJECTS)
     if trainer.average.count:
         trainer.learner.load(trainer.average.state)
-    captions, questions = _spread(flickr_captions(root), limit), _spread(vqa_questions(root), limit)
+    tagged = trainer.vlm.mapper.objects is not None
+    held_out = HeldOut.read(root, variant, tagged, limit)
     with trainer.learner.generating():
-        measured = _measure(trainer.vlm, trainer.profile.decoding, captions, questions)
+        measured = measure(trainer.vlm, trainer.profile.decoding, held_out, variant)
     found = Finding(
         name=name,
         recipe=_called(recipe),
@@ -147,23 +161,12 @@ def try_out(recipe: Recipe, name: str, root: Path, run: Path, limit: int) -> Fin
     return found
 
 
-def table(findings: Sequence[Finding]) -> str:
-    """The findings as a Markdown table, with what changed from the first."""
-    lines = [
-        "| variant | positions | mapper, millions | LoRA, millions | caption token | answer | "
-        "| CIDEr | accuracy | unguided |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for found in findings:
-        first = findings[0]
-        more = (found.caption_loss - first.caption_loss, found.answer_loss - first.answer_loss)
-        lines.append(
-            f"| {found.name} | {found.positions} | {found.mapper / 1e6:.1f} | "
-            f"{found.lora / 1e6:.1f} | {found.caption_loss:.3f} | {found.answer_loss:.3f} | "
-            f"{more[0]:+.3f}, {more[1]:+.3f} | "
-            f"{found.cider:.1f} | {found.accuracy:.1f} | {found.unguided:.1f} |"
-        )
-    return "\n".join(lines)
+def _features(recipe: Recipe, run: Path) -> Path:
+    """The folder of cached hidden states that a variant shares with those that see the same."""
+    if (run / "features").is_dir() and not recipe.crops:
+        return run / "features"
+    kind = "told" if recipe.crops else "all"  # of pictures that need cached hidden states
+    return run / f"features-{kind}-{load_profile(recipe.profile).mapper.colours}"
 
 
 def _called(recipe: Recipe) -> str:
@@ -184,60 +187,58 @@ def _known(run: Path, name: str) -> Finding | None:
         raise TrainingError(f"{path} is of another version of this; remove it.") from error
 
 
-def _spread(asked: Sequence[Item], limit: int) -> Sequence[Item]:
-    return asked[:: max(1, len(asked) // limit)][:limit]
+# --- tables -------------------------------------------------------------------------------------
 
 
-def _measure(
-    vlm: PrefixVLM, decoding: DecodingConfig, captions: Sequence[Item], questions: Sequence[Item]
-) -> dict[str, float]:
-    """The figures of a finding, by name."""
-    hidden = _hidden(vlm, [*captions, *questions])
-    told, (described,) = _replies(vlm, captions, hidden, decoding.caption_tokens, [None])
-    answered, (guided, unguided) = _replies(
-        vlm, questions, hidden, decoding.answer_tokens, [decoding, None]
+def tables(findings: Sequence[Finding]) -> str:
+    """The findings as Markdown tables: of variants that answer, and of those with object tags."""
+    answering = [found for found in findings if found.answer_loss is not None]
+    tagged = [found for found in findings if found.coco_cider is not None]
+    return "\n\n".join(
+        part for part in (table(answering) if answering else "", tag_table(tagged)) if part
     )
-    golds = [asked.golds for asked in questions]
-    scorer = CaptionScorer(described, [asked.golds for asked in captions])
-    return {
-        "caption_loss": sum(told) / sum(len(vlm.target(asked.gold)) for asked in captions),
-        "answer_loss": sum(answered) / len(answered),
-        "cider": sum(scorer.cider()) / len(captions),
-        "accuracy": mean_accuracy(guided, golds),
-        "unguided": mean_accuracy(unguided, golds),
-    }
 
 
-def _hidden(vlm: PrefixVLM, asked: Sequence[Item]) -> Hidden:
-    """Hidden states of each picture."""
-    images = sorted({a.image for a in asked})
-    found: Hidden = {}
-    for start in range(0, len(images), BATCH):
-        part = images[start : start + BATCH]
-        states = vlm.tower(vlm.tower.preprocess([read_picture(path).image for path in part]))
-        found.update(zip(part, states.float(), strict=True))
-    return found
+def tag_table(findings: Sequence[Finding]) -> str:
+    """What shows whether tags help, as a Markdown table; "" of no findings."""
+    if not findings:
+        return ""
+    lines = [
+        "| variant | Flickr8k: token | CIDEr | by tags alone | COCO: token | CIDEr | by tags alone "
+        "| not there, of objects named | presence |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for found in findings:
+        cells = [
+            f"{found.caption_loss:.3f}", f"{found.cider:.1f}", _cell(found.alone),
+            _cell(found.coco_loss, 3), _cell(found.coco_cider), _cell(found.coco_alone),
+            _cell(found.chair), _cell(found.presence),
+        ]  # fmt: skip
+        lines.append(f"| {found.name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
-def _replies(
-    vlm: PrefixVLM,
-    asked: Sequence[Item],
-    hidden: Hidden,
-    most: int,
-    guidances: Sequence[DecodingConfig | None],
-) -> tuple[list[float], list[list[str]]]:
-    """Nats of the first gold text of each; and what is written greedily, with each guidance."""
-    losses: list[float] = []
-    written: list[list[str]] = [[] for _ in guidances]
-    for start in range(0, len(asked), BATCH):
-        part = asked[start : start + BATCH]
-        caches = vlm.prefill(vlm.mapper(torch.stack([hidden[a.image] for a in part])))
-        prompts = [prompt_for(a.question) for a in part]
-        losses.extend(-score for score in vlm.score(caches, prompts, [a.gold for a in part]))
-        for texts, guidance in zip(written, guidances, strict=True):
-            scales = [guidance.scale_of(a.question or "") for a in part] if guidance else []
-            texts.extend(found.text for found in greedy(vlm, caches, prompts, most, scales))
-    return losses, written
+def table(findings: Sequence[Finding]) -> str:
+    """The findings as a Markdown table, with what changed from the first."""
+    lines = [
+        "| variant | positions | mapper, millions | LoRA, millions | caption token | answer | "
+        "| CIDEr | accuracy | unguided |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for found in findings:
+        first = findings[0]
+        answer = (found.answer_loss or 0.0) - (first.answer_loss or 0.0)
+        lines.append(
+            f"| {found.name} | {found.positions} | {found.mapper / 1e6:.1f} | "
+            f"{found.lora / 1e6:.1f} | {found.caption_loss:.3f} | {_cell(found.answer_loss, 3)} | "
+            f"{found.caption_loss - first.caption_loss:+.3f}, {answer:+.3f} | "
+            f"{found.cider:.1f} | {_cell(found.accuracy)} | {_cell(found.unguided)} |"
+        )
+    return "\n".join(lines)
+
+
+def _cell(value: float | None, digits: int = 1) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 if __name__ == "__main__":
