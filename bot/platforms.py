@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from bot.health import Connection
 
 Part = Callable[[asyncio.Event], Awaitable[None]]
-TIDYING = 60.0  # seconds
-ANSWERING = 5.0  # seconds in which questions are still answered when the process is to end
-FINISHING = 17.0  # seconds that answers under way have when a bot is stopped
+PURGE_SECONDS = 60.0  # seconds
+LAST_ANSWERS = 5.0  # seconds in which questions are still answered when the process is to end
+SHUTDOWN_SECONDS = 17.0  # seconds that answers under way have when a bot is stopped
 RECENT = 5000  # of anything, messages or people, that an adapter keeps in mind
 
 LARGEST = 20_000_000  # bytes of a picture; Telegram lets bots fetch no more
@@ -138,20 +138,20 @@ async def refuse_late(refuse: Callable[[], int], stopped: asyncio.Event) -> None
         stopped: The process is to end.
     """
     await stopped.wait()
-    await asyncio.sleep(ANSWERING)
+    await asyncio.sleep(LAST_ANSWERS)
     if refused := refuse():
         _log.warning("%d questions were refused, for Glimpse is shutting down", refused)
 
 
-async def tidy_until(tidy: Callable[[], None], stopped: asyncio.Event) -> None:
-    """Call `tidy` every minute until `stopped` is set: what is too old has to go by itself."""
+async def purge_until(purge: Callable[[], None], stopped: asyncio.Event) -> None:
+    """Call `purge` every minute until `stopped` is set: what is too old has to go by itself."""
     while True:
         try:
-            async with asyncio.timeout(TIDYING):
+            async with asyncio.timeout(PURGE_SECONDS):
                 await stopped.wait()
                 return
         except TimeoutError:
-            tidy()
+            purge()
 
 
 # --- fetching -------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from bot.discord.handlers import DiscordHandlers
 from bot.discord.sender import ActionButton
 from bot.errors import PlatformError
 from bot.health import Connection
-from bot.platforms import FINISHING, retry
+from bot.platforms import SHUTDOWN_SECONDS, retry
 
 RETRY = 5.0  # seconds between attempts to start without a network
 SCOPES = ("bot", "applications.commands")
@@ -28,10 +28,10 @@ PERMISSIONS = discord.Permissions(
     read_message_history=True,  # replies need it
 )
 # Of discord.py, whose warnings name channels, messages and servers.
-_TALKATIVE = ("discord.http", "discord.webhook.async", "discord.state", "discord.ui.view")
+_LOGGERS_WITH_IDS = ("discord.http", "discord.webhook.async", "discord.state", "discord.ui.view")
 _ID = re.compile(r"https?://\S+|\d{15,}")
-_AWAY = (aiohttp.ClientError, OSError, discord.DiscordServerError)
-AWAY = "Discord cannot be reached; look after the network."
+_NETWORK_ERRORS = (aiohttp.ClientError, OSError, discord.DiscordServerError)
+UNREACHABLE = "Discord cannot be reached; look after the network."
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class DiscordBot(discord.AutoShardedClient):
 
     async def on_shard_disconnect(self, shard: int) -> None:
         """Note that a shard is lost."""
-        self.connection.lost(AWAY, shard)
+        self.connection.lost(UNREACHABLE, shard)
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Hand on a message that was changed."""
@@ -121,7 +121,7 @@ def build(
     """
     # Requests and events hold people's messages, and what opens their interactions.
     logging.getLogger("discord").setLevel(logging.WARNING)
-    for name in _TALKATIVE:
+    for name in _LOGGERS_WITH_IDS:
         logging.getLogger(name).addFilter(_without_ids)
     discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # it has no voice
     return DiscordBot(assistant, connection, shards)
@@ -155,10 +155,10 @@ async def serve(
             if running.done():
                 running.result()
                 return
-            async with asyncio.timeout(FINISHING):
+            async with asyncio.timeout(SHUTDOWN_SECONDS):
                 await client.handlers.close()
         except TimeoutError:
-            _log.warning("Some answers were not finished in %.0f s", FINISHING)
+            _log.warning("Some answers were not finished in %.0f s", SHUTDOWN_SECONDS)
         finally:
             for task in (stopping, running):
                 task.cancel()
@@ -177,7 +177,7 @@ async def sync(client: DiscordBot, token: str) -> Synced:
             commands = await client.tree.sync()
         except discord.LoginFailure:
             raise _unknown_token() from None
-        except (discord.DiscordException, *_AWAY) as error:
+        except (discord.DiscordException, *_NETWORK_ERRORS) as error:
             raise PlatformError("Discord did not take the commands; try again later.") from error
         return Synced(len(commands), client.invitation())
 
@@ -194,7 +194,7 @@ async def introduce(token: str) -> tuple[str, str]:
             await client.login(token)
         except discord.LoginFailure:
             raise _unknown_token() from None
-        except (discord.DiscordException, *_AWAY) as error:
+        except (discord.DiscordException, *_NETWORK_ERRORS) as error:
             raise PlatformError("Discord cannot be reached; look after the network.") from error
         return str(client.user), _invitation(client)
 
@@ -220,15 +220,17 @@ async def _login(client: DiscordBot, token: str) -> None:
             await client.login(token)
         except discord.LoginFailure:
             raise _unknown_token() from None
-        except _AWAY:
-            client.connection.lost(AWAY)
+        except _NETWORK_ERRORS:
+            client.connection.lost(UNREACHABLE)
             await _reset(client)
             raise
 
     def failed(error: BaseException, _wait: float) -> None:
         _log.warning("Discord cannot be reached (%s); trying again", type(error).__name__)
 
-    await retry(login, lambda error: isinstance(error, _AWAY), (RETRY,), failed, forever=True)
+    await retry(
+        login, lambda error: isinstance(error, _NETWORK_ERRORS), (RETRY,), failed, forever=True
+    )
 
 
 async def _reset(client: DiscordBot) -> None:

@@ -39,8 +39,8 @@ from bot.platforms import RECENT, PressGuard, SharedFile
 
 REWRITABLE = timedelta(minutes=10)  # since a message was written that nobody remembers any more
 FORGOTTEN = "forgotten"  # the outcome of /forget
-_UNSAID = "en-US"  # of a server whose owner chose no language
-_HOPS = 5  # from an answer to an answer to a question
+_DEFAULT_LOCALE = "en-US"  # of a server whose owner chose no language
+_REPLY_DEPTH = 5  # from an answer to an answer to a question
 Interaction = discord.Interaction[Any]
 
 
@@ -309,7 +309,7 @@ class DiscordHandlers:
     async def _asked(self, answer: discord.Message) -> str:
         """What an answer of an earlier run answers, as far as Discord tells."""
         message: discord.Message | None = answer
-        for _ in range(_HOPS):
+        for _ in range(_REPLY_DEPTH):
             message = await self.finder.replied(message) if message else None
             if message and message.author.id != answer.author.id:
                 readable = await self.finder.readable(message)
@@ -385,8 +385,8 @@ class DiscordHandlers:
         """The language of a person who writes, else of the server, else ""."""
         if known := self._locales.get(str(message.author.id)):
             return known
-        server = str(message.guild.preferred_locale) if message.guild else _UNSAID
-        return "" if server == _UNSAID else server
+        server = str(message.guild.preferred_locale) if message.guild else _DEFAULT_LOCALE
+        return "" if server == _DEFAULT_LOCALE else server
 
     @contextmanager
     def _working(self) -> Iterator[None]:

@@ -19,7 +19,7 @@ Get = Callable[[str], Awaitable[bytes]]
 Shows = discord.Message | discord.MessageSnapshot
 
 PLATFORM = "discord"
-TROUBLES = (discord.DiscordException, aiohttp.ClientError, OSError)  # of Discord or the network
+API_ERRORS = (discord.DiscordException, aiohttp.ClientError, OSError)  # of Discord or the network
 SPOKEN = frozenset({discord.MessageType.default, discord.MessageType.reply})
 _PICTURE_NAME = re.compile(r"\.(heic|heif|avif|jpe?g|png|webp|gif|bmp|tiff?)$", re.IGNORECASE)
 _MENTION = re.compile(r"<@!?(\d+)>")
@@ -57,7 +57,7 @@ def picture_fetcher() -> Fetcher:
         assert file.read is not None  # as everything here makes it
         return await file.read()
 
-    return Fetcher(read, TROUBLES)
+    return Fetcher(read, API_ERRORS)
 
 
 class MessageFinder:
@@ -101,7 +101,7 @@ class MessageFinder:
         try:
             channel = self._client.get_partial_messageable(place.channel)
             return await channel.fetch_message(place.message)
-        except TROUBLES as error:
+        except API_ERRORS as error:
             _log.info("Cannot see a message: %s", type(error).__name__)
             return None
 

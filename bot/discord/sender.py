@@ -18,13 +18,13 @@ from bot.assistant.locale.texts import Texts
 from bot.assistant.replies import say_caption
 from bot.assistant.text import split
 from bot.assistant.types import Button, Reply
-from bot.discord.messages import TROUBLES, Place
+from bot.discord.messages import API_ERRORS, Place
 from bot.platforms import retry
 
 LONGEST = 2000  # characters of a message
 LONGEST_ALT = 1000  # characters; Discord's own field for it takes little more
 WAITS = (1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between attempts when a connection broke
-_VEIL = "||"
+_SPOILER_MARK = "||"
 _ABOUT_PICTURES = frozenset({"/caption", "/retry"})
 
 _log = logging.getLogger(__name__)
@@ -51,10 +51,10 @@ class Outgoing:
 
     def parts(self) -> list[str]:
         """Messages that fit, in which no character of the text means anything else."""
-        veil = _VEIL if self.spoiler else ""
+        mark = _SPOILER_MARK if self.spoiler else ""
         text = discord.utils.escape_markdown(self.reply.text)
-        pieces = [*self.blocks, *split(text, LONGEST - 2 * len(veil))]
-        pieces = [f"{veil}{piece}{veil}" for piece in pieces if piece]
+        pieces = [*self.blocks, *split(text, LONGEST - 2 * len(mark))]
+        pieces = [f"{mark}{piece}{mark}" for piece in pieces if piece]
         parts = pieces[:1]
         for piece in pieces[1:]:
             if len(parts[-1]) + 1 + len(piece) <= LONGEST:
@@ -183,7 +183,7 @@ class Responder(ABC):
                 await self._delete(superfluous)
         except (discord.Forbidden, discord.NotFound) as error:
             _log.info("Cannot answer any more: %s", error)
-        except TROUBLES as error:
+        except API_ERRORS as error:
             _log.error("Could not send an answer (%s)", type(error).__name__, exc_info=error)
 
     async def withdraw(self) -> None:
@@ -259,7 +259,7 @@ class InteractionResponder(Responder):
         how = {} if pressed else {"thinking": True, "ephemeral": self.ephemeral}
         try:
             await self._interaction.response.defer(**how)
-        except TROUBLES as error:
+        except API_ERRORS as error:
             _log.warning("Could not take a command (%s)", type(error).__name__)
             return False
         return True
@@ -271,7 +271,7 @@ class InteractionResponder(Responder):
             return  # its original response is the message with the button
         try:
             await self._interaction.delete_original_response()
-        except TROUBLES as error:
+        except API_ERRORS as error:
             _log.debug("Cannot withdraw an answer: %s", type(error).__name__)
 
     async def _send(self, text: str, view: View | None) -> int:
@@ -316,7 +316,7 @@ async def typing(channel: discord.abc.Messageable | None) -> AsyncIterator[None]
         try:
             if channel:
                 await stack.enter_async_context(channel.typing())
-        except TROUBLES as error:  # a nicety; the answer itself reports troubles
+        except API_ERRORS as error:  # a nicety; the answer itself reports troubles
             _log.debug("Cannot show typing: %s", type(error).__name__)
         yield
 

@@ -45,25 +45,30 @@ from bot.assistant.locale import CATALOGUES
 from bot.assistant.locale.texts import ENGLISH
 from bot.errors import PlatformError
 from bot.health import Connection
-from bot.platforms import FINISHING
+from bot.platforms import SHUTDOWN_SECONDS
 from bot.telegram.handlers import TelegramHandlers
 from bot.telegram.messages import COMMANDS
 
 RETRY = 5.0  # seconds between attempts to start without a network
-LOOK_AFTER = 600.0  # seconds between looks whether the token is still known
-LOOK_AGAIN = 30.0  # after one that failed
-POLLED = 90.0  # seconds without a word after which the connection counts as lost
-BROUGHT = 1500.0  # the same with a webhook, whose bot may wait long for somebody to write
-KINDS = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY]
+TOKEN_CHECK_SECONDS = 600.0  # seconds between looks whether the token is still known
+TOKEN_RECHECK_SECONDS = 30.0  # after one that failed
+POLLING_SILENCE = 90.0  # seconds without a word after which the connection counts as lost
+WEBHOOK_SILENCE = 1500.0  # the same with a webhook, whose bot may wait long for somebody to write
+ALLOWED_UPDATES = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY]
 UPDATES_AT_ONCE = 64  # updates in work; each person's wait for each other anyway
 CONNECTIONS = 256
 # Shown for a moment only, and worthless if late.
-PASSING = frozenset({"sendChatAction", "sendMessageDraft", "answerCallbackQuery"})
-AWAY = "Telegram cannot be reached; look after the network."
-OTHER = "Another program answers for this bot; stop it, for only one can."
+TRANSIENT_METHODS = frozenset({"sendChatAction", "sendMessageDraft", "answerCallbackQuery"})
+UNREACHABLE = "Telegram cannot be reached; look after the network."
+CONFLICT = "Another program answers for this bot; stop it, for only one can."
 # Loggers of the library that show updates which it cannot read.
-_UPDATER = "telegram.ext.Updater"
-_SHOWING = ("telegram.Bot", "telegram.ext.ExtBot", _UPDATER, "telegram.request.BaseRequest")
+_UPDATER_LOGGER = "telegram.ext.Updater"
+_LOGGERS_WITH_CONTENT = (
+    "telegram.Bot",
+    "telegram.ext.ExtBot",
+    _UPDATER_LOGGER,
+    "telegram.request.BaseRequest",
+)
 
 _log = logging.getLogger(__name__)
 App = Application[Any, Any, Any, Any, Any, Any]
@@ -91,11 +96,11 @@ async def serve(
     """
     handlers = TelegramHandlers(application.bot, assistant)
 
-    async def on_brought(_update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
+    async def on_webhook(_update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
         application.bot.connection.connected()
 
     if webhook:  # else asking for updates tells it
-        application.add_handler(TypeHandler(Update, on_brought), group=-2)
+        application.add_handler(TypeHandler(Update, on_webhook), group=-2)
     handlers.register(application)
     application.add_error_handler(_on_error)
     await _initialise(application, stopped)
@@ -106,10 +111,10 @@ async def serve(
             await _take_updates(application, stopped, webhook)
     finally:
         try:
-            async with asyncio.timeout(FINISHING):
+            async with asyncio.timeout(SHUTDOWN_SECONDS):
                 await _finish(application, handlers)
         except TimeoutError:
-            _log.warning("Some answers were not finished in %.0f s", FINISHING)
+            _log.warning("Some answers were not finished in %.0f s", SHUTDOWN_SECONDS)
         with contextlib.suppress(RuntimeError):  # it still runs, but will not any more
             await application.shutdown()
 
@@ -119,7 +124,7 @@ async def _take_updates(application: App, stopped: asyncio.Event, webhook: Webho
     rejected = application.bot.rejected
     beginning = asyncio.ensure_future(_begin(application, stopped, webhook))
     ends = [asyncio.ensure_future(event.wait()) for event in (stopped, rejected)]
-    looking = asyncio.ensure_future(_look_after_token(application, webhook))
+    looking = asyncio.ensure_future(_watch_token(application, webhook))
     try:
         await asyncio.wait({beginning, *ends}, return_when=asyncio.FIRST_COMPLETED)
         if beginning.done():
@@ -144,14 +149,16 @@ async def _begin(application: App, stopped: asyncio.Event, webhook: Webhook | No
     try:
         if webhook is None:
             await updater.start_polling(
-                allowed_updates=KINDS, bootstrap_retries=-1, error_callback=_on_polling_error
+                allowed_updates=ALLOWED_UPDATES,
+                bootstrap_retries=-1,
+                error_callback=_on_polling_error,
             )
             return
         webhook.check()
         # The library would repeat even what Telegram refuses, without a word.
-        agree, connection = webhook.agree, application.bot.connection
-        if await _reached(lambda: agree(application.bot, KINDS), stopped, connection):
-            await webhook.start(updater, KINDS)
+        register, connection = webhook.register, application.bot.connection
+        if await _reached(lambda: register(application.bot, ALLOWED_UPDATES), stopped, connection):
+            await webhook.start(updater, ALLOWED_UPDATES)
             application.bot.connection.connected()
     except InvalidToken:
         raise _unknown_token() from None
@@ -167,19 +174,19 @@ async def _begin(application: App, stopped: asyncio.Event, webhook: Webhook | No
         ) from error
 
 
-async def _look_after_token(application: App, webhook: Webhook | None) -> None:
+async def _watch_token(application: App, webhook: Webhook | None) -> None:
     """Ask now and then, because a webhook does not tell when the token is taken back."""
-    pause, connection = LOOK_AFTER, application.bot.connection
+    pause, connection = TOKEN_CHECK_SECONDS, application.bot.connection
     while True:
         await asyncio.sleep(pause)
         try:
             await application.bot.get_me()
         except TelegramError:
-            pause = LOOK_AGAIN
+            pause = TOKEN_RECHECK_SECONDS
             if webhook:
-                connection.lost(AWAY)
+                connection.lost(UNREACHABLE)
         else:
-            pause = LOOK_AFTER
+            pause = TOKEN_CHECK_SECONDS
             if webhook:
                 connection.connected()
 
@@ -236,7 +243,7 @@ async def _reached(
             if isinstance(error, BadRequest):  # a NetworkError by name only
                 raise
             _log.warning("Telegram cannot be reached (%s); trying again", type(error).__name__)
-            connection.lost(AWAY)
+            connection.lost(UNREACHABLE)
             try:
                 async with asyncio.timeout(RETRY):
                     await stopped.wait()
@@ -256,7 +263,7 @@ def _unknown_token() -> PlatformError:
 def _on_polling_error(error: TelegramError) -> None:
     """It goes on by itself; say why it stands still."""
     if isinstance(error, Conflict):
-        _log.error(OTHER)
+        _log.error(CONFLICT)
     else:
         _log.warning("Telegram cannot be reached (%s); trying again", type(error).__name__)
 
@@ -282,7 +289,7 @@ class _Limiter(AIORateLimiter):
     ) -> Any:
         """Send now, or when the limits allow it."""
         try:
-            if endpoint in PASSING:
+            if endpoint in TRANSIENT_METHODS:
                 return await callback(*args, **kwargs)
             return await super().process_request(callback, args, kwargs, endpoint, *more, **named)
         except InvalidToken as error:
@@ -338,12 +345,12 @@ class Client(ExtBot[int]):
             found = await self._readable(*args, **named)
         except (InvalidToken, Forbidden) as error:
             if error.__cause__ is not None:  # not Telegram's own words: a proxy's, say
-                self._connection.lost(AWAY)
+                self._connection.lost(UNREACHABLE)
                 raise
             self._rejected.set()
             return ()
         except TelegramError as error:
-            self._connection.lost(OTHER if isinstance(error, Conflict) else AWAY)
+            self._connection.lost(CONFLICT if isinstance(error, Conflict) else UNREACHABLE)
             raise
         self._connection.connected()
         return found
@@ -383,7 +390,7 @@ def build(token: str, base_url: str = "", connection: Connection | None = None) 
     # They log the addresses of requests, and the token is part of those.
     for name in ("httpx", "httpcore", "telegram"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for name in _SHOWING:
+    for name in _LOGGERS_WITH_CONTENT:
         logging.getLogger(name).addFilter(_without_content)
     client = Client(token, base_url, connection)
     return ApplicationBuilder().bot(client).concurrent_updates(UPDATES_AT_ONCE).build()
@@ -400,7 +407,7 @@ def _without_content(record: logging.LogRecord) -> bool:
     if "Received data was" not in str(record.msg):
         return True
     record.msg, record.args, record.exc_info = "An update cannot be read", (), None
-    return record.name == _UPDATER  # of what was asked for, `Client` tells the same
+    return record.name == _UPDATER_LOGGER  # of what was asked for, `Client` tells the same
 
 
 # --- menus ----------------------------------------------------------------------------------------
@@ -447,7 +454,7 @@ class Webhook:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         socket.create_server((self.host, self.port), family=family).close()
 
-    async def agree(self, bot: Bot, kinds: list[str]) -> None:
+    async def register(self, bot: Bot, kinds: list[str]) -> None:
         """Tell Telegram where to bring these kinds of updates.
 
         Raises:

@@ -49,8 +49,8 @@ from bot.telegram.messages import (
 )
 from bot.telegram.sender import Sender
 
-QUIET = 1.0  # seconds without another part after which an album counts as whole
-LONGEST = 8.0  # seconds after its first part; later parts are an album of their own
+ALBUM_PAUSE = 1.0  # seconds without another part after which an album counts as whole
+ALBUM_MOST = 8.0  # seconds after its first part; later parts are an album of their own
 FORGOTTEN = "forgotten"  # the outcome of /forget
 _RETRY = re.compile(r"^/retry(?=\s|$)\s*", re.IGNORECASE)
 
@@ -96,11 +96,14 @@ class TelegramHandlers:
     Args:
         bot: Telegram's side.
         assistant: Ours.
-        albums: How long an album is waited for: quiet seconds, and seconds in all.
+        albums: How long an album is waited for: seconds without another part, and seconds in all.
     """
 
     def __init__(
-        self, bot: Bot, assistant: Assistant, albums: tuple[float, float] = (QUIET, LONGEST)
+        self,
+        bot: Bot,
+        assistant: Assistant,
+        albums: tuple[float, float] = (ALBUM_PAUSE, ALBUM_MOST),
     ) -> None:
         self._bot, self._assistant = bot, assistant
         self._albums: AlbumCollector[Message] = AlbumCollector(self._answer_album, *albums)
@@ -182,7 +185,7 @@ class TelegramHandlers:
             answer = self._answer_ids.get(key, "")
             action = button_action(command, answer)
             if not isinstance(action, Caption | Retry):
-                await self._settle(query, message, command, action)
+                await self._answer_in_place(query, message, command, action)
             elif request := self._read_press(query, message, action):
                 await self._confirm(query)
                 await self._answer(request)
@@ -251,8 +254,8 @@ class TelegramHandlers:
                             if incoming is None:
                                 reply = self._refuse("not_fetched", "\n".join(remarks))
                             elif reply := await self._assistant.handle(incoming, notice.tell):
-                                said_too = [reply.text, "", *remarks] if remarks else [reply.text]
-                                reply = replace(reply, text="\n".join(said_too))
+                                lines = [reply.text, "", *remarks] if remarks else [reply.text]
+                                reply = replace(reply, text="\n".join(lines))
                 if reply and reply.outcome == FORGOTTEN:  # only now is nothing of theirs in work
                     self._forget(who)
                 silent = not request.edited and self._repeats(who, reply)
@@ -315,7 +318,7 @@ class TelegramHandlers:
         if request.action is None:
             self._answers[request.key] = (message, hash(request.text))
 
-    async def _settle(
+    async def _answer_in_place(
         self, query: CallbackQuery, message: Message, command: str, action: Action | None
     ) -> None:
         """Do what needs no picture, and say it in passing or in place of the message."""
@@ -379,17 +382,17 @@ class AlbumCollector(Generic[T]):
 
     Args:
         hand_on: Takes the parts, in the order of arrival.
-        quiet: Seconds without another part.
+        pause: Seconds without another part.
         longest: Seconds from the first part on.
     """
 
     def __init__(
         self,
         hand_on: Callable[[list[T]], Awaitable[None]],
-        quiet: float = QUIET,
-        longest: float = LONGEST,
+        pause: float = ALBUM_PAUSE,
+        longest: float = ALBUM_MOST,
     ) -> None:
-        self._hand_on, self._quiet, self._longest = hand_on, quiet, longest
+        self._hand_on, self._pause, self._longest = hand_on, pause, longest
         self._gathering: dict[Hashable, _Gathering[T]] = {}
         self._handing: set[asyncio.Task[None]] = set()
 
@@ -400,7 +403,7 @@ class AlbumCollector(Generic[T]):
         album.parts.append(part)
         if album.timer:
             album.timer.cancel()
-        at = min(loop.time() + self._quiet, album.first + self._longest)
+        at = min(loop.time() + self._pause, album.first + self._longest)
         album.timer = loop.call_at(at, self.flush, key)
 
     def flush(self, key: Hashable) -> None:

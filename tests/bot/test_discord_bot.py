@@ -109,7 +109,7 @@ def test_warnings_name_no_channel(name: str, words: str, caplog: pytest.LogCaptu
 async def test_what_takes_too_long_does_not_keep_it_from_stopping(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(discord_bot, "FINISHING", 0.1)
+    monkeypatch.setattr(discord_bot, "SHUTDOWN_SECONDS", 0.1)
     engine, stopped = StandIn(held=True), asyncio.Event()
     async with FakeDiscord().running(monkeypatch) as api:
         task = asyncio.ensure_future(serve(new_client(engine), TOKEN, stopped))

@@ -24,7 +24,7 @@ from bot.cli.check import _discord, _telegram
 from bot.cli.serve import all_parts
 from bot.errors import PlatformError
 from bot.health import Health
-from bot.platforms import run_together, tidy_until
+from bot.platforms import run_together, purge_until
 from bot.settings import Settings
 
 
@@ -197,12 +197,12 @@ async def test_check_tells_which_bots_the_tokens_are_of(monkeypatch: pytest.Monk
 
 
 async def test_what_is_too_old_goes_though_nobody_writes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.platforms.TIDYING", 0.01)
+    monkeypatch.setattr("bot.platforms.PURGE_SECONDS", 0.01)
     clock, stopped = Clock(), asyncio.Event()
     conversations = Conversations(clock=clock)
     assistant = Assistant(StandIn(), open_picture=open_photo, conversations=conversations)
     await assistant.handle(Incoming("telegram", "1", "1", pictures=(photo("red"),)))
-    task = asyncio.ensure_future(run_together([lambda e: tidy_until(assistant.tidy, e)], stopped))
+    task = asyncio.ensure_future(run_together([lambda e: purge_until(assistant.purge, e)], stopped))
     await asyncio.sleep(0.05)
     assert len(conversations) == 1
     clock.advance(3601)

@@ -45,7 +45,7 @@ async def test_updates_are_taken_from_who_knows_the_secret_only(
         ((_, told), *_) = api.of("setWebhook")
         assert told["url"] == hook.url
         assert told["secret_token"] == SECRET
-        assert told["allowed_updates"] == bot.KINDS
+        assert told["allowed_updates"] == bot.ALLOWED_UPDATES
         local = f"http://127.0.0.1:{hook.port}"
         for headers in ({}, {HEADER: "wrong"}, {HEADER: ""}):
             refused = await client.post(local + path, json=update, headers=headers)
@@ -150,7 +150,7 @@ async def test_a_token_that_is_taken_back_ends_it(
 
 
 async def test_a_token_that_is_taken_back_ends_a_webhook(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bot, "LOOK_AFTER", 0.05)
+    monkeypatch.setattr(bot, "TOKEN_CHECK_SECONDS", 0.05)
     async with FakeTelegram().running() as api:
         task = asyncio.ensure_future(
             serve(build(TOKEN, api.url), Assistant(StandIn()), asyncio.Event(), webhook())
