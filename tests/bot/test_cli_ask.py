@@ -72,7 +72,7 @@ def test_doubt_is_told(cli: CliRunner) -> None:
         "count the dogs",
         "Who is this?",
         "Describe this picture.",
-        "Welche Farbe hat das Quadrat?",
+        "Welche Farbe hat das Auto?",
     ],
 )
 def test_the_same_words_get_the_same_answer_as_in_a_chat(cli: CliRunner, question: str) -> None:
