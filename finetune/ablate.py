@@ -5,69 +5,33 @@
 Every variant learns from nothing, by cross-entropy, the same texts about the same cached hidden
 states in the same order. What is told is the loss on pictures that no recipe learns from, in nats:
 of a caption's token, and of an answer; and CIDEr and the accuracy of answers, with the profile's
-guidance and without. A variant that was finished before is not run again, so that several of these
-may share a folder of results.
+guidance and without. With object tags, COCO's validation photos are described as well, and asked
+about what is there, without guidance; variants that learn captions only describe pictures twice,
+the second time by their word and object tags alone. Where objects are words in the prompt, what
+guidance takes for an answer without a picture has read them.
+
+A variant that was finished before is not run again, so that several of these may share a folder of
+results. They share `features` and `objects.safetensors` there, too, the cached hidden states and
+the fitted object heads, which those of a run of `glimpse train` may be.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
-from data.images import read_picture
-from finetune import metrics
 from finetune.errors import TrainingError
-from finetune.measure import Asked, flickr_captions, vqa_questions
+from finetune.findings import Finding, tables
+from finetune.held_out import HeldOut, measure
+from finetune.objects import FILE as OBJECTS
 from finetune.recipe import Recipe, load_recipe
-from finetune.train import Trainer
 from finetune.trial import plainly, say
-from finetune.variants import VARIANTS, changed
-from model.decoding import greedy
-from model.profile import DecodingConfig, load_profile
-from model.progress import step
-from model.prompts import prompt_for
-from model.vlm import PrefixVLM
-
-BATCH = 16
-Hidden = dict[Path, Tensor]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What came of a variant.
-
-    Attributes:
-        name: Of the variant.
-        recipe: What it changes, its steps and its pictures in a step.
-        caption_loss: Nats a token of people's captions.
-        answer_loss: Nats an answer of people's.
-        cider: Of greedy captions, 0..100.
-        accuracy: Of greedy answers with the profile's guidance scales, 0..100.
-        unguided: The same without guidance.
-        mapper: Parameters that the mapper learns.
-        lora: Parameters that LoRA learns.
-        positions: Of a prefix.
-        minutes: The run took.
-    """
-
-    name: str
-    recipe: str
-    caption_loss: float
-    answer_loss: float
-    cider: float
-    accuracy: float
-    unguided: float
-    mapper: int
-    lora: int
-    positions: int
-    minutes: float
+from finetune.variants import VARIANTS, VariantTrainer, changed
+from model.profile import load_profile
 
 
 def main() -> int:
@@ -88,7 +52,7 @@ def main() -> int:
     for name in options.only:
         try_out(recipe, name, root, options.run, options.limit)
     findings = [found for name in VARIANTS if (found := _known(options.run, name))]
-    print(f"{findings[0].recipe}:\n\n{table(findings)}")
+    print(f"{findings[0].recipe}:\n\n{tables(findings)}")
     return 0
 
 
@@ -97,6 +61,7 @@ def shortened(recipe: Recipe, steps: int, pictures: int) -> Recipe:
     schedule = replace(
         recipe.schedule, steps=steps, pictures=pictures, minutes=0.0, critic_from=1.0,
         mapper_steps=steps // 10, warmup_steps=steps // 10, checkpoint_steps=steps, implied=0,
+        accumulate=4,
     )  # fmt: skip
     return replace(
         recipe, schedule=schedule, samples=(), views=1, crops=False, cross_fit=False,
@@ -123,16 +88,20 @@ def try_out(recipe: Recipe, name: str, root: Path, run: Path, limit: int) -> Fin
         return known
     folder = _folder(run, name)
     folder.mkdir(parents=True, exist_ok=True)
-    variant = changed(recipe, name, folder)
-    kind = "told" if variant.crops else "all"  # of pictures that need cached hidden states
-    features = run / f"features-{kind}-{load_profile(variant.profile).mapper.colours}"
-    trainer = Trainer(variant, root, folder, features=features, report=say)
+    if (run / OBJECTS).is_file():
+        shutil.copyfile(run / OBJECTS, folder / OBJECTS)
+    recipe_of_it, variant = changed(recipe, name, folder), VARIANTS[name]
+    features = _features(recipe_of_it, run)
+    trainer = VariantTrainer(variant, recipe_of_it, root, folder, features=features, report=say)
     trainer.train()
+    if (folder / OBJECTS).is_file() and not (run / OBJECTS).is_file():
+        shutil.copyfile(folder / OBJECTS, run / OBJECTS)
     if trainer.average.count:
         trainer.learner.load(trainer.average.state)
-    captions, questions = _spread(flickr_captions(root), limit), _spread(vqa_questions(root), limit)
+    tagged = trainer.vlm.mapper.objects is not None
+    held_out = HeldOut.read(root, variant, tagged, limit)
     with trainer.learner.speaking():
-        measured = _measure(trainer.vlm, trainer.profile.decoding, captions, questions)
+        measured = measure(trainer.vlm, trainer.profile.decoding, held_out, variant)
     found = Finding(
         name=name,
         recipe=_called(recipe),
@@ -146,23 +115,12 @@ def try_out(recipe: Recipe, name: str, root: Path, run: Path, limit: int) -> Fin
     return found
 
 
-def table(findings: Sequence[Finding]) -> str:
-    """The findings as a Markdown table, with what changed from the first."""
-    lines = [
-        "| variant | positions | mapper, millions | LoRA, millions | caption token | answer | "
-        "| CIDEr | accuracy | unguided |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for found in findings:
-        first = findings[0]
-        more = (found.caption_loss - first.caption_loss, found.answer_loss - first.answer_loss)
-        lines.append(
-            f"| {found.name} | {found.positions} | {found.mapper / 1e6:.1f} | "
-            f"{found.lora / 1e6:.1f} | {found.caption_loss:.3f} | {found.answer_loss:.3f} | "
-            f"{more[0]:+.3f}, {more[1]:+.3f} | "
-            f"{found.cider:.1f} | {found.accuracy:.1f} | {found.unguided:.1f} |"
-        )
-    return "\n".join(lines)
+def _features(recipe: Recipe, run: Path) -> Path:
+    """The folder of cached hidden states that a variant shares with those that see the same."""
+    if (run / "features").is_dir() and not recipe.crops:
+        return run / "features"
+    kind = "told" if recipe.crops else "all"  # of pictures that need cached hidden states
+    return run / f"features-{kind}-{load_profile(recipe.profile).mapper.colours}"
 
 
 def _called(recipe: Recipe) -> str:
@@ -181,63 +139,6 @@ def _known(run: Path, name: str) -> Finding | None:
         return Finding(**json.loads(path.read_text(encoding="utf-8")))
     except (TypeError, ValueError) as error:
         raise TrainingError(f"{path} is of another version of this; remove it.") from error
-
-
-def _spread(asked: Sequence[Asked], limit: int) -> Sequence[Asked]:
-    return asked[:: max(1, len(asked) // limit)][:limit]
-
-
-def _measure(
-    vlm: PrefixVLM, decoding: DecodingConfig, captions: Sequence[Asked], questions: Sequence[Asked]
-) -> dict[str, float]:
-    """The figures of a finding, by name."""
-    hidden = _hidden(vlm, [*captions, *questions])
-    told, (described,) = _replies(vlm, captions, hidden, decoding.caption_tokens, [None])
-    answered, (guided, unguided) = _replies(
-        vlm, questions, hidden, decoding.answer_tokens, [decoding, None]
-    )
-    golds = [asked.golds[0] for asked in questions]
-    return {
-        "caption_loss": sum(told) / sum(len(vlm.target(asked.golds[0])) for asked in captions),
-        "answer_loss": sum(answered) / len(answered),
-        "cider": metrics.score_captions(described, [asked.golds for asked in captions]).cider,
-        "accuracy": metrics.accuracy(guided, golds),
-        "unguided": metrics.accuracy(unguided, golds),
-    }
-
-
-def _hidden(vlm: PrefixVLM, asked: Sequence[Asked]) -> Hidden:
-    """Hidden states of each picture."""
-    images = sorted({a.image for a in asked})
-    found: Hidden = {}
-    with step(f"Encoding {len(images)} pictures") as update:
-        for start in range(0, len(images), BATCH):
-            part = images[start : start + BATCH]
-            states = vlm.tower(vlm.tower.preprocess([read_picture(path).image for path in part]))
-            found.update(zip(part, states.float(), strict=True))
-            update((start + len(part)) / len(images))
-    return found
-
-
-def _replies(
-    vlm: PrefixVLM,
-    asked: Sequence[Asked],
-    hidden: Hidden,
-    most: int,
-    guidances: Sequence[DecodingConfig | None],
-) -> tuple[list[float], list[list[str]]]:
-    """Nats of the first gold text of each; and what is written greedily, with each guidance."""
-    losses: list[float] = []
-    written: list[list[str]] = [[] for _ in guidances]
-    for start in range(0, len(asked), BATCH):
-        part = asked[start : start + BATCH]
-        caches = vlm.prefill(vlm.mapper(torch.stack([hidden[a.image] for a in part])))
-        prompts = [prompt_for(a.question) for a in part]
-        losses.extend(-score for score in vlm.score(caches, prompts, [a.golds[0] for a in part]))
-        for texts, guidance in zip(written, guidances, strict=True):
-            scales = [guidance.scale_of(a.question or "") for a in part] if guidance else []
-            texts.extend(found.text for found in greedy(vlm, caches, prompts, most, scales))
-    return losses, written
 
 
 if __name__ == "__main__":

@@ -82,7 +82,9 @@ class Critic:
         self.reward = sum(scores) / len(scores)
         if cost := self.schedule.critic_absent:
             absent = (self.absent(d.text, i) for d, i in zip(drawn, images, strict=True))
-            scores = [score - cost * len(names) for score, names in zip(scores, absent, strict=True)]
+            scores = [
+                score - cost * len(names) for score, names in zip(scores, absent, strict=True)
+            ]
         rewards = torch.tensor(scores).view(-1, count)
         # The sample's reward less the mean of the others' = its distance to the mean x n / (n - 1).
         advantages = (rewards - rewards.mean(dim=1, keepdim=True)) * count / (count - 1)

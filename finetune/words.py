@@ -259,7 +259,7 @@ def _pooled(vlm: PrefixVLM, store: FeatureStore, images: Sequence[str]) -> Tenso
             part = rows[start : start + BATCH]
             stored = torch.from_numpy(store.get(part, [view] * len(part))).float()
             whole = vlm.tower.complete(stored.to(vlm.device))[:, 0]
-            parts.append(whole[:, : vlm.mapper.hidden_size])
+            parts.append(whole[:, : vlm.mapper.hidden_size].clone())  # not all of the states
         pooled.append(torch.cat(parts))
     return torch.stack(pooled)
 
