@@ -7,6 +7,7 @@ import torch
 from pycocoevalcap.cider.cider import Cider
 from training import adapter_bytes, make_trainer
 
+from data.datasets.objects import ImageObjects
 from finetune.errors import TrainingError
 from finetune.evaluation.metrics import words
 from finetune.scst import CiderD, Critic
@@ -126,3 +127,28 @@ def test_a_run_cannot_go_on_from_other_lora(tmp_path: Path, hub: Path, data: Pat
     )
     with pytest.raises(TrainingError, match="is not what the recipe asks for"):
         more.train()
+
+
+def test_captions_pay_for_objects_that_nobody_sees_in_the_picture(
+    tmp_path: Path, hub: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer(tmp_path, hub, data, critic_samples=2, critic_absent=0.5)
+    critic, vlm = trainer.critic, trainer.vlm
+    visit = next(v for v in trainer.mixture.visits(0, 4, 0) if v.image in critic._captions)
+    image = str(visit.image)
+    monkeypatch.setattr(critic, "_captions", {image: ["a lamp beside a puppy"]})
+    critic.objects = {image: ImageObjects((), {"cat": 0.4, "car": 0.05}, frozenset({"chair"}))}
+    assert critic.absent("a cat on a chair with a dog", image) == set()
+    assert critic.absent("a car and two buses in the sky", image) == {"car", "bus"}
+    assert critic.absent("a car", "another picture") == set()
+
+    def draw(self: Critic, seen: object, count: int) -> list[Decoded]:
+        texts = ["a zebra lives here", "a lady lives here"]
+        return [Decoded(text, tuple(vlm.target(text)), 0.0) for text in texts]
+
+    monkeypatch.setattr(Critic, "_draw", draw)
+    for people, better in ((frozenset({"person"}), 1), (frozenset({"zebra"}), 0)):
+        critic.objects = {image: ImageObjects((), {}, people)}
+        (judged,) = critic.judge([visit])
+        weights = [s.weight for s in judged.group.segments if s.prompt == critic._prompt]
+        assert weights[better] > 0 > weights[1 - better]
