@@ -14,7 +14,7 @@ CODE = "de"
 
 
 @dataclass(frozen=True)
-class Asked:
+class GermanQuestion:
     """A German question that was understood.
 
     Attributes:
@@ -28,7 +28,7 @@ class Asked:
     pictures: tuple[int, ...] = ()
 
 
-def asked(spoken: str, *, several: bool, last: Translation | None) -> Asked | None:
+def asked(spoken: str, *, several: bool, last: Translation | None) -> GermanQuestion | None:
     """Read a German question, the last one of several sentences; None if there is none.
 
     Args:
@@ -40,7 +40,7 @@ def asked(spoken: str, *, several: bool, last: Translation | None) -> Asked | No
     for sentence in (question, *reversed(sentences(question))):
         found = translate(sentence, last)
         if found is not None:
-            return Asked(sentence, found, numbers)
+            return GermanQuestion(sentence, found, numbers)
     return None
 
 
@@ -55,4 +55,4 @@ def correction(words: str) -> str:
     return talk.correction(words)
 
 
-__all__ = ["CODE", "Asked", "asked", "correction", "is_german", "small_talk"]
+__all__ = ["CODE", "GermanQuestion", "asked", "correction", "is_german", "small_talk"]
