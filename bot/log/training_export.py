@@ -29,7 +29,7 @@ ROWS, PICTURES = "feedback.jsonl", "pictures"
 _DIGEST = re.compile("[0-9a-f]{64}")
 _ARTICLE = re.compile(r"^(an?|the)\s+", re.IGNORECASE)
 # Since they allowed it: what was asked before is none of this.
-_EXCHANGES = """
+_SHARED_EXCHANGES = """
     SELECT number, question, answer, confidence,
            EXISTS (SELECT 1 FROM exchanges AS o WHERE o.number = exchanges.number
                    AND o.place != exchanges.place) AS several
@@ -46,7 +46,7 @@ _RATINGS = """
 
 
 @dataclass
-class Said:
+class AnswerFeedback:
     """What was said to one question about a picture, or as its caption.
 
     Attributes:
@@ -59,13 +59,13 @@ class Said:
     bad: set[str] = field(default_factory=set)
     right: str = ""
 
-    def learnt(self) -> list[str]:
+    def targets(self) -> list[str]:
         """What is to be learnt."""
         return [self.right] if self.right else [t for t in self.texts if t not in self.bad]
 
 
 @dataclass
-class Examples:
+class PictureExamples:
     """What was said of one picture, and the sealed picture.
 
     Attributes:
@@ -76,13 +76,13 @@ class Examples:
 
     digest: str
     content: bytes
-    said: dict[str | None, Said] = field(default_factory=dict)
+    said: dict[str | None, AnswerFeedback] = field(default_factory=dict)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """What is to be learnt, as `data.datasets.records` reads it."""
         image = f"{self.digest}.jpg"
         for question, said in self.said.items():
-            texts = said.learnt()
+            texts = said.targets()
             if texts and question is None:
                 yield {"image": image, "captions": [*dict.fromkeys(texts)]}
             elif texts:
@@ -90,7 +90,7 @@ class Examples:
 
 
 @dataclass
-class Exported:
+class ExportCounts:
     """How much was written."""
 
     pictures: int = 0
@@ -99,13 +99,13 @@ class Exported:
     unopened: int = 0
 
 
-def export(db: Database, cipher: PictureCipher, folder: Path) -> Exported:
+def export(db: Database, cipher: PictureCipher, folder: Path) -> ExportCounts:
     """Write examples and their pictures, which are encrypted no longer.
 
     Raises:
         OSError: They cannot be written.
     """
-    found = Exported()
+    found = ExportCounts()
     pictures = folder / PICTURES
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     pictures.mkdir(exist_ok=True, mode=0o700)
@@ -130,26 +130,28 @@ def export(db: Database, cipher: PictureCipher, folder: Path) -> Exported:
     return found
 
 
-def shared(db: Database) -> Iterator[Examples]:
+def shared(db: Database) -> Iterator[PictureExamples]:
     """The examples of every picture that somebody shares, each once."""
     sql = (
         "SELECT sha256, content, group_concat(shared.person) AS people, pictures.id FROM shared "
         "JOIN pictures ON pictures.id = shared.picture GROUP BY pictures.id ORDER BY pictures.id"
     )
     for row in db.query(sql):
-        examples = Examples(row["sha256"], row["content"])
+        examples = PictureExamples(row["sha256"], row["content"])
         for person in map(int, row["people"].split(",")):
-            for exchange in [*db.query(_EXCHANGES, [row["id"], person])]:
-                _take(examples, exchange, [*db.query(_RATINGS, [exchange["number"]])])
+            for exchange in [*db.query(_SHARED_EXCHANGES, [row["id"], person])]:
+                _add_exchange(examples, exchange, [*db.query(_RATINGS, [exchange["number"]])])
         yield examples
 
 
-def _take(examples: Examples, exchange: dict[str, Any], ratings: Sequence[dict[str, Any]]) -> None:
+def _add_exchange(
+    examples: PictureExamples, exchange: dict[str, Any], ratings: Sequence[dict[str, Any]]
+) -> None:
     """Take in one exchange."""
     if exchange["question"] is not None:
         exchange = _in_english(exchange)
     question = exchange["question"]
-    said = examples.said.setdefault(question and " ".join(question.split()), Said())
+    said = examples.said.setdefault(question and " ".join(question.split()), AnswerFeedback())
     # What a reply about several pictures should have been tells of none of them.
     told = [r["correction"] for r in ratings if r["correction"] and not exchange["several"]]
     said.right = next(filter(None, (_usable(text, question) for text in told[::-1])), said.right)

@@ -95,7 +95,7 @@ def render(page: Page) -> str:
     answers = [r for r in replies if r.item.question is not None and r.score == 0]
     poor = [r for r in replies if r.cider is not None and r.cider < POOR]
     count = min(SAMPLED, len(replies))
-    return environment.get_template("report.html.jinja").render(
+    html = environment.get_template("report.html.jinja").render(
         title=f"{page.profile} on {page.dataset}",
         about=page.about,
         fewest=FEWEST,
@@ -111,6 +111,7 @@ def render(page: Page) -> str:
         poor=f"{POOR:.0f}",
         sample=_cards([replies[i * len(replies) // count] for i in range(count)]),
     )
+    return html.lstrip()  # the macros before the page leave blank lines
 
 
 # --- tables -------------------------------------------------------------------------------------

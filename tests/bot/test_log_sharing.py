@@ -27,7 +27,7 @@ from bot.errors import LogError, LogKeyError
 from bot.log import WAITING_PICTURES, Erased, Record
 from bot.log.privacy import PictureCipher, new_key
 from bot.log.schema import migrations, open_to_read, open_to_write
-from bot.log.training_export import Exported, export
+from bot.log.training_export import ExportCounts, export
 from data.datasets.records import read_pictures
 
 SECRET = "hYv0lWnb0Zl3H5l6jvH2YgXx2G0vJx5cZ6rj0GmB6yQ="
@@ -160,7 +160,7 @@ def unlimited(person: Person) -> None:
     )  # fmt: skip
 
 
-def learnt(person: Person, folder: Path) -> tuple[Exported, dict[str | None, tuple[str, ...]]]:
+def learnt(person: Person, folder: Path) -> tuple[ExportCounts, dict[str | None, tuple[str, ...]]]:
     """What an export holds about the only picture that has something to learn."""
     table(person, "id")
     with closing(open_to_read(person.log.path)) as db:
