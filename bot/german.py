@@ -54,7 +54,7 @@ GERMAN = Texts(
     foreign=(
         "Das habe ich nicht verstanden. Ich verstehe einfache Fragen auf Deutsch nach Farben, "
         "Zahlen und Dingen, zum Beispiel: Welche Farbe hat das Auto? Wie viele Leute sind da? "
-        "Was macht der Hund? Oder frag mich auf Englisch."
+        "Was macht der Hund?\nOder frag mich auf Englisch."
     ),
     instruction="Ich kann nur Bilder beschreiben und Fragen zu dem beantworten, was sie zeigen.",
     outside="Ich weiß nur, was ich sehe. Frag mich nach etwas auf dem Bild.",
