@@ -1,5 +1,6 @@
 import math
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -132,8 +133,9 @@ def test_a_run_cannot_go_on_from_other_lora(tmp_path: Path, hub: Path, data: Pat
 def test_captions_pay_for_objects_that_nobody_sees_in_the_picture(
     tmp_path: Path, hub: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = make_trainer(tmp_path, hub, data, critic_samples=2, critic_absent=0.5)
+    trainer = make_trainer(tmp_path, hub, data, critic_samples=2)
     critic, vlm = trainer.critic, trainer.vlm
+    critic.schedule = replace(critic.schedule, critic_absent=0.5)
     visit = next(v for v in trainer.mixture.visits(0, 4, 0) if v.image in critic._captions)
     image = str(visit.image)
     monkeypatch.setattr(critic, "_captions", {image: ["a lamp beside a puppy"]})
