@@ -21,9 +21,8 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-from bot.health import Health
-from bot.health import serve_health
 from bot.assistant.types import Exchange, Incoming, Reply
+from bot.health import Health, serve_health
 from bot.metrics import Metrics
 from bot.version import BuildInfo
 

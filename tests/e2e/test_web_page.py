@@ -15,8 +15,7 @@ from selenium.webdriver.common.keys import Keys
 
 from bot.assistant.assistant import Assistant
 from bot.web.app import create_app
-from bot.web.server import listen
-from bot.web.server import WebServer
+from bot.web.server import WebServer, listen
 from model.requests import DetectedObject
 
 pytestmark = [
