@@ -24,7 +24,7 @@ from bot.cli.check import _discord, _telegram
 from bot.cli.serve import all_parts
 from bot.errors import PlatformError
 from bot.health import Health
-from bot.platforms import run_together, purge_until
+from bot.platforms import purge_until, run_together
 from bot.settings import Settings
 
 
