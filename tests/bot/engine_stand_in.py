@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from bot.assistant.types import Attachment, ModelAnswer
-from data.images.open import ImageRefused, Picture
+from data.errors import ImageRefused
+from data.images.open import Picture
 from model.errors import EngineBusy, EngineClosed
 from model.requests import DetectedObject
 
