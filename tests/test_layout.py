@@ -101,3 +101,22 @@ def test_what_is_installed_is_what_is_locked() -> None:
 
 def test_nothing_for_other_processors_is_locked() -> None:
     assert [name for name in locked() if re.match(r"nvidia|cuda|triton|torchvision", name)] == []
+
+
+# --- docs/architecture.md --------------------------------------------------------------------
+
+
+def test_the_architecture_page_names_every_module_and_no_other() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    table = page.partition("## Every module")[2]
+    named = re.findall(r"^\| `([^`]+\.py)` \| (.+) \|$", table, re.MULTILINE)
+    summaries = {}
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            if not path.name.startswith("__"):
+                doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+                said = doc.split("\n\n", maxsplit=1)[0].replace("\n", " ").replace("|", "/")
+                summaries[path.relative_to(ROOT).as_posix()] = said
+    assert dict(named) == summaries
+    others = set(re.findall(r"`((?:bot|model|data|finetune|tests)/[\w/.]*)`", page)) - set(summaries)
+    assert [name for name in others if not (ROOT / name).exists()] == []
