@@ -118,5 +118,7 @@ def test_the_architecture_page_names_every_module_and_no_other() -> None:
                 said = doc.split("\n\n", maxsplit=1)[0].replace("\n", " ").replace("|", "/")
                 summaries[path.relative_to(ROOT).as_posix()] = said
     assert dict(named) == summaries
-    others = set(re.findall(r"`((?:bot|model|data|finetune|tests)/[\w/.]*)`", page)) - set(summaries)
+    others = set(re.findall(r"`((?:bot|model|data|finetune|tests)/[\w/.]*)`", page)) - set(
+        summaries
+    )
     assert [name for name in others if not (ROOT / name).exists()] == []
