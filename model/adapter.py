@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import shutil
 import tomllib
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from model.cache import Progress, silent
+from model.confidence import Calibration, calibration_of
 from model.config import STARTER_WHEEL, MapperConfig, Profile
 from model.errors import AdapterError
 from model.hub import load_network, load_tokenizer, silence_libraries, weights_sha256
@@ -41,27 +41,6 @@ PACKED_SIZE = 2**15  # weights of a matrix from which eight bits are worth it
 _SCALE = ".scale"
 # Facts of the base that an adapter does not work without; older adapters lack some of them.
 _DECISIVE = frozenset({"tower_kind", "layer", "detail_layer", "tower_sha256", "language_sha256"})
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Platt scaling: confidence = sigmoid(slope x log-probability + offset).
-
-    Source: Platt 1999. `answer` takes the log-probability of the whole answer, `caption` the mean
-    log-probability of a caption's tokens, both in nats.
-    """
-
-    answer_slope: float = 1.0
-    answer_offset: float = 0.0
-    caption_slope: float = 1.0
-    caption_offset: float = 0.0
-
-    def confidence(self, logprob: float, *, caption: bool) -> float:
-        """A log-probability in nats → a probability in 0..1."""
-        slope = self.caption_slope if caption else self.answer_slope
-        offset = self.caption_offset if caption else self.answer_offset
-        x = slope * logprob + offset
-        return 1 / (1 + math.exp(-x)) if x > -700 else 0.0
 
 
 # --- loading ----------------------------------------------------------------------------------
@@ -202,16 +181,6 @@ def read_card(folder: Path, profile: Profile) -> dict[str, Any]:
     if other:
         raise AdapterError(f"The adapter in {folder} was trained for another language model.")
     return card
-
-
-def calibration_of(card: dict[str, Any], folder: Path) -> Calibration:
-    """The calibration in what `read_card` gave; raises AdapterError if it is damaged."""
-    try:
-        stored = dict(card.get("calibration", {}))
-        values = {f.name: float(stored[f.name]) for f in fields(Calibration) if f.name in stored}
-    except (TypeError, ValueError) as error:
-        raise AdapterError(f"The calibration in adapter.toml in {folder} is damaged.") from error
-    return Calibration(**values)
 
 
 def _mapper_state(folder: Path) -> dict[str, Tensor]:

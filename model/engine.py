@@ -24,8 +24,9 @@ import torch
 from cachetools import LRUCache
 from PIL import Image
 
-from model.adapter import Calibration, load_trained
+from model.adapter import load_trained
 from model.cache import Progress, silent
+from model.confidence import Calibration
 from model.config import Profile, load_profile
 from model.errors import EngineBusy, EngineClosed
 from model.generation import Decoded, beam, evidence_for, greedy

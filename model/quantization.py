@@ -33,8 +33,6 @@ from torch import Tensor, nn
 
 from model.adapter import (
     LORA_FILE,
-    Calibration,
-    calibration_of,
     load_mapper_and_tower,
     load_trained,
     read_card,
@@ -50,6 +48,7 @@ from model.cache import (
     sha256_of,
     silent,
 )
+from model.confidence import Calibration, calibration_of
 from model.config import Profile
 from model.errors import AdapterError
 from model.hub import load_tokenizer, silence_libraries

@@ -13,7 +13,7 @@ import torch
 from tiny_models import QUESTIONS, Photo, photo, tiny_profile, tiny_vlm
 from watched_engine import Watched
 
-from model.adapter import Calibration
+from model.confidence import Calibration
 from model.config import DecodingConfig
 from model.errors import EngineBusy
 from model.generation import Decoded, beam, greedy

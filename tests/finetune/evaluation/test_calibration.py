@@ -24,7 +24,7 @@ from finetune.evaluation.calibration import (
     save_calibration,
 )
 from finetune.evaluation.metrics import calibration_error
-from model.adapter import Calibration
+from model.confidence import Calibration
 from model.config import load_profile
 from model.engine import load_engine
 

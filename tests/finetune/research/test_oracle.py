@@ -38,7 +38,7 @@ from finetune.research.oracle_figures import (
     score,
     table,
 )
-from model.adapter import Calibration
+from model.confidence import Calibration
 from model.config import DecodingConfig, MapperConfig, Profile
 from model.object_head import ObjectFacts
 from model.vlm import PrefixVLM
