@@ -12,6 +12,7 @@ from bot.assistant.inference import Failure, FailureCause
 from bot.assistant.intents import MAX_CHARACTERS, UNANSWERABLE, Intent, Kind
 from bot.assistant.locale import AUTOMATIC, CATALOGUES
 from bot.assistant.locale.texts import Texts
+from bot.assistant.text import word_set
 from bot.assistant.translation.answers import in_german
 from bot.assistant.types import Button, Caption, ChooseSettings, Exchange, Rate, Reply, Retry
 from bot.log import Consent, Erased
@@ -218,10 +219,6 @@ def refusal(text: str, reference: str = "", outcome: str = "refused") -> Reply:
 # --- from the model's bare words ("2", "a dog runs .") to a sentence ------------------------------
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
 _NUMBERS = (  # by value
     *("", "one", "two", "three", "four", "five", "six"),
     *("seven", "eight", "nine", "ten", "eleven", "twelve"),
@@ -234,7 +231,7 @@ _NUMBER = re.compile(r"(?<![\w.,:/$#-])(\d{1,2})\b(?![.,:/%+-]?\d|[%+])(?=(.?))"
 _UNKNOWN = {"unknown", "not sure", "unsure", "i don't know", "don't know", "can't tell", "unclear"}
 _ARTICLE = re.compile(r"(?:a|an|the|some|there)\s", re.IGNORECASE)
 
-_CAPITALS = _words(
+_CAPITALS = word_set(
     """I I'm I've I'll I'd TV TVs USA UK U.S U.S.A NYC DVD DVDs CD CDs PC SUV SUVs ATM RV
     RVs BBQ BMW NBA NFL MLB USB GPS BMX IBM HP LG KFC iPhone iPad iPod Xbox Wii Nike Adidas Samsung
     Sony Dell Toyota Honda Nikon Wilson Harley Nintendo Starbucks McDonald's Pepsi Coke Google

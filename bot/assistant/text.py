@@ -114,7 +114,8 @@ def split(text: str, limit: int) -> list[str]:
 # Turning an English question away is the worse mistake, so doubt counts as English.
 
 
-def _words(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text, as a set."""
     return frozenset(text.split())
 
 
@@ -124,7 +125,7 @@ class _Language:
     weak: frozenset[str]
 
 
-_ENGLISH = _words(
+_ENGLISH = word_set(
     """a an the is are was were be been being am do does did done has have had having can could will
     would should shall may might must what where which who whose whom when why how many much this
     that these those there here it its he him his she her they them their we us our you your i me my
@@ -136,7 +137,7 @@ _ENGLISH = _words(
 
 _LANGUAGES = (
     _Language(  # German
-        _words(
+        word_set(
             """ist sind ich nicht und ein eine einen einem einer auf wer welche welcher welches
             welchen warum wieviel wieviele viele farbe gibt diese dieses dieser bild zeigt siehst
             auch hallo danke hund katze mensch menschen frau bitte für über dein deine mein meine
@@ -144,75 +145,77 @@ _LANGUAGES = (
             wofür worauf womit sie zum zur vom beim leute jemand gehen stehen liegen spielt hier
             bekommt warten"""
         ),
-        _words("das der die den dem im mit zu von es da mann was wo wie hat kind auto haben zum"),
+        word_set("das der die den dem im mit zu von es da mann was wo wie hat kind auto haben zum"),
     ),
     _Language(  # Spanish
-        _words(
+        word_set(
             """qué cuál cuáles cuántos cuántas cuantos cuantas cuánto quién quien dónde donde cómo
             está están esta este esto hombre mujer perro gato imagen foto hace eres hola gracias
             por para puedes muy"""
         ),
-        _words("el la los las un una es de del en con color que se su mi lo tu como hay son"),
+        word_set("el la los las un una es de del en con color que se su mi lo tu como hay son"),
     ),
     _Language(  # French
-        _words(
+        word_set(
             """qu'est c'est quoi quelle quel quelles quels combien où qui dans sont une cette ceci
             cela voit vois homme femme chien est-ce qu'il avec pourquoi bonjour couleur"""
         ),
-        _words("le la les des un du de je tu ce en et il elle que est sur chat image couleur"),
+        word_set("le la les des un du de je tu ce en et il elle que est sur chat image couleur"),
     ),
     _Language(  # Italian
-        _words(
+        word_set(
             """cosa che è chi dove quanti quante quale quali perché sono questo questa nella sulla
             degli gli uomo donna cane gatto immagine ciao grazie colore"""
         ),
-        _words("il lo la le di un una del con si mi ti ha fa"),
+        word_set("il lo la le di un una del con si mi ti ha fa"),
     ),
     _Language(  # Portuguese
-        _words(
+        word_set(
             """qual quais quantos quantas quem onde está estão isto isso esta uma são há homem
             mulher cachorro imagem cor você olá obrigado não"""
         ),
-        _words("o os as um de da na em com ele ela que se é como"),
+        word_set("o os as um de da na em com ele ela que se é como"),
     ),
     _Language(  # Dutch
-        _words(
+        word_set(
             """wat waar hoeveel welke kleur dit deze het een zijn heeft niet voor naar mensen vrouw
             hond foto ik"""
         ),
-        _words("de is op van te er zit staat wie"),
+        word_set("de is op van te er zit staat wie"),
     ),
     _Language(  # Polish
-        _words("jest są ile gdzie jaki jaka jakie kto czy dlaczego zdjęciu kolor kobieta pies się"),
-        _words("co to na tym nie"),
+        word_set(
+            "jest są ile gdzie jaki jaka jakie kto czy dlaczego zdjęciu kolor kobieta pies się"
+        ),
+        word_set("co to na tym nie"),
     ),
     _Language(  # Czech
-        _words("jsou kolik kde kdo jaká jaký jaké proč tohle obrázku barva"),
-        _words("co to na je"),
+        word_set("jsou kolik kde kdo jaká jaký jaké proč tohle obrázku barva"),
+        word_set("co to na je"),
     ),
     _Language(  # Turkish
-        _words("bu nedir kaç nerede renk hangi mü neden şu resimde"),
-        _words("ve bir ne var kim mi mu"),
+        word_set("bu nedir kaç nerede renk hangi mü neden şu resimde"),
+        word_set("ve bir ne var kim mi mu"),
     ),
     _Language(  # Swedish
-        _words("vad är hur många vilken vilket färg finns på bilden hund ett"),
-        _words("det den en i som och man var"),
+        word_set("vad är hur många vilken vilket färg finns på bilden hund ett"),
+        word_set("det den en i som och man var"),
     ),
     _Language(  # Indonesian
-        _words("apa ini itu berapa dimana warna siapa yang ada gambar orang"),
-        _words("di dan ke"),
+        word_set("apa ini itu berapa dimana warna siapa yang ada gambar orang"),
+        word_set("di dan ke"),
     ),
     _Language(  # Romanian
-        _words("ce este câți câte unde culoare cine sunt această acest"),
-        _words("pe cu la o un"),
+        word_set("ce este câți câte unde culoare cine sunt această acest"),
+        word_set("pe cu la o un"),
     ),
     _Language(  # Finnish
-        _words("mikä mitä tämä onko missä kuka kuinka monta väri kuvassa"),
-        _words("on ja se"),
+        word_set("mikä mitä tämä onko missä kuka kuinka monta väri kuvassa"),
+        word_set("on ja se"),
     ),
     _Language(  # Hungarian
-        _words("milyen hány hol színű képen látható"),
-        _words("ez az van mi ki"),
+        word_set("milyen hány hol színű képen látható"),
+        word_set("ez az van mi ki"),
     ),
 )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from bot.assistant.text import word_set
 from bot.assistant.translation.english import article, past_participle
 from bot.assistant.translation.lexicon import (
     DEGREES,
@@ -22,7 +23,6 @@ from bot.assistant.translation.lexicon import (
     place_adverbs,
     predicative,
     prefixes,
-    word_set,
 )
 
 _DEFINITE = word_set("der die das den dem des")

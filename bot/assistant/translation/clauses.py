@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bot.assistant.text import word_set
 from bot.assistant.translation.chunks import Chunk
 from bot.assistant.translation.english import (
     article,
@@ -22,7 +23,6 @@ from bot.assistant.translation.lexicon import (
     FiniteForm,
     Verb,
     finite_forms,
-    word_set,
 )
 
 _ANYBODY = frozenset({"you", "I", "we"})

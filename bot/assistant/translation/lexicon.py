@@ -12,14 +12,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from bot.assistant.text import word_set
 from bot.assistant.translation.english import plural_of
 
 _WORDS = Path(__file__).with_name("words")
-
-
-def word_set(text: str) -> frozenset[str]:
-    """The words of a text, as a set."""
-    return frozenset(text.split())
 
 
 # --- text -----------------------------------------------------------------------------------------
