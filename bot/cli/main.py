@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None, app: AppContext | None = None) 
     try:
         return _run(arguments, app)
     finally:
-        terminal.restore_hooks()  # whoever calls it goes on
+        terminal.reset_log_format()  # whoever calls it goes on
 
 
 def _run(arguments: Sequence[str], app: AppContext) -> int:

@@ -75,7 +75,12 @@ def set_log_format(kind: str, secrets: Iterable[str] = ()) -> None:
     if kind == JSON:
         _install_hooks()
     else:
-        restore_hooks()
+        _restore_hooks()
+
+
+def reset_log_format() -> None:
+    """Write the log as when Python started: text, with nothing hidden and Python's own hooks."""
+    set_log_format(TEXT)
 
 
 def add_secret(secret: str) -> None:
@@ -106,7 +111,7 @@ def print_sentence(sentence: str, level: int = logging.INFO) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
-def restore_hooks() -> None:
+def _restore_hooks() -> None:
     """Give back what Python does with warnings and with errors that nobody handles."""
     if _setup.hooks:
         sys.excepthook, sys.unraisablehook, threading.excepthook = _setup.hooks
