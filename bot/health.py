@@ -1,44 +1,24 @@
-"""Whether the process can answer people: what runs reports here, and a server tells it by HTTP.
+"""Whether the process can answer people: what runs reports here.
 
-The server and the metrics read the state from a thread of their own, so that it answers even if
-the bots cannot: `GET /healthz` tells whether the process lives, `GET /readyz` whether it can
-answer people, and `GET /metrics` is for Prometheus. Details are sentences of ours, without the text
-of an exception, a path or a name.
+`bot.health_server` and the metrics read the state from another thread. Details are sentences of
+ours, without the text of an exception, a path or a name.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-
-from bot.errors import ServerError
-from bot.web.server import listen
 
 if TYPE_CHECKING:
     from bot.log.writer import Writer
-    from bot.metrics import Metrics
 
 BEAT_SECONDS = 1.0  # seconds
 STALL_SECONDS = 30.0  # seconds after which an event loop that does not turn is given up
 WHOLE = -1  # the part of a connection that stands for all of it
-MAX_CONNECTIONS = 32  # at the same time; more are refused
-MAX_HEAD = 8192  # bytes of a request's head
-KEEP_ALIVE = 5  # seconds that a connection may wait for its next request
-SHUTDOWN_SECONDS = 2  # seconds that answers under way have at the end
-
-_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 Clock = Callable[[], float]
 
@@ -205,97 +185,3 @@ async def keep_beating(health: Health) -> None:
             await asyncio.sleep(BEAT_SECONDS)
     finally:
         health.rest()
-
-
-# --- the server ------------------------------------------------------------------------------
-
-
-def check_port(host: str, port: int) -> None:
-    """See whether the port can be listened on, before anything that takes time.
-
-    Raises:
-        ServerError: It cannot.
-    """
-    try:
-        listen(host, port).close()
-    except ServerError as error:  # its advice is about the chat page's port
-        raise ServerError(
-            f"Health cannot be served on {host}, port {port}; set GLIMPSE_HEALTH_PORT to a free "
-            "port, and GLIMPSE_HEALTH_HOST to an address of this computer."
-        ) from error
-
-
-@contextlib.contextmanager
-def serve_health(health: Health, metrics: Metrics, host: str, port: int) -> Iterator[int]:
-    """Answer for as long as the context lasts; gives the port.
-
-    Args:
-        health: The state of the process.
-        metrics: What is measured.
-        host: Name or address to listen on.
-        port: Its port; 0 takes any free one.
-
-    Raises:
-        ServerError: The address cannot be used.
-    """
-    with listen(host, port) as listener:
-        server = _HealthServer(create_health_app(health, metrics))
-        thread = threading.Thread(
-            target=server.run, args=([listener],), name="glimpse-health", daemon=True
-        )
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join(SHUTDOWN_SECONDS + 1)
-
-
-def create_health_app(health: Health, metrics: Metrics) -> Starlette:
-    """The three addresses as an ASGI app."""
-
-    async def healthz(_request: Request) -> Response:
-        if health.alive:
-            return JSONResponse({"status": "ok"}, headers=_HEADERS)
-        return JSONResponse({"status": "stuck"}, status_code=503, headers=_HEADERS)
-
-    async def readyz(_request: Request) -> Response:
-        checks = {name: asdict(check) for name, check in health.checks().items()}
-        ready = health.ready
-        body = {"ready": ready, "checks": checks}
-        return JSONResponse(body, status_code=200 if ready else 503, headers=_HEADERS)
-
-    async def measured(request: Request) -> Response:
-        content, kind = metrics.exposition(request.headers.get("accept", ""))
-        return Response(content, headers={**_HEADERS, "content-type": kind})
-
-    routes = {"/healthz": healthz, "/readyz": readyz, "/metrics": measured}
-    return Starlette(routes=[Route(path, answer) for path, answer in routes.items()])
-
-
-class _HealthServer(uvicorn.Server):
-    """Heeds no signal: those are for the bots."""
-
-    def __init__(self, app: Starlette) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                loop="asyncio",
-                http="h11",  # which limits a request's head
-                h11_max_incomplete_event_size=MAX_HEAD,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                limit_concurrency=MAX_CONNECTIONS,
-                timeout_keep_alive=KEEP_ALIVE,
-                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-            )
-        )
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals alone, wherever it runs."""
-        yield

@@ -21,8 +21,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from bot.assistant.intents import Kind
-from bot.assistant.types import Incoming, Reply
+from bot.assistant.types import Incoming, Kind, Reply
 from bot.health import Health
 from bot.version import BuildInfo
 

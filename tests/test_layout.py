@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -39,6 +40,26 @@ def test_the_assistant_does_not_load_pytorch() -> None:
     command = [sys.executable, "-c", program]
     loaded = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert loaded.stdout.split() == []
+
+
+def test_imports_run_in_no_circle() -> None:
+    """Not even late ones, or those for types alone."""
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in SOURCES
+    }
+    uses = {}
+    for module, path in modules.items():
+        named = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                whole = {f"{node.module}.{name.name}" for name in node.names}
+                named |= whole if whole <= modules.keys() else {node.module, *whole}
+            elif isinstance(node, ast.Import):
+                named |= {name.name for name in node.names}
+        uses[module] = (named & modules.keys()) - {module}
+    assert uses["bot.telegram.bot"]
+    tuple(TopologicalSorter(uses).static_order())  # raises CycleError, which names the circle
 
 
 def test_files_and_functions_are_short() -> None:

@@ -20,7 +20,7 @@ from bot.assistant.conversations import (
     TurnQueue,
 )
 from bot.assistant.inference import Failure, FailureCause, Inference, crashed
-from bot.assistant.intents import GERMAN, Intent, Kind, read_action, read_intent
+from bot.assistant.intents import GERMAN, read_action, read_intent
 from bot.assistant.limits import Access, Limits
 from bot.assistant.locale import Languages, spoken
 from bot.assistant.locale.texts import Texts
@@ -33,6 +33,8 @@ from bot.assistant.types import (
     Conversation,
     Exchange,
     Incoming,
+    Intent,
+    Kind,
     Notify,
     PictureEngine,
     Reply,
@@ -118,10 +120,12 @@ class Assistant:
             self._metrics.answered(incoming, reply, seconds)
         return reply
 
-    def count_refusal(self, platform: str, outcome: str) -> None:
-        """Count what a platform refused by itself, before there was a message to handle."""
+    def refuse(self, platform: str, outcome: str, sentence: str) -> Reply:
+        """What a platform refuses by itself, before there is a message to handle; it is counted."""
+        reply = refusal(sentence, outcome=outcome)
         if self._metrics:
-            self._metrics.answered(Incoming(platform, "", ""), refusal("", outcome=outcome), 0.0)
+            self._metrics.answered(Incoming(platform, "", ""), reply, 0.0)
+        return reply
 
     def texts(self, platform: str, user: str, language: str = "") -> Texts:
         """What is said to a person whose device speaks `language`, for who says more to them."""

@@ -11,10 +11,10 @@ from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from bot.assistant.intents import UNANSWERABLE, Intent, Kind
+from bot.assistant.intents import UNANSWERABLE
 from bot.assistant.locale import Languages, speaks
 from bot.assistant.replies import LOG_OFF, LOG_ON, SHARE_OFF, SHARE_ON, ReplyWriter
-from bot.assistant.types import Conversation, Incoming, Rating, Reply
+from bot.assistant.types import Conversation, Incoming, Intent, Kind, Rating, Reply
 from bot.errors import LogError
 from bot.log import Consent, Erased, Log, Record
 from bot.log.store import storable

@@ -9,12 +9,22 @@ from dataclasses import dataclass
 
 from bot.assistant.conversations import Album
 from bot.assistant.inference import Failure, FailureCause
-from bot.assistant.intents import MAX_CHARACTERS, UNANSWERABLE, Intent, Kind
+from bot.assistant.intents import MAX_CHARACTERS, UNANSWERABLE
 from bot.assistant.locale import AUTOMATIC, CATALOGUES
 from bot.assistant.locale.texts import Texts
 from bot.assistant.text import word_set
 from bot.assistant.translation.answers import in_german
-from bot.assistant.types import Button, Caption, ChooseSettings, Exchange, Rate, Reply, Retry
+from bot.assistant.types import (
+    Button,
+    Caption,
+    ChooseSettings,
+    Exchange,
+    Intent,
+    Kind,
+    Rate,
+    Reply,
+    Retry,
+)
 from bot.log import Consent, Erased
 
 LOG_ON, LOG_OFF = "log on", "log off"  # after "/settings"

@@ -7,14 +7,13 @@ import re
 from collections.abc import Awaitable, Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
+from bot.assistant.translation.translator import Translation
 from data.images.open import Picture
 from model.requests import DetectedObject
-
-if TYPE_CHECKING:
-    from bot.assistant.intents import Intent
 
 Notify = Callable[[str], Awaitable[None]]  # tells a person something before their answer comes
 
@@ -148,6 +147,72 @@ def button_action(command: str, answer: str = "") -> Action | None:
 
 
 # --- messages and replies -------------------------------------------------------------------------
+
+
+class Kind(Enum):
+    """What to do with a message. Values of the sentence kinds are fields of `Texts`."""
+
+    CAPTION = "caption"
+    QUESTION = "question"
+    RETRY = "retry"
+
+    START = "start"
+    HELP = "help"
+    FORGET = "forgotten"
+    PRIVACY = "privacy"
+    SETTINGS = "settings"
+    RATED = "rated"
+    CORRECTED = "corrected"
+    ABOUT = "about"
+    HELLO = "hello"
+    THANKS = "thanks"
+    GOODBYE = "goodbye"
+    NOD = "nod"
+    SORRY = "sorry"
+
+    EMPTY = "empty"
+    TOO_LONG = "too_long"
+    FOREIGN = "foreign"
+    INSTRUCTION = "instruction"
+    OUTSIDE = "outside"
+    PRIVATE = "cannot_tell"
+    REMARK = "remark"
+    LINK = "link"
+    UNKNOWN_COMMAND = "unknown_command"
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What one message wants.
+
+    Attributes:
+        kind: What to do.
+        question: For the model, if `kind` is QUESTION.
+        pictures: Numbers of the pictures named, from 1, as `patterns.named_pictures` gives them.
+        names_asked: A person's name was asked for; the answer is a caption that says so.
+        invite: The picture came without a request: a caption, and an invitation to ask.
+        command: The unknown command.
+        rest: What followed "/settings", the number of the answer that is rated, or what the last
+            one should have been.
+        again: Another answer is wanted than the last one.
+        good: Whether the rated answer is.
+        answer: Id of the answer whose pictures are meant, or "".
+        language: That the answer has to be in, because the words are; "" for the person's.
+        translation: How the words were translated, if they were.
+    """
+
+    kind: Kind
+    question: str | None = None
+    pictures: tuple[int, ...] = ()
+    names_asked: bool = False
+    invite: bool = False
+    command: str = ""
+    rest: str = ""
+    again: bool = False
+    good: bool = False
+    answer: str = ""
+    language: str = ""
+    translation: Translation | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from bot.cli.context import AppContext, profile_option, standard
 from bot.errors import CommandError
 
 if TYPE_CHECKING:
-    from bot.assistant.intents import Intent
+    from bot.assistant.types import Intent
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the model's own words as JSON."
@@ -55,7 +55,7 @@ def caption(app: AppContext, image: str, as_json: bool, profile: str | None) -> 
     Objects, the surest first: {"name": "dog", "score": 0.93, "box": [0.1, 0.2, 0.5, 0.9]},
     where a box is left, top, right, bottom in shares of the photo.
     """
-    from bot.assistant.intents import Intent, Kind
+    from bot.assistant.types import Intent, Kind
 
     _answer(app, image, Intent(Kind.CAPTION), profile, key="caption" if as_json else "")
 

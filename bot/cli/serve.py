@@ -187,7 +187,7 @@ def _health_server(
     """Serves health, if that is set up."""
     if not settings.health_port:
         return nullcontext()
-    from bot.health import check_port, serve_health
+    from bot.health_server import check_port, serve_health
 
     check_port(settings.health_host, settings.health_port)
     return serve_health(health, metrics, settings.health_host, settings.health_port)

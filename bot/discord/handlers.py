@@ -232,7 +232,7 @@ class DiscordHandlers:
                     texts = self._assistant.texts(
                         PLATFORM, who.user, self._locales.get(who.user, "")
                     )
-                    refused = self._refuse("too_many", texts.too_many_waiting)
+                    refused = self._assistant.refuse(PLATFORM, "too_many", texts.too_many_waiting)
                     await self._say(responder, who, Outgoing(refused))
 
     async def _read_message(
@@ -320,7 +320,7 @@ class DiscordHandlers:
         """The message with its pictures, else why there is none; and what to say of others."""
         texts = self._texts(request)
         if not self._assistant.allows(request.who):
-            return None, self._refuse("not_allowed", texts.not_allowed), []
+            return None, self._assistant.refuse(PLATFORM, "not_allowed", texts.not_allowed), []
         if request.refusal:
             return None, Reply(request.refusal, error=True), []
         start = time.perf_counter()
@@ -328,7 +328,7 @@ class DiscordHandlers:
         about = await self._fetcher.fetch_all(request.about, texts)
         remarks = list(dict.fromkeys(own.remarks + about.remarks))
         if remarks and not (own.pictures or about.pictures):
-            return None, self._refuse("not_fetched", "\n".join(remarks)), []
+            return None, self._assistant.refuse(PLATFORM, "not_fetched", "\n".join(remarks)), []
         place = request.place
         incoming = Incoming(
             *request.who, request.text, tuple(own.pictures), tuple(about.pictures),
@@ -368,10 +368,6 @@ class DiscordHandlers:
             self._answer_ids.pop(message, None)
             if reply.number:
                 self._answer_ids[message] = reply.number
-
-    def _refuse(self, outcome: str, text: str) -> Reply:
-        self._assistant.count_refusal(PLATFORM, outcome)
-        return Reply(text, error=True)
 
     def _texts(self, request: DiscordRequest) -> Texts:
         return self._assistant.texts(PLATFORM, request.who.user, request.language)

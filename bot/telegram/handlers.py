@@ -245,14 +245,16 @@ class TelegramHandlers:
                     return  # something else than the question was changed: a place that moves, say
                 async with self._sender.notice(asked, said if request.edited else None) as notice:
                     if not self._assistant.allows(who):
-                        reply: Reply | None = self._refuse(
-                            "not_allowed", self._texts(request).not_allowed
+                        reply: Reply | None = self._assistant.refuse(
+                            PLATFORM, "not_allowed", self._texts(request).not_allowed
                         )
                     else:
                         async with self._sender.typing(asked):
                             incoming, remarks = await self._fetch(request)
                             if incoming is None:
-                                reply = self._refuse("not_fetched", "\n".join(remarks))
+                                reply = self._assistant.refuse(
+                                    PLATFORM, "not_fetched", "\n".join(remarks)
+                                )
                             elif reply := await self._assistant.handle(incoming, notice.tell):
                                 lines = [reply.text, "", *remarks] if remarks else [reply.text]
                                 reply = replace(reply, text="\n".join(lines))
@@ -263,7 +265,9 @@ class TelegramHandlers:
                     return
                 answer = await self._sender.say(asked, reply, notice.said)
         except TooManyWaitingError:
-            reply = self._refuse("too_many", self._texts(request).too_many_waiting)
+            reply = self._assistant.refuse(
+                PLATFORM, "too_many", self._texts(request).too_many_waiting
+            )
             if not self._repeats(who, reply):
                 await self._sender.say(asked, reply)
             return
@@ -339,10 +343,6 @@ class TelegramHandlers:
             await query.answer(text[: CallbackQueryLimit.ANSWER_CALLBACK_QUERY_TEXT_LENGTH] or None)
         except TelegramError as error:
             _log.debug("Cannot confirm a button: %s", type(error).__name__)
-
-    def _refuse(self, outcome: str, text: str) -> Reply:
-        self._assistant.count_refusal(PLATFORM, outcome)
-        return Reply(text, error=True)
 
     def _repeats(self, who: Conversation, reply: Reply | None) -> bool:
         """Whether this person was refused in the same words twice a moment ago."""

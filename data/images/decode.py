@@ -18,7 +18,7 @@ from PIL import (
     features,
 )
 
-from data.images.worker import MAX_SIDE
+from data.images.protocol import MAX_SIDE
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIF")
 

@@ -10,19 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import struct
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
+from data.images.protocol import MAX_DETAIL, READY, REPLY, REQUEST
+
 if TYPE_CHECKING:
     from data.images.decode import Decoded
-
-READY = b"+"
-REQUEST = struct.Struct("<8sQQdd")  # format, bytes that follow, pixels, side ratio, seconds
-REPLY = struct.Struct("<16s5I")  # reason or "", width, height, width and height sent, text length
-MAX_DETAIL = 300  # bytes of the text
-MAX_SIDE = 1024  # pixels, longest side of what is sent back
 
 _MEMORY = 2 << 30  # bytes of address space; 64 million pixels of 64 bits take a third of it
 _CPU_SECONDS = 4000  # of the whole process; each picture has its own, shorter limit

@@ -14,9 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from bot.assistant.assistant import Assistant
 from bot.assistant.inference import FailureCause
-from bot.assistant.intents import Kind
 from bot.assistant.limits import Access, Limits, LimitSettings, RateLimit
-from bot.assistant.types import Incoming, Reply
+from bot.assistant.types import Incoming, Kind, Reply
 from bot.errors import LogError
 from bot.health import Health
 from bot.log import Log, Record

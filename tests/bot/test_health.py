@@ -24,7 +24,8 @@ from fake_telegram import TOKEN, FakeTelegram
 from bot.assistant.assistant import Assistant
 from bot.cli.serve import all_parts
 from bot.errors import ServerError
-from bot.health import Check, Connection, Health, check_port, keep_beating, serve_health
+from bot.health import Check, Connection, Health, keep_beating
+from bot.health_server import check_port, serve_health
 from bot.metrics import Metrics
 from bot.platforms import run_together
 from bot.settings import Settings

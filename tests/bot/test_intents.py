@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from bot.assistant.intents import MAX_CHARACTERS, Kind, read_intent
+from bot.assistant.intents import MAX_CHARACTERS, read_intent
+from bot.assistant.types import Kind
 
 QUESTIONS = """
 What color is the taxi?

@@ -9,10 +9,10 @@ import string
 import pytest
 
 from bot.assistant.inference import FailureCause
-from bot.assistant.intents import Kind
 from bot.assistant.locale import CATALOGUES, Languages
 from bot.assistant.locale.german import GERMAN
 from bot.assistant.locale.texts import ENGLISH, Texts
+from bot.assistant.types import Kind
 from data.errors import ImageRefused
 
 NAMES = [field.name for field in dataclasses.fields(Texts) if field.name != "refusals"]

@@ -22,7 +22,8 @@ import pytest
 import yaml
 
 from bot.assistant.types import Exchange, Incoming, Reply
-from bot.health import Health, serve_health
+from bot.health import Health
+from bot.health_server import serve_health
 from bot.metrics import Metrics
 from bot.version import BuildInfo
 

@@ -1,0 +1,121 @@
+"""Tells the health of the process, and its metrics, by HTTP, from a thread of its own.
+
+It answers even if the bots cannot: `GET /healthz` tells whether the process lives, `GET /readyz`
+whether it can answer people, and `GET /metrics` is for Prometheus.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from bot.errors import ServerError
+from bot.health import Health
+from bot.metrics import Metrics
+from bot.web.server import listen
+
+MAX_CONNECTIONS = 32  # at the same time; more are refused
+MAX_HEAD = 8192  # bytes of a request's head
+KEEP_ALIVE = 5  # seconds that a connection may wait for its next request
+SHUTDOWN_SECONDS = 2  # seconds that answers under way have at the end
+
+_HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+
+
+def check_port(host: str, port: int) -> None:
+    """See whether the port can be listened on, before anything that takes time.
+
+    Raises:
+        ServerError: It cannot.
+    """
+    try:
+        listen(host, port).close()
+    except ServerError as error:  # its advice is about the chat page's port
+        raise ServerError(
+            f"Health cannot be served on {host}, port {port}; set GLIMPSE_HEALTH_PORT to a free "
+            "port, and GLIMPSE_HEALTH_HOST to an address of this computer."
+        ) from error
+
+
+@contextlib.contextmanager
+def serve_health(health: Health, metrics: Metrics, host: str, port: int) -> Iterator[int]:
+    """Answer for as long as the context lasts; gives the port.
+
+    Args:
+        health: The state of the process.
+        metrics: What is measured.
+        host: Name or address to listen on.
+        port: Its port; 0 takes any free one.
+
+    Raises:
+        ServerError: The address cannot be used.
+    """
+    with listen(host, port) as listener:
+        server = _HealthServer(create_health_app(health, metrics))
+        thread = threading.Thread(
+            target=server.run, args=([listener],), name="glimpse-health", daemon=True
+        )
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join(SHUTDOWN_SECONDS + 1)
+
+
+def create_health_app(health: Health, metrics: Metrics) -> Starlette:
+    """The three addresses as an ASGI app."""
+
+    async def healthz(_request: Request) -> Response:
+        if health.alive:
+            return JSONResponse({"status": "ok"}, headers=_HEADERS)
+        return JSONResponse({"status": "stuck"}, status_code=503, headers=_HEADERS)
+
+    async def readyz(_request: Request) -> Response:
+        checks = {name: asdict(check) for name, check in health.checks().items()}
+        ready = health.ready
+        body = {"ready": ready, "checks": checks}
+        return JSONResponse(body, status_code=200 if ready else 503, headers=_HEADERS)
+
+    async def measured(request: Request) -> Response:
+        content, kind = metrics.exposition(request.headers.get("accept", ""))
+        return Response(content, headers={**_HEADERS, "content-type": kind})
+
+    routes = {"/healthz": healthz, "/readyz": readyz, "/metrics": measured}
+    return Starlette(routes=[Route(path, answer) for path, answer in routes.items()])
+
+
+class _HealthServer(uvicorn.Server):
+    """Heeds no signal: those are for the bots."""
+
+    def __init__(self, app: Starlette) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="asyncio",
+                http="h11",  # which limits a request's head
+                h11_max_incomplete_event_size=MAX_HEAD,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                limit_concurrency=MAX_CONNECTIONS,
+                timeout_keep_alive=KEEP_ALIVE,
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone, wherever it runs."""
+        yield
