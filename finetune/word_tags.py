@@ -71,10 +71,15 @@ class WordExamples:
             store: Hidden states of the pictures.
             captions: Captions by the picture's name.
             mentions: What people's questions tell of pictures without captions, by name.
+
+        Raises:
+            TrainingError: There are word tags, and no texts.
         """
         if vlm.mapper.words is None or store is None:
             return None
         told = {**captions, **(mentions or {})}
+        if not told:
+            raise TrainingError("Word tags need pictures with English captions or questions.")
         images = [*sorted(captions), *sorted(told.keys() - captions.keys())]
         texts = [told[image] for image in images]
         return cls(images, _pooled(vlm, store, images), texts, len(captions))

@@ -210,13 +210,14 @@ def test_one_normal_form_however_a_question_was_typed(typed: str, normal: str) -
 
 
 @pytest.mark.parametrize(
-    ("written", "learnt"),
+    ("written", "language", "learnt"),
     [
-        ("Two", " two"),
-        ("A dog runs . ", " a dog runs"),
-        ("a man 's hat , a dog .", " a man's hat, a dog"),
-        ("a\n b", " a b"),
+        ("Two", "en", " two"),
+        ("A dog runs . ", "en", " a dog runs"),
+        ("a man 's hat , a dog .", "en", " a man's hat, a dog"),
+        ("a\n b", "en", " a b"),
+        ("Ein Hund rennt . ", "de", " Ein Hund rennt"),
     ],
 )
-def test_what_the_model_learns_to_write(written: str, learnt: str) -> None:
-    assert target_text(written) == learnt
+def test_what_the_model_learns_to_write(written: str, language: str, learnt: str) -> None:
+    assert target_text(written, language) == learnt
