@@ -102,7 +102,7 @@ def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
     few = SampledFeatures(recipe, root)
     with TemporaryDirectory() as scratch:
         trainer = Trainer(recipe, root, Path(scratch), features=few)
-        boxed, boxed_seconds = _fit_to_few(trainer)
+        boxed, boxed_seconds = fit_to_few(trainer)
         trainer.begin()
     if recipe.compiled:
         trainer.learner.compile()
@@ -139,7 +139,7 @@ def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
     )
 
 
-def _fit_to_few(trainer: Trainer) -> tuple[int, float]:
+def fit_to_few(trainer: Trainer) -> tuple[int, float]:
     """Fit the object head to a few pictures, so that the trainer finds one when it begins.
 
     Returns:
