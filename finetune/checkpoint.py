@@ -29,7 +29,8 @@ class Checkpoint:
 
     Args:
         run: Folder of the run.
-        recipe: What the run does; a checkpoint of another recipe is refused.
+        recipe: What the run does; a checkpoint of another recipe is refused, but not one of the
+            same recipe in another folder.
         profile: What model the run trains; likewise, but for how that decodes.
     """
 
@@ -84,7 +85,7 @@ class Checkpoint:
         """
         saved = self._read()
         try:
-            if {key: saved[key] for key in self._of} != self._of:
+            if _names_only({key: saved[key] for key in self._of}) != _names_only(self._of):
                 raise TrainingError(
                     f"The checkpoint in {self.path.parent} is of another recipe or profile; "
                     "go on with that one, or choose another folder."
@@ -114,6 +115,15 @@ class Checkpoint:
         return TrainingError(
             f"The checkpoint in {self.path.parent} is damaged; train anew in another folder."
         )
+
+
+def _names_only(value: Any) -> Any:
+    """What a run is of, without the folders: it may go on where its files lie elsewhere."""
+    if isinstance(value, dict):
+        return {key: _names_only(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_names_only(each) for each in value]
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 # --- the result ---------------------------------------------------------------------------------

@@ -102,7 +102,7 @@ def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
     few = SampledFeatures(recipe, root)
     with TemporaryDirectory() as scratch:
         trainer = Trainer(recipe, root, Path(scratch), features=few)
-        boxed, boxed_seconds = _fit_to_few(trainer)
+        boxed, boxed_seconds = fit_to_few(trainer)
         trainer.begin()
     if recipe.compiled:
         trainer.learner.compile()
@@ -132,14 +132,14 @@ def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
         plain,
         judged,
         seconds,
-        _memory(trainer.processes.device),
+        peak_memory(trainer.processes.device),
         str(trainer.processes.device),
         trainer.processes.size,
         trainer.warnings,
     )
 
 
-def _fit_to_few(trainer: Trainer) -> tuple[int, float]:
+def fit_to_few(trainer: Trainer) -> tuple[int, float]:
     """Fit the object head to a few pictures, so that the trainer finds one when it begins.
 
     Returns:
@@ -201,7 +201,8 @@ def _count(parameters: Sequence[Any]) -> int:
     return sum(parameter.numel() for parameter in parameters)
 
 
-def _memory(device: torch.device) -> int:
+def peak_memory(device: torch.device) -> int:
+    """The most bytes held so far: of a GPU what was allocated, else what this process has."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -109,7 +109,7 @@ class SampleImages:
         self._prompts: list[tuple[int, str | None, str]] = []  # picture, question, wanted answer
         states = []
         for samples in recipe.samples:
-            for record in _choose(samples, root, recipe.seed):
+            for record in choose_samples(samples, root, recipe.seed):
                 picture = load_view(record.image, record.image.name, view=0)
                 states.append(torch.from_numpy(encoder([picture])).float())
                 if record.captions:
@@ -138,7 +138,12 @@ class SampleImages:
         )
 
 
-def _choose(samples: Samples, root: Path, seed: int) -> list[PictureRecord]:
+def choose_samples(samples: Samples, root: Path, seed: int) -> list[PictureRecord]:
+    """The held-out pictures that a recipe of this seed describes as it learns.
+
+    Raises:
+        DataError: A file is missing, or a row is not what it should be.
+    """
     where = {samples.split_key: samples.split} if samples.split_key else None
     files = [root / file for file in samples.files]
     records = read_pictures(files, root / samples.images, where, samples.prefix)

@@ -127,13 +127,19 @@ class Trainer:
         self.stopped_by: int | None = None
         self._signal = 0  # heeded only between steps, when all processes know of it
 
-    def train(self, resume: bool = False) -> Path:
+    def train(self, resume: bool = False, seconds: float = math.inf) -> Path:
         """Run to the end, or until SIGINT or SIGTERM; returns the folder of the adapter.
+
+        Args:
+            resume: Go on from the last checkpoint.
+            seconds: Stop after so many, fitting of heads included, as if by SIGTERM; at least one
+                step is made. Unlike the schedule's `minutes`, it changes no learning rate.
 
         Raises:
             TrainingError: The run was stopped, the loss is not a number, the disk is full, or
                 there is nothing to resume.
         """
+        until = time.monotonic() + seconds
         state = (self.progress, self.learner, self.average, self.optimizer.adam)
         if resume:
             self.checkpoint.load(*state)
@@ -149,8 +155,10 @@ class Trainer:
         with self._signals(), closing(board) if board else nullcontext():
             while not (self._done or self.stopped_by):
                 self._step()
-                seconds, number = self.processes.agree(time.monotonic() - start, self._signal)
-                self.progress.seconds, self.stopped_by = seconds, number or None
+                if time.monotonic() >= until:
+                    self._signal = self._signal or signal.SIGTERM
+                spent, number = self.processes.agree(time.monotonic() - start, self._signal)
+                self.progress.seconds, self.stopped_by = spent, number or None
                 ends = self._done or self.stopped_by is not None
                 saves = ends or self.progress.step % self.recipe.schedule.checkpoint_steps == 0
                 if saves and self.processes.is_main:
