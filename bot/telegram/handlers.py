@@ -96,17 +96,13 @@ class TelegramHandlers:
     Args:
         bot: Telegram's side.
         assistant: Ours.
-        albums: How long an album is waited for: seconds without another part, and seconds in all.
     """
 
-    def __init__(
-        self,
-        bot: Bot,
-        assistant: Assistant,
-        albums: tuple[float, float] = (ALBUM_PAUSE, ALBUM_MOST),
-    ) -> None:
+    def __init__(self, bot: Bot, assistant: Assistant) -> None:
         self._bot, self._assistant = bot, assistant
-        self._albums: AlbumCollector[Message] = AlbumCollector(self._answer_album, *albums)
+        self._albums: AlbumCollector[Message] = AlbumCollector(
+            self._answer_album, ALBUM_PAUSE, ALBUM_MOST
+        )
         self._album_of: LRUCache[Conversation, tuple[str, ...]] = LRUCache(RECENT)
         self._turns = TurnQueue()
         # By message: its answer, and a hash, for words need not be kept to be compared.
@@ -389,8 +385,8 @@ class AlbumCollector(Generic[T]):
     def __init__(
         self,
         hand_on: Callable[[list[T]], Awaitable[None]],
-        pause: float = ALBUM_PAUSE,
-        longest: float = ALBUM_MOST,
+        pause: float,
+        longest: float,
     ) -> None:
         self._hand_on, self._pause, self._longest = hand_on, pause, longest
         self._gathering: dict[Hashable, _Gathering[T]] = {}

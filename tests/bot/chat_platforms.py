@@ -22,6 +22,7 @@ from bot.assistant.assistant import Assistant
 from bot.assistant.limits import UNLIMITED, Limits, LimitSettings
 from bot.discord.bot import build as build_discord
 from bot.platforms import PictureFile
+from bot.telegram import handlers
 from bot.telegram.bot import build as build_telegram
 from bot.telegram.bot import serve
 
@@ -138,7 +139,8 @@ class OnTelegram(ChatPlatform):
     me = "@glimpse_bot"
 
     @asynccontextmanager
-    async def running(self, _patch: pytest.MonkeyPatch) -> AsyncIterator[OnTelegram]:
+    async def running(self, patch: pytest.MonkeyPatch) -> AsyncIterator[OnTelegram]:
+        patch.setattr(handlers, "ALBUM_PAUSE", 0.1)
         self._sent: dict[int, Json] = {}
         self._presses = 0
         async with FakeTelegram().running() as self.api, AsyncExitStack() as self._bot:

@@ -465,13 +465,15 @@ async def test_a_message_tells_of_the_queue_and_becomes_the_answer(chats: Chats)
     queued = ENGLISH.queued.format(number=LONG_QUEUE)
     async with chats(engine) as chat:
         asking = asyncio.ensure_future(chat.say(COLOUR, "red"))
-        await chat.until(lambda: chat.texts == [queued])
-        assert chat.actions(0) == []
-        engine.release()
-        engine.held = False
-        await asking
-        await chat.says("Red.")
-        assert chat.actions(0)
+        for edited in (False, True):
+            await chat.until(lambda: chat.texts == [queued])
+            assert chat.actions(0) == []
+            engine.release()
+            asked = await asking
+            await chat.says("A red square." if edited else "Red.")
+            assert chat.actions(0)
+            if not edited:
+                asking = asyncio.ensure_future(chat.edit(asked, "/caption"))
 
 
 # --- the way of a question ------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -76,26 +75,6 @@ async def test_what_a_person_asked_is_forgotten_on_request() -> None:
         assert [each.content for each in done.followups] == [ENGLISH.button_too_old]
         await world.press(message, "retry")  # Discord still has what they wrote
         assert engine.asked[-1] == ("blue", COLOUR)
-
-
-async def test_a_rating_is_confirmed_to_who_gave_it_and_costs_no_look(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "bot")
-    async with discord_world() as world:
-        await world.ann.send(world.channel, f"{world.me} {COLOUR}", attachments=[photo("blue")])
-        monkeypatch.setattr(world.client.http, "get_from_cdn", None)
-        (answer,) = world.answers()
-        for good in ("bad", "good", "good", "good"):
-            done = await world.press(answer, rf"rate {good} \w+")
-            assert [each.content for each in done.followups] == [ENGLISH.rated]
-            assert done.followups[0].ephemeral
-        await world.restart()
-        await world.press(answer, r"rate good \w+", world.ben)
-        number = world.button(answer, r"rate good \w+").split()[-1]
-        told = [each.getMessage() for each in caplog.records if "rated" in each.getMessage()]
-        verdicts = ("bad", *["good"] * 4)
-        assert told == [f"Answer {number} was rated {verdict}" for verdict in verdicts]
 
 
 async def test_settings_change_in_the_message_that_shows_them() -> None:

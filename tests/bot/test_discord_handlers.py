@@ -10,7 +10,6 @@ import simcord
 from discord_world import ASK_ABOUT, BLUE_CAPTION, DESCRIBE, MENUS, discord_world, new_bot, photo
 from engine_stand_in import Said, StandIn
 
-from bot import platforms
 from bot.assistant.locale.texts import ENGLISH
 from bot.discord.handlers import REWRITABLE as RECENT
 
@@ -175,31 +174,6 @@ async def test_stickers_and_forwarded_messages_are_pictures() -> None:
         assert world.answers(world.dms)[0].content.startswith("A green square.")
 
 
-# --- fetching --------------------------------------------------------------------------------
-
-
-async def test_a_read_is_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platforms, "FETCH_TIMEOUT", 0.05)
-    async with discord_world() as world:
-        real, troubles = world.client.http.get_from_cdn, [OSError(), *[None] * 2]
-
-        async def shaky(url: str) -> bytes:
-            if troubles:
-                trouble = troubles.pop(0)
-                if trouble:
-                    raise trouble
-                if len(troubles) < 2 and world.said:
-                    await asyncio.sleep(1)
-            return await real(url)
-
-        monkeypatch.setattr(world.client.http, "get_from_cdn", shaky)
-        await world.ann.send(world.channel, world.me, attachments=[photo("blue")])
-        assert world.said == [BLUE_CAPTION]
-        troubles[:] = [None, None]  # both stall
-        await world.ann.send(world.channel, world.me, attachments=[photo("blue")])
-        assert world.said[1:] == [ENGLISH.fetch_failed]
-
-
 async def test_one_person_is_served_in_order_though_a_file_is_slow(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -220,6 +194,9 @@ async def test_one_person_is_served_in_order_though_a_file_is_slow(
         await world.env.settle()
         assert world.said[1:] == [BLUE_CAPTION, "Blue."]
         assert world.said[0] == ENGLISH.hello
+
+
+# --- fetching --------------------------------------------------------------------------------
 
 
 # --- answers ---------------------------------------------------------------------------------
@@ -258,19 +235,6 @@ async def test_what_a_hidden_picture_shows_stays_hidden() -> None:
         assert world.said == ["||A red square.||", "||Red.||", "||A red square.||", ENGLISH.hello]
 
 
-async def test_an_edited_question_changes_its_answer_in_place() -> None:
-    async with discord_world() as world:
-        asked = await world.ann.send(
-            world.channel, f"{world.me} hello there", attachments=[photo("blue")]
-        )
-        assert world.said == [BLUE_CAPTION]
-        await world.ann.edit(asked, f"{world.me} what colour is it?")
-        assert world.said == ["Blue."]
-        world.env.backend.set_pinned(world.channel.id, asked.id, True, actor_id=world.ben.id)
-        await world.env.settle()
-        assert world.said == ["Blue."]
-
-
 async def test_a_message_edited_to_call_the_bot_is_answered_once() -> None:
     async with discord_world() as world:
         sent = await world.ben.send(world.channel, "Hello")
@@ -301,24 +265,6 @@ async def test_a_message_that_is_not_known_is_answered_once_it_calls_the_bot() -
         assert world.said == [ENGLISH.hello] * 2  # the same answer, changed
 
 
-async def test_the_button_describes_what_its_answer_was_about_even_after_a_restart() -> None:
-    async with discord_world() as world:
-        for colour in ("blue", "red"):
-            await world.ann.send(
-                world.channel, f"{world.me} what colour is it?", attachments=[photo(colour)]
-            )
-        await world.env.restart_bot(new_bot())
-        world.client = world.env.bot
-        await world.ben.click(world.answers()[0], label=ENGLISH.caption_button)
-        assert world.said[2:] == ["A blue square."]
-        await world.ann.slash(
-            world.channel, "ask", image=photo("green"), question="What colour is it?"
-        )
-        answer = world.answers()[-1]
-        await world.ann.click(answer, label=ENGLISH.caption_button)
-        assert world.said[-1] == "A green square."
-
-
 async def test_a_button_whose_picture_is_gone_says_so_to_whoever_pressed_it() -> None:
     async with discord_world() as world:
         asked = await world.ann.send(
@@ -335,13 +281,3 @@ async def test_a_button_whose_picture_is_gone_says_so_to_whoever_pressed_it() ->
         await world.env.restart_bot(new_bot())
         done = await world.ann.click(second, label=ENGLISH.caption_button)
         assert [each.content for each in done.followups] == [ENGLISH.button_too_old]
-
-
-async def test_when_it_may_not_write_nothing_breaks() -> None:
-    async with discord_world() as world:
-        world.env.inject_error("POST", "/channels/*/messages", status=403, code=50013)
-        world.env.inject_error("POST", "/channels/*/typing", status=403, code=50013)
-        await world.ann.send(world.channel, f"{world.me} hello")
-        assert world.said == []
-        await world.ann.send(world.channel, f"{world.me} hello")
-        assert world.said == [ENGLISH.hello]

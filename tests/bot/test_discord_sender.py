@@ -78,22 +78,6 @@ async def test_commands_refused_again_and_again_leave_nothing_behind() -> None:
 QUEUED = ENGLISH.queued.format(number=20)
 
 
-async def test_a_message_is_told_of_the_queue_where_its_answer_will_be() -> None:
-    async with discord_world(engine := StandIn(ahead=20)) as world:
-        async with slow(engine):
-            asked = await world.ann.send(world.channel, world.me, attachments=[photo("blue")])
-        (told,) = world.requests("POST", "/channels/*/messages")
-        assert told.json["content"] == QUEUED
-        (answer,) = world.answers()
-        assert answer.content == BLUE_CAPTION
-        assert answer.components
-        async with slow(engine):
-            await world.ann.edit(asked, f"{world.me} {COLOUR}")
-        assert world.said == ["Blue."]
-        changes = world.requests("PATCH", "/channels/*/messages/*")
-        assert [each.json["content"] for each in changes] == [BLUE_CAPTION, QUEUED, "Blue."]
-
-
 async def test_a_command_and_a_button_are_told_of_the_queue_too() -> None:
     async with discord_world(engine := StandIn(ahead=20)) as world:
         async with slow(engine):

@@ -59,31 +59,6 @@ async def test_a_rating_is_thanked_for_in_passing_and_needs_nothing_else() -> No
         assert len(ratings) == 2
 
 
-async def test_trying_again_gives_other_answers_to_the_same_question() -> None:
-    engine = StandIn()
-    async with telegram(engine) as api:
-        asked = api.photo(b"red", "What color is it?")
-        await api.answers(1)
-        first, retry = api.said_to(asked), action(api, "Try again")
-        for number in (2, 3):  # pressed on the same answer
-            api.press(retry, first)
-            await api.answers(number)
-            assert quoted(api) == asked["message_id"]
-        api.press(retry, api.said_to(asked))
-        await api.answers(4)
-        assert engine.ranks == [0, 1, 2, 3]
-        assert engine.asked == [RED] * 4
-        assert len(api.of("getFile")) == 1
-        # An edit of the question changes the first answer, and what is tried again there.
-        same = {"message_id": asked["message_id"], "photo": asked["photo"], "edit": True}
-        api.message("Is it red?", **same)
-        await api.answers(5)
-        assert api.of("editMessageText")[0][1]["message_id"] == first["message_id"]
-        api.press(retry, first)
-        await api.answers(6)
-        assert (engine.asked[-1], engine.ranks[-1]) == (("red", "Is it red?"), 1)
-
-
 async def test_after_a_restart_an_answer_tells_by_itself_what_it_was_about() -> None:
     engine = StandIn()
     async with telegram(engine) as api:
