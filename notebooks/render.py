@@ -1,17 +1,20 @@
 """Runs notebooks, and stores them with their outputs: `python notebooks/render.py [--to FOLDER]`.
 
-What differs from run to run without meaning anything (times, the kernel's version, ids of outputs)
-is not stored, so that a change in a stored notebook is a change in what it shows.
+What differs from run to run without meaning anything (times of cells, the kernel's version) is not
+stored, so that a change in a stored notebook is a change in what it shows. Figures become small.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
+import io
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
+from PIL import Image
 
 FOLDER = Path(__file__).parent
 LONGEST_CELL = 3600  # seconds
@@ -22,7 +25,8 @@ def render(path: Path) -> Any:
     notebook = nbformat.read(path, as_version=4)
     metadata = dict(notebook.metadata)  # the kernel adds its version
     place = {"metadata": {"path": str(FOLDER)}}
-    NotebookClient(notebook, timeout=LONGEST_CELL, resources=place).execute()
+    client = NotebookClient(notebook, timeout=LONGEST_CELL, resources=place, coalesce_streams=True)
+    client.execute()
     notebook.metadata = nbformat.from_dict(metadata)
     for cell in notebook.cells:
         cell.metadata = {}
@@ -35,9 +39,19 @@ def _plain(output: Any) -> Any:
     """An output without what stands beside its content."""
     if "metadata" in output:
         output.metadata = {}
-    if "image/png" in output.get("data", {}):
-        output.data.pop("text/plain", None)  # "<Figure size 900x400 with 2 Axes>"
+    if png := output.get("data", {}).get("image/png"):
+        output.data = nbformat.from_dict(_small(base64.b64decode(png)))
     return output
+
+
+def _small(png: bytes) -> dict[str, str]:
+    """A figure by its media type: a PNG of few colours, or a JPEG if that is smaller."""
+    figure = Image.open(io.BytesIO(png)).convert("RGB")
+    drawn, photo = io.BytesIO(), io.BytesIO()
+    figure.quantize(64, dither=Image.Dither.NONE).save(drawn, "PNG", optimize=True)
+    figure.save(photo, "JPEG", quality=80, optimize=True)
+    kind, file = min((("image/png", drawn), ("image/jpeg", photo)), key=lambda pair: pair[1].tell())
+    return {kind: base64.b64encode(file.getvalue()).decode()}
 
 
 def main() -> None:
