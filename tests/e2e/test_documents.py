@@ -120,7 +120,7 @@ def same_line(shown: str, found: str) -> bool:
     return shown == found
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)  # on a busy machine
 @pytest.mark.parametrize("page", [name for name, chosen in RUN.items() if chosen])
 def test_the_commands_of_a_page_run_and_print_what_it_shows(
     page: str, sandbox: dict[str, str], tmp_path: Path
