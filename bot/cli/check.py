@@ -26,7 +26,10 @@ HEALTH_TIMEOUT = 5.0  # seconds
 MAX_RESPONSE = 65_536  # bytes of an answer
 
 
-@click.command(epilog="Example: glimpse check", short_help="Say what is set up and works.")
+@click.command(
+    epilog="Example: glimpse check\n\nWhat messages mean: docs/troubleshooting.md",
+    short_help="Say what is set up and works.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as one JSON object.")
 @profile_option
 @standard

@@ -35,7 +35,8 @@ PIPE_CLOSED = 141  # 128 + SIGPIPE, which not every system has
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example: glimpse ask photo.jpg 'What colour is the dog?'",
+    epilog="Example: glimpse ask photo.jpg 'What colour is the dog?'\n\n"
+    "More in Glimpse's own folder: README.md, docs/command-line.md, docs/troubleshooting.md",
 )
 @click.option(
     "--version",

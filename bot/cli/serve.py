@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 DISCORD_SILENCE = 150.0  # seconds; it acknowledges a heartbeat about every 41
 
 
-@click.command(epilog="Example: glimpse run", short_help="Answer everywhere at once.")
+@click.command(
+    epilog="Example: glimpse run\n\nWhat can be set: docs/settings.md",
+    short_help="Answer everywhere at once.",
+)
 @click.option("--web/--no-web", default=True, help="Whether to serve the chat page. [default: yes]")
 @profile_option
 @standard
@@ -63,7 +66,10 @@ def run(app: AppContext, web: bool, profile: str | None) -> None:
     )
 
 
-@click.command(epilog="Example: glimpse telegram", short_help="Answer on Telegram.")
+@click.command(
+    epilog="Example: glimpse telegram\n\nHow to get a token: docs/telegram.md",
+    short_help="Answer on Telegram.",
+)
 @profile_option
 @standard
 @click.pass_obj
@@ -80,7 +86,10 @@ def telegram(app: AppContext, profile: str | None) -> None:
     )  # fmt: skip
 
 
-@click.command(epilog="Example: glimpse discord", short_help="Answer on Discord.")
+@click.command(
+    epilog="Example: glimpse discord\n\nHow to get a token: docs/discord.md",
+    short_help="Answer on Discord.",
+)
 @click.option("--sync", is_flag=True, help="Only tell Discord the bot's commands; once is enough.")
 @profile_option
 @standard

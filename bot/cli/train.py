@@ -23,7 +23,8 @@ _folder = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command(
-    epilog="Example: glimpse train starter --data ~/datasets --run runs/first --processes 2",
+    epilog="Example: glimpse train starter --data ~/datasets --run runs/first --processes 2\n\n"
+    "Which recipes there are: docs/training.md",
     short_help="Train an adapter from a recipe.",
 )
 @click.argument("recipe")

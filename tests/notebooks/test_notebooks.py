@@ -1,14 +1,19 @@
-"""All notebooks run from top to bottom with tiny models, and are stored without outputs."""
+"""All notebooks run from top to bottom with tiny models, and are stored with what they show."""
 
 from __future__ import annotations
 
+import base64
+import importlib.util
+import io
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from tiny_models import SIDE, save_hub, save_tiny_adapter, write_profile
 
 from model.config import load_profile
@@ -17,6 +22,9 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 KERNEL = "tested"
+THINGS = ["cat", "dog", "bus", "sky"]
+LARGEST = 300_000  # bytes of a stored notebook
+DRAWINGS = {"01_prefix": 5, "02_decoder_from_scratch": 3, "03_errors": 5}
 LONGEST_CELL = 180  # seconds, on a busy machine
 long = pytest.mark.timeout(600)  # likewise
 TINY = {
@@ -39,12 +47,22 @@ def profile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = write_profile(
         folder / "tiny.toml",
         adapter="adapter",
-        tower={"kind": "clip", "source": "clip", "image_size": SIDE},
-        mapper={"kind": "mlp", "hidden_size": 24, "shuffle": 2, "colours": 2},
+        tower={"kind": "clip", "source": "clip", "image_size": SIDE, "detail_layer": 1},
+        mapper={
+            "kind": "mlp",
+            "hidden_size": 24,
+            "shuffle": 2,
+            "colours": 2,
+            "words": 2,
+            "vocabulary": 5,
+            "objects": 3,
+            "object_classes": len(THINGS),
+            "object_boxes": 3,
+        },
         language={"source": "llama"},
         decoding={"answer_tokens": 3, "caption_tokens": 6},
     )
-    save_tiny_adapter(folder / "adapter", load_profile(path))
+    save_tiny_adapter(folder / "adapter", load_profile(path), objects={"names": THINGS})
     return path
 
 
@@ -95,7 +113,8 @@ def outputs(notebook: Any) -> list[Any]:
 
 
 def pictures(notebook: Any) -> int:
-    return sum("image/png" in output.get("data", {}) for output in outputs(notebook))
+    kinds = {"image/png", "image/jpeg"}
+    return sum(bool(kinds & output.get("data", {}).keys()) for output in outputs(notebook))
 
 
 def complaints(notebook: Any) -> str:
@@ -108,20 +127,48 @@ def complaints(notebook: Any) -> str:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebooks_are_stored_without_outputs(path: Path) -> None:
+def test_notebooks_are_stored_with_outputs_and_nothing_of_a_machine(path: Path) -> None:
     import nbformat
 
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
+    assert path.stat().st_size < LARGEST
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
     for cell in notebook.cells:
         assert cell.metadata == {}
         assert cell.source.strip()
         if cell.cell_type == "markdown":  # its text is not all headings
             assert not any(line.startswith("# ") for line in cell.source.split("\n")[1:])
-        if cell.cell_type == "code":
-            assert cell.outputs == []
-            assert cell.execution_count is None
-    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == [*range(1, len(code) + 1)]
+    assert {each.output_type for each in outputs(notebook)} <= {"stream", "display_data"}
+    assert pictures(notebook) == DRAWINGS[path.stem]
+    assert complaints(notebook) == ""
+    printed = "".join(each.get("text", "") for each in outputs(notebook))
+    assert len(printed) > 400
+    assert re.findall(r"(?:^|[\s'\"(:])(?:~|[A-Z]:)?[/\\][\w.]+[/\\]", printed) == []
+
+
+@pytest.mark.usefixtures("_jupyter")
+def test_what_is_stored_is_small_and_the_same_after_each_run(tmp_path: Path) -> None:
+    import nbformat
+
+    spec = importlib.util.spec_from_file_location("render", FOLDER / "render.py")
+    assert spec is not None
+    assert spec.loader is not None
+    render = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(render)
+    draw = "import matplotlib.pyplot as p\nprint(1)\nprint(2)\np.imshow([[[0, 9, 99]]])\np.show()"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(draw, id="a")])
+    nbformat.write(notebook, tmp_path / "a.ipynb")
+    found, again = (render.render(tmp_path / "a.ipynb") for _ in range(2))
+    assert found == again
+    assert [each.output_type for each in outputs(found)] == ["stream", "display_data"]
+    assert outputs(found)[0].text == "1\n2\n"
+    (kind,) = outputs(found)[1].data
+    drawn = base64.b64decode(outputs(found)[1].data[kind])
+    assert kind == "image/png"
+    assert Image.open(io.BytesIO(drawn)).mode == "P"
 
 
 def test_there_are_three_notebooks_and_the_readme_names_them() -> None:
@@ -140,11 +187,12 @@ def test_packages_do_not_know_the_notebooks() -> None:
 # --- as they run -----------------------------------------------------------------------------
 
 PREFIX = """
-assert [*vlm.mapper(hidden).shape] == [1, len(names), vlm.width] == [1, 5, 24]
+assert [*vlm.mapper(hidden).shape] == [1, len(names), vlm.width] == [1, 10, 24]
 assert tests["patches, left half"] == [1, 3] and tests["patches, right half"] == [2, 4]
+assert tests["words"] == [5, 6] and tests["objects"] == [7, 8, 9]
 assert torch.equal(hide([]), prefix)
 changed = (hide([2]) != prefix).any(dim=-1)[0]
-assert changed.tolist() == [False, False, True, False, False]
+assert changed.tolist() == [place == 2 for place in range(10)]
 assert torch.equal(hide([2])[0, 2], vlm.mapper.places[2])
 assert loss.isfinite().all() and loss.abs().max() > 0
 hidden_loss = vlm.score(vlm.prefill(hide([3])), [prompt_for(None)], [caption])[0]
@@ -232,12 +280,12 @@ assert (share(always, "yes", yes) + share(always, "no", no)) / 2 == 50.0
 
 @long
 @pytest.mark.parametrize(
-    ("name", "checks", "drawings"),
-    [("01_prefix", PREFIX, 5), ("02_decoder_from_scratch", SCRATCH, 3), ("03_errors", ERRORS, 5)],
+    ("name", "checks"),
+    [("01_prefix", PREFIX), ("02_decoder_from_scratch", SCRATCH), ("03_errors", ERRORS)],
 )
 def test_a_notebook_runs_and_holds_what_it_says(
-    run: Run, profile: Path, name: str, checks: str, drawings: int
+    run: Run, profile: Path, name: str, checks: str
 ) -> None:
     notebook = run(f"{name}.ipynb", checks, profile=profile)
-    assert pictures(notebook) == drawings
+    assert pictures(notebook) == DRAWINGS[name]
     assert complaints(notebook) == ""
