@@ -58,15 +58,15 @@ class LoadedEngine(PictureEngine, Protocol):
         ...
 
 
-Load = Callable[[str, int | None, bool], LoadedEngine]
+Load = Callable[..., LoadedEngine]
 
 
 class AppContext:
     """Settings and the engine of one run.
 
     Args:
-        load: Takes a profile, a number of threads (None: any) and whether to quantize; gives an
-            engine.
+        load: Takes a profile, a number of threads (None: any), whether to quantize, and the device
+            if it is not the CPU; gives an engine.
         environment: Where settings come from.
 
     Attributes:
@@ -123,13 +123,13 @@ class AppContext:
 
     @contextmanager
     def engine(
-        self, profile: str | None = None, threads: int | None = None
+        self, profile: str | None = None, threads: int | None = None, device: str = "cpu"
     ) -> Iterator[LoadedEngine]:
         """Load an engine, by the settings where nothing is given, and close it in the end."""
         settings = self.settings
-        engine = self._load(
-            profile or settings.profile, threads or settings.threads or None, settings.int8
-        )
+        elsewhere = () if device == "cpu" else (device,)
+        threads = threads or settings.threads or None
+        engine = self._load(profile or settings.profile, threads, settings.int8, *elsewhere)
         try:
             yield engine
         finally:
@@ -155,12 +155,12 @@ class AppContext:
                 starter_tower(progress=progress)
 
 
-def load_model(profile: str, threads: int | None, int8: bool) -> LoadedEngine:
+def load_model(profile: str, threads: int | None, int8: bool, device: str = "cpu") -> LoadedEngine:
     """Load the real engine, showing what takes time."""
     with busy("Starting"):  # importing PyTorch alone takes seconds
         from model.engine import load_engine
     with busy("Loading the model") as progress:
-        engine = load_engine(profile, threads=threads, int8=int8, progress=progress)
+        engine = load_engine(profile, threads=threads, int8=int8, progress=progress, device=device)
     return cast(LoadedEngine, engine)  # a Future of an Answer is no Future of a ModelAnswer to mypy
 
 

@@ -24,7 +24,9 @@ _FOREIGN = "it belongs to somebody else; give it to the user that runs Glimpse."
 _NO_FOLDER = "its folder cannot be made; make it, or set GLIMPSE_LOG to a file elsewhere."
 _NO_FILE = "a folder has that name; set GLIMPSE_LOG to the name of a file."
 _FOREIGN_FILE = "the file is no log of Glimpse; set GLIMPSE_LOG to another one."
-_SPECIAL_FILE = "that is no ordinary file; set GLIMPSE_LOG to another one, or to off to keep nothing."
+_SPECIAL_FILE = (
+    "that is no ordinary file; set GLIMPSE_LOG to another one, or to off to keep nothing."
+)
 # Tables in a log that are not Glimpse's own: SQLite's, Litestream's, and of who was interrupted.
 _NEUTRAL_TABLES = ("sqlite_", "_litestream", "_sqlite_migrations")
 _NO_ROOM = "the disk is full; make room."

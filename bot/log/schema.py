@@ -110,9 +110,7 @@ def opted_out_of_the_first_log(db: Database) -> None:
     columns = db.table("people").columns_dict
     if "logged" not in columns:
         return
-    db.execute(
-        "CREATE TABLE IF NOT EXISTS unlogged (hash TEXT PRIMARY KEY) STRICT, WITHOUT ROWID"
-    )
+    db.execute("CREATE TABLE IF NOT EXISTS unlogged (hash TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")
     db.execute("INSERT OR IGNORE INTO unlogged (hash) SELECT hash FROM people WHERE NOT logged")
     db.execute(
         "INSERT OR IGNORE INTO choices (hash, language) "

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from cli_runner import CliRunner, Outcome
+from engine_stand_in import StandIn
 from fake_discord import TOKEN as DISCORD_TOKEN
 from fake_discord import FakeDiscord
 from log_helpers import KEY, damage, opened, record, rows, until
@@ -30,7 +31,6 @@ from bot.log import Log
 from bot.log.schema import open_to_write
 from bot.platforms import run_together
 from bot.settings import Settings, load_settings
-from engine_stand_in import StandIn
 
 
 def database(path: Path, sql: str = "CREATE TABLE bookmarks (url TEXT)") -> Path:
@@ -114,7 +114,7 @@ def test_check_and_every_command_of_the_log_say_so_and_change_nothing(
 
 def test_a_device_keeps_its_rights() -> None:
     before = stat.S_IMODE(Path(os.devnull).stat().st_mode)
-    with pytest.raises(LogError, match="no ordinary file; .* off"):
+    with pytest.raises(LogError, match=r"no ordinary file; .* off"):
         open_to_write(Path(os.devnull))
     assert stat.S_IMODE(Path(os.devnull).stat().st_mode) == before
 
@@ -155,9 +155,7 @@ def test_a_named_file_holds_the_key(cli: CliRunner, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("answer", [b"n\n", b""])
-def test_what_is_not_confirmed_is_not_done_and_that_is_said(
-    cli: CliRunner, answer: bytes
-) -> None:
+def test_what_is_not_confirmed_is_not_done_and_that_is_said(cli: CliRunner, answer: bytes) -> None:
     with opened(Path(cli.environment["GLIMPSE_LOG"])) as log:
         log.record(record(1)).result(5)
     outcome = cli.run("log", "purge", "--days", "0", stdin=answer)
