@@ -105,6 +105,7 @@ async def _until_the_last_ends(
         ended = done & going
         going.difference_update(ended)
         failures = [error for task in ended if (error := _failure(task))]
+        failures.sort(key=lambda error: not isinstance(error, PlatformError))  # worse ones last
         last = None
         if failures and not going and not (stays and isinstance(failures[-1], PlatformError)):
             last = failures.pop()

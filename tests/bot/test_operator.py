@@ -23,7 +23,8 @@ from log_helpers import KEY, damage, opened, record, rows, until
 
 from bot.assistant.assistant import Assistant
 from bot.assistant.types import Rating
-from bot.cli import context, main
+from bot.cli import context
+from bot.cli.main import INTERRUPTED
 from bot.cli.serve import all_parts
 from bot.errors import LogError, PlatformError, SettingsError
 from bot.health import Health
@@ -352,4 +353,4 @@ def test_ctrl_c_at_a_question_is_ctrl_c(cli: CliRunner, monkeypatch: pytest.Monk
 
     monkeypatch.setattr("click.termui.visible_prompt_func", interrupted)
     outcome = cli.run("log", "purge", "--days", "0")
-    assert outcome.status == main.INTERRUPTED
+    assert outcome.status == INTERRUPTED
