@@ -12,8 +12,10 @@ from bot.assistant.inference import Failure, FailureCause
 from bot.assistant.intents import MAX_CHARACTERS, UNANSWERABLE
 from bot.assistant.locale import AUTOMATIC, CATALOGUES
 from bot.assistant.locale.texts import Texts
+from bot.assistant.objects import other_things
 from bot.assistant.text import word_set
 from bot.assistant.translation.answers import in_german
+from bot.assistant.translation.english import article
 from bot.assistant.types import (
     Button,
     Caption,
@@ -36,6 +38,7 @@ class ConfidenceThresholds:
     """Confidence (0..1) below which an answer or a caption says that it is not sure."""
 
     answer: float = 0.35
+    polar: float = 0.6  # of "yes" and "no", of which a coin gets half right
     caption: float = 0.5
 
 
@@ -59,10 +62,11 @@ class ReplyWriter:
         """Put answers together: one as it is, several in a numbered list."""
         texts = self.texts
         several = len(found) > 1
-        said = {
-            place: f"{place + 1}. {self.line(result)}" if several else self.line(result)
-            for place, result in found.items()
-        }
+        said = {place: self.line(result) for place, result in found.items()}
+        if intent.more:
+            said = {place: self._more(said[place], result) for place, result in found.items()}
+        if several:
+            said = {place: f"{place + 1}. {line}" for place, line in said.items()}
         lines = list(said.values())
         exchanges = tuple(result for result in found.values() if isinstance(result, Exchange))
         failures = [result for result in found.values() if isinstance(result, Failure)]
@@ -97,10 +101,21 @@ class ReplyWriter:
         if result.question is None:
             sure = result.confidence >= self.thresholds.caption
             return say_caption(result.answer, self.texts, sure=sure)
-        sure = result.confidence >= self.thresholds.answer
+        polar = result.answer in _POLAR
+        least = self.thresholds.polar if polar else self.thresholds.answer
+        sure = result.confidence >= least
         if result.original_question:
             return say_translated(result.answer, result.question, self.texts, sure=sure)
         return say_answer(result.answer, result.question, self.texts, sure=sure)
+
+    def _more(self, said: str, result: Exchange | Failure) -> str:
+        """A caption, and what else is seen."""
+        if isinstance(result, Failure):
+            return said
+        german = self.texts is CATALOGUES["de"]
+        things = other_things(result.objects, result.answer, german=german)
+        more = self.texts.also_see.format(things=things) if things else self.texts.nothing_more
+        return f"{said} {more}"
 
     def sentence(self, intent: Intent, *, offer_caption: bool) -> Reply:
         """The reply to what needs no look at a picture."""
@@ -238,7 +253,9 @@ _COUNTING = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"(?<![\w.,:/$#-])(\d{1,2})\b(?![.,:/%+-]?\d|[%+])(?=(.?))")
+_POLAR = {"yes", "no"}
 _UNKNOWN = {"unknown", "not sure", "unsure", "i don't know", "don't know", "can't tell", "unclear"}
+_INDEFINITE = re.compile(r"(?<![\w'-])(an?) ([a-z]\w*)")
 _ARTICLE = re.compile(r"(?:a|an|the|some|there)\s", re.IGNORECASE)
 
 _CAPITALS = word_set(
@@ -314,6 +331,7 @@ def _tidy(raw: str) -> str:
     text = re.sub(r"([.,!?;:])[.,!?;:\s]*(?=[.,!?;:])", "", text)
     text = text.lstrip(" .,!?;:").rstrip(" .,!?;:-")
     text = re.sub(r"^-\s*(?!\d)", "", text)
+    text = _INDEFINITE.sub(lambda found: f"{article(found[2])} {found[2]}", text)
     return _NAMES.sub(lambda name: _SPELLINGS[name.group()], text)
 
 
