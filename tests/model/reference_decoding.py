@@ -33,7 +33,8 @@ def reference_greedy(
     """Tokens of the most probable continuation, step by step, and their log-probability."""
     asked, written, total = vlm.tokens(prompt), list[int](), 0.0
     while len(written) < most and vlm.end not in written:
-        best, token = next_logprobs(vlm, image, asked + written, guidance_scale).max(dim=-1)
+        logprobs = next_logprobs(vlm, image, asked + written, guidance_scale)
+        best, token = logprobs.masked_fill(vlm.unwritable, -torch.inf).max(dim=-1)
         written.append(int(token))
         total += float(best)
     return tuple(written), total
@@ -61,6 +62,7 @@ def reference_best(
 
     def extend(written: tuple[int, ...], total: float) -> None:
         logprobs = next_logprobs(vlm, image, [*asked, *written], guidance_scale)
+        logprobs = logprobs.masked_fill(vlm.unwritable, -torch.inf)
         for token, logprob in enumerate(logprobs.tolist()):
             longer, sum_ = (*written, token), total + logprob
             if token == vlm.end or len(longer) == most:

@@ -197,6 +197,7 @@ def library_beam(vlm: PrefixVLM, seed: int, prompt: str, most: int, width: int) 
         inputs = torch.cat([prefix, vlm.embed(torch.tensor([vlm.tokens(prompt)]))], dim=1)
         [written] = vlm.language.generate(
             inputs_embeds=inputs,
+            suppress_tokens=vlm.unwritable.nonzero()[:, 0].tolist(),
             attention_mask=torch.ones(inputs.shape[:2]),
             max_new_tokens=most,
             num_beams=width,
