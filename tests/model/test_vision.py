@@ -212,9 +212,11 @@ def lite_states(tower: EfficientNetLiteTower, side: int = LITE_SIDE) -> Tensor:
         return tower(tower.preprocess([picture(1), picture(2)]))
 
 
-@pytest.mark.parametrize("variant", ["efficientnet-lite0", "efficientnet-lite2"])
+@pytest.mark.parametrize(
+    ("variant", "grids"), [("efficientnet-lite0", [8, 8]), ("efficientnet-lite2", [8, 9])]
+)
 def test_the_grid_is_as_large_as_the_feature_map(
-    variant: str, monkeypatch: pytest.MonkeyPatch
+    variant: str, grids: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = EfficientNetLiteTower(variant, 32).net  # drawing random weights takes long
     monkeypatch.setattr("efficientnet_lite_pytorch.EfficientNet.from_name", lambda _: network)
@@ -222,7 +224,7 @@ def test_the_grid_is_as_large_as_the_feature_map(
         tower = EfficientNetLiteTower(variant, side).eval()
         with torch.inference_mode():
             assert tower(torch.zeros(1, 3, side, side)).shape == (1, 1 + tower.grid**2, 1280)
-    assert [EfficientNetLiteTower(variant, side).grid for side in (256, 260)] == [8, 9]
+    assert [EfficientNetLiteTower(variant, side).grid for side in (256, 260)] == grids
 
 
 def test_position_zero_is_the_mean_of_the_patches(tower: EfficientNetLiteTower) -> None:
