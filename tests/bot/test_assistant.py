@@ -86,10 +86,6 @@ async def test_photo_alone_is_captioned_with_an_invitation(chat: Chat) -> None:
     assert exchange.digest == open_photo(b"red").digest
 
 
-async def test_photo_with_a_remark_is_captioned_too(chat: Chat) -> None:
-    assert (await chat.say("my wall :)", "red")).text == f"A red square.\n\n{INVITE}"
-
-
 async def test_photo_with_a_question_is_answered(chat: Chat) -> None:
     reply = await chat.say("What color is the wall?", "blue")
     assert reply.text == "Blue."

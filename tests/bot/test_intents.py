@@ -9,123 +9,48 @@ import pytest
 from bot.assistant.intents import MAX_CHARACTERS, read_intent
 from bot.assistant.types import Kind
 
-QUESTIONS = """
-What color is the taxi?
-What colour is the dog?
-what colour is the boy's hat
-How many people are sitting at the table?
-how many dogs
-Is the man eating?
-Is the woman wearing a hat?
-Are there any clouds in the sky?
-Does the girl look happy?
-Who is holding the ball?
-Who is the man looking at?
-Who is this cake for?
-Who is winning the race?
-Whose hand is on the table?
+QUESTIONS = """What color is the taxi?|What colour is the dog?|what colour is the boy's hat
+How many people are sitting at the table?|how many dogs|Is the man eating?
+Is the woman wearing a hat?|Are there any clouds in the sky?|Does the girl look happy?
+Who is holding the ball?|Who is the man looking at?
+Who is this cake for?|Who is winning the race?|Whose hand is on the table?
 Where is the cat sitting?
-Why is the boy crying?
-Which animal is bigger?
-Which hand is he using?
-What is the man doing?
-What is the man in the red shirt holding?
-What is on the plate?
-What is behind the bus?
-What is this animal called?
-What is this person wearing?
-What is that on the roof?
-What kind of bird is this?
-What breed is the dog?
-What sport are they playing?
-What room is this?
-What season is it?
-What's the weather like?
-What's in the bowl?
-What game are the children playing?
-What are they drinking?
-What shape is the table?
-What material is the bench made of?
-Can you see a bicycle?
-Can you find a cat in the picture?
-Could this be a restaurant?
-Do you see any birds?
-Do you think it is cold outside?
-Did someone draw on the wall?
-Has the pizza been cut?
-Have the children finished eating?
-Is this a real photo or a drawing?
-Is the man in a die-cast car?
-Is the hat on the bed?
-Was it raining?
-Will the glass fall?
-Are the lights on?
-Are they the same size?
-Is it day or night?
-Is the photo in black and white?
-Is the picture on the wall crooked?
-Is the woman taking a picture?
-Is this Los Angeles?
-Is there a war memorial?
-Does it say "was ist das"?
-Should the umbrella be open?
-How old is the child?
-How tall is the building?
-How is the weather?
-How do you know it is winter?
-How cute is this puppy?
-In what room are they?
-On which side is the lamp?
-About how many birds are there?
-From where is the light coming?
-Based on the shadows, what time of day is it?
-color of the car
-the colour of the wall?
-number of windows
-dog or cat?
-Any people?
-Print on the shirt?
-Draw on the board?
-Make and model of the car?
-Change in the jar?
-Open or closed?
-Are you able to see the ocean?
-Would you say the man is tall?
-Can you tell if the door is open?
-Does the poster show the president of a country?
-find the cat
-Is there a recipe on the table?
-What is it made of?
-What's this for?
-What are these people waiting for?
-What is happening behind the girl?
-What is in the picture on the wall?
-What is the picture frame made of?
-Who's driving?
-Isn't that a zebra?
-1 or 2 dogs?
-Is the road straight?
-Is this a straight line?
-What is the weather like in the picture?
-What else is on the table?
-How old is he?
-Where are you standing when you take this?
-red or blue
-""".strip().splitlines()
+Why is the boy crying?|Which animal is bigger?|Which hand is he using?|What is the man doing?
+What is the man in the red shirt holding?|What is on the plate?|What is behind the bus?
+What is this animal called?|What is this person wearing?|What is that on the roof?
+What kind of bird is this?|What breed is the dog?|What sport are they playing?|What room is this?
+What season is it?|What's the weather like?|What's in the bowl?
+What game are the children playing?|What are they drinking?
+What shape is the table?|What material is the bench made of?|Can you see a bicycle?
+Can you find a cat in the picture?|Could this be a restaurant?
+Do you see any birds?|Do you think it is cold outside?|Did someone draw on the wall?
+Has the pizza been cut?|Have the children finished eating?|Is this a real photo or a drawing?
+Is the man in a die-cast car?|Is the hat on the bed?|Was it raining?|Will the glass fall?
+Are the lights on?|Are they the same size?|Is it day or night?|Is the photo in black and white?
+Is the picture on the wall crooked?|Is the woman taking a picture?|Is this Los Angeles?
+Is there a war memorial?|Does it say "was ist das"?|Should the umbrella be open?
+How old is the child?|How tall is the building?|How is the weather?|How do you know it is winter?
+How cute is this puppy?|In what room are they?|On which side is the lamp?
+About how many birds are there?|From where is the light coming?
+Based on the shadows, what time of day is it?|color of the car|the colour of the wall?
+number of windows|dog or cat?|Any people?|Print on the shirt?|Draw on the board?
+Make and model of the car?|Change in the jar?|Open or closed?|Are you able to see the ocean?
+Would you say the man is tall?|Can you tell if the door is open?
+Does the poster show the president of a country?|find the cat
+Is there a recipe on the table?|What is it made of?|What's this for?
+What are these people waiting for?|What is happening behind the girl?
+What is in the picture on the wall?|What is the picture frame made of?|Who's driving?
+Isn't that a zebra?|1 or 2 dogs?|Is the road straight?|Is this a straight line?
+What is the weather like in the picture?|What else is on the table?|How old is he?
+Where are you standing when you take this?|red or blue""".replace("\n", "|").split("|")
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-@pytest.mark.parametrize(
-    "at_hand",
-    [{}, {"attached": True}, {"replied": True}, {"attached": True, "several": True}],
-    ids=str,
-)
-def test_realistic_question_passes_through_as_written(
-    question: str, at_hand: dict[str, bool]
-) -> None:
-    intent = read_intent(question, **at_hand)
-    assert (intent.kind, intent.question, intent.pictures) == (Kind.QUESTION, question, ())
-    assert read_intent(f"/ask {question}", **at_hand) == intent
+def test_realistic_question_passes_through_as_written(question: str) -> None:
+    for at_hand in ({}, {"attached": True}, {"replied": True}, {"attached": True, "several": True}):
+        intent = read_intent(question, **at_hand)
+        assert (intent.kind, intent.question, intent.pictures) == (Kind.QUESTION, question, ())
+        assert read_intent(f"/ask {question}", **at_hand) == intent
     assert read_intent(f"{question.rstrip('?').upper()}?").kind is Kind.QUESTION
 
 
