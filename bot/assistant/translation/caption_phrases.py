@@ -27,6 +27,7 @@ _AMOUNTS = {
     "several": "mehrere", "many": "viele", "some": "einige", "a few": "ein paar",
     "a couple of": "ein paar", "a lot of": "viele", "lots of": "viele",
 }  # fmt: skip
+_BALLS = frozenset({"baseball", "football", "volleyball"})
 _ALIKE = frozenset({"sheep", "deer", "fish"})  # one or many
 _GROUPS = frozenset({"group", "crowd", "herd", "flock", "pack", "bunch", "couple", "pair", "team"})
 _MEASURES = word_set("bottle glass cup bowl bag slice piece pair herd flock bunch can")
@@ -40,8 +41,7 @@ Found = Iterator[tuple[Nominal, int]]
 
 def animate(phrase: NounPhrase | Nominal) -> bool:
     """Whether it is a person, an animal or a group of them."""
-    first = phrase.first if isinstance(phrase, Nominal) else phrase
-    return first.noun.kind in {"person", "animal"}
+    return phrase.kind in {"person", "animal"}
 
 
 def agrees(subject: Nominal, verb: str) -> bool:
@@ -150,9 +150,13 @@ def _of(phrase: NounPhrase, inner: Nominal) -> NounPhrase | None:
     """As in "eine Gruppe von Menschen", "eine Flasche Wein", "die Seite einer Straße"."""
     name = phrase.noun.english
     bare = not any(part.article or part.qualities or part.tail for part in inner.parts)
+    if name in _GROUPS:
+        phrase = replace(phrase, members=inner.first.noun)
     if name == "crowd":
         people = bare and inner.first.noun.english == "person"
         return phrase if people else None
+    if name == "bag":
+        phrase = replace(phrase, noun=named("Tüte"))
     if name in _MEASURES and bare:
         return replace(phrase, tail=inner.decline("nominative"))
     if name in _MEASURES | _CONTAINERS:
@@ -184,7 +188,14 @@ def _fitting(found: NounPhrase, determiner: str) -> NounPhrase | None:
     if determiner in {"a", "an", "one", "another"} and found.plural:
         return None
     if found.plural and noun.english == "person" and found.amount:
-        return replace(found, noun=_named("Person"))
+        return replace(found, noun=named("Person"))
+    if determiner and noun.english in _BALLS:  # the ball, not the game
+        return replace(found, noun=replace(noun, gender="m"))
+    if noun.english == "boy" and "jung" in found.qualities:
+        qualities = ("klein" if each == "jung" else each for each in found.qualities)
+        return replace(found, qualities=tuple(qualities))
+    if not determiner and noun.english.endswith("ing") and not found.plural:
+        return None  # something that is done: "holding a phone and writing"
     if not determiner and noun.always_plural and noun.kind == "clothes":
         article = "ein" if noun.singular and not found.plural else ""
         return replace(found, article=article)
@@ -193,7 +204,7 @@ def _fitting(found: NounPhrase, determiner: str) -> NounPhrase | None:
 
 def _determiners(tokens: Sequence[str], at: int) -> Iterator[tuple[str, str, int]]:
     """German article and amount, and where the rest starts."""
-    for length in (3, 2, 1):
+    for length in range(min(3, len(tokens) - at), 0, -1):
         words = " ".join(tokens[at : at + length])
         if words in _AMOUNTS:
             yield "", _AMOUNTS[words], at + length
@@ -213,9 +224,10 @@ def _determiners(tokens: Sequence[str], at: int) -> Iterator[tuple[str, str, int
 
 def _qualities(tokens: Sequence[str], at: int) -> Iterator[tuple[tuple[str, ...], int]]:
     """Adjectives, as many as there are first."""
-    for length in (3, 2, 1):
+    for length in range(min(3, len(tokens) - at), 0, -1):
         quality = _quality(tokens[at : at + length])
-        if quality and at + length <= len(tokens):
+        longer = range(length + 1, _LONGEST + 1)  # "hot" of "hot dog" is no quality
+        if quality and not any(caption_noun(" ".join(tokens[at : at + n])) for n in longer):
             skip = 1 if tokens[at + length : at + length + 1] == [","] else 0
             for more, end in _qualities(tokens, at + length + skip):
                 yield (quality, *more), end
@@ -224,16 +236,19 @@ def _qualities(tokens: Sequence[str], at: int) -> Iterator[tuple[tuple[str, ...]
 
 def _quality(words: Sequence[str]) -> str:
     """German for an adjective: "black and white" is "schwarz-weiß"."""
-    known = _caption_adjectives()
+    known = caption_adjectives()
     if len(words) == 3 and words[1] == "and":
         first, last = known.get(words[0], ""), known.get(words[2], "")
         both = words[0] in colours().values() and words[2] in colours().values()
         return f"{first}-{last}" if both else ""
+    if not words or words[0] in _first_parts():
+        return ""
     return known.get(" ".join(words), "")
 
 
 @cache
-def _caption_adjectives() -> dict[str, str]:
+def caption_adjectives() -> dict[str, str]:
+    """German adjectives by English ones, as captions mean them."""
     return german_adjectives() | {
         english: german for english, german in caption_words("adjective")
     }
@@ -272,7 +287,7 @@ def _first_parts() -> dict[str, str]:
 def caption_noun(english: str) -> tuple[Noun, bool] | None:
     """German for a noun, as captions mean it, and whether it is many."""
     for name, german in caption_words("sense"):
-        noun = _named(german)
+        noun = named(german)
         if english == name:
             return replace(noun, english=name), not noun.singular
         if english == noun.english_plural and noun.english == name and noun.plural:
@@ -280,11 +295,12 @@ def caption_noun(english: str) -> tuple[Noun, bool] | None:
     known = english_nouns().get(english)
     if known is None or known[0].english.lower() != "person":
         return known
-    return _named("Mensch") if known[1] else _named("Person"), known[1]
+    return named("Mensch") if known[1] else named("Person"), known[1]
 
 
 @cache
-def _named(german: str) -> Noun:
+def named(german: str) -> Noun:
+    """The noun of a German word, which is listed."""
     return min(
         (noun for noun in nouns() if german in (noun.singular, noun.plural)),
         key=lambda noun: noun.singular != german,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
-from bot.assistant.translation.caption_phrases import animate, is_worn, nominals, worn
+from bot.assistant.translation.caption_phrases import animate, is_worn, named, nominals, worn
 from bot.assistant.translation.declension import Case, Nominal, contracted
 from bot.assistant.translation.lexicon import caption_words
 
@@ -19,7 +19,7 @@ _STAYING: dict[str, tuple[str, Case]] = {
         "behind": "hinter", "beside": "neben", "above": "über", "below": "unter",
         "between": "zwischen", "among": "zwischen", "inside": "in", "outside": "vor",
         "near": "bei", "by": "bei", "with": "mit", "from": "von", "off": "von", "off of": "von",
-        "to": "zu", "over": "über", "of": "von",
+        "to": "zu", "over": "über",
     }.items()
 }  # fmt: skip
 _GOING: dict[str, tuple[str, Case]] = {
@@ -33,6 +33,13 @@ _PREPOSITIONS = _STAYING | _GOING
 _AFTER = {"down": "hinunter", "up": "hinauf"}
 _ALONG = frozenset({"street", "road", "sidewalk", "path", "track", "trail", "highway", "aisle"})
 _PRONOUNS = {"on it": "darauf", "in it": "darin"}
+BOATS = frozenset({"boat", "ship", "canoe", "kayak", "sailboat", "raft"})
+_WATERS = frozenset({"water", "ocean", "river", "lake", "pond", "stream", "sea"})
+_DOCKS = frozenset({"dock", "pier", "shore"})
+_BOARDS = frozenset({"surfboard", "skateboard", "snowboard", "bike", "bicycle", "board"})
+_WAYS = frozenset({"street", "road", "sidewalk", "highway"})
+# Where living things are in another sense than things.
+_OF_THE_LIVING = {"wall": "Mauer", "track": "Rennbahn"}
 
 
 @dataclass(frozen=True)
@@ -56,11 +63,11 @@ class Place:
 
 def places(tokens: Sequence[str], at: int) -> Iterator[tuple[Place, int]]:
     """The places that start at a word."""
-    for length in range(6, 0, -1):
+    for length in range(min(6, len(tokens) - at), 0, -1):
         adverb = _adverbs().get(" ".join(tokens[at : at + length]))
-        if adverb and at + length <= len(tokens):
+        if adverb and tokens[at + length : at + length + 1] != ["of"]:
             yield Place("", adverb=adverb), at + length
-    for length in (3, 2, 1):
+    for length in range(min(3, len(tokens) - at), 0, -1):
         words = " ".join(tokens[at : at + length])
         if words in _PRONOUNS:
             yield Place("", adverb=_PRONOUNS[words]), at + length
@@ -74,17 +81,19 @@ def _adverbs() -> dict[str, str]:
     return dict(caption_words("adverb"))  # type: ignore[arg-type]
 
 
-def in_german(place: Place, verb: str, subject: Nominal) -> str:
+def in_german(place: Place, verb: str, subject: Nominal, *, afloat: bool = False) -> str:
     """A place after an English verb.
 
     Args:
         place: What was read.
         verb: In the base form: "run".
         subject: Who does it, for people stand "mit Hut" somewhere.
+        afloat: Whether it is about a boat.
     """
     nominal, preposition = place.nominal, place.preposition
     if nominal is None:
         return place.adverb
+    nominal = _sense(nominal, preposition, subject)
     if preposition in {"in", "with"} and animate(subject) and is_worn(nominal, preposition):
         return worn(nominal, preposition)
     if preposition == "along" or preposition in _AFTER:
@@ -93,9 +102,45 @@ def in_german(place: Place, verb: str, subject: Nominal) -> str:
     if way:
         return contracted(way, nominal.decline("accusative"))
     german, case = _PREPOSITIONS[preposition]
+    german = _by_context(place, verb, subject, afloat=afloat) or german
     if preposition == "over" and verb in {"jump", "leap", "fly", "climb", "run", "walk"}:
         case = "accusative"
-    return contracted(_special(preposition, nominal) or german, nominal.decline(case))
+    return contracted(german, nominal.decline(case))
+
+
+def _sense(nominal: Nominal, preposition: str, subject: Nominal) -> Nominal:
+    """What a noun means for who is there: people walk on a "Mauer", pictures hang on a "Wand"."""
+    first = nominal.first
+    german = _OF_THE_LIVING.get(first.noun.english, "")
+    if german and not first.plural and preposition == "on" and animate(subject):
+        first = replace(first, noun=replace(named(german), english=first.noun.english))
+    if first.noun.english == "mouth" and subject.kind == "animal":
+        first = replace(first, noun=named("Maul"))
+    if first.noun.kind == "body" and first.article in {"sein", "ihr"}:
+        first = replace(first, article="der")
+    return Nominal((first, *nominal.parts[1:]))
+
+
+def _by_context(place: Place, verb: str, subject: Nominal, *, afloat: bool) -> str:
+    """The preposition by noun, verb and subject, or "" for the usual one."""
+    nominal, preposition = place.nominal, place.preposition
+    assert nominal is not None
+    names, name = {*nominal.names}, subject.first.noun.english
+    if preposition == "on" and "wall" in names:
+        return "auf" if animate(subject) else "an"
+    if preposition == "in" and "tree" in names and nominal.plural:
+        return "zwischen"
+    if afloat and preposition == "in" and names & _WATERS:
+        return "auf"
+    if afloat and preposition in {"on", "at"} and names & _DOCKS and name in BOATS:
+        return "an"
+    if preposition == "on" and verb == "hang":
+        return "an"
+    if preposition == "on" and verb in {"ride", "surf", "do", "perform"} and names & _BOARDS:
+        return "mit"
+    if preposition == "on" and names & _WAYS and subject.kind == "place" and name not in _ALONG:
+        return "auf" if name == "bridge" else "an"
+    return _special(preposition, nominal)
 
 
 def _along(preposition: str, nominal: Nominal) -> str:

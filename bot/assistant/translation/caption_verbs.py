@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from bot.assistant.translation.caption_phrases import animate
-from bot.assistant.translation.caption_places import Place, in_german
+from bot.assistant.translation.caption_places import BOATS, Place, in_german
 from bot.assistant.translation.declension import Nominal, contracted
 from bot.assistant.translation.lexicon import caption_words, german_verbs
 
@@ -16,12 +16,10 @@ _POSTURES = {
     "be": "sein", "sit": "sitzen", "stand": "stehen", "lie": "liegen", "lay": "liegen",
     "park": "stehen", "dock": "liegen", "seat": "sitzen", "rest": "liegen", "place": "stehen",
 }  # fmt: skip
-_BOATS = frozenset({"boat", "ship", "canoe", "kayak", "sailboat"})
 _PARKED = frozenset({"car", "truck", "van", "bus", "jeep", "taxi"})
 # Of what is spoken of in passing: "ist in der Luft", not "liegt".
 _NOWHERE = ("air", "sky")
-_LIVE_ON_WHEELS = frozenset({"person", "animal"})
-_SIMPLE = frozenset({"sein", "haben"})
+_MUTUAL = frozenset({"miteinander", "nebeneinander", "einander"})
 _FORMS = {"sein": ("ist", "sind"), "haben": ("hat", "haben")}
 
 
@@ -86,13 +84,20 @@ class Action:
 
     def predicate(self) -> Predicate | None:
         """In German; None where it is not known how."""
+        if not self.subject.many and any(place.adverb in _MUTUAL for place in self.places):
+            return None
         special = _SPECIAL.get(self.verb)
         found = special(self) if special else None
         return found or _plain(self)
 
     def put(self, verb: str, *objects: str, final: str = "", skip: int = 0) -> Predicate:
         """A German verb with its objects, and the places from `skip` on."""
-        said = [in_german(place, self.verb, self.subject) for place in self.places[skip:]]
+        about = {*self.subject.names, *(self.objects.names if self.objects else ())}
+        how = "hang" if verb == "hängen" else self.verb
+        said = [
+            in_german(place, how, self.subject, afloat=not BOATS.isdisjoint(about))
+            for place in self.places[skip:]
+        ]
         early = [each for each in said if each in _EARLY]
         late = [each for each in said if each not in _EARLY]
         return Predicate(verb, (*early, *objects, *late), final)
@@ -147,9 +152,9 @@ def _posture(action: Action) -> Predicate | None:
     there = action.places[0] if action.places else Place("")
     if there.is_at(*_NOWHERE) and not animate(action.subject):
         verb = "sein"
-    elif animate(action.subject) or action.subject.first.noun.kind == "person":
+    elif animate(action.subject):
         pass
-    elif names & _BOATS and action.verb != "stand" and there.is_at(*_WATERS):
+    elif names & BOATS and action.verb != "stand" and there.is_at(*_WATERS):
         verb = "liegen"
     elif action.verb == "park" and names & _PARKED:
         verb = "parken"
@@ -157,12 +162,12 @@ def _posture(action: Action) -> Predicate | None:
         verb = "hängen"
     elif action.verb in {"lie", "lay"}:
         verb = "liegen"
-    elif action.subject.first.noun.kind in {"place", "body"} or names & _list("is_found"):
+    elif action.subject.kind in {"place", "body"} or names & _list("is_found"):
         verb = "sich befinden"
-    elif action.subject.first.noun.kind == "mass" and not names & _list("lies"):
+    elif action.subject.kind == "mass" and not names & _list("lies"):
         verb = "sein"
     else:
-        verb = "liegen" if names & _list("lies") and not names & _BOATS else "stehen"
+        verb = "liegen" if names & _list("lies") and not names & BOATS else "stehen"
     return action.put(verb)
 
 
@@ -189,11 +194,11 @@ def _ride(action: Action) -> Predicate | None:
         return action.put("surfen", skip=skip)
     if first.noun.english == "wave":
         return action.put("reiten", contracted("auf", ridden.decline("dative")), skip=skip)
-    if first.noun.kind == "animal" and action.subject.first.noun.kind == "person":
+    if first.noun.kind == "animal" and action.subject.kind == "person":
         return action.put("reiten", contracted("auf", ridden.decline("dative")), skip=skip)
     if first.noun.english == "swing":
         return action.put("schaukeln", contracted("auf", ridden.decline("dative")), skip=skip)
-    if first.noun.kind == "vehicle" or first.head in {"car", "engine", "boat"}:
+    if first.noun.kind == "vehicle" and action.subject.kind != "animal":
         return action.put("fahren", contracted("mit", ridden.decline("dative")), skip=skip)
     return action.put("fahren", contracted("auf", ridden.decline("dative")), skip=skip)
 
@@ -205,7 +210,7 @@ def _sports() -> dict[str, str]:
 
 def _drive(action: Action) -> Predicate | None:
     """Of vehicles and people in them; animals run."""
-    if action.subject.first.noun.kind == "animal":
+    if action.subject.kind == "animal":
         return replace(action, verb="run").put("laufen") if action.objects is None else None
     if action.objects is None:
         return action.put("fahren")
@@ -213,7 +218,7 @@ def _drive(action: Action) -> Predicate | None:
 
 
 def _eat(action: Action) -> Predicate | None:
-    verb = "fressen" if action.subject.first.noun.kind == "animal" else "essen"
+    verb = "fressen" if action.subject.kind == "animal" else "essen"
     said = [action.objects.decline("accusative")] if action.objects else []
     return action.put(verb, *said)
 
@@ -223,13 +228,13 @@ def _walk(action: Action) -> Predicate | None:
         walked = action.objects.first.noun.english == "dog" and not action.particle
         led = action.objects.decline("accusative")
         return action.put("ausführen", led) if walked else None
-    verb = "laufen" if action.subject.first.noun.kind == "animal" else "gehen"
+    verb = "laufen" if action.subject.kind == "animal" else "gehen"
     return action.put(verb) if not action.particle else None
 
 
 def _run(action: Action) -> Predicate | None:
     """Trains run on tracks, and water runs."""
-    if action.subject.first.noun.kind == "vehicle" and action.objects is None:
+    if action.subject.kind == "vehicle" and action.objects is None:
         return action.put("fahren")
     return None
 
@@ -301,16 +306,15 @@ def _climb(action: Action) -> Predicate | None:
 
 
 def _travel(action: Action) -> Predicate | None:
-    walks = action.subject.first.noun.kind == "animal"
+    walks = action.subject.kind == "animal"
     return action.put("laufen" if walks else "fahren") if action.objects is None else None
 
 
 def _race(action: Action) -> Predicate | None:
     if action.objects is not None:
         return None
-    verb = "rennen" if action.subject.first.noun.kind == "animal" else "fahren"
-    many = action.subject.plural or action.subject.first.noun.english in {"group", "crowd"}
-    return action.put(verb, final="um die Wette" if many else "schnell")
+    verb = "rennen" if action.subject.kind == "animal" else "fahren"
+    return action.put(verb, final="um die Wette" if action.subject.many else "schnell")
 
 
 def _sport_verb(final: str):  # type: ignore[no-untyped-def]

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from bot.assistant.translation.caption_phrases import agrees, nominals
+from bot.assistant.translation.caption_phrases import agrees, caption_adjectives, nominals
 from bot.assistant.translation.caption_places import Place, in_german, places
 from bot.assistant.translation.caption_verbs import Action, Predicate, known_verbs, participle
 from bot.assistant.translation.declension import Nominal, contracted, sentence
 from bot.assistant.translation.english import present_participle, third_person
-from bot.assistant.translation.lexicon import caption_words, german_adjectives
+from bot.assistant.translation.lexicon import caption_words
 
 _LONGEST = 30  # words
 _RELATIVE = {"m": "der", "f": "die", "n": "das", "": "die"}
@@ -129,7 +129,7 @@ def _being(tokens: Sequence[str], at: int, subject: Nominal) -> Iterator[tuple[P
             done = Action("be", subject, None, tuple(found)).predicate()
             if done is not None:
                 yield done, end
-    quality = german_adjectives().get(word)
+    quality = caption_adjectives().get(word)
     if quality:
         for found, end in _all_places(tokens, at + 1):
             where = tuple(in_german(place, "be", subject) for place in found)

@@ -45,6 +45,7 @@ class NounPhrase:
         qualities: Adjectives without endings.
         tail: What follows it, the same in each case: "von Menschen".
         head: English for the last part of a compound: "field" for a football field.
+        members: What a group is of.
     """
 
     noun: Noun
@@ -54,6 +55,12 @@ class NounPhrase:
     qualities: tuple[str, ...] = ()
     tail: str = ""
     head: str = ""
+    members: Noun | None = None
+
+    @property
+    def kind(self) -> str:
+        """Of the noun, or of what a group is of."""
+        return (self.members or self.noun).kind
 
     @property
     def gender(self) -> str:
@@ -127,6 +134,16 @@ class Nominal:
     def plural(self) -> bool:
         """Whether its verb stands in the plural."""
         return len(self.parts) > 1 or self.first.plural
+
+    @property
+    def kind(self) -> str:
+        """Of its first noun."""
+        return self.first.kind
+
+    @property
+    def many(self) -> bool:
+        """Whether it is more than one, be it a group."""
+        return self.plural or self.first.members is not None
 
     @property
     def names(self) -> tuple[str, ...]:
