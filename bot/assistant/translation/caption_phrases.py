@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
+from itertools import islice
 
 from bot.assistant.text import word_set
 from bot.assistant.translation.declension import Nominal, NounPhrase, contracted
@@ -36,7 +37,7 @@ _FULL = ("filled with", "full of")
 _COVERED = ("topped with", "covered with", "covered in")
 _FURNITURE = word_set("table desk room kitchen bathroom")
 _LONGEST = 4  # words of a noun
-Found = Iterator[tuple[Nominal, int]]
+READINGS = 24  # of the same words, lest many an "and" and "with" take long
 
 
 def animate(phrase: NounPhrase | Nominal) -> bool:
@@ -50,11 +51,16 @@ def agrees(subject: Nominal, verb: str) -> bool:
     return verb == number or (not subject.plural and subject.first.noun.english in _GROUPS)
 
 
-def nominals(tokens: Sequence[str], at: int) -> Found:
+@lru_cache(maxsize=512)
+def nominals(tokens: tuple[str, ...], at: int) -> tuple[tuple[Nominal, int], ...]:
     """The noun phrases that start at a word and may be joined by "and", the longest first."""
+    return tuple(islice(_joined(tokens, at), READINGS))
+
+
+def _joined(tokens: tuple[str, ...], at: int) -> Iterator[tuple[Nominal, int]]:
     for first, end in _phrases(tokens, at):
-        if tokens[end : end + 1] in (["and"], [","]):
-            skip = 2 if tokens[end : end + 2] == [",", "and"] else 1
+        if tokens[end : end + 1] in (("and",), (",",)):
+            skip = 2 if tokens[end : end + 2] == (",", "and") else 1
             for rest, rest_end in nominals(tokens, end + skip):
                 after = _with_article(rest.first, first)
                 yield Nominal((first, after, *rest.parts[1:])), rest_end
@@ -68,10 +74,10 @@ def _with_article(phrase: NounPhrase, before: NounPhrase) -> NounPhrase:
     return replace(phrase, article=before.article) if shared else phrase
 
 
-def _phrases(tokens: Sequence[str], at: int) -> Iterator[tuple[NounPhrase, int]]:
+def _phrases(tokens: tuple[str, ...], at: int) -> Iterator[tuple[NounPhrase, int]]:
     """Single noun phrases, with what tells more of them, the longest first."""
     for phrase, end in _cores(tokens, at):
-        if tokens[end : end + 1] == ["of"]:
+        if tokens[end : end + 1] == ("of",):
             for inner, inner_end in nominals(tokens, end + 1):
                 whole = _of(phrase, inner)
                 if whole is not None:
@@ -81,7 +87,7 @@ def _phrases(tokens: Sequence[str], at: int) -> Iterator[tuple[NounPhrase, int]]
 
 
 def _described(
-    tokens: Sequence[str], phrase: NounPhrase, at: int
+    tokens: tuple[str, ...], phrase: NounPhrase, at: int
 ) -> Iterator[tuple[NounPhrase, int]]:
     """A phrase with "with a hat", "in a red shirt" or "filled with food" after it."""
     for tail, end in _tails(tokens, phrase, at):
@@ -90,7 +96,7 @@ def _described(
     yield phrase, at
 
 
-def _tails(tokens: Sequence[str], phrase: NounPhrase, at: int) -> Iterator[tuple[str, int]]:
+def _tails(tokens: tuple[str, ...], phrase: NounPhrase, at: int) -> Iterator[tuple[str, int]]:
     word, two = " ".join(tokens[at : at + 1]), " ".join(tokens[at : at + 2])
     if two in {"on it", "in it"}:
         yield ("darauf" if two == "on it" else "darin"), at + 2
@@ -167,7 +173,7 @@ def _of(phrase: NounPhrase, inner: Nominal) -> NounPhrase | None:
     return replace(phrase, tail=contracted("von", inner.decline("dative")))
 
 
-def _cores(tokens: Sequence[str], at: int) -> Iterator[tuple[NounPhrase, int]]:
+def _cores(tokens: tuple[str, ...], at: int) -> Iterator[tuple[NounPhrase, int]]:
     """Article, number, adjectives and noun."""
     for article, amount, start in _determiners(tokens, at):
         for qualities, after in _qualities(tokens, start):
@@ -202,7 +208,7 @@ def _fitting(found: NounPhrase, determiner: str) -> NounPhrase | None:
     return found
 
 
-def _determiners(tokens: Sequence[str], at: int) -> Iterator[tuple[str, str, int]]:
+def _determiners(tokens: tuple[str, ...], at: int) -> Iterator[tuple[str, str, int]]:
     """German article and amount, and where the rest starts."""
     for length in range(min(3, len(tokens) - at), 0, -1):
         words = " ".join(tokens[at : at + length])
@@ -222,19 +228,19 @@ def _determiners(tokens: Sequence[str], at: int) -> Iterator[tuple[str, str, int
         yield "", "", at
 
 
-def _qualities(tokens: Sequence[str], at: int) -> Iterator[tuple[tuple[str, ...], int]]:
+def _qualities(tokens: tuple[str, ...], at: int) -> Iterator[tuple[tuple[str, ...], int]]:
     """Adjectives, as many as there are first."""
     for length in range(min(3, len(tokens) - at), 0, -1):
         quality = _quality(tokens[at : at + length])
         longer = range(length + 1, _LONGEST + 1)  # "hot" of "hot dog" is no quality
         if quality and not any(caption_noun(" ".join(tokens[at : at + n])) for n in longer):
-            skip = 1 if tokens[at + length : at + length + 1] == [","] else 0
+            skip = 1 if tokens[at + length : at + length + 1] == (",",) else 0
             for more, end in _qualities(tokens, at + length + skip):
                 yield (quality, *more), end
     yield (), at
 
 
-def _quality(words: Sequence[str]) -> str:
+def _quality(words: tuple[str, ...]) -> str:
     """German for an adjective: "black and white" is "schwarz-weiß"."""
     known = caption_adjectives()
     if len(words) == 3 and words[1] == "and":
@@ -254,7 +260,7 @@ def caption_adjectives() -> dict[str, str]:
     }
 
 
-def _nouns(tokens: Sequence[str], at: int) -> Iterator[tuple[Noun, bool, str, int]]:
+def _nouns(tokens: tuple[str, ...], at: int) -> Iterator[tuple[Noun, bool, str, int]]:
     """Nouns that start at a word, whether they are many, the head of a compound, and their end."""
     for length in range(min(_LONGEST, len(tokens) - at), 0, -1):
         known = caption_noun(" ".join(tokens[at : at + length]))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
+from itertools import islice
 
-from bot.assistant.translation.caption_phrases import animate, is_worn, named, nominals, worn
+from bot.assistant.translation.caption_phrases import READINGS, animate, is_worn, named, nominals, worn
 from bot.assistant.translation.declension import Case, Nominal, contracted
 from bot.assistant.translation.lexicon import caption_words
 
@@ -61,11 +62,23 @@ class Place:
         return self.nominal is not None and not {*self.nominal.names}.isdisjoint(names)
 
 
-def places(tokens: Sequence[str], at: int) -> Iterator[tuple[Place, int]]:
-    """The places that start at a word."""
+@lru_cache(maxsize=512)
+def places(tokens: tuple[str, ...], at: int) -> tuple[tuple[tuple[Place, ...], int], ...]:
+    """Places one after another, as many as there are first, and none last."""
+    return tuple(islice(_places(tokens, at), READINGS))
+
+
+def _places(tokens: tuple[str, ...], at: int) -> Iterator[tuple[tuple[Place, ...], int]]:
+    for first, end in _single(tokens, at):
+        for more, after in places(tokens, end):
+            yield (first, *more), after
+    yield (), at
+
+
+def _single(tokens: tuple[str, ...], at: int) -> Iterator[tuple[Place, int]]:
     for length in range(min(6, len(tokens) - at), 0, -1):
         adverb = _adverbs().get(" ".join(tokens[at : at + length]))
-        if adverb and tokens[at + length : at + length + 1] != ["of"]:
+        if adverb and tokens[at + length : at + length + 1] != ("of",):
             yield Place("", adverb=adverb), at + length
     for length in range(min(3, len(tokens) - at), 0, -1):
         words = " ".join(tokens[at : at + length])

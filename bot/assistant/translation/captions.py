@@ -7,11 +7,11 @@ than the model's own words.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 
 from bot.assistant.translation.caption_phrases import agrees, caption_adjectives, nominals
-from bot.assistant.translation.caption_places import Place, in_german, places
+from bot.assistant.translation.caption_places import in_german, places
 from bot.assistant.translation.caption_verbs import Action, Predicate, known_verbs, participle
 from bot.assistant.translation.declension import Nominal, contracted, sentence
 from bot.assistant.translation.english import present_participle, third_person
@@ -30,15 +30,15 @@ def caption_in_german(caption: str) -> str | None:
     Args:
         caption: In English: "a dog runs on the beach".
     """
-    tokens = re.findall(r"[\w'-]+|,", caption.lower().rstrip(" ."))
+    tokens = tuple(re.findall(r"[\w'-]+|,", caption.lower().rstrip(" .")))
     if re.sub(r"[\w'\s,-]", "", caption.rstrip(" .")) or not 0 < len(tokens) <= _LONGEST:
         return None
     return next(_sentences(tokens, 0), None)
 
 
-def _sentences(tokens: Sequence[str], at: int) -> Iterator[str]:
+def _sentences(tokens: tuple[str, ...], at: int) -> Iterator[str]:
     """Everything from a word to the end as a sentence, the likeliest first."""
-    if tokens[at] == "there" and tokens[at + 1 : at + 2] in (["is"], ["are"]):
+    if tokens[at] == "there" and tokens[at + 1 : at + 2] in (("is",), ("are",)):
         yield from _there(tokens, at + 2)
         return
     for subject, said, end in _subjects(tokens, at):
@@ -59,24 +59,24 @@ def _decapitalized(said: str) -> str:
     return f"{first.lower() if bare else first} {rest}"
 
 
-def _has_verb(tokens: Sequence[str]) -> bool:
+def _has_verb(tokens: tuple[str, ...]) -> bool:
     return not {"is", "are"}.isdisjoint(tokens) or any(token in _finite() for token in tokens)
 
 
-def _there(tokens: Sequence[str], at: int) -> Iterator[str]:
+def _there(tokens: tuple[str, ...], at: int) -> Iterator[str]:
     for what, end in nominals(tokens, at):
-        for found, after in _all_places(tokens, end):
+        for found, after in places(tokens, end):
             if after == len(tokens):
                 where = [in_german(place, "be", what) for place in found]
                 yield sentence(["es gibt", what.decline("accusative"), *where])
 
 
-def _subjects(tokens: Sequence[str], at: int) -> Iterator[tuple[Nominal, str, int]]:
+def _subjects(tokens: tuple[str, ...], at: int) -> Iterator[tuple[Nominal, str, int]]:
     """Subjects with places and relative clauses after them."""
     for subject, end in nominals(tokens, at):
         said = subject.decline("nominative")
         yield subject, said, end
-        for found, after in _all_places(tokens, end):
+        for found, after in places(tokens, end):
             if found:
                 where = [in_german(place, "be", subject) for place in found]
                 yield subject, " ".join([said, *where]), after
@@ -90,18 +90,18 @@ def _subjects(tokens: Sequence[str], at: int) -> Iterator[tuple[Nominal, str, in
 
 
 def _predicates(
-    tokens: Sequence[str], at: int, subject: Nominal
+    tokens: tuple[str, ...], at: int, subject: Nominal
 ) -> Iterator[tuple[list[str], int]]:
     """What a subject is or does, and more of it after "and"."""
     for found, end in _predicate(tokens, at, subject):
         said = found.said(plural=subject.plural)
-        if tokens[end : end + 1] == ["and"]:
+        if tokens[end : end + 1] == ("and",):
             for more, after in _predicates(tokens, end + 1, subject):
                 yield [*said, "und", *more], after
         yield said, end
 
 
-def _predicate(tokens: Sequence[str], at: int, subject: Nominal) -> Iterator[tuple[Predicate, int]]:
+def _predicate(tokens: tuple[str, ...], at: int, subject: Nominal) -> Iterator[tuple[Predicate, int]]:
     word = tokens[at] if at < len(tokens) else ""
     if word in {"is", "are"} and agrees(subject, word):
         yield from _being(tokens, at + 1, subject)
@@ -114,24 +114,24 @@ def _predicate(tokens: Sequence[str], at: int, subject: Nominal) -> Iterator[tup
         yield from _acting(tokens, at + 1, _finite()[word], subject)
 
 
-def _being(tokens: Sequence[str], at: int, subject: Nominal) -> Iterator[tuple[Predicate, int]]:
+def _being(tokens: tuple[str, ...], at: int, subject: Nominal) -> Iterator[tuple[Predicate, int]]:
     """What comes after "is" or "are"."""
     word = tokens[at] if at < len(tokens) else ""
     yield from _doings(tokens, at, subject)
     if word in _POSTURE_PARTICIPLES:
         yield from _acting(tokens, at + 1, _POSTURE_PARTICIPLES[word], subject)
-    if word == "dressed" and tokens[at + 1 : at + 2] == ["in"]:
+    if word == "dressed" and tokens[at + 1 : at + 2] == ("in",):
         for what, end in nominals(tokens, at + 2):
             yield Predicate("tragen", (what.decline("accusative"),)), end
     yield from _passives(tokens, at, subject)
-    for found, end in _all_places(tokens, at):
+    for found, end in places(tokens, at):
         if found:
-            done = Action("be", subject, None, tuple(found)).predicate()
+            done = Action("be", subject, None, found).predicate()
             if done is not None:
                 yield done, end
     quality = caption_adjectives().get(word)
     if quality:
-        for found, end in _all_places(tokens, at + 1):
+        for found, end in places(tokens, at + 1):
             where = tuple(in_german(place, "be", subject) for place in found)
             yield Predicate("sein", where, quality), end
     for what, end in nominals(tokens, at):
@@ -140,19 +140,19 @@ def _being(tokens: Sequence[str], at: int, subject: Nominal) -> Iterator[tuple[P
             yield done, end
 
 
-def _passives(tokens: Sequence[str], at: int, subject: Nominal) -> Iterator[tuple[Predicate, int]]:
+def _passives(tokens: tuple[str, ...], at: int, subject: Nominal) -> Iterator[tuple[Predicate, int]]:
     """As in "is filled with food on a table"."""
     for english, german, with_english, with_german in caption_words("participle"):
-        if [*tokens[at : at + 2]] != [english, with_english]:
+        if tokens[at : at + 2] != (english, with_english):
             continue
         for what, middle in nominals(tokens, at + 2):
-            for found, end in _all_places(tokens, middle):
+            for found, end in places(tokens, middle):
                 said = contracted(with_german, what.decline("dative"))
-                action = Action("be", subject, None, tuple(found))
+                action = Action("be", subject, None, found)
                 yield participle(german, action, [said]), end
 
 
-def _doings(tokens: Sequence[str], at: int, subject: Nominal) -> Iterator[tuple[Predicate, int]]:
+def _doings(tokens: tuple[str, ...], at: int, subject: Nominal) -> Iterator[tuple[Predicate, int]]:
     """Something that goes on: "riding a horse"."""
     verb = _gerunds().get(tokens[at]) if at < len(tokens) else None
     if verb:
@@ -160,13 +160,13 @@ def _doings(tokens: Sequence[str], at: int, subject: Nominal) -> Iterator[tuple[
 
 
 def _acting(
-    tokens: Sequence[str], at: int, verb: str, subject: Nominal
+    tokens: tuple[str, ...], at: int, verb: str, subject: Nominal
 ) -> Iterator[tuple[Predicate, int]]:
     """A verb's object, places and purpose."""
     for particle, start in _particles(tokens, at, verb):
         for what, middle in _objects(tokens, start):
-            for found, end in _all_places(tokens, middle):
-                done = Action(verb, subject, what, tuple(found), particle).predicate()
+            for found, end in places(tokens, middle):
+                done = Action(verb, subject, what, found, particle).predicate()
                 if done is None:
                     continue
                 for purpose, after in _purposes(tokens, end, subject):
@@ -174,28 +174,20 @@ def _acting(
                 yield done, end
 
 
-def _particles(tokens: Sequence[str], at: int, verb: str) -> Iterator[tuple[str, int]]:
+def _particles(tokens: tuple[str, ...], at: int, verb: str) -> Iterator[tuple[str, int]]:
     yield "", at
     if tokens[at : at + 1] and tokens[at] in _PARTICLES:
         yield "" if verb in _POSTURES_DOWN else tokens[at], at + 1
 
 
-def _objects(tokens: Sequence[str], at: int) -> Iterator[tuple[Nominal | None, int]]:
+def _objects(tokens: tuple[str, ...], at: int) -> Iterator[tuple[Nominal | None, int]]:
     yield from nominals(tokens, at)
     yield None, at
 
 
-def _all_places(tokens: Sequence[str], at: int) -> Iterator[tuple[list[Place], int]]:
-    """Places one after another, as many as there are first."""
-    for place, end in places(tokens, at):
-        for more, after in _all_places(tokens, end):
-            yield [place, *more], after
-    yield [], at
-
-
-def _purposes(tokens: Sequence[str], at: int, subject: Nominal) -> Iterator[tuple[str, int]]:
+def _purposes(tokens: tuple[str, ...], at: int, subject: Nominal) -> Iterator[tuple[str, int]]:
     """As in "to catch a ball"."""
-    if tokens[at : at + 1] != ["to"] or at + 1 >= len(tokens):
+    if tokens[at : at + 1] != ("to",) or at + 1 >= len(tokens):
         return
     verb = tokens[at + 1]
     if verb in known_verbs():
