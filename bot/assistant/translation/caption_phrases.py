@@ -37,7 +37,7 @@ _FULL = ("filled with", "full of")
 _COVERED = ("topped with", "covered with", "covered in")
 _FURNITURE = word_set("table desk room kitchen bathroom")
 _LONGEST = 4  # words of a noun
-READINGS = 24  # of the same words, lest many an "and" and "with" take long
+READINGS = 12  # of the same words, lest many an "and" and "with" take long
 
 
 def animate(phrase: NounPhrase | Nominal) -> bool:

@@ -17,7 +17,7 @@ from bot.assistant.translation.declension import Nominal, contracted, sentence
 from bot.assistant.translation.english import present_participle, third_person
 from bot.assistant.translation.lexicon import caption_words
 
-_LONGEST = 30  # words
+_LONGEST = 24  # words
 _RELATIVE = {"m": "der", "f": "die", "n": "das", "": "die"}
 _POSTURE_PARTICIPLES = {"parked": "park", "docked": "dock", "seated": "seat", "placed": "place"}
 _PARTICLES = frozenset({"up", "down"})
