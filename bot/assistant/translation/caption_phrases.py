@@ -100,6 +100,10 @@ def _tails(tokens: tuple[str, ...], phrase: NounPhrase, at: int) -> Iterator[tup
     word, two = " ".join(tokens[at : at + 1]), " ".join(tokens[at : at + 2])
     if two in {"on it", "in it"}:
         yield ("darauf" if two == "on it" else "darin"), at + 2
+    if word == "in" and animate(phrase) and tokens[at + 1 : at + 2]:
+        colour = tokens[at + 1] in colours().values() and caption_adjectives()[tokens[at + 1]]
+        if colour:
+            yield f"in {colour.capitalize()}", at + 2
     if word in {"with", "in", "wearing"} or two == "dressed in":
         skip = 2 if two == "dressed in" else 1
         for inner, end in nominals(tokens, at + skip):
@@ -230,7 +234,7 @@ def _determiners(tokens: tuple[str, ...], at: int) -> Iterator[tuple[str, str, i
 
 def _qualities(tokens: tuple[str, ...], at: int) -> Iterator[tuple[tuple[str, ...], int]]:
     """Adjectives, as many as there are first."""
-    for length in range(min(3, len(tokens) - at), 0, -1):
+    for length in range(min(5, len(tokens) - at), 0, -1):
         quality = _quality(tokens[at : at + length])
         longer = range(length + 1, _LONGEST + 1)  # "hot" of "hot dog" is no quality
         if quality and not any(caption_noun(" ".join(tokens[at : at + n])) for n in longer):
@@ -243,10 +247,11 @@ def _qualities(tokens: tuple[str, ...], at: int) -> Iterator[tuple[tuple[str, ..
 def _quality(words: tuple[str, ...]) -> str:
     """German for an adjective: "black and white" is "schwarz-weiß"."""
     known = caption_adjectives()
-    if len(words) == 3 and words[1] == "and":
-        first, last = known.get(words[0], ""), known.get(words[2], "")
-        both = words[0] in colours().values() and words[2] in colours().values()
-        return f"{first}-{last}" if both else ""
+    if len(words) >= 3 and words[-2] == "and":
+        several = [word for word in words if word not in {"and", ","}]
+        if len(words) == 3 or words[1] == ",":
+            alike = {*several} <= {*colours().values()}
+            return "-".join(known[word] for word in several) if alike else ""
     if not words or words[0] in _first_parts():
         return ""
     return known.get(" ".join(words), "")

@@ -20,7 +20,8 @@ _STAYING: dict[str, tuple[str, Case]] = {
         "behind": "hinter", "beside": "neben", "above": "über", "below": "unter",
         "between": "zwischen", "among": "zwischen", "inside": "in", "outside": "vor",
         "near": "bei", "by": "bei", "with": "mit", "from": "von", "off": "von", "off of": "von",
-        "to": "zu", "over": "über",
+        "to": "zu", "over": "über", "atop": "auf", "alongside": "neben", "toward": "zu",
+        "towards": "zu",
     }.items()
 }  # fmt: skip
 _GOING: dict[str, tuple[str, Case]] = {
@@ -31,6 +32,11 @@ _GOING: dict[str, tuple[str, Case]] = {
     }.items()
 }  # fmt: skip
 _PREPOSITIONS = _STAYING | _GOING
+_OF_VERBS: dict[tuple[str, str], tuple[str, Case]] = {
+    ("wait", "for"): ("auf", "accusative"), ("lean", "against"): ("an", "dative"),
+    ("talk", "to"): ("mit", "dative"), ("talk", "with"): ("mit", "dative"),
+    ("play", "to"): ("für", "accusative"), ("come", "out of"): ("aus", "dative"),
+}  # fmt: skip
 _AFTER = {"down": "hinunter", "up": "hinauf"}
 _ALONG = frozenset({"street", "road", "sidewalk", "path", "track", "trail", "highway", "aisle"})
 _PRONOUNS = {"on it": "darauf", "in it": "darin"}
@@ -114,7 +120,7 @@ def in_german(place: Place, verb: str, subject: Nominal, *, afloat: bool = False
     way = _way(verb, preposition, nominal)
     if way:
         return contracted(way, nominal.decline("accusative"))
-    german, case = _PREPOSITIONS[preposition]
+    german, case = _OF_VERBS.get((verb, preposition)) or _PREPOSITIONS[preposition]
     german = _by_context(place, verb, subject, afloat=afloat) or german
     if preposition == "over" and verb in {"jump", "leap", "fly", "climb", "run", "walk"}:
         case = "accusative"

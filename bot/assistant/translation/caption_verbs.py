@@ -19,6 +19,7 @@ _POSTURES = {
 _PARKED = frozenset({"car", "truck", "van", "bus", "jeep", "taxi"})
 # Of what is spoken of in passing: "ist in der Luft", not "liegt".
 _NOWHERE = ("air", "sky")
+_TOY_ANIMALS = frozenset({"stuffed animal", "teddy bear", "doll", "snowman"})
 _MUTUAL = frozenset({"miteinander", "nebeneinander", "einander"})
 _FORMS = {"sein": ("ist", "sind"), "haben": ("hat", "haben")}
 
@@ -87,8 +88,7 @@ class Action:
         if not self.subject.many and any(place.adverb in _MUTUAL for place in self.places):
             return None
         special = _SPECIAL.get(self.verb)
-        found = special(self) if special else None
-        return found or _plain(self)
+        return special(self) if special else _plain(self)
 
     def put(self, verb: str, *objects: str, final: str = "", skip: int = 0) -> Predicate:
         """A German verb with its objects, and the places from `skip` on."""
@@ -152,7 +152,7 @@ def _posture(action: Action) -> Predicate | None:
     there = action.places[0] if action.places else Place("")
     if there.is_at(*_NOWHERE) and not animate(action.subject):
         verb = "sein"
-    elif animate(action.subject):
+    elif animate(action.subject) or names & _TOY_ANIMALS:
         pass
     elif names & BOATS and action.verb != "stand" and there.is_at(*_WATERS):
         verb = "liegen"
@@ -188,7 +188,8 @@ def _ride(action: Action) -> Predicate | None:
     first = ridden.first
     bare = not (first.qualities or first.tail or len(ridden.parts) > 1 or first.amount)
     sport = _sports().get(first.noun.english)
-    if sport and bare and first.article != "der":
+    down = any(place.preposition in {"down", "up"} for place in action.places[skip:])
+    if sport and bare and not down and first.article in {"ein", ""}:
         return action.put("fahren", final=sport, skip=skip)
     if first.noun.english == "surfboard" and bare:
         return action.put("surfen", skip=skip)
@@ -233,28 +234,27 @@ def _walk(action: Action) -> Predicate | None:
 
 
 def _run(action: Action) -> Predicate | None:
-    """Trains run on tracks, and water runs."""
+    """Trains run on tracks."""
     if action.subject.kind == "vehicle" and action.objects is None:
         return action.put("fahren")
-    return None
+    return _plain(action)
 
 
 def _fly(action: Action) -> Predicate | None:
     if action.objects is not None:
         flown = action.objects.decline("accusative")
-        if action.objects.first.noun.english == "kite":
-            return action.put("lassen", flown, final="steigen")
-        return None
+        kite = action.objects.first.noun.english == "kite"
+        return action.put("lassen", flown, final="steigen") if kite else None
     if action.subject.first.noun.english == "flag":
         return action.put("wehen")
-    return None
+    return _plain(action)
 
 
 def _play(action: Action) -> Predicate | None:
     """Games and instruments are played without an article."""
     played = action.objects
     if played is None:
-        return None
+        return _plain(action)
     first = played.first
     if first.noun.english in _list("played") and len(played.parts) == 1 and not first.qualities:
         return action.put("spielen", final="") if not first.noun.singular else action.put(
@@ -271,13 +271,27 @@ def _look(action: Action) -> Predicate | None:
         return None
     at = [place for place in action.places if place.preposition == "at"]
     if not at or at[0].nominal is None:
-        return None if any(p.preposition in {"for", "over"} for p in action.places) else action.put(
-            "schauen")  # fmt: skip
+        if action.places and action.places[0].preposition == "for":
+            return _looked_for(action)
+        return action.put("schauen")
     rest = replace(action, places=tuple(p for p in action.places if p is not at[0]))
     seen = at[0].nominal
     if at[0].is_at("camera", "mirror", "window"):
         return rest.put("schauen", contracted("in", seen.decline("accusative")))
     return rest.put("anschauen", seen.decline("accusative"))
+
+
+def _looked_for(action: Action) -> Predicate | None:
+    sought = action.places[0].nominal
+    assert sought is not None  # adverbs have no preposition
+    return action.put("suchen", sought.decline("accusative"), skip=1)
+
+
+def _brush(action: Action) -> Predicate | None:
+    """One's teeth or hair is "sich" done to."""
+    if action.objects is None or action.objects.first.noun.english != "tooth":
+        return _plain(action)
+    return action.put("putzen", "sich die Zähne")
 
 
 def _swing(action: Action) -> Predicate | None:
@@ -297,7 +311,7 @@ def _climb(action: Action) -> Predicate | None:
     if climbed is None and action.places and action.places[0].preposition == "up":
         climbed, skip = action.places[0].nominal, 1
     if climbed is None:
-        return None
+        return _plain(action)
     if {*climbed.names} & {"wall", "cliff"}:
         return action.put(
             "klettern", contracted("an", climbed.decline("dative")), final="hoch", skip=skip
@@ -317,17 +331,27 @@ def _race(action: Action) -> Predicate | None:
     return action.put(verb, final="um die Wette" if action.subject.many else "schnell")
 
 
-def _sport_verb(final: str):  # type: ignore[no-untyped-def]
-    def said(action: Action) -> Predicate | None:
-        return action.put("fahren", final=final) if action.objects is None else None
+def _glide(action: Action) -> Predicate | None:
+    """As in "fährt Ski", "fährt auf Skiern einen Hügel hinunter"."""
+    final, means = _GLIDING[action.verb]
+    if action.objects is not None or action.particle:
+        return None
+    if any(place.preposition in {"down", "up"} for place in action.places):
+        return action.put("fahren", means)
+    return action.put("fahren", final=final)
 
-    return said
+
+_GLIDING = {
+    "ski": ("Ski", "auf Skiern"), "snowboard": ("Snowboard", "mit dem Snowboard"),
+    "skateboard": ("Skateboard", "mit dem Skateboard"), "bike": ("Fahrrad", "mit dem Fahrrad"),
+    "skate": ("Skateboard", "mit dem Skateboard"), "sled": ("Schlitten", "mit dem Schlitten"),
+}  # fmt: skip
 
 
 def _talk(action: Action) -> Predicate | None:
     if action.places and action.places[0].is_at("phone", "cell phone"):
         return action.put("telefonieren", skip=1)
-    return None
+    return _plain(action)
 
 
 def _be(action: Action) -> Predicate | None:
@@ -340,9 +364,8 @@ def _be(action: Action) -> Predicate | None:
 _SPECIAL = {
     **dict.fromkeys(_POSTURES, _posture), "be": _be, "ride": _ride, "drive": _drive, "eat": _eat,
     "walk": _walk, "run": _run, "fly": _fly, "play": _play, "look": _look, "swing": _swing,
-    "climb": _climb, "travel": _travel, "race": _race, "ski": _sport_verb("Ski"),
-    "snowboard": _sport_verb("Snowboard"), "skateboard": _sport_verb("Skateboard"),
-    "bike": _sport_verb("Fahrrad"), "talk": _talk, "skate": _sport_verb("Skateboard"),
+    "climb": _climb, "travel": _travel, "race": _race, "talk": _talk, "brush": _brush,
+    **dict.fromkeys(_GLIDING, _glide),
 }  # fmt: skip
 
 

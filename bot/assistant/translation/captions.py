@@ -112,6 +112,8 @@ def _predicate(tokens: tuple[str, ...], at: int, subject: Nominal) -> Iterator[t
             yield Predicate("haben", (what.decline("accusative"),)), end
     elif word in _finite():
         yield from _acting(tokens, at + 1, _finite()[word], subject)
+    elif subject.plural and word in known_verbs():
+        yield from _acting(tokens, at + 1, word, subject)
 
 
 def _being(tokens: tuple[str, ...], at: int, subject: Nominal) -> Iterator[tuple[Predicate, int]]:
