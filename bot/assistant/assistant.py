@@ -240,9 +240,10 @@ class Assistant:
             found = {place: _translated(each, intent.translation) for place, each in found.items()}
         elif not intent.question:
             found = {
-                place: translated_caption(each, writer.texts) if isinstance(each, Exchange) else each
-                for place, each in found.items()
-            }
+                place: translated_caption(result, writer.texts)
+                if isinstance(result, Exchange) else result
+                for place, result in found.items()
+            }  # fmt: skip
         if not (album.own and self._conversations.owns(who, album)):
             # Whoever allows that their pictures are kept does not decide on others'.
             found = {

@@ -19,7 +19,7 @@ GERMAN = Texts(
         "/retry antwortet noch einmal, aber anders\n"
         "/forget vergisst alles von dir, und /privacy sagt, was ich behalte\n"
         "/settings ändert meine Sprache und was ich behalte\n\n"
-        "Auf Deutsch verstehe ich einfache Fragen, auf Englisch mehr. Wofür mir die deutschen Worte "
+        "Auf Deutsch verstehe ich einfache Fragen, auf Englisch mehr. Wofür mir deutsche Worte "
         "fehlen, das sage ich auf Englisch. Ich antworte mit wenigen Worten, und ich mache Fehler."
     ),
     about=(

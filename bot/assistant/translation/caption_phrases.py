@@ -37,6 +37,7 @@ _FULL = ("filled with", "full of")
 _COVERED = ("topped with", "covered with", "covered in")
 _FURNITURE = word_set("table desk room kitchen bathroom")
 _LONGEST = 4  # words of a noun
+Tokens = tuple[str, ...]
 READINGS = 12  # of the same words, lest many an "and" and "with" take long
 
 
@@ -52,12 +53,12 @@ def agrees(subject: Nominal, verb: str) -> bool:
 
 
 @lru_cache(maxsize=512)
-def nominals(tokens: tuple[str, ...], at: int) -> tuple[tuple[Nominal, int], ...]:
+def nominals(tokens: Tokens, at: int) -> tuple[tuple[Nominal, int], ...]:
     """The noun phrases that start at a word and may be joined by "and", the longest first."""
     return tuple(islice(_joined(tokens, at), READINGS))
 
 
-def _joined(tokens: tuple[str, ...], at: int) -> Iterator[tuple[Nominal, int]]:
+def _joined(tokens: Tokens, at: int) -> Iterator[tuple[Nominal, int]]:
     for first, end in _phrases(tokens, at):
         if tokens[end : end + 1] in (("and",), (",",)):
             skip = 2 if tokens[end : end + 2] == (",", "and") else 1
@@ -74,7 +75,7 @@ def _with_article(phrase: NounPhrase, before: NounPhrase) -> NounPhrase:
     return replace(phrase, article=before.article) if shared else phrase
 
 
-def _phrases(tokens: tuple[str, ...], at: int) -> Iterator[tuple[NounPhrase, int]]:
+def _phrases(tokens: Tokens, at: int) -> Iterator[tuple[NounPhrase, int]]:
     """Single noun phrases, with what tells more of them, the longest first."""
     for phrase, end in _cores(tokens, at):
         if tokens[end : end + 1] == ("of",):
@@ -86,9 +87,7 @@ def _phrases(tokens: tuple[str, ...], at: int) -> Iterator[tuple[NounPhrase, int
             yield from _described(tokens, phrase, end)
 
 
-def _described(
-    tokens: tuple[str, ...], phrase: NounPhrase, at: int
-) -> Iterator[tuple[NounPhrase, int]]:
+def _described(tokens: Tokens, phrase: NounPhrase, at: int) -> Iterator[tuple[NounPhrase, int]]:
     """A phrase with "with a hat", "in a red shirt" or "filled with food" after it."""
     for tail, end in _tails(tokens, phrase, at):
         more = replace(phrase, tail=f"{phrase.tail} {tail}".strip())
@@ -96,7 +95,7 @@ def _described(
     yield phrase, at
 
 
-def _tails(tokens: tuple[str, ...], phrase: NounPhrase, at: int) -> Iterator[tuple[str, int]]:
+def _tails(tokens: Tokens, phrase: NounPhrase, at: int) -> Iterator[tuple[str, int]]:
     word, two = " ".join(tokens[at : at + 1]), " ".join(tokens[at : at + 2])
     if two in {"on it", "in it"}:
         yield ("darauf" if two == "on it" else "darin"), at + 2
@@ -177,7 +176,7 @@ def _of(phrase: NounPhrase, inner: Nominal) -> NounPhrase | None:
     return replace(phrase, tail=contracted("von", inner.decline("dative")))
 
 
-def _cores(tokens: tuple[str, ...], at: int) -> Iterator[tuple[NounPhrase, int]]:
+def _cores(tokens: Tokens, at: int) -> Iterator[tuple[NounPhrase, int]]:
     """Article, number, adjectives and noun."""
     for article, amount, start in _determiners(tokens, at):
         for qualities, after in _qualities(tokens, start):
@@ -189,14 +188,21 @@ def _cores(tokens: tuple[str, ...], at: int) -> Iterator[tuple[NounPhrase, int]]
 
 
 def _fitting(found: NounPhrase, determiner: str) -> NounPhrase | None:
-    """The phrase if determiner and noun agree, with the German article that it needs."""
+    """The phrase if determiner and noun agree."""
     noun = found.noun
     if noun.english in _ALIKE and noun.plural:
         found = replace(found, plural=found.amount != "" or determiner == "")
     if found.amount and not found.plural:
         return replace(found, amount="") if found.amount == "einige" else None
-    if determiner in {"a", "an", "one", "another"} and found.plural:
-        return None
+    one_of_many = determiner in {"a", "an", "one", "another"} and found.plural
+    # Something that is done: "holding a phone and writing".
+    done = not determiner and noun.english.endswith("ing") and not found.plural
+    return None if one_of_many or done else _as_meant(found, determiner)
+
+
+def _as_meant(found: NounPhrase, determiner: str) -> NounPhrase:
+    """The phrase with the noun, adjectives and article that German uses here."""
+    noun = found.noun
     if found.plural and noun.english == "person" and found.amount:
         return replace(found, noun=named("Person"))
     if determiner and noun.english in _BALLS:  # the ball, not the game
@@ -204,15 +210,12 @@ def _fitting(found: NounPhrase, determiner: str) -> NounPhrase | None:
     if noun.english == "boy" and "jung" in found.qualities:
         qualities = ("klein" if each == "jung" else each for each in found.qualities)
         return replace(found, qualities=tuple(qualities))
-    if not determiner and noun.english.endswith("ing") and not found.plural:
-        return None  # something that is done: "holding a phone and writing"
     if not determiner and noun.always_plural and noun.kind == "clothes":
-        article = "ein" if noun.singular and not found.plural else ""
-        return replace(found, article=article)
+        return replace(found, article="ein" if noun.singular and not found.plural else "")
     return found
 
 
-def _determiners(tokens: tuple[str, ...], at: int) -> Iterator[tuple[str, str, int]]:
+def _determiners(tokens: Tokens, at: int) -> Iterator[tuple[str, str, int]]:
     """German article and amount, and where the rest starts."""
     for length in range(min(3, len(tokens) - at), 0, -1):
         words = " ".join(tokens[at : at + length])
@@ -232,7 +235,7 @@ def _determiners(tokens: tuple[str, ...], at: int) -> Iterator[tuple[str, str, i
         yield "", "", at
 
 
-def _qualities(tokens: tuple[str, ...], at: int) -> Iterator[tuple[tuple[str, ...], int]]:
+def _qualities(tokens: Tokens, at: int) -> Iterator[tuple[tuple[str, ...], int]]:
     """Adjectives, as many as there are first."""
     for length in range(min(5, len(tokens) - at), 0, -1):
         quality = _quality(tokens[at : at + length])
@@ -260,12 +263,10 @@ def _quality(words: tuple[str, ...]) -> str:
 @cache
 def caption_adjectives() -> dict[str, str]:
     """German adjectives by English ones, as captions mean them."""
-    return german_adjectives() | {
-        english: german for english, german in caption_words("adjective")
-    }
+    return german_adjectives() | {row[0]: row[1] for row in caption_words("adjective")}
 
 
-def _nouns(tokens: tuple[str, ...], at: int) -> Iterator[tuple[Noun, bool, str, int]]:
+def _nouns(tokens: Tokens, at: int) -> Iterator[tuple[Noun, bool, str, int]]:
     """Nouns that start at a word, whether they are many, the head of a compound, and their end."""
     for length in range(min(_LONGEST, len(tokens) - at), 0, -1):
         known = caption_noun(" ".join(tokens[at : at + length]))

@@ -1,4 +1,4 @@
-"""Where something is or goes in a caption: English prepositions into German ones with their case."""
+"""Where something is or goes in a caption: English prepositions into German ones with a case."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import islice
 
-from bot.assistant.translation.caption_phrases import READINGS, animate, is_worn, named, nominals, worn
+from bot.assistant.translation.caption_phrases import (
+    READINGS,
+    Tokens,
+    animate,
+    is_worn,
+    named,
+    nominals,
+    worn,
+)
 from bot.assistant.translation.declension import Case, Nominal, contracted
 from bot.assistant.translation.lexicon import caption_words
 
@@ -69,19 +77,19 @@ class Place:
 
 
 @lru_cache(maxsize=512)
-def places(tokens: tuple[str, ...], at: int) -> tuple[tuple[tuple[Place, ...], int], ...]:
+def places(tokens: Tokens, at: int) -> tuple[tuple[tuple[Place, ...], int], ...]:
     """Places one after another, as many as there are first, and none last."""
     return tuple(islice(_places(tokens, at), READINGS))
 
 
-def _places(tokens: tuple[str, ...], at: int) -> Iterator[tuple[tuple[Place, ...], int]]:
+def _places(tokens: Tokens, at: int) -> Iterator[tuple[tuple[Place, ...], int]]:
     for first, end in _single(tokens, at):
         for more, after in places(tokens, end):
             yield (first, *more), after
     yield (), at
 
 
-def _single(tokens: tuple[str, ...], at: int) -> Iterator[tuple[Place, int]]:
+def _single(tokens: Tokens, at: int) -> Iterator[tuple[Place, int]]:
     for length in range(min(6, len(tokens) - at), 0, -1):
         adverb = _adverbs().get(" ".join(tokens[at : at + length]))
         if adverb and tokens[at + length : at + length + 1] != ("of",):
@@ -145,21 +153,19 @@ def _by_context(place: Place, verb: str, subject: Nominal, *, afloat: bool) -> s
     nominal, preposition = place.nominal, place.preposition
     assert nominal is not None
     names, name = {*nominal.names}, subject.first.noun.english
-    if preposition == "on" and "wall" in names:
-        return "auf" if animate(subject) else "an"
-    if preposition == "in" and "tree" in names and nominal.plural:
-        return "zwischen"
-    if afloat and preposition == "in" and names & _WATERS:
-        return "auf"
-    if afloat and preposition in {"on", "at"} and names & _DOCKS and name in BOATS:
-        return "an"
-    if preposition == "on" and verb == "hang":
-        return "an"
-    if preposition == "on" and verb in {"ride", "surf", "do", "perform"} and names & _BOARDS:
-        return "mit"
-    if preposition == "on" and names & _WAYS and subject.kind == "place" and name not in _ALONG:
-        return "auf" if name == "bridge" else "an"
-    return _special(preposition, nominal)
+    on, within = preposition == "on", preposition == "in"
+    beside = subject.kind == "place" and name not in {*_ALONG, "bridge"}
+    rules = (
+        ("auf", on and "wall" in names and animate(subject)),
+        ("an", on and "wall" in names),
+        ("zwischen", within and "tree" in names and nominal.plural),
+        ("auf", afloat and within and names & _WATERS),
+        ("an", afloat and on and names & _DOCKS and name in BOATS),
+        ("an", on and verb == "hang"),
+        ("mit", on and verb in {"ride", "surf", "do", "perform"} and names & _BOARDS),
+        ("an", on and names & _WAYS and beside),
+    )
+    return next((german for german, holds in rules if holds), "") or _special(preposition, nominal)
 
 
 def _along(preposition: str, nominal: Nominal) -> str:
@@ -182,7 +188,7 @@ def _special(preposition: str, nominal: Nominal) -> str:
 def _way(verb: str, preposition: str, nominal: Nominal) -> str:
     """As in "rennt durch das Gras": not "im Gras"."""
     for verbs, english, names, german in caption_words("way"):
-        if verb in verbs.split(",") and preposition in english.split(","):
-            if {*nominal.names} & {*names.split(",")}:
-                return german
+        fits = verb in verbs.split(",") and preposition in english.split(",")
+        if fits and {*nominal.names} & {*names.split(",")}:
+            return german
     return ""

@@ -8,7 +8,7 @@ from functools import cache
 
 from bot.assistant.translation.caption_phrases import animate
 from bot.assistant.translation.caption_places import BOATS, Place, in_german
-from bot.assistant.translation.declension import Nominal, contracted
+from bot.assistant.translation.declension import Nominal, NounPhrase, contracted
 from bot.assistant.translation.lexicon import caption_words, german_verbs
 
 _EARLY = frozenset({"draußen", "nachts", "bei Sonnenuntergang", "zusammen", "drinnen"})
@@ -179,29 +179,28 @@ def _ride(action: Action) -> Predicate | None:
     ridden, skip = action.objects, 0
     if ridden is None and action.places and action.places[0].preposition in {"on", "in"}:
         ridden, skip = action.places[0].nominal, 1
-    if ridden is None:
-        return _drive(action)
-    if ridden.first.noun.kind == "place" or ridden.first.noun.english in {"snow", "water"}:
-        return _drive(action) if action.objects is None else None
-    if not animate(action.subject):
+    ground = ridden is None or ridden.kind == "place" or {"snow", "water"} & {*ridden.names}
+    if ridden is None or ground or not animate(action.subject):
         return _drive(action) if action.objects is None else None
     first = ridden.first
     bare = not (first.qualities or first.tail or len(ridden.parts) > 1 or first.amount)
-    sport = _sports().get(first.noun.english)
     down = any(place.preposition in {"down", "up"} for place in action.places[skip:])
+    sport = _sports().get(first.noun.english)
     if sport and bare and not down and first.article in {"ein", ""}:
         return action.put("fahren", final=sport, skip=skip)
     if first.noun.english == "surfboard" and bare:
         return action.put("surfen", skip=skip)
-    if first.noun.english == "wave":
-        return action.put("reiten", contracted("auf", ridden.decline("dative")), skip=skip)
-    if first.noun.kind == "animal" and action.subject.kind == "person":
-        return action.put("reiten", contracted("auf", ridden.decline("dative")), skip=skip)
+    verb, preposition = _ridden(first, action.subject)
+    return action.put(verb, contracted(preposition, ridden.decline("dative")), skip=skip)
+
+
+def _ridden(first: NounPhrase, subject: Nominal) -> tuple[str, str]:
+    """The verb and the preposition by what is ridden."""
+    if first.noun.english == "wave" or (first.kind == "animal" and subject.kind == "person"):
+        return "reiten", "auf"
     if first.noun.english == "swing":
-        return action.put("schaukeln", contracted("auf", ridden.decline("dative")), skip=skip)
-    if first.noun.kind == "vehicle" and action.subject.kind != "animal":
-        return action.put("fahren", contracted("mit", ridden.decline("dative")), skip=skip)
-    return action.put("fahren", contracted("auf", ridden.decline("dative")), skip=skip)
+        return "schaukeln", "auf"
+    return "fahren", "mit" if first.kind == "vehicle" and subject.kind != "animal" else "auf"
 
 
 @cache
@@ -256,10 +255,9 @@ def _play(action: Action) -> Predicate | None:
     if played is None:
         return _plain(action)
     first = played.first
-    if first.noun.english in _list("played") and len(played.parts) == 1 and not first.qualities:
-        return action.put("spielen", final="") if not first.noun.singular else action.put(
-            "spielen", first.noun.singular
-        )
+    bare = len(played.parts) == 1 and not first.qualities
+    if first.noun.english in _list("played") and bare and first.noun.singular:
+        return action.put("spielen", first.noun.singular)
     if first.noun.english in {"game", "video game", "match"} or first.head in {"game", "match"}:
         return action.put("spielen", played.decline("accusative"))
     return action.put("spielen", contracted("mit", played.decline("dative")))
@@ -356,8 +354,7 @@ def _talk(action: Action) -> Predicate | None:
 
 def _be(action: Action) -> Predicate | None:
     if action.objects is not None:
-        return Predicate("sein", (action.objects.decline("nominative"),)) if not (
-            action.places) else None  # fmt: skip
+        return Predicate("sein", (action.objects.decline("nominative"),))
     return _posture(action)
 
 

@@ -10,7 +10,12 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from bot.assistant.translation.caption_phrases import agrees, caption_adjectives, nominals
+from bot.assistant.translation.caption_phrases import (
+    Tokens,
+    agrees,
+    caption_adjectives,
+    nominals,
+)
 from bot.assistant.translation.caption_places import in_german, places
 from bot.assistant.translation.caption_verbs import Action, Predicate, known_verbs, participle
 from bot.assistant.translation.declension import Nominal, contracted, sentence
@@ -36,7 +41,7 @@ def caption_in_german(caption: str) -> str | None:
     return next(_sentences(tokens, 0), None)
 
 
-def _sentences(tokens: tuple[str, ...], at: int) -> Iterator[str]:
+def _sentences(tokens: Tokens, at: int) -> Iterator[str]:
     """Everything from a word to the end as a sentence, the likeliest first."""
     if tokens[at] == "there" and tokens[at + 1 : at + 2] in (("is",), ("are",)):
         yield from _there(tokens, at + 2)
@@ -59,11 +64,11 @@ def _decapitalized(said: str) -> str:
     return f"{first.lower() if bare else first} {rest}"
 
 
-def _has_verb(tokens: tuple[str, ...]) -> bool:
+def _has_verb(tokens: Tokens) -> bool:
     return not {"is", "are"}.isdisjoint(tokens) or any(token in _finite() for token in tokens)
 
 
-def _there(tokens: tuple[str, ...], at: int) -> Iterator[str]:
+def _there(tokens: Tokens, at: int) -> Iterator[str]:
     for what, end in nominals(tokens, at):
         for found, after in places(tokens, end):
             if after == len(tokens):
@@ -71,7 +76,7 @@ def _there(tokens: tuple[str, ...], at: int) -> Iterator[str]:
                 yield sentence(["es gibt", what.decline("accusative"), *where])
 
 
-def _subjects(tokens: tuple[str, ...], at: int) -> Iterator[tuple[Nominal, str, int]]:
+def _subjects(tokens: Tokens, at: int) -> Iterator[tuple[Nominal, str, int]]:
     """Subjects with places and relative clauses after them."""
     for subject, end in nominals(tokens, at):
         said = subject.decline("nominative")
@@ -89,9 +94,7 @@ def _subjects(tokens: tuple[str, ...], at: int) -> Iterator[tuple[Nominal, str, 
                     yield subject, f"{clause},", after
 
 
-def _predicates(
-    tokens: tuple[str, ...], at: int, subject: Nominal
-) -> Iterator[tuple[list[str], int]]:
+def _predicates(tokens: Tokens, at: int, subject: Nominal) -> Iterator[tuple[list[str], int]]:
     """What a subject is or does, and more of it after "and"."""
     for found, end in _predicate(tokens, at, subject):
         said = found.said(plural=subject.plural)
@@ -101,7 +104,7 @@ def _predicates(
         yield said, end
 
 
-def _predicate(tokens: tuple[str, ...], at: int, subject: Nominal) -> Iterator[tuple[Predicate, int]]:
+def _predicate(tokens: Tokens, at: int, subject: Nominal) -> Iterator[tuple[Predicate, int]]:
     word = tokens[at] if at < len(tokens) else ""
     if word in {"is", "are"} and agrees(subject, word):
         yield from _being(tokens, at + 1, subject)
@@ -116,7 +119,7 @@ def _predicate(tokens: tuple[str, ...], at: int, subject: Nominal) -> Iterator[t
         yield from _acting(tokens, at + 1, word, subject)
 
 
-def _being(tokens: tuple[str, ...], at: int, subject: Nominal) -> Iterator[tuple[Predicate, int]]:
+def _being(tokens: Tokens, at: int, subject: Nominal) -> Iterator[tuple[Predicate, int]]:
     """What comes after "is" or "are"."""
     word = tokens[at] if at < len(tokens) else ""
     yield from _doings(tokens, at, subject)
@@ -142,7 +145,7 @@ def _being(tokens: tuple[str, ...], at: int, subject: Nominal) -> Iterator[tuple
             yield done, end
 
 
-def _passives(tokens: tuple[str, ...], at: int, subject: Nominal) -> Iterator[tuple[Predicate, int]]:
+def _passives(tokens: Tokens, at: int, subject: Nominal) -> Iterator[tuple[Predicate, int]]:
     """As in "is filled with food on a table"."""
     for english, german, with_english, with_german in caption_words("participle"):
         if tokens[at : at + 2] != (english, with_english):
@@ -154,7 +157,7 @@ def _passives(tokens: tuple[str, ...], at: int, subject: Nominal) -> Iterator[tu
                 yield participle(german, action, [said]), end
 
 
-def _doings(tokens: tuple[str, ...], at: int, subject: Nominal) -> Iterator[tuple[Predicate, int]]:
+def _doings(tokens: Tokens, at: int, subject: Nominal) -> Iterator[tuple[Predicate, int]]:
     """Something that goes on: "riding a horse"."""
     verb = _gerunds().get(tokens[at]) if at < len(tokens) else None
     if verb:
@@ -162,7 +165,7 @@ def _doings(tokens: tuple[str, ...], at: int, subject: Nominal) -> Iterator[tupl
 
 
 def _acting(
-    tokens: tuple[str, ...], at: int, verb: str, subject: Nominal
+    tokens: Tokens, at: int, verb: str, subject: Nominal
 ) -> Iterator[tuple[Predicate, int]]:
     """A verb's object, places and purpose."""
     for particle, start in _particles(tokens, at, verb):
@@ -176,18 +179,18 @@ def _acting(
                 yield done, end
 
 
-def _particles(tokens: tuple[str, ...], at: int, verb: str) -> Iterator[tuple[str, int]]:
+def _particles(tokens: Tokens, at: int, verb: str) -> Iterator[tuple[str, int]]:
     yield "", at
     if tokens[at : at + 1] and tokens[at] in _PARTICLES:
         yield "" if verb in _POSTURES_DOWN else tokens[at], at + 1
 
 
-def _objects(tokens: tuple[str, ...], at: int) -> Iterator[tuple[Nominal | None, int]]:
+def _objects(tokens: Tokens, at: int) -> Iterator[tuple[Nominal | None, int]]:
     yield from nominals(tokens, at)
     yield None, at
 
 
-def _purposes(tokens: tuple[str, ...], at: int, subject: Nominal) -> Iterator[tuple[str, int]]:
+def _purposes(tokens: Tokens, at: int, subject: Nominal) -> Iterator[tuple[str, int]]:
     """As in "to catch a ball"."""
     if tokens[at : at + 1] != ("to",) or at + 1 >= len(tokens):
         return
