@@ -12,6 +12,7 @@ from bot.assistant.translation.declension import Nominal, NounPhrase, contracted
 from bot.assistant.translation.lexicon import (
     ENGLISH_NUMBERS,
     NUMBERS,
+    UNDECLINED,
     Noun,
     caption_words,
     colours,
@@ -110,6 +111,9 @@ def _tails(tokens: Tokens, phrase: NounPhrase, at: int) -> Iterator[tuple[str, i
                 yield worn(inner, word), end
             elif word == "with":
                 yield contracted("mit", inner.decline("dative")), end
+    if word == "overlooking":
+        for inner, end in nominals(tokens, at + 1):
+            yield f"mit Blick auf {inner.decline('accusative')}", end
     if two in _FULL or two in _COVERED:
         for inner, end in nominals(tokens, at + 2):
             if not _beside(inner):
@@ -254,7 +258,9 @@ def _quality(words: tuple[str, ...]) -> str:
         several = [word for word in words if word not in {"and", ","}]
         if len(words) == 3 or words[1] == ",":
             alike = {*several} <= {*colours().values()}
-            return "-".join(known[word] for word in several) if alike else ""
+            german = "-".join(known.get(word, "") for word in several)
+            # "rosa" has no endings, but "rosafarben" has.
+            return german + "farben" * (known.get(several[-1]) in UNDECLINED) if alike else ""
     if not words or words[0] in _first_parts():
         return ""
     return known.get(" ".join(words), "")

@@ -198,8 +198,8 @@ def _ridden(first: NounPhrase, subject: Nominal) -> tuple[str, str]:
     """The verb and the preposition by what is ridden."""
     if first.noun.english == "wave" or (first.kind == "animal" and subject.kind == "person"):
         return "reiten", "auf"
-    if first.noun.english == "swing":
-        return "schaukeln", "auf"
+    if first.noun.english in {"swing", "race"}:
+        return ("schaukeln", "auf") if first.noun.english == "swing" else ("fahren", "bei")
     return "fahren", "mit" if first.kind == "vehicle" and subject.kind != "animal" else "auf"
 
 
@@ -326,7 +326,9 @@ def _race(action: Action) -> Predicate | None:
     if action.objects is not None:
         return None
     verb = "rennen" if action.subject.kind == "animal" else "fahren"
-    return action.put(verb, final="um die Wette" if action.subject.many else "schnell")
+    if action.subject.many:
+        return action.put(verb, final="um die Wette")
+    return action.put(verb, "schnell")
 
 
 def _glide(action: Action) -> Predicate | None:

@@ -116,7 +116,7 @@ def _is_weak(noun: Noun) -> bool:
     """As in "den Bären", "dem Jungen"."""
     one, many = noun.singular, noun.plural
     weak = noun.gender == "m" and many in {f"{one}n", f"{one}en"}
-    return weak and one not in _NOT_WEAK and not one.endswith(("el", "en"))
+    return weak and one not in _NOT_WEAK and not one.endswith(("el", "en", "or"))
 
 
 @dataclass(frozen=True)
