@@ -112,7 +112,6 @@ a man is ski the hill
 a man is not here
 the
 on the table
-a man is riding
 a cup of
 a sign that says stop
 is a dog running?

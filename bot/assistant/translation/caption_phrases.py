@@ -261,7 +261,7 @@ def _quality(words: tuple[str, ...]) -> str:
             german = "-".join(known.get(word, "") for word in several)
             # "rosa" has no endings, but "rosafarben" has.
             return german + "farben" * (known.get(several[-1]) in UNDECLINED) if alike else ""
-    if not words or words[0] in _first_parts():
+    if not words or words[0] in _first_parts() or words[0] in {"on", "off"}:
         return ""
     return known.get(" ".join(words), "")
 
