@@ -68,7 +68,7 @@ async def test_every_exchange_is_kept_and_small_talk_without_its_words(ann: Pers
     assert shown == [(8, 6, "PNG")] * 2
 
 
-async def test_a_caption_is_kept_in_the_models_words_whatever_the_person_speaks(
+async def test_a_caption_is_kept_in_the_models_words_in_a_german_chat(
     ann: Person,
 ) -> None:
     await ann.say("/settings deutsch")

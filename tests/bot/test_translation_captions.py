@@ -62,6 +62,8 @@ a farmer is sitting on a tractor in a field | Ein Bauer sitzt auf einem Traktor 
 a girl in a white and pink skirt is dancing | Ein Mädchen in einem weiß-rosafarbenen Rock tanzt
 a balcony overlooking the sea | Ein Balkon mit Blick auf das Meer
 a car is racing on a road | Ein Auto fährt schnell auf einer Straße
+someone is riding a bike on a rocky path | Jemand fährt auf einem felsigen Weg Fahrrad
+white dog and cat are playing | Ein weißer Hund und eine Katze spielen
 a puppy is jumping to catch a butterfly | Ein Welpe springt, um einen Schmetterling zu fangen
 a brown and white cow is lying in a meadow | Eine braun-weiße Kuh liegt auf einer Wiese
 a black, white and brown cat is sitting on a roof

@@ -310,6 +310,8 @@ def caption_noun(english: str) -> tuple[Noun, bool] | None:
             return replace(noun, english=name), not noun.singular
         if english == noun.english_plural and noun.english == name and noun.plural:
             return noun, True
+    if english in {"someone", "somebody"}:
+        return Noun("m", "jemand", "", english, english, "person"), False
     known = english_nouns().get(english)
     if known is None or known[0].english.lower() != "person":
         return known

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 
 from bot.assistant.translation.caption_phrases import (
@@ -18,7 +19,7 @@ from bot.assistant.translation.caption_phrases import (
 )
 from bot.assistant.translation.caption_places import in_german, places
 from bot.assistant.translation.caption_verbs import Action, Predicate, known_verbs, participle
-from bot.assistant.translation.declension import Nominal, contracted, sentence
+from bot.assistant.translation.declension import Nominal, NounPhrase, contracted, sentence
 from bot.assistant.translation.english import present_participle, third_person
 from bot.assistant.translation.lexicon import caption_words
 
@@ -78,7 +79,8 @@ def _there(tokens: Tokens, at: int) -> Iterator[str]:
 
 def _subjects(tokens: Tokens, at: int) -> Iterator[tuple[Nominal, str, int]]:
     """Subjects with places and relative clauses after them."""
-    for subject, end in nominals(tokens, at):
+    for read, end in nominals(tokens, at):
+        subject = _with_articles(read) if end < len(tokens) else read
         said = subject.decline("nominative")
         yield subject, said, end
         for found, after in places(tokens, end):
@@ -92,6 +94,19 @@ def _subjects(tokens: Tokens, at: int) -> Iterator[tuple[Nominal, str, int]]:
                     pieces = done.said_last(plural=subject.plural)
                     clause = " ".join(filter(None, (f"{said}, {relative}", *pieces)))
                     yield subject, f"{clause},", after
+
+
+def _with_articles(subject: Nominal) -> Nominal:
+    """In "dog is running", the model left one out."""
+    return Nominal(
+        tuple(replace(part, article="ein") if _lacks_article(part) else part
+              for part in subject.parts)
+    )  # fmt: skip
+
+
+def _lacks_article(part: NounPhrase) -> bool:
+    whole = part.article or part.amount or part.plural or part.noun.singular == "jemand"
+    return not whole and part.noun.counted
 
 
 def _predicates(tokens: Tokens, at: int, subject: Nominal) -> Iterator[tuple[list[str], int]]:

@@ -101,6 +101,8 @@ class NounPhrase:
     def _name(self, at: int) -> str:
         noun = self.noun
         one, many = noun.singular, noun.plural
+        if one == "jemand":
+            return one + ("", "en", "em", "es")[at]
         if one in _ADJECTIVAL:
             return one.removesuffix("e") + self._ending(at)
         if self.plural:
