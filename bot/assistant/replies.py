@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.assistant.conversations import Album
 from bot.assistant.inference import Failure, FailureCause
 from bot.assistant.intents import MAX_CHARACTERS, UNANSWERABLE
 from bot.assistant.locale import AUTOMATIC, CATALOGUES
-from bot.assistant.locale.texts import Texts
+from bot.assistant.locale.german import GERMAN
+from bot.assistant.locale.texts import ENGLISH, Texts
 from bot.assistant.objects import other_things
 from bot.assistant.text import word_set
 from bot.assistant.translation.answers import in_german
+from bot.assistant.translation.captions import caption_in_german
 from bot.assistant.translation.english import article
 from bot.assistant.types import (
     Button,
@@ -112,7 +114,7 @@ class ReplyWriter:
         """A caption, and what else is seen."""
         if isinstance(result, Failure):
             return said
-        german = self.texts is CATALOGUES["de"]
+        german = self.texts is GERMAN
         things = other_things(result.objects, result.answer, german=german)
         more = self.texts.also_see.format(things=things) if things else self.texts.nothing_more
         return f"{said} {more}"
@@ -280,11 +282,30 @@ _NAMES = re.compile(
 
 
 def say_caption(raw: str, texts: Texts, *, sure: bool = True) -> str:
-    """Write a caption as a sentence: "a dog runs ." becomes "A dog runs."."""
+    """Write a caption as a sentence: "a dog runs ." becomes "A dog runs." or "Ein Hund rennt."."""
     body = _tidy(raw)
     if not body:
         return texts.cannot_tell
+    if texts is GERMAN:
+        german = caption_in_german(body)
+        if german is None:
+            return texts.in_english.format(answer=say_caption(raw, ENGLISH, sure=sure))
+        return _stop(german) if sure else texts.unsure_looks_like.format(answer=_stop(german))
     return _sentence(body) if sure else texts.unsure_looks_like.format(answer=_stop(body))
+
+
+def say_alt(exchange: Exchange, texts: Texts) -> str:
+    """A caption as a sentence to be copied: without doubts, and without a word on its language."""
+    if exchange.translated_answer:
+        return _stop(exchange.translated_answer)
+    body = _tidy(exchange.answer)
+    return _sentence(body) if body else texts.cannot_tell
+
+
+def translated_caption(exchange: Exchange, texts: Texts) -> Exchange:
+    """The same with its caption in the language of the texts, if there are words for it."""
+    german = caption_in_german(_tidy(exchange.answer)) if texts is GERMAN else None
+    return replace(exchange, translated_answer=german or "")
 
 
 def say_answer(raw: str, question: str, texts: Texts, *, sure: bool = True) -> str:

@@ -306,7 +306,8 @@ class Exchange:
         place: Of the picture among those sent with it, from 0.
         objects: What the model sees in the picture, the surest first; the log does not keep it.
         original_question: As the person asked it, where the model got a translation; else "".
-        translated_answer: In their language then, or "" if there are no words for it.
+        translated_answer: In their language then, or "" if there are no words for it; of a caption
+            too, of which the log keeps the English.
     """
 
     kind: str

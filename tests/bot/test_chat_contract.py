@@ -442,6 +442,22 @@ async def test_who_chooses_german_is_spoken_to_in_german(chats: Chats) -> None:
         await chat.says(chat.texts[0], GERMAN.hello, ENGLISH.hello)
 
 
+@pytest.mark.parity("German", "Telegram", "Discord")
+async def test_captions_are_german_where_the_chat_is(chats: Chats) -> None:
+    async with chats() as chat:
+        await chat.say("/settings")
+        await chat.first()
+        await chat.press(0, "/settings de")
+        await chat.until(lambda: GERMAN.settings_chosen in (*chat.texts, *chat.private))
+        await chat.say("", "red")
+        await chat.until(lambda: chat.texts[-1] == f"Ein rotes Quadrat.\n\n{GERMAN.invite}")
+        await chat.press(len(chat.texts) - 1, "/retry")
+        await chat.until(lambda: chat.texts[-1] == "Ein rotes Quadrat.")
+        await chat.say("/caption", "blue", "green")
+        both = "1. Ein blaues Quadrat.\n2. Ein grünes Quadrat."
+        await chat.until(lambda: chat.texts[-1] == both)
+
+
 @pytest.mark.parity("`/forget`, `/privacy`", "Telegram", "Discord")
 async def test_privacy_is_told_and_forgetting_forgets(chats: Chats) -> None:
     async with chats() as chat:

@@ -1,4 +1,4 @@
-"""What the assistant says in German; captions, and answers without a translation, are English."""
+"""What the assistant says in German."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from bot.assistant.locale.texts import Texts
 
 GERMAN = Texts(
     start=(
-        "Hallo, ich bin Glimpse. Schick mir ein Foto, und ich sage dir auf Englisch, was ich sehe. "
-        "Dann frag mich danach, gern auf Deutsch, zum Beispiel: Was macht der Hund?"
+        "Hallo, ich bin Glimpse. Schick mir ein Foto, und ich sage dir, was ich sehe. "
+        "Dann frag mich danach, zum Beispiel: Was macht der Hund?"
     ),
     help=(
         "Schick mir ein Foto, und ich beschreibe es. Schreib eine Frage dazu, und ich beantworte "
@@ -19,9 +19,8 @@ GERMAN = Texts(
         "/retry antwortet noch einmal, aber anders\n"
         "/forget vergisst alles von dir, und /privacy sagt, was ich behalte\n"
         "/settings ändert meine Sprache und was ich behalte\n\n"
-        "Auf Deutsch verstehe ich einfache Fragen und antworte auf Deutsch. Auf Englisch verstehe "
-        "ich mehr, und Bilder beschreibe ich nur auf Englisch. Ich antworte mit wenigen Worten, "
-        "und ich mache Fehler."
+        "Auf Deutsch verstehe ich einfache Fragen, auf Englisch mehr. Wofür mir deutsche Worte "
+        "fehlen, das sage ich auf Englisch. Ich antworte mit wenigen Worten, und ich mache Fehler."
     ),
     about=(
         "Ich bin Glimpse, ein kleines Programm, das Bilder ansieht. "
@@ -36,7 +35,7 @@ GERMAN = Texts(
     also_see="Außerdem sehe ich: {things}.",
     nothing_more="Mehr kann ich nicht erkennen.",
     unsure_say="Ich bin mir nicht sicher, vielleicht: {answer}",
-    unsure_looks_like="Ich bin mir nicht sicher, vielleicht: {answer}",
+    unsure_looks_like="Ich bin mir nicht sicher, aber ich vermute: {answer}",
     in_english="Das weiß ich nur auf Englisch: {answer}",
     cannot_tell="Das kann ich auf diesem Bild nicht erkennen.",
     caption_button="Beschreiben",
