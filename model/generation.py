@@ -76,7 +76,7 @@ class _Decoder:
         batch: Mapping[str, Tensor],
         scales: Sequence[float] = (),
     ) -> None:
-        self.language = vlm.language
+        self.language, self.unwritable = vlm.language, vlm.unwritable
         self.times = 1 if all(scale == 1 for scale in scales) else 2
         self.scales = torch.tensor(scales, device=vlm.device)[:, None]
         self.cache = stack([*caches] * self.times)
@@ -114,7 +114,7 @@ class _Decoder:
         if self.times == 2:  # logits do as well as log-probabilities: a row's constant drops out
             seen, blind = logits.chunk(2)
             logits = torch.lerp(blind, seen, self.scales)
-        return torch.log_softmax(logits, dim=-1)
+        return torch.log_softmax(logits, dim=-1).masked_fill(self.unwritable, -torch.inf)
 
 
 @torch.inference_mode()
@@ -165,7 +165,7 @@ def sample(
     """
 
     def draw(logprobs: Tensor) -> Tensor:
-        return torch.multinomial(logprobs.exp(), 1)[:, 0]
+        return torch.multinomial(logprobs.softmax(dim=-1), 1)[:, 0]
 
     return _generate(vlm, caches, prompts, max_tokens, draw)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -31,6 +32,9 @@ PROMPT_VERSION = 1
 CAPTION_PROMPT = "Caption:"
 # Of captions in other languages, for adapters that learnt some.
 CAPTION_PROMPTS = {"en": CAPTION_PROMPT, "de": "Bildunterschrift:"}
+# As byte-level and other vocabularies spell tokens: "Ċ" is a line break, "ĉ" a tab.
+_PROGRAMS = re.compile(r"[_{}<>\\|^~=@\[\]Ċĉ]")
+_PROGRAMS_OR_CAPITALS = re.compile(r"[A-Z]|" + _PROGRAMS.pattern)
 _SPACES = re.compile(r"\s+")
 # British spellings that training texts hardly hold, without the "u" and with an "a".
 _COLOUR = re.compile(r"(colo)u(r)", re.IGNORECASE)
@@ -124,6 +128,22 @@ class PrefixVLM(nn.Module):
         self.tower, self.mapper, self.language = tower, mapper, language
         self.tokenizer = tokenizer
         self.end: int = int(tokenizer.eos_token_id)
+
+    @cached_property
+    def unwritable(self) -> Tensor:
+        """Which tokens no text to learn can hold: bool (V).
+
+        `target_text` has no capitals, but for German, no line breaks and none of the signs of
+        programs. A language model that learnt from code has tokens of them ("AlmostEqual"), of
+        which one would come up now and then.
+        """
+        pattern = _PROGRAMS if "de" in self.caption_languages else _PROGRAMS_OR_CAPITALS
+        found = torch.ones(self.language.config.vocab_size, dtype=torch.bool)  # rows of no token
+        for token, index in self.tokenizer.get_vocab().items():
+            if index < len(found):
+                found[index] = pattern.search(token) is not None
+        found[self.end] = False
+        return found.to(self.device)
 
     @property
     def width(self) -> int:

@@ -25,7 +25,12 @@ from bot.assistant.limits import Access, Limits
 from bot.assistant.locale import Languages, spoken
 from bot.assistant.locale.texts import Texts
 from bot.assistant.privacy import PersonalData, Recorder
-from bot.assistant.replies import ConfidenceThresholds, ReplyWriter, refusal
+from bot.assistant.replies import (
+    ConfidenceThresholds,
+    ReplyWriter,
+    refusal,
+    translated_caption,
+)
 from bot.assistant.translation.answers import in_german
 from bot.assistant.translation.translator import Translation
 from bot.assistant.types import (
@@ -233,6 +238,12 @@ class Assistant:
             self._limits.give_back(who.platform, who.user)
         if intent.question and intent.translation:
             found = {place: _translated(each, intent.translation) for place, each in found.items()}
+        elif not intent.question:
+            found = {
+                place: translated_caption(result, writer.texts)
+                if isinstance(result, Exchange) else result
+                for place, result in found.items()
+            }  # fmt: skip
         if not (album.own and self._conversations.owns(who, album)):
             # Whoever allows that their pictures are kept does not decide on others'.
             found = {

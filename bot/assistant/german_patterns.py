@@ -36,11 +36,39 @@ GOODBYE = re.compile(
 NOD = re.compile(
     r"(?:ja |oh |das ist )?(?:super|toll|prima|klasse|sehr (?:gut|schoen)|gut gemacht|genau"
     r"|richtig|stimmt|das stimmt|gut|schoen|spitze|wunderbar|grossartig|ja|jawohl|genau richtig"
-    r"|krass)"
+    r"|krass|ich (?:mag|liebe) dich|du bist (?:super|toll|der beste|die beste|gut|klug|lustig"
+    r"|lieb))"
+)
+REACTION = re.compile(
+    r"(?:oh |ach )?(?:lo+l+|(?:ha){2,}h?|(?:he){2,}|(?:hi){2,}|hm+|omg|wtf|haeh?|was"
+    r"|echt(?: jetzt)?"
+    r"|wirklich|im ernst|ups|o je|oje|ach so|aha|witzig|lustig)"
+)
+RUDE = re.compile(
+    r"(?:ach |du |so ein |bist |du bist |einfach )*(?:halt (?:die|deine|dein) \w+|halt den mund"
+    r"|sei (?:still|ruhig|leise)|ruhe|schnauze|klappe|fick dich|leck mich(?: am arsch)?|scheisse?"
+    r"|(?:so |total |echt )?(?:dumm|doof|bloed|nutzlos|schlecht|langweilig|haesslich)"
+    r"|(?:ein )?(?:idiot|trottel|depp|arschloch|vollidiot|dummkopf|mist)|ich hasse dich|hau ab"
+    r"|geh weg|verpiss dich|hoer auf|(?:dummer|bloeder|doofer|schlechter) (?:bot|computer))"
+)
+FORGET = re.compile(
+    r"(?:bitte |kannst du |koenntest du )*"
+    r"(?:vergiss (?:mich|alles|meine? \w+|das bild|die bilder)"
+    r"|(?:meine? |alle? |die )?(?:daten|bilder|fotos|bild|foto|verlauf|nachrichten)"
+    r"(?: bitte)? (?:loeschen|entfernen|vergessen)"
+    r"|loesche? (?:bitte )?(?:(?:mich|alles|das)|(?:meine?|alle?|die|das|den)(?: \w+)? \w+))"
+    r"(?: bitte)?"
+)
+MORE = re.compile(
+    r"(?:(?:bitte|erzaehl(?:e)? mir|sag mir|zeig mir|kannst du|und) )*(?:(?:etwas |noch )?mehr"
+    r"(?: (?:details|darueber|dazu|erzaehlen|sagen))?|(?:und )?was (?:siehst du |gibt es "
+    r"|ist )?noch"
+    r"(?: (?:zu sehen|da|darauf|drauf))?|noch (?:etwas|was)|was sonst(?: noch)?|weiter|genauer)"
+    r"(?: bitte)?"
 )
 WRONG = re.compile(
     r"(?:nein |ne |nee )?(?:nein|nee|falsch|das ist falsch|das stimmt nicht|stimmt nicht"
-    r"|das ist nicht richtig|bist du (?:dir )?sicher|quatsch|unsinn|wirklich|nicht ganz)"
+    r"|das ist nicht richtig|bist du (?:dir )?sicher|quatsch|unsinn|nicht ganz)"
 )
 HELP = re.compile(
     r"hilfe|hilf mir|ich brauche hilfe|befehle|was kannst du(?: alles)?(?: so)?(?: machen| tun)?"

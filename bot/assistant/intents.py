@@ -38,6 +38,7 @@ from bot.assistant.types import (
     Retry,
     button_action,
 )
+from bot.assistant.unanswerable import why_not
 
 MAX_CHARACTERS = 300
 GERMAN = "de"
@@ -55,6 +56,8 @@ _COMMANDS = {
 }
 _PLAIN_ACTIONS = {Forget: Kind.FORGET, Privacy: Kind.PRIVACY, Help: Kind.HELP}
 
+# Kinds of questions that the model has an answer to, which nobody should rely on.
+FOR_PEOPLE = frozenset({Kind.HEALTH, Kind.EXPERT, Kind.READING, Kind.UNSEEN})
 # Kinds that ask something of the bot which it could not do.
 UNANSWERABLE = frozenset(
     {
@@ -64,6 +67,10 @@ UNANSWERABLE = frozenset(
         Kind.INSTRUCTION,
         Kind.OUTSIDE,
         Kind.PRIVATE,
+        Kind.HEALTH,
+        Kind.EXPERT,
+        Kind.READING,
+        Kind.UNSEEN,
         Kind.REMARK,
         Kind.LINK,
         Kind.UNKNOWN_COMMAND,
@@ -93,7 +100,10 @@ _SMALL_TALK = {
     Kind.THANKS: patterns.THANKS,
     Kind.GOODBYE: patterns.GOODBYE,
     Kind.SORRY: patterns.WRONG,
+    Kind.REACTION: patterns.REACTION,
+    Kind.RUDE: patterns.RUDE,
     Kind.NOD: patterns.NOD,
+    Kind.FORGET_HINT: patterns.FORGET,
     Kind.HELP: patterns.HELP,
     Kind.ABOUT: patterns.ABOUT,
 }
@@ -103,6 +113,9 @@ _GERMAN_SMALL_TALK = {
     Kind.GOODBYE: german_patterns.GOODBYE,
     Kind.NOD: german_patterns.NOD,
     Kind.SORRY: german_patterns.WRONG,
+    Kind.REACTION: german_patterns.REACTION,
+    Kind.RUDE: german_patterns.RUDE,
+    Kind.FORGET_HINT: german_patterns.FORGET,
     Kind.HELP: german_patterns.HELP,
     Kind.ABOUT: german_patterns.ABOUT,
 }
@@ -215,12 +228,13 @@ def _read_free_text(words: str, at_hand: _AtHand) -> Intent:
         kind = Kind.CAPTION if at_hand.attached else chat.kind
         return replace(chat, kind=kind, invite=at_hand.attached)
     intent = _read_question(words, at_hand)
-    if intent.kind is Kind.QUESTION and not intent.translation and not _asks(spoken):
-        if at_hand.shown:
-            return Intent(Kind.CAPTION, invite=True)
-        if not intent.pictures and patterns.REMARK.match(spoken):
-            return Intent(Kind.REMARK)
-    return intent
+    asks = intent.kind is not Kind.EMPTY and (intent.translation or _asks(spoken))
+    if intent.kind not in {Kind.QUESTION, Kind.EMPTY} or asks:
+        return intent
+    if at_hand.shown:
+        return Intent(Kind.CAPTION, invite=True)
+    remark = not intent.pictures and patterns.REMARK.match(spoken)
+    return Intent(Kind.REMARK) if remark else intent
 
 
 def _nothing_said(words: str) -> Kind:
@@ -236,6 +250,8 @@ def _small_talk(words: str) -> Intent | None:
     for kind, pattern in _SMALL_TALK.items():
         if pattern.fullmatch(english):
             return Intent(kind)
+    if german_patterns.MORE.fullmatch(german):
+        return Intent(Kind.CAPTION, more=True, language=GERMAN)
     for kind, pattern in _GERMAN_SMALL_TALK.items():
         if pattern.fullmatch(german):
             return Intent(kind, language=GERMAN)
@@ -259,12 +275,18 @@ def _read_english(spoken: str, at_hand: _AtHand) -> Intent:
     numbers, spoken = named_pictures(spoken) if at_hand.several else ((), spoken)
     asked = _main_sentence(spoken)
     said = plain(asked)
-    names_asked = patterns.WHO_IS.fullmatch(said) is not None
-    if names_asked or patterns.CAPTION.fullmatch(said):
-        return Intent(Kind.CAPTION, pictures=numbers, names_asked=names_asked)
+    outside = patterns.OUTSIDE.search(said) is not None
+    names_asked = not outside and patterns.WHO_IS.fullmatch(said) is not None
+    more = patterns.MORE.fullmatch(said) is not None
+    if names_asked or more or patterns.CAPTION.fullmatch(said):
+        return Intent(Kind.CAPTION, pictures=numbers, names_asked=names_asked, more=more)
     refusal = _refusal(asked, said)
+    if refusal in FOR_PEOPLE:  # a program may still want what the model says
+        return Intent(refusal, _as_question(asked))
     if refusal is not None:
         return Intent(refusal)
+    if patterns.TYPED_AT_RANDOM.fullmatch(said):
+        return Intent(Kind.EMPTY)
     return Intent(Kind.QUESTION, _as_question(asked), numbers)
 
 
@@ -290,6 +312,8 @@ def _refusal(asked: str, said: str) -> Kind | None:
         return Kind.OUTSIDE
     if patterns.PRIVATE.fullmatch(said):
         return Kind.PRIVATE
+    if reason := why_not(said):
+        return reason
     return Kind.INSTRUCTION if _is_instruction(asked, said) else None
 
 

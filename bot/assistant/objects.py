@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
+from bot.assistant.translation.lexicon import nouns
+from model.questions import class_of, singular
 from model.requests import DetectedObject
 
 DIGITS = 3  # of scores and shares: a thousandth of a picture is a pixel or less
@@ -21,6 +24,32 @@ def as_rows(objects: Iterable[DetectedObject]) -> list[dict[str, Any]]:
         }
         for seen in objects
     ]
+
+
+SEEN = 0.5  # probability from which an object is named to people
+
+
+def other_things(objects: Iterable[DetectedObject], caption: str, *, german: bool) -> str:
+    """Name the objects that a caption does not: "cup, 2 people", or "Tasse, Person (2)"; or ""."""
+    words = caption.lower().split()
+    phrases = {*words, *(" ".join(pair) for pair in pairwise(words))}
+    told = {name for phrase in phrases for name in _names_of(phrase)}
+    unsaid = [seen for seen in objects if seen.score >= SEEN and seen.name not in told]
+    if not german:
+        return in_words(unsaid)
+    counts = Counter(seen.name for seen in unsaid)
+    known = {noun.english: noun.singular for noun in reversed(nouns())}
+    return ", ".join(
+        known[name] if count == 1 else f"{known[name]} ({count})"
+        for name, count in counts.items()
+        if name in known
+    )
+
+
+def _names_of(phrase: str) -> tuple[str, ...]:
+    """The classes that a phrase may name."""
+    found = class_of(phrase)
+    return (phrase, singular(phrase), *(found[:1] if found else ()))
 
 
 def in_words(objects: Iterable[DetectedObject]) -> str:

@@ -33,7 +33,7 @@ CAPTION = re.compile(
         rf"(?: (?:in|with|using) {_SOME}(?:detail|words?|sentences?|english))?",
         rf"(?:what about |how about )?{_IT}",
         # Of a part, too: a caption is all there is to say.
-        r"describe .+|(?:tell me |say )?(?:some )?more(?: details?)?|what else(?: do you see)?",
+        r"describe .+",
         r"(?:name|list|tell me) (?:everything|all)(?: (?:that )?you (?:can )?see)?",
         rf"what ?{_BE} {_IT}(?: (?:all )?(?:of|about|showing)| (?:a|an) {_NOUN} of)?",
         rf"what ?{_BE} (?:happening|going on|shown|visible|depicted|there)(?: {_IN_IT})?",
@@ -52,6 +52,19 @@ CAPTION = re.compile(
     + r"(?: now| again| here)?"
 )
 
+MORE = re.compile(
+    r"(?:can you |could you |please )?"
+    + any_of(
+        r"(?:tell me |say |give me |show me )?(?:a (?:bit|little) |some |any )?more(?: details?)?"
+        rf"(?: about {_IT})?|be more (?:detailed|specific)|in more detail|more info(?:rmation)?",
+        rf"(?:what|anything|something) else(?: (?:do|can) you see| is (?:there"
+        rf"|visible))?(?: {_IN_IT})?",
+        r"go on|continue|and\b(?: what)? else|elaborate|(?:describe|explain) (?:it "
+        r"|this )?in (?:more )?"
+        r"detail",
+    )
+)
+
 _PERSON = any_of(
     r"person|people|man|men|woman|women|guys?|girls?|boys?|lady|ladies|gentleman|kids?|child",
     r"children|baby|actor|actress|singer|celebrity|player|dude|couple|athlete",
@@ -64,6 +77,10 @@ _ANYBODY = rf"(?:{_SOMEBODY}|(?:this|that|these|those|it){_WHERE})"
 WHO_IS = re.compile(
     any_of(
         rf"who ?(?:{_BE}|'re) {_ANYBODY}|who am i",
+        # "Who is the driver?" asks for a name, "Who is the man looking at?" does not.
+        rf"who {_BE} (?:the|this|that|these|those|his|her|their|my) "
+        r"(?:(?!\w+(?:ing|est)\b|most\b|first\b|last\b|only\b)\w+ ?){1,6}"
+        r"(?<! for)(?<! to)(?<! at)(?<! with)(?<! by)(?<! from)(?<! about)(?<! of)(?<! on)",
         rf"(?:(?:do|can) you (?:know|tell(?: me)?|say)|tell me|guess) who {_ANYBODY} {_BE}",
         rf"(?:what {_BE}|tell me) (?:his|her|their|(?:the|this|that) {_PERSON}'s)"
         r" (?:full |real |first |last )?names?",
@@ -157,6 +174,14 @@ REMARK = re.compile(
     re.IGNORECASE,
 )
 
+# "asdf", "hjkl", "qqqq", "xzcvbn": keys beside each other, one key, or no vowel; "rgb" is a word.
+_LETTERS = any_of(
+    r"\w*(?:asdf|sdfg|dfgh|fghj|ghjk|hjkl|qwer|wert[yz]|uiop|zxcv|yxcv|xcvb|cvbn|vbnm)\w*",
+    r"(\w)\1{2,}",
+    r"[bcdfghjklmnpqrstvwxz]{4,}",
+)
+TYPED_AT_RANDOM = re.compile(rf"{_LETTERS}(?: {_LETTERS})*")
+
 COUNT = re.compile(r"count (?:all )?(?:of )?(?:the )?([\w' -]+?)[.!?]*", re.IGNORECASE)
 
 # --- small talk -----------------------------------------------------------------------------------
@@ -193,16 +218,46 @@ _NODS = any_of(
     r"cool|wow|awesome|amazing|perfect|excellent|brilliant|fantastic|impressive",
     r"beautiful|lovely|cute|so (?:cool|cute|nice)|interesting|not bad|well done",
     r"(?:good|nice|great)(?: bot| job| work| one| answer)?|very good|(?:i )?(?:love|like) it",
-    r"lol|lmao|(?:ha){2,}|hehe|oh|ah|aha|hm+|omg|wtf",
+    r"oh|ah|aha|(?:i )?love (?:you|this)|you(?:'re| are|re) (?:the best|great|awesome|amazing"
+    r"|(?:so |very )?(?:good|smart|clever|funny|sweet|cute|helpful))|thats? (?:great|nice|good)",
     r"yes|yep|yeah|yup|(?:that|you)(?:'s|'re| is| are) (?:right|correct)",
 )
-NOD = re.compile(rf"{_NODS}(?: {_NODS})*")
+# What may be said of a wrong answer as well as of a good one.
+_LAUGHS = (
+    r"(?:lo+l+|lma+o|rofl|(?:ha){2,}h?|(?:he){2,}|hm+|omg|wtf|what|huh|seriously|really|oops|xd)"
+)
+REACTION = re.compile(rf"(?:oh |ah |no )?{_LAUGHS}(?: {_LAUGHS})*")
+_OATHS = any_of(
+    r"shut (?:up|it|your mouth)|stfu|be quiet|silence|stop(?: it| talking)?|go away|get lost"
+    r"|piss off",
+    r"fuck(?: (?:you|off|this|it))?|screw you|damn(?: (?:you|it))?|shit|bullshit|crap|asshole"
+    r"|bitch",
+    r"(?:i )?hate (?:you|this)|(?:you (?:are |re )?(?:an? )?)?(?:idiot|moron|dumbass|loser|dumb"
+    r"|trash"
+    r"|garbage|rubbish|worthless|terrible|horrible|pathetic|ugly|annoying|boring)",
+)
+RUDE = re.compile(
+    rf"(?:oh |just |please |you |are |so |what an? )*{_OATHS}(?: (?:bot|you|now|already))*"
+)
+FORGET = re.compile(
+    r"(?:please |can you |could you |i want you to )*"
+    + any_of(
+        r"forget (?:about )?(?:me|everything|all(?: of it)?|my (?:\w+ )?(?:photos?|pictures?"
+        r"|data))",
+        r"(?:delete|erase|remove|clear|wipe) (?:(?:all )?(?:of )?my |the |all )?(?:personal )?"
+        r"(?:data|history|photos?|pictures?|images?|everything|messages|account|info(?:rmation)?)",
+        r"(?:delete|erase) (?:it|me|this|that)|stop (?:storing|keeping|logging) (?:my )?\w+",
+        r"(?:i want to )?opt out|gdpr|right to be forgotten",
+    )
+    + r"(?: (?:please|now|from \w+ \w+))*"
+)
+NOD = re.compile(rf"(?:{_LAUGHS} )?{_NODS}(?: {_NODS})*")
 
 _NOT_TRUE = any_of("wrong", "incorrect", "false", "nonsense", "not (?:right|true|correct|it)")
 WRONG = re.compile(
     r"(?:(?:no|nope|nah|lol|sorry|but) )*"
     + any_of(
-        rf"no|nope|nah|{_NOT_TRUE}|not (?:quite|really|at all)|try again|really",
+        rf"no|nope|nah|{_NOT_TRUE}|not (?:quite|really|at all)|try again",
         rf"(?:that|this|it)(?:'s| is|s) {_NOT_TRUE}",
         r"you(?:'re| are|re) (?:wrong|mistaken|lying|stupid|useless)|you suck",
         r"are you sure(?: about that)?|(?:bad|stupid) (?:bot|answer|job)",
@@ -245,6 +300,7 @@ _SAID = re.compile(
     r"(?P<plain>.+)"
     rf"|{_DENIAL}(?:it|that|this|he|she){_IS} (?P<one>.+)"
     rf"|{_DENIAL}(?:they|these|those|there){_IS} (?P<many>.+)"
+    rf"|{_DENIAL}(?P<bare>an? .+)|(?:it|that|this){_IS} (?P<said>an? .+)"
     r"|(?:no[\s,.]+)?(?:it|that|this)(?: is|['\u2019]?s) not (?:an? |the )?[\w ]{1,30}[,;.] ?"
     rf"(?:but|(?:it|that|this){_IS}) (?P<instead>.+)",
     re.IGNORECASE,
@@ -253,18 +309,25 @@ _HEDGE = re.compile(r"(?:really|clearly|definitely|actually|just|obviously|proba
 _NOT_BUT = re.compile(r",? (?:and )?not .*$", re.IGNORECASE)
 # After "it's", a thing, a number or a colour; all else may be an opinion.
 _THING = re.compile(
-    r"(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|\d+|red|orange|yellow|green|blue|purple"
+    r"(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|\d+|red|orange|yellow|green|blue"
+    r"|purple"
     r"|pink|brown|black|white|gr[ae]y|(?:dark|light) \w+)\b",
     re.IGNORECASE,
 )
 _OPINION = re.compile(
-    r"\b(?:not|n['\u2019]t|wrong|incorrect|right|correct|true|false|good|great|bad|fine|nice|ok|okay"
-    r"|lie|joke|shame|pity|stupid|ridiculous|nonsense|rubbish|perfect|better|worse|best|worst|enough"
+    r"\b(?:not|n['\u2019]t|wrong|incorrect|right|correct|true|false|good|great|bad|fine|nice|ok"
+    r"|okay"
+    r"|lie|joke|shame|pity|stupid|ridiculous|nonsense|rubbish|perfect|better|worse|best|worst"
+    r"|enough"
     r"|impressive|interesting|funny|amazing|awesome|cool|lovely|cute|adorable|beautiful|pretty|ugly"
-    r"|obvious|unclear|clear|helpful|useless|hilarious|weird|strange|missing|gone|fake|yours|mine|hers"
-    r"|so|too|very|because|why|how|what|which|who|where|me|you|your|my|our|i|we|been|nothing|something"
-    r"|anything|everything|more|less|different|bit|lot|while|secret|mistake|problem|pictures?|photos?"
-    r"|images?|pics?|answers?|questions?|others?|same|describe|name|tell|say|show|thanks|thank|please"
+    r"|obvious|unclear|clear|helpful|useless|hilarious|weird|strange|missing|gone|fake|yours|mine"
+    r"|hers"
+    r"|so|too|very|because|why|how|what|which|who|where|me|you|your|my|our|i|we|been|nothing"
+    r"|something"
+    r"|anything|everything|more|less|different|bit|lot|while|secret|mistake|problem|pictures?"
+    r"|photos?"
+    r"|images?|pics?|answers?|questions?|others?|same|describe|name|tell|say|show|thanks|thank"
+    r"|please"
     r"|coming|going)\b",
     re.IGNORECASE,
 )
@@ -281,7 +344,7 @@ def correction(text: str) -> str:
         return ""
     if _OPINION.search(said):
         return ""
-    strict = found["one"] is not None or found["instead"] is not None
+    strict = any(found[group] is not None for group in ("one", "instead", "said"))
     return said if not strict or _THING.match(said) else ""
 
 

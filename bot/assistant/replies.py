@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.assistant.conversations import Album
 from bot.assistant.inference import Failure, FailureCause
 from bot.assistant.intents import MAX_CHARACTERS, UNANSWERABLE
 from bot.assistant.locale import AUTOMATIC, CATALOGUES
-from bot.assistant.locale.texts import Texts
+from bot.assistant.locale.german import GERMAN
+from bot.assistant.locale.texts import ENGLISH, Texts
+from bot.assistant.objects import other_things
 from bot.assistant.text import word_set
 from bot.assistant.translation.answers import in_german
+from bot.assistant.translation.captions import caption_in_german
+from bot.assistant.translation.english import article
 from bot.assistant.types import (
     Button,
     Caption,
@@ -36,6 +40,7 @@ class ConfidenceThresholds:
     """Confidence (0..1) below which an answer or a caption says that it is not sure."""
 
     answer: float = 0.35
+    polar: float = 0.6  # of "yes" and "no", of which a coin gets half right
     caption: float = 0.5
 
 
@@ -59,10 +64,11 @@ class ReplyWriter:
         """Put answers together: one as it is, several in a numbered list."""
         texts = self.texts
         several = len(found) > 1
-        said = {
-            place: f"{place + 1}. {self.line(result)}" if several else self.line(result)
-            for place, result in found.items()
-        }
+        said = {place: self.line(result) for place, result in found.items()}
+        if intent.more:
+            said = {place: self._more(said[place], result) for place, result in found.items()}
+        if several:
+            said = {place: f"{place + 1}. {line}" for place, line in said.items()}
         lines = list(said.values())
         exchanges = tuple(result for result in found.values() if isinstance(result, Exchange))
         failures = [result for result in found.values() if isinstance(result, Failure)]
@@ -97,10 +103,21 @@ class ReplyWriter:
         if result.question is None:
             sure = result.confidence >= self.thresholds.caption
             return say_caption(result.answer, self.texts, sure=sure)
-        sure = result.confidence >= self.thresholds.answer
+        polar = result.answer in _POLAR
+        least = self.thresholds.polar if polar else self.thresholds.answer
+        sure = result.confidence >= least
         if result.original_question:
             return say_translated(result.answer, result.question, self.texts, sure=sure)
         return say_answer(result.answer, result.question, self.texts, sure=sure)
+
+    def _more(self, said: str, result: Exchange | Failure) -> str:
+        """A caption, and what else is seen."""
+        if isinstance(result, Failure):
+            return said
+        german = self.texts is GERMAN
+        things = other_things(result.objects, result.answer, german=german)
+        more = self.texts.also_see.format(things=things) if things else self.texts.nothing_more
+        return f"{said} {more}"
 
     def sentence(self, intent: Intent, *, offer_caption: bool) -> Reply:
         """The reply to what needs no look at a picture."""
@@ -238,7 +255,9 @@ _COUNTING = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"(?<![\w.,:/$#-])(\d{1,2})\b(?![.,:/%+-]?\d|[%+])(?=(.?))")
+_POLAR = {"yes", "no"}
 _UNKNOWN = {"unknown", "not sure", "unsure", "i don't know", "don't know", "can't tell", "unclear"}
+_INDEFINITE = re.compile(r"(?<![\w'-])(an?) ([a-z]\w*)")
 _ARTICLE = re.compile(r"(?:a|an|the|some|there)\s", re.IGNORECASE)
 
 _CAPITALS = word_set(
@@ -263,11 +282,30 @@ _NAMES = re.compile(
 
 
 def say_caption(raw: str, texts: Texts, *, sure: bool = True) -> str:
-    """Write a caption as a sentence: "a dog runs ." becomes "A dog runs."."""
+    """Write a caption as a sentence: "a dog runs ." becomes "A dog runs." or "Ein Hund rennt."."""
     body = _tidy(raw)
     if not body:
         return texts.cannot_tell
+    if texts is GERMAN:
+        german = caption_in_german(body)
+        if german is None:
+            return texts.in_english.format(answer=say_caption(raw, ENGLISH, sure=sure))
+        return _stop(german) if sure else texts.unsure_looks_like.format(answer=_stop(german))
     return _sentence(body) if sure else texts.unsure_looks_like.format(answer=_stop(body))
+
+
+def say_alt(exchange: Exchange, texts: Texts) -> str:
+    """A caption as a sentence to be copied: without doubts, and without a word on its language."""
+    if exchange.translated_answer:
+        return _stop(exchange.translated_answer)
+    body = _tidy(exchange.answer)
+    return _sentence(body) if body else texts.cannot_tell
+
+
+def translated_caption(exchange: Exchange, texts: Texts) -> Exchange:
+    """The same with its caption in the language of the texts, if there are words for it."""
+    german = caption_in_german(_tidy(exchange.answer)) if texts is GERMAN else None
+    return replace(exchange, translated_answer=german or "")
 
 
 def say_answer(raw: str, question: str, texts: Texts, *, sure: bool = True) -> str:
@@ -314,6 +352,7 @@ def _tidy(raw: str) -> str:
     text = re.sub(r"([.,!?;:])[.,!?;:\s]*(?=[.,!?;:])", "", text)
     text = text.lstrip(" .,!?;:").rstrip(" .,!?;:-")
     text = re.sub(r"^-\s*(?!\d)", "", text)
+    text = _INDEFINITE.sub(lambda found: f"{article(found[2])} {found[2]}", text)
     return _NAMES.sub(lambda name: _SPELLINGS[name.group()], text)
 
 

@@ -169,6 +169,9 @@ class Kind(Enum):
     GOODBYE = "goodbye"
     NOD = "nod"
     SORRY = "sorry"
+    RUDE = "rude"
+    REACTION = "reaction"
+    FORGET_HINT = "forget_hint"
 
     EMPTY = "empty"
     TOO_LONG = "too_long"
@@ -176,6 +179,10 @@ class Kind(Enum):
     INSTRUCTION = "instruction"
     OUTSIDE = "outside"
     PRIVATE = "cannot_tell"
+    HEALTH = "health"
+    EXPERT = "expert"
+    READING = "reading"
+    UNSEEN = "unseen"
     REMARK = "remark"
     LINK = "link"
     UNKNOWN_COMMAND = "unknown_command"
@@ -190,6 +197,7 @@ class Intent:
         question: For the model, if `kind` is QUESTION.
         pictures: Numbers of the pictures named, from 1, as `patterns.named_pictures` gives them.
         names_asked: A person's name was asked for; the answer is a caption that says so.
+        more: More than a caption is wanted: what else is seen.
         invite: The picture came without a request: a caption, and an invitation to ask.
         command: The unknown command.
         rest: What followed "/settings", the number of the answer that is rated, or what the last
@@ -205,6 +213,7 @@ class Intent:
     question: str | None = None
     pictures: tuple[int, ...] = ()
     names_asked: bool = False
+    more: bool = False
     invite: bool = False
     command: str = ""
     rest: str = ""
@@ -297,7 +306,8 @@ class Exchange:
         place: Of the picture among those sent with it, from 0.
         objects: What the model sees in the picture, the surest first; the log does not keep it.
         original_question: As the person asked it, where the model got a translation; else "".
-        translated_answer: In their language then, or "" if there are no words for it.
+        translated_answer: In their language then, or "" if there are no words for it; of a caption
+            too, of which the log keeps the English.
     """
 
     kind: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -37,7 +38,7 @@ def ask(app: AppContext, image: str, question: str, as_json: bool, profile: str 
     Objects, the surest first: {"name": "dog", "score": 0.93, "box": [0.1, 0.2, 0.5, 0.9]},
     where a box is left, top, right, bottom in shares of the photo.
     """
-    intent = question_intent(question)  # refused before anything slow happens
+    intent = question_intent(question, own_words=as_json)  # refused before anything slow happens
     _answer(app, image, intent, profile, key="answer" if as_json else "")
 
 
@@ -60,18 +61,26 @@ def caption(app: AppContext, image: str, as_json: bool, profile: str | None) -> 
     _answer(app, image, Intent(Kind.CAPTION), profile, key="caption" if as_json else "")
 
 
-def question_intent(question: str) -> Intent:
+def question_intent(question: str, *, own_words: bool = False) -> Intent:
     """Read a question as a chat does, so that the same words get the same answer.
+
+    Args:
+        question: As it was typed.
+        own_words: The model's own words are wanted, of whatever it has an answer to, though a
+            person would be told not to rely on it.
 
     Raises:
         CommandError: It cannot be answered from a picture; says why.
     """
     # Every command is slower to start if these are imported with it.
-    from bot.assistant.intents import MAX_CHARACTERS, UNANSWERABLE, read_intent
+    from bot.assistant.intents import FOR_PEOPLE, MAX_CHARACTERS, UNANSWERABLE, read_intent
     from bot.assistant.locale.texts import ENGLISH
     from bot.assistant.text import clean
+    from bot.assistant.types import Kind
 
     intent = read_intent(f"/ask {clean(question)}", attached=True)
+    if own_words and intent.kind in FOR_PEOPLE:
+        return replace(intent, kind=Kind.QUESTION)
     if intent.kind in UNANSWERABLE:
         template: str = getattr(ENGLISH, intent.kind.value)
         raise CommandError(template.format(limit=MAX_CHARACTERS, command=intent.command))

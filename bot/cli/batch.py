@@ -306,7 +306,7 @@ class BatchRunner:
     def _ask(self, request: BatchRequest) -> Future[ModelAnswer]:
         """Open the picture and queue the question; waits while the engine's queue is full."""
         asked = request.question
-        question = None if asked is None else question_intent(asked).question
+        question = None if asked is None else question_intent(asked, own_words=True).question
         picture = self._pictures.get(request.image)
         while not self._stopping.is_set():
             try:

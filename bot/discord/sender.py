@@ -15,7 +15,7 @@ import aiohttp
 import discord
 
 from bot.assistant.locale.texts import Texts
-from bot.assistant.replies import say_caption
+from bot.assistant.replies import say_alt
 from bot.assistant.text import split
 from bot.assistant.types import Button, Reply
 from bot.discord.messages import API_ERRORS, Place
@@ -79,7 +79,7 @@ def alt_texts(reply: Reply, texts: Texts, *, numbered: bool) -> tuple[str, ...]:
     """Captions to be copied, one for each picture."""
     blocks = []
     for exchange in reply.exchanges:
-        caption = say_caption(exchange.answer, texts)[:LONGEST_ALT].replace("`", "'")
+        caption = say_alt(exchange, texts)[:LONGEST_ALT].replace("`", "'")
         number = f"{exchange.place + 1}.\n" if numbered else ""
         blocks.append(f"{number}```\n{caption}\n```")
     return tuple(blocks)

@@ -262,7 +262,9 @@ class Store:
         if exchange:
             row |= {
                 "kind": exchange.kind,
-                "answer": storable(exchange.translated_answer or exchange.answer),
+                # Captions stay English, for people's corrections of them are to be learnt.
+                "answer": storable(exchange.answer if exchange.question is None
+                                   else exchange.translated_answer or exchange.answer),
                 "question": None if exchange.question is None
                 else storable(exchange.original_question or exchange.question),
                 "confidence": exchange.confidence, "picture": self._picture(exchange),

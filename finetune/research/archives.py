@@ -28,7 +28,8 @@ UNPACKED = "unpacked.json"
 MEGABYTE = 1_000_000
 BLOCK = tarfile.BLOCKSIZE
 CLOSING = 2 * BLOCK  # what ends an archive
-HEADERS = 3 * BLOCK  # of a member, with what holds a long name
+HEADERS = 3 * BLOCK  # of a member with a long name; of others one block
+LONGEST_NAME = 100  # bytes, in one block
 SMALLEST = 64 * BLOCK  # of a part of a file that is cut
 
 
@@ -205,7 +206,8 @@ def _layout(
         content, at = entry.read(), packed.get(entry.name, 0)
         while True:
             left = len(content) - at
-            most = (room - HEADERS) // BLOCK * BLOCK
+            header = BLOCK if len(_part_name(entry.name, at).encode()) <= LONGEST_NAME else HEADERS
+            most = (room - header) // BLOCK * BLOCK
             if most < min(left, SMALLEST):
                 yield members
                 members, room = [], limit - CLOSING
@@ -213,12 +215,17 @@ def _layout(
             size = min(left, most)
             part = Member(entry.name, at, size, len(content))
             members.append((part, content[at : at + size]))
-            room -= HEADERS + -(-size // BLOCK) * BLOCK
+            room -= header + -(-size // BLOCK) * BLOCK
             at += size
             if at == len(content):
                 break
     if members:
         yield members
+
+
+def _part_name(name: str, start: int) -> str:
+    """What a part of a file that is cut is called in its archive."""
+    return f"{name}.from-{start}"
 
 
 def _write(folder: Path, number: int, members: Iterable[tuple[Member, bytes]]) -> Piece:
@@ -229,10 +236,10 @@ def _write(folder: Path, number: int, members: Iterable[tuple[Member, bytes]]) -
     with part.open("wb") as file:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as archive:
             for member, content in members:
-                name = member.name
-                if member.size < member.total:
-                    name += f".from-{member.start}"
-                info = tarfile.TarInfo(name)
+                whole = member.size == member.total
+                info = tarfile.TarInfo(
+                    member.name if whole else _part_name(member.name, member.start)
+                )
                 info.size, info.mode = member.size, 0o644
                 archive.addfile(info, io.BytesIO(content))
                 listed.append(member)

@@ -272,7 +272,7 @@ def _pack(options: argparse.Namespace) -> int:
 
     wanted = TrainingSet(load_recipe(options.recipe), options.data.resolve(), options.quality)
     limit = round(options.megabytes * MEGABYTE)
-    entries = wanted.entries(options.to / "wheels")
+    entries = wanted.entries(options.to.with_name(options.to.name + "-wheels"))
     manifest = archives.pack(entries, options.to, limit, wanted.facts, done)
     total = sum(piece.size for piece in manifest.pieces)
     print(f"{len(manifest.pieces)} pieces, {total / MEGABYTE:.0f} MB, {len(entries):,} files")

@@ -120,8 +120,8 @@ class ChatPlatform(ABC):
     async def restart(self) -> None: ...
 
     @abstractmethod
-    def fail_files(self, times: int) -> None:
-        """Let so many attempts to fetch a file fail."""
+    def fail_files(self, times: int, *, stalling: bool = False) -> None:
+        """Let so many attempts to fetch a file fail, at once or by not coming to an end."""
 
     @property
     @abstractmethod
@@ -236,8 +236,8 @@ class OnTelegram(ChatPlatform):
         await self._bot.aclose()
         await self._start()
 
-    def fail_files(self, times: int) -> None:
-        self.api.faults["file"] += [(500, {}, 0)] * times
+    def fail_files(self, times: int, *, stalling: bool = False) -> None:
+        self.api.faults["file"] += [(200, {}, 0.5) if stalling else (500, {}, 0)] * times
 
     @property
     def fetched(self) -> int:
@@ -272,7 +272,9 @@ class OnDiscord(ChatPlatform):
     async def _read(self, fetch: Any) -> bytes:
         if self._failures:
             self._failures -= 1
-            raise OSError
+            if not self._stalling:
+                raise OSError
+            await asyncio.sleep(1)
         self.reads += 1
         content: bytes = await fetch()
         return content
@@ -325,8 +327,8 @@ class OnDiscord(ChatPlatform):
         await self.world.env.restart_bot(self._client())
         self.world.client = self.world.env.bot
 
-    def fail_files(self, times: int) -> None:
-        self._failures = times
+    def fail_files(self, times: int, *, stalling: bool = False) -> None:
+        self._failures, self._stalling = times, stalling
 
     @property
     def fetched(self) -> int:

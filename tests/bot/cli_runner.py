@@ -19,6 +19,7 @@ from PIL import Image
 
 from bot.cli import main
 from bot.cli.context import AppContext
+from bot.web.server import listen
 
 
 @dataclass
@@ -71,6 +72,12 @@ class CliRunner:
         path = self.folder / (name or f"{colour}.png")
         Image.new("RGB", (8, 6), colour).save(path, "PNG")
         return str(path)
+
+
+def free_port() -> int:
+    with listen("127.0.0.1", 0) as probe:
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @contextmanager

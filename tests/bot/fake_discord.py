@@ -14,6 +14,9 @@ from bot.benchmarks.fake_discord import TOKEN
 __all__ = ["TOKEN", "FakeDiscord"]
 
 
+async def _at_once(*_shard: object, **_how: object) -> None: ...
+
+
 class FakeDiscord(fake_discord.FakeDiscord):
     """Keeps what the bot says, and tells it what people do."""
 
@@ -24,4 +27,7 @@ class FakeDiscord(fake_discord.FakeDiscord):
             patch.setattr("discord.http.Route.BASE", f"{self.url}/api")
             gateway = yarl.URL(self.gateway)
             patch.setattr("discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY", gateway)
+            # Without the seconds before a connection is made again, and between sessions.
+            patch.setattr("discord.backoff.ExponentialBackoff.delay", lambda _self: 0.01)
+            patch.setattr("discord.Client.before_identify_hook", _at_once)
             yield self

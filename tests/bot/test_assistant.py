@@ -15,6 +15,7 @@ from bot.assistant.locale.texts import ENGLISH
 from bot.assistant.replies import ConfidenceThresholds
 from bot.assistant.types import Attachment, Button, Incoming, Reply
 from data.images.open import Picture
+from model.requests import DetectedObject
 
 CAPTION_IT = (Button("Caption it", "/caption"),)
 AGAIN = ["👍", "👎", "Try again"]
@@ -83,10 +84,6 @@ async def test_photo_alone_is_captioned_with_an_invitation(chat: Chat) -> None:
     assert (exchange.kind, exchange.question, exchange.answer) == ("caption", None, "a red square")
     assert (exchange.confidence, exchange.seconds) == (0.9, 0.01)
     assert exchange.digest == open_photo(b"red").digest
-
-
-async def test_photo_with_a_remark_is_captioned_too(chat: Chat) -> None:
-    assert (await chat.say("my wall :)", "red")).text == f"A red square.\n\n{INVITE}"
 
 
 async def test_photo_with_a_question_is_answered(chat: Chat) -> None:
@@ -314,8 +311,8 @@ async def test_refused_picture_alone_and_no_older_one_in_its_place(chat: Chat) -
 @pytest.mark.parametrize(
     ("confidence", "question", "said"),
     [
-        (0.35, "Is it red?", "Yes."),
-        (0.34, "Is it red?", "I'm not sure, but I'd say yes."),
+        (0.6, "Is it red?", "Yes."),
+        (0.59, "Is it red?", "I'm not sure, but I'd say yes."),
         (0.5, "/caption", "Yes."),
         (0.34, "/caption", "I'm not sure, but it looks like yes."),
     ],
@@ -324,7 +321,7 @@ async def test_unsure_below_its_threshold(confidence: float, question: str, said
     chat = Chat()
     chat.engine.answer = lambda _picture, _question: Said("yes", confidence)
     assert (await chat.say(question, "red")).text == said
-    sure = Chat(thresholds=ConfidenceThresholds(answer=0.0, caption=0.0))
+    sure = Chat(thresholds=ConfidenceThresholds(answer=0.0, polar=0.0, caption=0.0))
     sure.engine.answer = chat.engine.answer
     assert (await sure.say(question, "red")).text == "Yes."
 
@@ -332,7 +329,21 @@ async def test_unsure_below_its_threshold(confidence: float, question: str, said
 async def test_counts_are_words_only_where_counted(chat: Chat) -> None:
     chat.engine.answer = lambda _picture, _question: Said("2")
     assert (await chat.say("How many dogs are there?", "red")).text == "Two."
-    assert (await chat.say("What number is on the bus?")).text == "2."
+    assert (await chat.say("What is in front?")).text == "2."
+
+
+async def test_who_wants_more_hears_of_what_the_caption_does_not_name(chat: Chat) -> None:
+    things = {"dog": 0.9, "person": 0.8, "cup": 0.7, "kite": 0.4, "bed": 0.6}
+    seen = [DetectedObject(name, score, (0, 0, 1, 1)) for name, score in things.items()]
+    objects = (*seen, seen[2])
+    chat.engine.answer = lambda _picture, _question: Said("a man with a puppy", objects=objects)
+    assert (await chat.say("tell me more", "red")).text == (
+        "A man with a puppy. I also see: 2 cups, bed."
+    )
+    german = (await chat.say("was siehst du noch?")).text
+    assert german.endswith("Außerdem sehe ich: Tasse (2), Bett.")
+    chat.engine.answer = lambda _picture, _question: Said("a dog")
+    assert (await chat.say("more")).text == "A dog. That is all I can make out."
 
 
 async def test_limits_hold_on_platforms_and_help_is_free(chat: Chat) -> None:

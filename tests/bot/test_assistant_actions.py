@@ -112,7 +112,7 @@ async def test_who_speaks_german_is_spoken_to_in_german() -> None:
     ann = Person(language="de-AT")
     assert (await ann.say("/start")).text == GERMAN.start
     reply = await ann.say("", "red")
-    assert reply.text == f"A red square.\n\n{GERMAN.invite}"
+    assert reply.text == f"Ein rotes Quadrat.\n\n{GERMAN.invite}"
     assert [button.name or button.label for button in reply.buttons] == [
         "Gute Antwort", "Schlechte Antwort", "Noch einmal",
     ]  # fmt: skip
@@ -179,7 +179,27 @@ async def test_german_question_is_asked_in_english_and_answered_in_german() -> N
     assert (await ann.say("What color is it?")).text == "Blue."
     assert (await ann.say("und die Katze?")).text == GERMAN.foreign
     assert (await ann.say("Vielen Dank!")).text == GERMAN.thanks
-    assert (await ann.say("Was siehst du?")).text == "A blue square."
+    assert (await ann.say("Was siehst du?")).text == "Ein blaues Quadrat."
+    assert (await ann.say("/caption")).text == "A blue square."
+
+
+async def test_caption_is_german_where_the_chat_is_and_keeps_the_models_words() -> None:
+    said = {"red": Said("two dogs are running"), "blue": Said("a florb"), "black": Said("a cat", 0)}
+    colours = {photo(colour).digest: colour for colour in said}
+    engine = StandIn(answer=lambda picture, question: said[colours[picture.digest]])
+    ann = Person(engine, language="de")
+    reply = await ann.say("/caption", "red", "blue", "black")
+    assert reply.text.splitlines() == [
+        "1. Zwei Hunde rennen.",
+        f"2. {GERMAN.in_english.format(answer='A florb.')}",
+        f"3. {GERMAN.unsure_looks_like.format(answer='Eine Katze.')}",
+    ]
+    assert [(e.answer, e.translated_answer, e.original_question) for e in reply.exchanges] == [
+        ("two dogs are running", "Zwei Hunde rennen", ""),
+        ("a florb", "", ""),
+        ("a cat", "Eine Katze", ""),
+    ]
+    assert (await ann.say("/retry")).text == reply.text
 
 
 async def test_german_question_of_an_old_answer_is_tried_again_in_german() -> None:

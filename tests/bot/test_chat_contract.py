@@ -152,10 +152,15 @@ async def test_an_edited_question_changes_its_answer_in_place(chats: Chats) -> N
         assert len(engine.asked) == 2
 
 
+@pytest.mark.parametrize("stalling", [False, True])
 @pytest.mark.parametrize("reads", [1, 2])
-async def test_a_file_is_fetched_again_and_then_given_up(chats: Chats, reads: int) -> None:
+async def test_a_file_is_fetched_again_and_then_given_up(
+    chats: Chats, monkeypatch: pytest.MonkeyPatch, reads: int, stalling: bool
+) -> None:
     async with chats() as chat:
-        chat.fail_files(reads)
+        if stalling:
+            monkeypatch.setattr(platforms, "FETCH_TIMEOUT", 0.1)
+        chat.fail_files(reads, stalling=stalling)
         await chat.say(COLOUR, "blue")
         await chat.says("Blue." if reads == 1 else ENGLISH.fetch_failed)
 
@@ -398,15 +403,24 @@ async def test_a_rating_is_thanked_for_in_passing_and_costs_no_look(chats: Chats
         assert chat.texts == ["Red."]
 
 
-async def test_a_reply_to_an_answer_puts_that_one_right(chats: Chats, tmp_path: Path) -> None:
+async def test_pictures_are_shared_by_a_button_and_a_reply_puts_its_answer_right(
+    chats: Chats, tmp_path: Path
+) -> None:
     with opened(tmp_path / "log.db", cipher=PictureCipher(new_key())) as log:
         async with chats(recorder=Recorder(log)) as chat:
+            await chat.say("/settings")
+            await chat.first()
+            await chat.press(0, "/settings pictures on")
+            told = lambda: "".join((*chat.texts, *chat.private))  # noqa: E731
+            await chat.until(lambda: ENGLISH.settings_shared in told())
+            settings = chat.texts[0]
             await chat.say("What is it on?", "green")
             await chat.say(COLOUR)
-            await chat.says("Green.", "Green.")
-            await chat.say("No, it's a bus", to=chat.answer(0))
-            await chat.says("Green.", "Green.", ENGLISH.corrected)
+            await chat.says(settings, "Green.", "Green.")
+            await chat.say("No, it's a bus", to=chat.answer(1))
+            await chat.says(settings, "Green.", "Green.", ENGLISH.corrected)
         log.consent("x", "y").result(10)
+        assert rows(log.path, "SELECT count(*) FROM shared") == [(1,)]
         sql = "SELECT question, correction FROM ratings JOIN exchanges USING (number)"
         assert rows(log.path, sql) == [("What is it on?", "a bus")]
 
@@ -426,6 +440,22 @@ async def test_who_chooses_german_is_spoken_to_in_german(chats: Chats) -> None:
         await chat.say("hello")
         await chat.say("hello", by=BEN)
         await chat.says(chat.texts[0], GERMAN.hello, ENGLISH.hello)
+
+
+@pytest.mark.parity("German", "Telegram", "Discord")
+async def test_captions_are_german_where_the_chat_is(chats: Chats) -> None:
+    async with chats() as chat:
+        await chat.say("/settings")
+        await chat.first()
+        await chat.press(0, "/settings de")
+        await chat.until(lambda: GERMAN.settings_chosen in (*chat.texts, *chat.private))
+        await chat.say("", "red")
+        await chat.until(lambda: chat.texts[-1] == f"Ein rotes Quadrat.\n\n{GERMAN.invite}")
+        await chat.press(len(chat.texts) - 1, "/retry")
+        await chat.until(lambda: chat.texts[-1] == "Ein rotes Quadrat.")
+        await chat.say("/caption", "blue", "green")
+        both = "1. Ein blaues Quadrat.\n2. Ein grünes Quadrat."
+        await chat.until(lambda: chat.texts[-1] == both)
 
 
 @pytest.mark.parity("`/forget`, `/privacy`", "Telegram", "Discord")

@@ -36,7 +36,7 @@ def healthy(cli: CliRunner, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     (adapter / "adapter.toml").write_text(tomli_w.dumps(card(profile)))
     monkeypatch.setattr("model.config.load_profile", lambda _name: profile)
     monkeypatch.setattr("model.pretrained.is_ready", lambda _part, verify: verify)
-    monkeypatch.setenv("GLIMPSE_CACHE", str(cli.folder / "cache"))
+    monkeypatch.setenv("GLIMPSE_CACHE", str(cli.folder / "cache/deep"))
     cli.engine.answer = lambda _picture, _question: Said("red")
     cli.environment["GLIMPSE_PORT"] = "0"
     monkeypatch.setitem(__import__("engine_stand_in").COLOURS, (254, 0, 0), "red")  # after JPEG
@@ -168,11 +168,6 @@ def test_the_real_loader_passes_everything_on_and_shows_what_is_fetched(
     monkeypatch.setattr("model.engine.load_engine", load_engine)
     assert context.load_model("p", 2, False) == ("p", 2, False)
     assert capsys.readouterr().err == "Downloading it...\n"
-
-
-def test_the_cache_named_need_not_exist(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("GLIMPSE_CACHE", str(tmp_path / "a" / "b"))
-    assert check._cache()[0] == "ok"
 
 
 def test_the_log_is_looked_after(healthy: CliRunner, tmp_path: Path) -> None:

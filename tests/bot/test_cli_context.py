@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from cli_runner import CliRunner, FakeEngine
+from cli_runner import CliRunner, FakeEngine, free_port
 from sqlite_utils import Database
 
 from bot.cli.context import open_log
@@ -18,7 +18,6 @@ from bot.health import Check, Health
 from bot.log import Log
 from bot.log.schema import migrations, open_to_read
 from bot.settings import Settings
-from bot.web.server import listen
 
 
 @pytest.mark.parametrize("command", [("run",), ("run", "--no-web"), ("web",), ("telegram",)])
@@ -33,9 +32,7 @@ def test_a_log_of_a_newer_glimpse_is_refused_before_the_model_is_loaded(
             "VALUES ('glimpse', 'from_the_future', '2030-01-01')"
         )
     before = path.read_bytes()
-    with listen("127.0.0.1", 0) as probe:
-        port = probe.getsockname()[1]
-    cli.environment |= {"GLIMPSE_PORT": str(port), "GLIMPSE_TELEGRAM_TOKEN": "1:x"}
+    cli.environment |= {"GLIMPSE_PORT": str(free_port()), "GLIMPSE_TELEGRAM_TOKEN": "1:x"}
     outcome = cli.run(*command)
     assert (outcome.status, outcome.out, cli.loaded) == (1, "", [])
     assert outcome.err == (
@@ -55,12 +52,12 @@ def test_a_log_of_an_older_glimpse_is_brought_up_to_date_at_the_start(
     old.close()
     with pytest.raises(LogError, match="older Glimpse"):
         open_to_read(path)
+    assert "starting a bot brings it up to date" in cli.run("check").out
 
     def stop(*_args: object, **_more: object) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    with listen("127.0.0.1", 0) as probe:
-        cli.environment["GLIMPSE_PORT"] = str(probe.getsockname()[1])
+    cli.environment["GLIMPSE_PORT"] = str(free_port())
     monkeypatch.setattr("bot.web.server.print", stop, raising=False)
     assert cli.run("run").status == 0
     now = open_to_read(path)

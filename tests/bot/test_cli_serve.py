@@ -8,14 +8,7 @@ import socket
 import threading
 
 import httpx
-from cli_runner import CliRunner, Outcome
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from cli_runner import CliRunner, Outcome, free_port
 
 
 def serve(cli: CliRunner, *arguments: str, port: int) -> tuple[Outcome, list[str]]:

@@ -206,17 +206,6 @@ def test_the_command_line_serves(
 # --- shards ----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shards begin their sessions without the seconds that Discord wants between them."""
-
-    async def before_identify(*_: object, **__: object) -> None:
-        return
-
-    monkeypatch.setattr(DiscordBot, "before_identify_hook", before_identify)
-
-
-@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(("recommended", "chosen", "wanted"), [(1, 0, 1), (3, 0, 3), (3, 2, 2)])
 async def test_it_has_as_many_shards_as_discord_recommends_or_as_are_set(
     monkeypatch: pytest.MonkeyPatch, recommended: int, chosen: int, wanted: int
@@ -235,7 +224,6 @@ async def test_it_has_as_many_shards_as_discord_recommends_or_as_are_set(
         await asyncio.wait_for(task, 20)
 
 
-@pytest.mark.usefixtures("at_once")
 async def test_a_lost_shard_is_told_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     stopped, connection = asyncio.Event(), Connection()
     async with FakeDiscord().running(monkeypatch) as api:

@@ -142,6 +142,16 @@ async def test_alt_text_is_ready_to_be_copied_and_for_nobody_else() -> None:
         assert done.response.content == "This file is no picture (bad)."
 
 
+async def test_alt_text_is_german_for_who_speaks_german() -> None:
+    said = iter(["a dog swims", "a florb"])
+    engine = StandIn(lambda picture, question: Said(next(said), confidence=0.01))
+    async with discord_world(engine) as world:
+        theirs = await world.ben.send(world.channel, "", attachments=[photo("red"), photo("blue")])
+        world.locale = "de"
+        done = await world.ann.context_menu(world.channel, ALT, theirs)
+        assert done.response.content == "1.\n```\nEin Hund schwimmt.\n```\n2.\n```\nA florb.\n```"
+
+
 async def test_whoever_shares_does_not_decide_on_pictures_of_others(tmp_path: Path) -> None:
     with opened(tmp_path / "log.db", cipher=PictureCipher(new_key())) as log:
         client = new_bot(recorder=Recorder(log))

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from bot_process import Running, bot_process
-from cli_runner import CliRunner
+from cli_runner import CliRunner, free_port
 from engine_stand_in import Clock, StandIn, open_photo
 from fake_discord import TOKEN as DISCORD_TOKEN
 from fake_discord import FakeDiscord
@@ -34,12 +34,6 @@ from bot.version import BuildInfo
 from bot.web.server import listen
 
 BUILD = BuildInfo("1.2", "abc1234", "def")
-
-
-def free_port() -> int:
-    with listen("127.0.0.1", 0) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def get(port: int, path: str) -> tuple[int, Any]:
@@ -301,27 +295,6 @@ async def test_a_refused_token_stays_up_not_ready_and_asks_no_more(
         assert get(port, "/healthz")[0] == 200
     assert bot.process.returncode == 0
     assert sum("does not know this token" in line for line in bot.err) == 1
-
-
-async def test_a_log_that_cannot_be_used_is_said_at_once_and_answers_go_on(
-    tmp_path: Path,
-) -> None:
-    port = free_port()
-    async with (
-        FakeTelegram().running() as api,
-        bot_process(
-            "telegram", GLIMPSE_HEALTH_PORT=str(port), GLIMPSE_LOG=str(tmp_path),
-            GLIMPSE_LOG_KEY="a key of the hashes", GLIMPSE_TELEGRAM_TOKEN=TOKEN,
-            GLIMPSE_TELEGRAM_BASE_URL=api.url,
-        ) as bot,
-    ):  # fmt: skip
-        api.message("/start")
-        assert await api.answers(1)
-        sentence = "The log cannot be written: a folder has that name; set GLIMPSE_LOG"
-        assert [line for line in bot.err if sentence in line]
-        status, told = await asyncio.to_thread(get, port, "/readyz")
-        assert (status, told["checks"]["telegram"]["ok"]) == (503, True)
-        assert told["checks"]["log"]["detail"].startswith(sentence)
 
 
 async def answers(bot: Running, port: int, path: str, status: int) -> Any:

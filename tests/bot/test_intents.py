@@ -9,134 +9,48 @@ import pytest
 from bot.assistant.intents import MAX_CHARACTERS, read_intent
 from bot.assistant.types import Kind
 
-QUESTIONS = """
-What color is the taxi?
-What colour is the dog?
-what colour is the boy's hat
-How many people are sitting at the table?
-how many dogs
-Is the man eating?
-Is the woman wearing a hat?
-Are there any clouds in the sky?
-Does the girl look happy?
-What does the sign say?
-What is written on the truck?
-What number is on the player's shirt?
-What time does the clock show?
-What time is it?
-Who is holding the ball?
-Who is the man looking at?
-Who is this cake for?
-Who is winning the race?
-Whose hand is on the table?
+QUESTIONS = """What color is the taxi?|What colour is the dog?|what colour is the boy's hat
+How many people are sitting at the table?|how many dogs|Is the man eating?
+Is the woman wearing a hat?|Are there any clouds in the sky?|Does the girl look happy?
+Who is holding the ball?|Who is the man looking at?
+Who is this cake for?|Who is winning the race?|Whose hand is on the table?
 Where is the cat sitting?
-Where was this photo taken?
-When was this picture taken?
-Why is the boy crying?
-Which animal is bigger?
-Which hand is he using?
-What is the man doing?
-What is the man in the red shirt holding?
-What is on the plate?
-What is behind the bus?
-What is this animal called?
-What is this person wearing?
-What is that on the roof?
-What kind of bird is this?
-What breed is the dog?
-What sport are they playing?
-What room is this?
-What season is it?
-What's the weather like?
-What's in the bowl?
-What is the name on the boat?
-What is the dog's name on the tag?
-What game are the children playing?
-What are they drinking?
-What shape is the table?
-What material is the bench made of?
-Can you see a bicycle?
-Can you find a cat in the picture?
-Could this be a restaurant?
-Would this be safe for a child?
-Do you see any birds?
-Do you think it is cold outside?
-Did someone draw on the wall?
-Has the pizza been cut?
-Have the children finished eating?
-Is this a real photo or a drawing?
-Is the man in a die-cast car?
-Is the hat on the bed?
-Was it raining?
-Will the glass fall?
-Are the lights on?
-Are they the same size?
-Is it day or night?
-Is the photo in black and white?
-Is the picture on the wall crooked?
-Is the woman taking a picture?
-Is this Los Angeles?
-Is there a war memorial?
-Does it say "was ist das"?
-Should the umbrella be open?
-How old is the child?
-How tall is the building?
-How is the weather?
-How do you know it is winter?
-How cute is this puppy?
-In what room are they?
-On which side is the lamp?
-About how many birds are there?
-From where is the light coming?
-Based on the shadows, what time of day is it?
-color of the car
-the colour of the wall?
-number of windows
-dog or cat?
-Any people?
-Print on the shirt?
-Draw on the board?
-Make and model of the car?
-Change in the jar?
-Open or closed?
-Are you able to see the ocean?
-Would you say the man is tall?
-Can you tell if the door is open?
-Does the poster show the president of a country?
-read the sign
-find the cat
-Is there a recipe on the table?
-What is it made of?
-What's this for?
-What are these people waiting for?
-What is happening behind the girl?
-What is in the picture on the wall?
-What is the picture frame made of?
-Who's driving?
-Isn't that a zebra?
-1 or 2 dogs?
-Is the road straight?
-Is this a straight line?
-What is the weather like in the picture?
-What else is on the table?
-How old is he?
-Where are you standing when you take this?
-red or blue
-""".strip().splitlines()
+Why is the boy crying?|Which animal is bigger?|Which hand is he using?|What is the man doing?
+What is the man in the red shirt holding?|What is on the plate?|What is behind the bus?
+What is this animal called?|What is this person wearing?|What is that on the roof?
+What kind of bird is this?|What breed is the dog?|What sport are they playing?|What room is this?
+What season is it?|What's the weather like?|What's in the bowl?
+What game are the children playing?|What are they drinking?
+What shape is the table?|What material is the bench made of?|Can you see a bicycle?
+Can you find a cat in the picture?|Could this be a restaurant?
+Do you see any birds?|Do you think it is cold outside?|Did someone draw on the wall?
+Has the pizza been cut?|Have the children finished eating?|Is this a real photo or a drawing?
+Is the man in a die-cast car?|Is the hat on the bed?|Was it raining?|Will the glass fall?
+Are the lights on?|Are they the same size?|Is it day or night?|Is the photo in black and white?
+Is the picture on the wall crooked?|Is the woman taking a picture?|Is this Los Angeles?
+Is there a war memorial?|Does it say "was ist das"?|Should the umbrella be open?
+How old is the child?|How tall is the building?|How is the weather?|How do you know it is winter?
+How cute is this puppy?|In what room are they?|On which side is the lamp?
+About how many birds are there?|From where is the light coming?
+Based on the shadows, what time of day is it?|color of the car|the colour of the wall?
+number of windows|dog or cat?|Any people?|Print on the shirt?|Draw on the board?
+Make and model of the car?|Change in the jar?|Open or closed?|Are you able to see the ocean?
+Would you say the man is tall?|Can you tell if the door is open?
+Does the poster show the president of a country?|find the cat
+Is there a recipe on the table?|What is it made of?|What's this for?
+What are these people waiting for?|What is happening behind the girl?
+What is in the picture on the wall?|What is the picture frame made of?|Who's driving?
+Isn't that a zebra?|1 or 2 dogs?|Is the road straight?|Is this a straight line?
+What is the weather like in the picture?|What else is on the table?|How old is he?
+Where are you standing when you take this?|red or blue""".replace("\n", "|").split("|")
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-@pytest.mark.parametrize(
-    "at_hand",
-    [{}, {"attached": True}, {"replied": True}, {"attached": True, "several": True}],
-    ids=str,
-)
-def test_realistic_question_passes_through_as_written(
-    question: str, at_hand: dict[str, bool]
-) -> None:
-    intent = read_intent(question, **at_hand)
-    assert (intent.kind, intent.question, intent.pictures) == (Kind.QUESTION, question, ())
-    assert read_intent(f"/ask {question}", **at_hand) == intent
+def test_realistic_question_passes_through_as_written(question: str) -> None:
+    for at_hand in ({}, {"attached": True}, {"replied": True}, {"attached": True, "several": True}):
+        intent = read_intent(question, **at_hand)
+        assert (intent.kind, intent.question, intent.pictures) == (Kind.QUESTION, question, ())
+        assert read_intent(f"/ask {question}", **at_hand) == intent
     assert read_intent(f"{question.rstrip('?').upper()}?").kind is Kind.QUESTION
 
 
@@ -399,7 +313,11 @@ def test_reading_hostile_text_is_quick() -> None:
         ("No, it's a bus. Describe it again", None),
         ("No, is it a bus?", None),
         ("No, it is a bus?", None),
-        ("It is a bus", None),
+        ("It is a bus", "a bus"),
+        ("it's a kitchen", "a kitchen"),
+        ("No, a train", "a train"),
+        ("it's a shame", None),
+        ("it's nice", None),
         ("Actually, these are lovely", None),
         ("No, they're adorable", None),
         ("The answer is obvious", None),
@@ -412,3 +330,67 @@ def test_reading_hostile_text_is_quick() -> None:
 def test_what_an_answer_should_have_been(words: str, answer: str | None) -> None:
     intent = read_intent(words)
     assert (intent.rest if intent.kind is Kind.CORRECTED else None) == answer
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts"),
+    [
+        (Kind.HEALTH, "Is this mole cancer?|Is she pregnant?|is he drunk|Is this rash infected?|"
+         "what is wrong with my skin?|should I see a doctor?|what pill is this|Is my arm broken?"),
+        (Kind.EXPERT, "Is this mushroom edible?|can I eat this?|is it safe to drink|Is it legal?|"
+         "Would this be safe for a child?|is this painting authentic|is that snake venomous"),
+        (Kind.READING, "read the text|What does the sign say?|What is written on the truck?|"
+         "What number is on the player's shirt?|What time does the clock show?|What time is it?|"
+         "What is the name on the boat?|What is the phone number on the sign?|read the sign|"
+         "What is the number on the bus?|what language is this in?|What street is this?"),
+        (Kind.UNSEEN, "what's its name?|Where was this photo taken?|When was this picture taken?|"
+         "how much does it cost?|What city is this?|what is the dog's name|who took this photo?|"
+         "what is he thinking?|Are they married?|where does she live?|What will happen next?"),
+        (Kind.RUDE, "shut up|you idiot|Fuck you!|stop it|I hate you|you are so annoying"),
+        (Kind.REACTION, "lol|haha|hmm|WTF?|really?|huh?"),
+        (Kind.NOD, "haha, nice|great|you're the best|i love you|good bot"),
+        (Kind.FORGET_HINT, "forget me|delete my data|please delete my photos|Forget everything"),
+        (Kind.EMPTY, "asdf|qwertz|xxx|hjkl bcdfg"),
+    ],
+)  # fmt: skip
+def test_what_no_picture_tells_or_nobody_should_rely_on_gets_an_honest_sentence(
+    kind: Kind, texts: str
+) -> None:
+    for text in texts.split("|"):
+        assert read_intent(text).kind is kind, text
+
+
+def test_what_can_be_seen_is_asked_of_the_model() -> None:
+    text = (
+        "What color is the license plate?|Is the food healthy?|What is the man looking at?|rgb|tv|"
+        "What time of day is it?|Where is this?|How old is she?|Is the cat dead?|Are they twins?|"
+        "Who is this cake for?|Who is wearing a hat?|How many signs are there?|Is this a real dog?|"
+        "What is on the plate?|What kind of sign is it?|Is there any writing?|Is it dangerous?|lamp"
+    )
+    for question in text.split("|"):
+        assert read_intent(question).kind is Kind.QUESTION, question
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts"),
+    [
+        (Kind.HEALTH, "Ist sie schwanger?"),
+        (Kind.READING, "Was steht auf dem Schild?"),
+        (Kind.UNSEEN, "Wo wurde das aufgenommen?|Wie viel kostet das?"),
+        (Kind.RUDE, "halt die Klappe|du bist doof"),
+        (Kind.REACTION, "echt jetzt?|ups"),
+        (Kind.NOD, "du bist toll"),
+        (Kind.FORGET_HINT, "vergiss mich|lösch meine Daten|bitte meine Bilder löschen"),
+        (Kind.CAPTION, "mehr|was siehst du noch?|Erzähl mir mehr!"),
+    ],
+)
+def test_the_same_in_german(kind: Kind, texts: str) -> None:
+    for text in texts.split("|"):
+        intent = read_intent(text)
+        assert (intent.kind, intent.language) == (kind, "de"), text
+
+
+def test_more_is_asked_for_beyond_a_caption() -> None:
+    for text in ("tell me more", "what else do you see?", "go on", "Describe it in detail"):
+        assert read_intent(text).more, text
+    assert not read_intent("describe it").more

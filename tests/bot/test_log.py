@@ -352,7 +352,7 @@ for number in itertools.count(int(sys.argv[2])):
 
 def test_what_was_acknowledged_outlives_kill_9(tmp_path: Path) -> None:
     path, acknowledged = tmp_path / "log.db", -1
-    for turn in range(int(os.environ.get("KILLS", "3"))):
+    for turn in range(int(os.environ.get("KILLS", "2"))):
         start = 10_000 * turn
         arguments = [str(path), str(start), *sys.path]
         with subprocess.Popen(

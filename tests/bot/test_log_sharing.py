@@ -15,7 +15,6 @@ from cli_runner import CliRunner
 from engine_stand_in import Said, StandIn, open_photo, photo
 from log_helpers import opened, record, rows
 from PIL import Image
-from sqlite_utils import Database
 from test_recorder import Person, table
 
 from bot.assistant.assistant import Assistant
@@ -23,10 +22,10 @@ from bot.assistant.limits import UNLIMITED, Limits, LimitSettings
 from bot.assistant.locale.texts import ENGLISH
 from bot.assistant.privacy import Recorder
 from bot.assistant.types import Incoming, Rating
-from bot.errors import LogError, LogKeyError
+from bot.errors import LogKeyError
 from bot.log import WAITING_PICTURES, Erased, Record
 from bot.log.privacy import PictureCipher, new_key
-from bot.log.schema import migrations, open_to_read, open_to_write
+from bot.log.schema import open_to_read, open_to_write
 from bot.log.training_export import ExportCounts, export
 from data.datasets.records import read_pictures
 
@@ -358,23 +357,6 @@ async def test_a_language_that_was_chosen_outlives_a_restart(
         assert ("Arbeitsspeicher" in said) == german
         if german:
             assert (await Person(log).say("/settings auto")).text.startswith("I speak English")
-
-
-async def test_a_log_of_before_is_brought_up_to_date(cli: CliRunner, tmp_path: Path) -> None:
-    path = tmp_path / "log.db"
-    first, second, *_ = migrations._migrations
-    old = Database(path)
-    migrations.apply(old, stop_before=second.name)
-    assert {m.name for m in migrations.applied(old)} == {first.name}
-    old.close()
-    with pytest.raises(LogError, match="older Glimpse"):
-        open_to_read(path)
-    cli.environment["GLIMPSE_LOG"] = str(path)
-    assert "starting a bot brings it up to date" in cli.run("check").out
-    with opened(path, cipher=PictureCipher(SECRET)) as log:
-        log.record(record(1)).result(5)
-        log.set_sharing("telegram", "ann", shares=True).result(5)
-    assert open_to_read(path).table("shared").exists()
 
 
 async def test_a_chat_without_a_log_offers_nothing() -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import socket
 from dataclasses import replace
 
 import httpx
 import pytest
-from cli_runner import CliRunner
+from cli_runner import CliRunner, free_port
 from engine_stand_in import Clock, StandIn, open_photo, photo
 from fake_discord import TOKEN as DISCORD_TOKEN
 from fake_discord import FakeDiscord
@@ -26,13 +23,6 @@ from bot.errors import PlatformError
 from bot.health import Health
 from bot.platforms import purge_until, run_together
 from bot.settings import Settings
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def test_one_engine_answers_on_all_platforms_until_told_to_stop(
@@ -177,18 +167,6 @@ async def test_cancelling_ends_every_part() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended == [False, False]
-
-
-def test_the_command_serves_and_stops_on_sigterm(cli: CliRunner) -> None:
-    cli.environment["GLIMPSE_PORT"] = str(free_port())
-
-    def stop() -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bot.web.server.print", lambda *_args, **_more: stop(), raising=False)
-        outcome = cli.run("run")
-    assert outcome.status == 0
 
 
 def test_without_anything_to_serve_it_says_what_to_set(cli: CliRunner) -> None:

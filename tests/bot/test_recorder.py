@@ -68,6 +68,14 @@ async def test_every_exchange_is_kept_and_small_talk_without_its_words(ann: Pers
     assert shown == [(8, 6, "PNG")] * 2
 
 
+async def test_a_caption_is_kept_in_the_models_words_in_a_german_chat(
+    ann: Person,
+) -> None:
+    await ann.say("/settings deutsch")
+    assert (await ann.say("/caption", "red")).text == "Ein rotes Quadrat."
+    assert ("caption", "a red square") in table(ann, "kind, answer")
+
+
 async def test_a_rating_is_kept_with_its_answer(ann: Person) -> None:
     reply = await ann.say("What color is it?", "red")
     (bad,) = [button.action for button in reply.buttons if button.label == "👎"]

@@ -233,12 +233,12 @@ def photos() -> Photos:
 
 @pytest.mark.parametrize("format", GOOD)
 def test_photos_can_be_opened_and_no_two_are_alike(photos: Photos, format: str) -> None:
-    made = [photos.good(format) for _ in range(3)]
+    made = [photos.good(format) for _ in range(2)]
     opened = [open_picture(each.content) for each in made]
     called = {"heic": "HEIF", "dot": "PNG"}.get(format, format.split(maxsplit=1)[0].upper())
     assert {each.format for each in opened} == {called}
     if format != "dot":
-        assert len({each.digest for each in opened}) == 3
+        assert len({each.digest for each in opened}) == 2
         assert all(each.width > each.height for each in opened)  # a turned one was turned back
 
 

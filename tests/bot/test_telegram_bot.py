@@ -8,6 +8,7 @@ import re
 
 import httpx
 import pytest
+from cli_runner import free_port
 from engine_stand_in import StandIn
 from fake_telegram import TOKEN, FakeTelegram, telegram
 
@@ -25,9 +26,7 @@ SECRET = "s3cret_-"
 
 
 def webhook(path: str = "/glimpse.bot") -> Webhook:
-    with listen("127.0.0.1", 0) as socket:
-        port = socket.getsockname()[1]
-    return Webhook(f"https://bot.example{path}", "127.0.0.1", port, SECRET)
+    return Webhook(f"https://bot.example{path}", "127.0.0.1", free_port(), SECRET)
 
 
 @pytest.mark.parametrize("path", ["", "/glimpse.bot"])

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from engine_stand_in import StandIn
 from fake_telegram import GROUP, FakeTelegram, Json, telegram
-from log_helpers import opened, rows
 
 from bot.assistant.limits import Access
 from bot.assistant.locale.german import GERMAN
 from bot.assistant.locale.texts import ENGLISH
 from bot.assistant.privacy import Recorder
 from bot.assistant.types import Rating
-from bot.log.privacy import PictureCipher, new_key
 
 RED, BLUE = ("red", "What color is it?"), ("blue", "Is it blue?")
 
@@ -142,21 +138,3 @@ def _ours() -> Json:
     """A message of the bot's, which to reply to means it."""
     return {"message_id": 9, "date": 1, "chat": {"id": GROUP, "type": "supergroup"},
             "from": {"id": 42, "is_bot": True, "first_name": "Glimpse"}, "text": "Hi"}  # fmt: skip
-
-
-async def test_pictures_are_shared_by_a_button_and_a_reply_puts_an_answer_right(
-    tmp_path: Path,
-) -> None:
-    with opened(tmp_path / "log.db", cipher=PictureCipher(new_key())) as log:
-        async with telegram(recorder=Recorder(log)) as api:
-            asked = api.message("/settings", language="en")
-            await api.answers(1)
-            api.press(action(api, "Save my pictures"), api.said_to(asked), language="en")
-            assert ENGLISH.settings_shared in (await api.answers(2))[-1]
-            photo = api.photo(b"red", "What vehicle is it?")
-            await api.answers(3)
-            api.message("No, it's a bus", reply_to_message=api.said_to(photo))
-            assert (await api.answers(4))[-1] == ENGLISH.corrected
-        log.consent("x", "y").result(10)
-        assert rows(log.path, "SELECT count(*) FROM shared") == [(1,)]
-        assert rows(log.path, "SELECT good, correction FROM ratings") == [(0, "a bus")]

@@ -27,7 +27,7 @@ async def test_a_conversation_goes_on_after_the_network_was_gone() -> None:
         api.message("/start")
         await api.answers(1)
     port = int(api.url.rpartition(":")[2])
-    await asyncio.sleep(0.2)  # nobody listens there
+    await asyncio.sleep(0.05)  # nobody listens there
     async with api.running(port):
         api.message("Thanks")
         assert (await api.answers(2))[1] == ENGLISH.thanks

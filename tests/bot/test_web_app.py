@@ -13,6 +13,7 @@ from engine_stand_in import Said, StandIn, open_photo, picture
 from web_client import HERE, SMALL, Echo, client, form
 
 from bot.assistant.assistant import Assistant
+from bot.assistant.locale.german import GERMAN
 from bot.assistant.objects import in_words
 from bot.assistant.types import Incoming, Reply
 from bot.settings import WebSettings
@@ -201,6 +202,16 @@ async def test_neither_questions_nor_file_names_are_logged(
             await web.post("/api/messages", **form("my private question", picture))
     assert "private" not in caplog.text
     assert "secret-0" not in caplog.text
+
+
+@pytest.mark.parity("German", "chat page")
+async def test_german_is_understood_and_spoken_to_who_chooses_it() -> None:
+    async with client(Assistant(StandIn(), open_picture=open_photo)) as web:
+        said = [
+            (await web.post("/api/messages", **form(*message))).json()["reply"]
+            for message in (("Welche Farbe hat das Auto?", b"red"), ("/settings de",), ("hello",))
+        ]
+    assert said == ["Rot.", GERMAN.settings_chosen, GERMAN.hello]
 
 
 async def test_too_many_messages_at_once_are_asked_to_wait() -> None:

@@ -22,6 +22,7 @@ from finetune.config import RECIPES_FOLDER, load_recipe
 from finetune.errors import RecipeError, TrainingError
 from model.adapter import load_trained, read_card
 from model.engine import load_engine
+from model.requests import EngineLimits
 
 PLAIN = {
     "mapper": {"kind": "mlp", "hidden_size": 24, "shuffle": 2, "words": 0},
@@ -54,12 +55,12 @@ def walls(folder: Path, count: int, seed: int) -> list[Asked]:
 
 def right(asked: Sequence[Asked], profile: Path) -> float:
     """Share of questions that are answered as wanted, 0..100."""
-    engine = load_engine(str(profile))
+    engine = load_engine(str(profile), limits=EngineLimits(queue=len(asked)))
     try:
-        said = [
-            engine.submit(open_picture(path.read_bytes()), question).result(60).text
-            for path, question, _ in asked
+        waiting = [
+            engine.submit(open_picture(path.read_bytes()), question) for path, question, _ in asked
         ]
+        said = [future.result(60).text for future in waiting]
     finally:
         engine.close()
     return 100 * sum(s == a for s, (_, _, a) in zip(said, asked, strict=True)) / len(asked)

@@ -41,7 +41,7 @@ with (Path(os.environ["TMPDIR"]) / wheel.name).open("wb") as file:
     file.flush()
     (index / "pid.tmp").write_text(str(os.getpid()))
     (index / "pid.tmp").replace(index / "pid")
-    deadline = time.monotonic() + {"slow": 1, "hang": 300, "stubborn": 300}.get(mode, 0)
+    deadline = time.monotonic() + {"slow": 0.5, "hang": 300, "stubborn": 300}.get(mode, 0)
     while time.monotonic() < deadline and not (index / "go").exists():
         time.sleep(0.02)
     file.write(content[100:])

@@ -1,4 +1,4 @@
-"""Decoding written anew as simply as can be: no cache, no batch, no padding."""
+"""Decoding written anew as simply as can be: no cache of keys, no batch, no padding."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from model.vlm import PrefixVLM
 
 
 @torch.no_grad()
+def encoded(vlm: PrefixVLM, image: Image.Image) -> Tensor:
+    """A picture's prefix (1, P, C)."""
+    return vlm.encode([image])
+
+
+@torch.no_grad()
 def next_logprobs(
-    vlm: PrefixVLM, image: Image.Image, tokens: list[int], guidance_scale: float = 1.0
+    vlm: PrefixVLM, prefix: Tensor, tokens: list[int], guidance_scale: float = 1.0
 ) -> Tensor:
-    """Log-probabilities (V) of what follows a picture and these tokens."""
-    prefix = vlm.encode([image])
+    """Log-probabilities (V) of what follows a picture's prefix and these tokens."""
     embedded = vlm.language.get_input_embeddings()(torch.tensor([tokens]))
     inputs = torch.cat([prefix, embedded], dim=1)
     logits: Tensor = vlm.language(inputs_embeds=inputs, use_cache=False).logits
@@ -31,9 +36,10 @@ def reference_greedy(
     vlm: PrefixVLM, image: Image.Image, prompt: str, most: int, guidance_scale: float = 1.0
 ) -> tuple[tuple[int, ...], float]:
     """Tokens of the most probable continuation, step by step, and their log-probability."""
-    asked, written, total = vlm.tokens(prompt), list[int](), 0.0
+    prefix, asked, written, total = encoded(vlm, image), vlm.tokens(prompt), list[int](), 0.0
     while len(written) < most and vlm.end not in written:
-        best, token = next_logprobs(vlm, image, asked + written, guidance_scale).max(dim=-1)
+        logprobs = next_logprobs(vlm, prefix, asked + written, guidance_scale)
+        best, token = logprobs.masked_fill(vlm.unwritable, -torch.inf).max(dim=-1)
         written.append(int(token))
         total += float(best)
     return tuple(written), total
@@ -41,9 +47,9 @@ def reference_greedy(
 
 def reference_score(vlm: PrefixVLM, image: Image.Image, prompt: str, target: list[int]) -> float:
     """Log-probability of these tokens after the prompt."""
-    asked = vlm.tokens(prompt)
+    prefix, asked = encoded(vlm, image), vlm.tokens(prompt)
     return sum(
-        float(next_logprobs(vlm, image, asked + target[:step])[token])
+        float(next_logprobs(vlm, prefix, asked + target[:step])[token])
         for step, token in enumerate(target)
     )
 
@@ -57,10 +63,12 @@ def reference_best(
     guidance_scale: float = 1.0,
 ) -> tuple[tuple[int, ...], float]:
     """The best of all texts there are, by log-probability / length ** penalty."""
-    asked, found = vlm.tokens(prompt), list[tuple[float, tuple[int, ...], float]]()
+    prefix, asked = encoded(vlm, image), vlm.tokens(prompt)
+    found: list[tuple[float, tuple[int, ...], float]] = []
 
     def extend(written: tuple[int, ...], total: float) -> None:
-        logprobs = next_logprobs(vlm, image, [*asked, *written], guidance_scale)
+        logprobs = next_logprobs(vlm, prefix, [*asked, *written], guidance_scale)
+        logprobs = logprobs.masked_fill(vlm.unwritable, -torch.inf)
         for token, logprob in enumerate(logprobs.tolist()):
             longer, sum_ = (*written, token), total + logprob
             if token == vlm.end or len(longer) == most:

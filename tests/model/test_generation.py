@@ -84,22 +84,10 @@ def test_greedy_texts_end_each_at_their_own_time(vlm: PrefixVLM) -> None:
     assert any(decoded.tokens[-1] == vlm.end for decoded in found)
 
 
-@pytest.mark.parametrize("guidance_scale", [0.0, 0.4, 2.0])
-def test_guidance_weighs_the_picture_against_the_words_alone(
-    vlm: PrefixVLM, guidance_scale: float
+@pytest.mark.parametrize("scales", [[0.1, 1.0, 2.0], [0.0, 1.0, 0.4]])
+def test_guidance_weighs_the_picture_by_the_scale_of_each_prompt(
+    vlm: PrefixVLM, scales: list[float]
 ) -> None:
-    found = greedy(vlm, encode(vlm), PROMPTS, 9, [guidance_scale] * len(PROMPTS))
-    for seed, prompt in enumerate(PROMPTS):
-        assert same(found[seed], *reference_greedy(vlm, picture(seed), prompt, 9, guidance_scale))
-    for seed, best in enumerate(
-        beam(vlm, encode(vlm, 2), PROMPTS[:2], 3, 200, 1.0, [guidance_scale] * 2)
-    ):
-        wanted = reference_best(vlm, picture(seed), PROMPTS[seed], 3, 1.0, guidance_scale)
-        assert same(best, *wanted)
-
-
-@pytest.mark.parametrize("scales", [[0.1, 1.0, 0.6], [1.0, 1.0, 0.4]])
-def test_each_prompt_has_a_scale_of_its_own(vlm: PrefixVLM, scales: list[float]) -> None:
     found = greedy(vlm, encode(vlm, 3), PROMPTS[:3], 9, scales)
     bests = beam(vlm, encode(vlm, 3), PROMPTS[:3], 3, 200, 1.0, scales)
     for seed, (prompt, scale) in enumerate(zip(PROMPTS, scales, strict=False)):
@@ -122,7 +110,7 @@ def test_finished_texts_cost_nothing_more(vlm: PrefixVLM) -> None:
     assert sizes == [sum(n > step for n in lengths) for step in range(max(lengths))]
 
 
-@pytest.mark.parametrize("most", [1, 2, 5])
+@pytest.mark.parametrize("most", [1, 5])
 def test_no_more_tokens_than_allowed(vlm: PrefixVLM, most: int) -> None:
     for found in (
         greedy(vlm, encode(vlm), PROMPTS, most),
@@ -197,6 +185,7 @@ def library_beam(vlm: PrefixVLM, seed: int, prompt: str, most: int, width: int) 
         inputs = torch.cat([prefix, vlm.embed(torch.tensor([vlm.tokens(prompt)]))], dim=1)
         [written] = vlm.language.generate(
             inputs_embeds=inputs,
+            suppress_tokens=vlm.unwritable.nonzero()[:, 0].tolist(),
             attention_mask=torch.ones(inputs.shape[:2]),
             max_new_tokens=most,
             num_beams=width,

@@ -11,7 +11,7 @@ from reference_decoding import reference_greedy, reference_score
 from tiny_models import END, QUESTIONS, picture, tiny_vlm
 
 from model.config import MapperConfig
-from model.generation import greedy
+from model.generation import greedy, sample
 from model.vlm import (
     PROMPT_VERSION,
     PrefixCache,
@@ -221,3 +221,19 @@ def test_one_normal_form_however_a_question_was_typed(typed: str, normal: str) -
 )
 def test_what_the_model_learns_to_write(written: str, language: str, learnt: str) -> None:
     assert target_text(written, language) == learnt
+
+
+def test_what_no_caption_holds_is_never_written(vlm: PrefixVLM) -> None:
+    tokens = vlm.tokenizer.get_vocab()
+    banned = {token for token, index in tokens.items() if vlm.unwritable[index]}
+    assert {"A", "Z", "_", "{", "Ċ"} <= banned
+    assert not banned & {"a", "Ġ", ",", "'", "7", vlm.tokenizer.eos_token}
+    with torch.inference_mode():
+        vlm.language.get_output_embeddings().weight[tokens["A"]] *= 100  # likely, one way or other
+    caches = encode(vlm, 8)
+    assert all("A" not in text.text for text in greedy(vlm, caches, PROMPTS[:8], 6))
+    assert all("A" not in text.text for text in sample(vlm, caches, PROMPTS[:8], 6))
+    vlm.caption_languages = ("en", "de")
+    del vlm.unwritable
+    assert not vlm.unwritable[tokens["A"]]
+    assert vlm.unwritable[tokens["_"]]

@@ -217,6 +217,7 @@ assert final < 0.85 * math.log(len(known)), (final, math.log(len(known)))
 states = hidden["test"].float()
 tokens = torch.randint(len(known), (len(states), 7))
 for model in models.values():
+    rounding = 0.02 if model is pretrained and model.learner.bfloat16 else 1e-4
     with torch.no_grad():
         before = model(states, tokens)
         assert before.shape == (len(states), 8, len(known))
@@ -224,9 +225,9 @@ for model in models.values():
             other = tokens.clone()
             other[:, place] = (other[:, place] + 1) % len(known)
             after = model(states, other)
-            assert torch.allclose(before[:, : place + 1], after[:, : place + 1], atol=1e-4)
+            assert torch.allclose(before[:, : place + 1], after[:, : place + 1], atol=rounding)
             assert not torch.allclose(before[:, place + 1 :], after[:, place + 1 :], atol=1e-4)
-        assert torch.allclose(before[:1], model(states[:1], tokens[:1]), atol=1e-4)
+        assert torch.allclose(before[:1], model(states[:1], tokens[:1]), atol=rounding)
 
 # The cache changes nothing, and captions of different lengths end with zeros.
 for model in (decoder, longer):

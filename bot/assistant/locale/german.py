@@ -1,4 +1,4 @@
-"""What the assistant says in German; captions, and answers without a translation, are English."""
+"""What the assistant says in German."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from bot.assistant.locale.texts import Texts
 
 GERMAN = Texts(
     start=(
-        "Hallo, ich bin Glimpse. Schick mir ein Foto, und ich sage dir auf Englisch, was ich sehe. "
-        "Dann frag mich danach, gern auf Deutsch, zum Beispiel: Was macht der Hund?"
+        "Hallo, ich bin Glimpse. Schick mir ein Foto, und ich sage dir, was ich sehe. "
+        "Dann frag mich danach, zum Beispiel: Was macht der Hund?"
     ),
     help=(
         "Schick mir ein Foto, und ich beschreibe es. Schreib eine Frage dazu, und ich beantworte "
@@ -19,9 +19,8 @@ GERMAN = Texts(
         "/retry antwortet noch einmal, aber anders\n"
         "/forget vergisst alles von dir, und /privacy sagt, was ich behalte\n"
         "/settings ändert meine Sprache und was ich behalte\n\n"
-        "Auf Deutsch verstehe ich einfache Fragen und antworte auf Deutsch. Auf Englisch verstehe "
-        "ich mehr, und Bilder beschreibe ich nur auf Englisch. Ich antworte mit wenigen Worten, "
-        "und ich mache Fehler."
+        "Auf Deutsch verstehe ich einfache Fragen, auf Englisch mehr. Wofür mir deutsche Worte "
+        "fehlen, das sage ich auf Englisch. Ich antworte mit wenigen Worten, und ich mache Fehler."
     ),
     about=(
         "Ich bin Glimpse, ein kleines Programm, das Bilder ansieht. "
@@ -33,8 +32,10 @@ GERMAN = Texts(
         "zum Beispiel: Welche Farbe hat das Auto auf Bild 2?"
     ),
     no_names="Ich erkenne niemanden mit Namen, aber ich kann sagen, was ich sehe.",
+    also_see="Außerdem sehe ich: {things}.",
+    nothing_more="Mehr kann ich nicht erkennen.",
     unsure_say="Ich bin mir nicht sicher, vielleicht: {answer}",
-    unsure_looks_like="Ich bin mir nicht sicher, vielleicht: {answer}",
+    unsure_looks_like="Ich bin mir nicht sicher, aber ich vermute: {answer}",
     in_english="Das weiß ich nur auf Englisch: {answer}",
     cannot_tell="Das kann ich auf diesem Bild nicht erkennen.",
     caption_button="Beschreiben",
@@ -49,6 +50,15 @@ GERMAN = Texts(
     goodbye="Auf Wiedersehen, und komm gern wieder.",
     nod="Das freut mich. Ich bin da, wenn du wieder ein Bild hast.",
     sorry="Entschuldige, ich mache Fehler. Manchmal hilft es, mit anderen Worten zu fragen.",
+    rude="Schade, dass ich nicht helfen konnte. Ich bin da, wenn du wieder ein Bild hast.",
+    reaction=(
+        "Lag ich daneben? Dann sag mir, was es wirklich ist, zum Beispiel: Nein, ein Zug. "
+        "Oder frag mich etwas anderes zu dem Bild."
+    ),
+    forget_hint=(
+        "Schick mir /forget, dann vergesse ich deine Bilder und lösche alles, was ich von dir "
+        "behalte."
+    ),
     empty="Was möchtest du wissen? Stell mir eine Frage zu dem Bild.",
     too_long="Das ist mir zu lang. Bitte frag mit höchstens {limit} Zeichen.",
     foreign=(
@@ -58,6 +68,18 @@ GERMAN = Texts(
     ),
     instruction="Ich kann nur Bilder beschreiben und Fragen zu dem beantworten, was sie zeigen.",
     outside="Ich weiß nur, was ich sehe. Frag mich nach etwas auf dem Bild.",
+    health=(
+        "Ob jemand gesund ist, kann ich nicht beurteilen, und ein Bild reicht dafür nicht. "
+        "Bitte frag einen Arzt."
+    ),
+    expert=(
+        "Verlass dich dabei bitte nicht auf mich: Ich irre mich oft, und hier kommt es darauf an. "
+        "Frag jemanden, der sich auskennt und genau hinsehen kann."
+    ),
+    reading=(
+        "Text und Zahlen auf Bildern kann ich nicht lesen. Frag mich, was da ist oder was passiert."
+    ),
+    unseen="Das verrät ein Bild allein nicht. Frag mich nach etwas, das man darauf sehen kann.",
     remark=(
         "Am besten kann ich Fragen beantworten. Frag mich nach dem Bild, "
         "zum Beispiel: Was ist vorne?"

@@ -27,6 +27,8 @@ class Texts:
     invite: str
     invite_several: str
     no_names: str
+    also_see: str
+    nothing_more: str
     unsure_say: str
     unsure_looks_like: str
     in_english: str
@@ -45,6 +47,9 @@ class Texts:
     goodbye: str
     nod: str
     sorry: str
+    rude: str
+    reaction: str
+    forget_hint: str
 
     # Questions that get a sentence instead of an answer
     empty: str
@@ -52,6 +57,10 @@ class Texts:
     foreign: str
     instruction: str
     outside: str
+    health: str
+    expert: str
+    reading: str
+    unseen: str
     remark: str
     link: str
     unknown_command: str
@@ -166,6 +175,8 @@ ENGLISH = Texts(
     invite="Ask me anything about it.",
     invite_several="Ask me about any of them by its number, for example: What is in picture 2?",
     no_names="I don't recognise people by name, but I can say what I see.",
+    also_see="I also see: {things}.",
+    nothing_more="That is all I can make out.",
     unsure_say="I'm not sure, but I'd say {answer}",
     unsure_looks_like="I'm not sure, but it looks like {answer}",
     in_english="{answer}",
@@ -182,6 +193,12 @@ ENGLISH = Texts(
     goodbye="Goodbye, and come back any time.",
     nod="Good to hear. I'm here whenever you have a picture to ask about.",
     sorry="Sorry about that; I do make mistakes. Asking in other words sometimes helps.",
+    rude="Sorry if I was no help. I'm here whenever you have a picture to ask about.",
+    reaction=(
+        "Did I get it wrong? Then tell me what it really is, for example: No, it's a train. "
+        "Or ask me something else about the picture."
+    ),
+    forget_hint="Send /forget, and I forget your pictures and erase all that I keep of you.",
     empty="What would you like to know? Ask me a question about the picture.",
     too_long="That is more than I can take in. Please ask in at most {limit} characters.",
     foreign=(
@@ -189,6 +206,13 @@ ENGLISH = Texts(
     ),
     instruction="I can only describe pictures and answer questions about what they show.",
     outside="I only know what I can see. Ask me about something in the picture.",
+    health="I can't judge anybody's health, and no picture is enough for it. Please ask a doctor.",
+    expert=(
+        "Please don't rely on me for that: I'm often wrong, and it matters. Ask somebody who knows "
+        "about it and can look closely."
+    ),
+    reading="I can't read text or numbers in pictures. Ask me what is there, or what happens.",
+    unseen="A picture alone can't tell me that. Ask me about something that can be seen in it.",
     remark="I'm best at questions. Ask me about the picture, for example: What is in front?",
     link="I can't open links. Please send me the picture itself.",
     unknown_command="I don't know {command}. Send /help to see what I can do.",

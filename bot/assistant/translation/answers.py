@@ -11,12 +11,11 @@ from bot.assistant.translation.lexicon import (
     ENGLISH_NUMBERS,
     NUMBERS,
     UNDECLINED,
-    Noun,
     colours,
     common_answers,
+    english_nouns,
     german_adjectives,
     german_infinitives,
-    nouns,
     words,
 )
 
@@ -76,27 +75,15 @@ def _simple(said: str) -> str | None:
     return _place(said) or _thing(said) or _activity(said)
 
 
-@cache
-def _nouns() -> dict[str, tuple[Noun, bool]]:
-    """German nouns by English ones, and whether those are many; the first is the best."""
-    found: dict[str, tuple[Noun, bool]] = {}
-    for noun in nouns():
-        if noun.singular:
-            found.setdefault(noun.english.lower(), (noun, False))
-        if noun.plural:
-            found.setdefault(noun.english_plural.lower(), (noun, True))
-    return found
-
-
 def _thing(said: str) -> str | None:
     """As in "dogs" → "Hunde", "a red car" → "ein rotes Auto"."""
     indefinite = re.match(r"an? ", said) is not None
     bare = re.sub(r"^(?:an?|the|some) ", "", said)
-    known = _nouns().get(bare)
+    known = english_nouns().get(bare)
     qualities: list[str] = []
     if known is None:
         *first, last = bare.split()
-        known = _nouns().get(last)
+        known = english_nouns().get(last)
         german = [german_adjectives().get(word) for word in first]
         if known is None or not all(german) or len(first) > 2:
             return None
@@ -121,7 +108,7 @@ def _place(said: str) -> str | None:
         if not said.startswith(f"{english} "):
             continue
         bare = re.sub(r"^(?:an?|the|his|her|their) ", "", said.removeprefix(f"{english} "))
-        known = _nouns().get(bare)
+        known = english_nouns().get(bare)
         if known is None:
             return None
         noun, many = known
@@ -155,7 +142,7 @@ def _activity(said: str) -> str | None:
     place = _place(rest)
     if place:
         return f"{place} {infinitive}"
-    known_noun = _nouns().get(re.sub(r"^(?:an?|the) ", "", rest))
+    known_noun = english_nouns().get(re.sub(r"^(?:an?|the) ", "", rest))
     if known_noun is None:
         return None
     noun, many = known_noun

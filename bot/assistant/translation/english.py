@@ -40,7 +40,7 @@ def plural_of(noun: str) -> str:
 def article(noun: str) -> str:
     """Choose "a" or "an", by the first letter."""
     silent = re.match(r"hour|honest|RV", noun) is not None
-    sounded = re.match(r"uni|use|euro|one", noun) is not None
+    sounded = re.match(r"uni(?!m|n)|us[aeu]|eu|ewe|one\b|once\b", noun) is not None
     return "an" if silent or (noun[:1].lower() in "aeiou" and not sounded) else "a"
 
 

@@ -151,6 +151,18 @@ def nouns() -> tuple[Noun, ...]:
 
 
 @cache
+def english_nouns() -> dict[str, tuple[Noun, bool]]:
+    """German nouns by English ones, and whether those are many; the first is the best."""
+    found: dict[str, tuple[Noun, bool]] = {}
+    for noun in nouns():
+        if noun.singular:
+            found.setdefault(noun.english.lower(), (noun, False))
+        if noun.plural:
+            found.setdefault(noun.english_plural.lower(), (noun, True))
+    return found
+
+
+@cache
 def noun_forms() -> dict[str, NounForm]:
     """Every form of every noun; of nouns that look alike, the first."""
     found: dict[str, NounForm] = {}
@@ -422,3 +434,37 @@ def german_infinitives() -> dict[str, str]:
             whole = infinitive.replace("sich+", "sich ").replace("+", "")
             found.setdefault(english, whole)
     return found
+
+
+@dataclass(frozen=True)
+class GermanVerb:
+    """German for an English verb, with umlauts.
+
+    Attributes:
+        infinitive: Without its prefix.
+        third_person: Singular, likewise.
+        participle: Whole.
+        prefix: "auf", "sich" or "".
+    """
+
+    infinitive: str
+    third_person: str
+    participle: str
+    prefix: str = ""
+
+
+@cache
+def german_verbs() -> dict[str, GermanVerb]:
+    """German verbs by their infinitives, the prefix first: "aufhaben", "sich ausruhen"."""
+    found: dict[str, GermanVerb] = {}
+    for _, (infinitive, third_person, participle, _) in _entries("verbs"):
+        prefix, _, rest = infinitive.rpartition("+")
+        verb = GermanVerb(rest, third_person, participle, prefix)
+        found.setdefault(infinitive.replace("sich+", "sich ").replace("+", ""), verb)
+    return found
+
+
+@cache
+def caption_words(section: str) -> tuple[tuple[str, ...], ...]:
+    """The rows of a section of what captions need beside nouns and verbs."""
+    return tuple(tuple(columns) for name, columns in _entries("captions") if name == section)
