@@ -13,7 +13,7 @@ import pytest
 import tomli_w
 from cli_runner import CliRunner
 from engine_stand_in import Said
-from log_helpers import opened, record
+from log_helpers import damage, opened, record
 
 from bot.cli import check, context
 from model import pretrained, quantization
@@ -179,7 +179,7 @@ def test_the_log_is_looked_after(healthy: CliRunner, tmp_path: Path) -> None:
         "ok",
         f"1 exchange in {path}, each kept for 30 days",
     )
-    path.write_bytes(b"rubbish " * 1000)
+    damage(path)
     status, checks = states(healthy)
     assert (status, checks["log"]["state"]) == (1, "problem")
     assert "damaged" in checks["log"]["detail"]
