@@ -25,7 +25,7 @@ from bot.log import Consent, Erased, Log
 from bot.log.privacy import Hasher, read_key
 from bot.log.queries import search, stats
 from bot.log.recovery import failure_sentence
-from bot.log.schema import migrations, open_to_read
+from bot.log.schema import migrations, open_to_read, transaction
 
 EVIL = "'); DROP TABLE exchanges; --\x00\x1b[31m \ud800 🦒 مرحبا"
 
@@ -292,14 +292,14 @@ def test_the_writer_outlives_what_nobody_foresaw(
 ) -> None:
     with opened(tmp_path / "log.db") as log:
         log.record(record(1)).result(5)
-        atomic, broken = Database.atomic, [True]
+        broken = [True]
 
         def fails(db: Database) -> object:
             if broken:
                 raise MemoryError(broken.pop())
-            return atomic(db)
+            return transaction(db)
 
-        monkeypatch.setattr(Database, "atomic", fails)
+        monkeypatch.setattr("bot.log.writer.transaction", fails)
         log.record(record(2)).result(5)
 
 
