@@ -160,7 +160,8 @@ def load_model(profile: str, threads: int | None, int8: bool, device: str = "cpu
     with busy("Starting"):  # importing PyTorch alone takes seconds
         from model.engine import load_engine
     with busy("Loading the model") as progress:
-        engine = load_engine(profile, threads=threads, int8=int8, progress=progress, device=device)
+        elsewhere = {} if device == "cpu" else {"device": device}
+        engine = load_engine(profile, threads=threads, int8=int8, progress=progress, **elsewhere)
     return cast(LoadedEngine, engine)  # a Future of an Answer is no Future of a ModelAnswer to mypy
 
 
