@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 
 from data.errors import DataError
 from finetune.errors import FinetuneError
@@ -68,6 +69,10 @@ def error_sentence(error: BaseException) -> str | None:
         return "There is not enough memory; close other programs and try again."
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "The disk is full; make room and try again."
+    if isinstance(error, sqlite3.DatabaseError) and "malformed" in str(error):
+        return "The log is damaged; put it aside, and start again or from a backup."
+    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+        return "Another program holds the log; try again."
     if isinstance(error, OSError) and error.errno and error.filename:
         return f"{error.filename} cannot be used: {os.strerror(error.errno).lower()}."
     return None

@@ -322,6 +322,24 @@ def test_a_log_of_the_first_commit_is_copied_as_it_is_and_then_written(
     assert len(cli.run("log", "tail", "--json").rows) == 1
 
 
+def test_a_damaged_or_a_held_log_is_one_sentence(
+    cli: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.log.schema.BUSY_SECONDS", 0.05)
+    path = Path(cli.environment["GLIMPSE_LOG"])
+    with opened(path) as log:
+        log.record(record(1)).result(5)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        held = cli.run("log", "purge", "--days", "0", "--yes")
+    assert (held.status, held.err) == (1, "Another program holds the log; try again.\n")
+    damage(path)
+    for command in ("tail", "check", "stats"):
+        outcome = cli.run("log", command)
+        assert (outcome.status, outcome.out) == (1, "")
+        assert outcome.err.startswith("The log is damaged; put it aside")
+
+
 def test_a_damaged_log_of_ours_is_still_put_aside(cli: CliRunner) -> None:
     path = Path(cli.environment["GLIMPSE_LOG"])
     with opened(path) as log:
