@@ -69,10 +69,15 @@ def error_sentence(error: BaseException) -> str | None:
         return "There is not enough memory; close other programs and try again."
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "The disk is full; make room and try again."
-    if isinstance(error, sqlite3.DatabaseError) and "malformed" in str(error):
-        return "The log is damaged; put it aside, and start again or from a backup."
-    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-        return "Another program holds the log; try again."
+    if isinstance(error, sqlite3.Error):
+        return _database_sentence(str(error))
     if isinstance(error, OSError) and error.errno and error.filename:
         return f"{error.filename} cannot be used: {os.strerror(error.errno).lower()}."
     return None
+
+
+def _database_sentence(said: str) -> str | None:
+    """What SQLite says of the log, where that is foreseen."""
+    if "malformed" in said:
+        return "The log is damaged; put it aside, and start again or from a backup."
+    return "Another program holds the log; try again." if "locked" in said else None

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import click
 
@@ -160,7 +160,7 @@ def load_model(profile: str, threads: int | None, int8: bool, device: str = "cpu
     with busy("Starting"):  # importing PyTorch alone takes seconds
         from model.engine import load_engine
     with busy("Loading the model") as progress:
-        elsewhere = {} if device == "cpu" else {"device": device}
+        elsewhere: dict[str, Any] = {} if device == "cpu" else {"device": device}
         engine = load_engine(profile, threads=threads, int8=int8, progress=progress, **elsewhere)
     return cast(LoadedEngine, engine)  # a Future of an Answer is no Future of a ModelAnswer to mypy
 

@@ -334,7 +334,7 @@ def test_a_damaged_or_a_held_log_is_one_sentence(
         held = cli.run("log", "purge", "--days", "0", "--yes")
     assert (held.status, held.err) == (1, "Another program holds the log; try again.\n")
     damage(path)
-    for command in ("tail", "check", "stats"):
+    for command in ("tail", "check", "export"):
         outcome = cli.run("log", command)
         assert (outcome.status, outcome.out) == (1, "")
         assert outcome.err.startswith("The log is damaged; put it aside")
