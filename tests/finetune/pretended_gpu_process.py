@@ -14,11 +14,11 @@ import torch
 
 torch.inference_mode = torch.no_grad  # type: ignore[misc, assignment]  # wrapped tensors know no other
 
-import pretended_gpu
-from tiny_data import scenes_table, seeing
-from training import make_trainer
+import pretended_gpu  # noqa: E402
+from tiny_data import scenes_table, seeing  # noqa: E402
+from training import make_trainer  # noqa: E402
 
-from finetune.distributed import ProcessGroup
+from finetune.distributed import ProcessGroup  # noqa: E402
 
 
 def main(folder: Path, hub: Path, data: Path, result: Path) -> None:
