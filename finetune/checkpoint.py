@@ -142,7 +142,7 @@ def export_adapter(
 
     Who continues keeps the calibration of before until another one is fitted.
     """
-    state = average.state or learner.state()
+    state = {key: value.cpu() for key, value in (average.state or learner.state()).items()}
     training: dict[str, Any] = {
         "recipe": recipe.name,
         "sources": [source.name for source in recipe.sources],
