@@ -268,12 +268,12 @@ def test_number_means_nothing_beside_a_single_picture() -> None:
 
 
 def test_reading_hostile_text_is_quick() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     for text in ("good " * 800, "hi " * 1400 + "x", "?! " * 1400, "@a " * 1400, "a" * 4096):
         read_intent(text)
         read_intent(text, attached=True, several=True)
         read_intent((text[:299]).strip(), several=True)
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 5  # not of the machine but of a pattern that runs wild
 
 
 @pytest.mark.parametrize(
