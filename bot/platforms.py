@@ -51,9 +51,10 @@ async def run_together(
     beside: Sequence[Part] = (),
     stays: bool = False,
 ) -> None:
-    """Run until `stopped` is set, or a part fails; the others then finish what is under way.
+    """Run until `stopped` is set, or no part is left.
 
-    A part that is refused for good is said in the log, once, and the others go on.
+    A part that is refused for good, or fails as nobody foresaw, is said in the log, once, and the
+    others go on.
 
     Args:
         parts: Each runs until the event it is given is set.
@@ -64,14 +65,14 @@ async def run_together(
 
     Raises:
         PlatformError: The last part was refused, unless this `stays`.
-        Exception: Whatever a part raised first.
+        Exception: Whatever the last part raised, or what accompanies the parts.
     """
     going: set[asyncio.Future[Any]] = {asyncio.ensure_future(part(stopped)) for part in parts}
     others: set[asyncio.Future[Any]] = {asyncio.ensure_future(part(stopped)) for part in beside}
     waiting: asyncio.Future[Any] = asyncio.ensure_future(stopped.wait())
     tasks = [*going, *others]
     try:
-        refused = await _until_one_ends(going, others, waiting, stays=stays)
+        refused = await _until_the_last_ends(going, others, waiting, stays=stays)
         stopped.set()
         await asyncio.gather(*tasks, waiting, return_exceptions=True)
     except asyncio.CancelledError:
@@ -79,38 +80,45 @@ async def run_together(
             task.cancel()
         await asyncio.gather(*tasks, waiting, return_exceptions=True)
         raise
-    for task in tasks:
-        error = task.exception()
-        if error and not isinstance(error, PlatformError):
+    for task in (*going, *others):
+        if (error := _failure(task)) and not isinstance(error, PlatformError):
             raise error
     if refused:
         raise refused
 
 
-async def _until_one_ends(
+async def _until_the_last_ends(
     going: set[asyncio.Future[Any]],
     others: set[asyncio.Future[Any]],
     waiting: asyncio.Future[Any],
     *,
     stays: bool,
-) -> PlatformError | None:
-    """Wait for the stop, a failure or an end; gives why the last part was refused, if it was."""
+) -> BaseException | None:
+    """Wait for the stop, or the last part's end; gives why that failed, if it did.
+
+    What fails before is said, and the rest goes on: a platform must not silence another one.
+    """
     while True:
         done, _ = await asyncio.wait(
             {*going, *others, waiting}, return_when=asyncio.FIRST_COMPLETED
         )
-        refusals = [error for task in done & going if (error := _refusal(task))]
-        going.difference_update(done)
-        last = refusals.pop() if refusals and not (going or stays) else None
-        for refusal in refusals:
-            _log.error("%s", str(refusal))
-        if last or len(done) > len(refusals):
+        ended = done & going
+        going.difference_update(ended)
+        failures = [error for task in ended if (error := _failure(task))]
+        failures.sort(key=lambda error: not isinstance(error, PlatformError))  # worse ones last
+        last = None
+        if failures and not going and not (stays and isinstance(failures[-1], PlatformError)):
+            last = failures.pop()
+        for error in failures:
+            foreseen = isinstance(error, PlatformError)
+            said = str(error) if foreseen else "A part has failed, and the others go on"
+            _log.error("%s", said, exc_info=None if foreseen else error)
+        if last or len(done) > len(failures):
             return last
 
 
-def _refusal(task: asyncio.Future[Any]) -> PlatformError | None:
-    error = None if task.cancelled() else task.exception()
-    return error if isinstance(error, PlatformError) else None
+def _failure(task: asyncio.Future[Any]) -> BaseException | None:
+    return None if task.cancelled() else task.exception()
 
 
 def reporting(part: Part, connection: Connection) -> Part:

@@ -6,6 +6,7 @@ The environment variable GLIMPSE_CONFIG names the TOML file, whose keys are the 
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
@@ -113,8 +114,10 @@ class Settings:
         discord_token: The Discord bot's token, from the developer portal.
         log: Database that exchanges are kept in; if empty, `log.db` in the user's state folder;
             `off` keeps nothing.
-        log_key: The key of the hashes that stand for people in the log; if empty, it is in a file,
-            which is made in the user's configuration folder.
+        log_key: The key of the hashes that stand for people in the log, itself and not the path of
+            its file; if empty, it is in a file.
+        log_key_file: That file, which is made if it is missing; if empty, `log.key` in the user's
+            configuration folder.
         picture_key: Encrypts the pictures of people who allow that they are kept; if empty, nobody
             is asked. `glimpse log key` makes one.
         log_days: Days for which exchanges are kept.
@@ -153,7 +156,8 @@ class Settings:
     per_day: int = _number(50, 1, 1_000_000)
     discord_token: str = field(default="", repr=False)
     log: str = _path()
-    log_key: str = field(default="", repr=False)
+    log_key: str = field(default="", repr=False, metadata={"secret_text": True})
+    log_key_file: str = _path()
     picture_key: str = field(default="", repr=False)
     log_days: int = _number(30, 1, 36_500)
     log_format: str = _text("text|json", '"text" or "json"', default="text")
@@ -248,9 +252,25 @@ def _checked(name: str, value: Any, where: str) -> Any:
         if not isinstance(value, str):
             raise SettingsError(f"{where} has to be a text in quotes.")
         pattern, described = metadata.get("shape", (".*", ""))
+        if "secret_text" in metadata and _names_a_file(value):
+            raise SettingsError(
+                f"{where} has to be the key itself; the path of its file goes into "
+                f"{PREFIX}{name.upper()}_FILE."
+            )
         if value and not re.fullmatch(pattern, value, re.ASCII | re.DOTALL):
             raise SettingsError(f"{where} has to be {described}.")
     return value
+
+
+def _names_a_file(text: str) -> bool:
+    """Whether a text is a path rather than a secret, which may begin with a slash in base64."""
+    if not text.startswith(("/", "~/", "./", "../")) and not re.match(r"[A-Za-z]:[\\/]", text):
+        return False
+    with contextlib.suppress(OSError, ValueError):
+        path = Path(text).expanduser()
+        if path.exists() or (path.parent.is_dir() and path.parent != Path(path.anchor)):
+            return True
+    return not re.fullmatch(r"[A-Za-z0-9+/]{32,}={0,2}", text)
 
 
 def _parsed(name: str, text: str) -> Any:

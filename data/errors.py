@@ -18,8 +18,9 @@ class ImageRefused(DataError):  # noqa: N818 (an answer to whoever sent it, not 
             "damaged", "truncated", "crashed", "too-slow", "too-hungry", "too-many-pixels",
             "too-narrow" or "unavailable"; of a file also "missing", "directory", "special-file"
             or "unreadable".
+        nameless: The sentence without a path, for whoever did not name the file.
     """
 
-    def __init__(self, reason: str, sentence: str) -> None:
+    def __init__(self, reason: str, sentence: str, nameless: str = "") -> None:
         super().__init__(sentence)
-        self.reason = reason
+        self.reason, self.nameless = reason, nameless or sentence

@@ -19,7 +19,7 @@ from finetune.config import Recipe, Source
 from finetune.image_features import SampledFeatures
 from finetune.object_tags import FILE as OBJECTS
 from finetune.object_tags import ObjectLabels, fit_objects
-from finetune.sampler import ImageTexts
+from finetune.sampler import ImageTexts, Mixture, check_pictures, warnings_of
 from finetune.trainer import Trainer
 
 MEASURED = 2  # steps of each kind that are timed, after one that warms up
@@ -124,7 +124,7 @@ def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
         schedule.derived_texts,
         few.images,
         few.bytes * few.images * recipe.views,
-        shutil.disk_usage(next(p for p in [run, *run.absolute().parents] if p.exists())).free,
+        _free_bytes(run),
         few.seconds * few.images * recipe.views / trainer.processes.size,
         boxed,
         boxed_seconds / trainer.processes.size,
@@ -137,6 +137,53 @@ def plan(recipe: Recipe, root: Path, run: Path) -> Plan:
         trainer.processes.size,
         trainer.warnings,
     )
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What can be told of a run without its model.
+
+    Attributes:
+        sources: What is learnt from.
+        texts: Questions without a picture that people asked.
+        pictures: How many there are in all, each of them there.
+        free_bytes: What is free on the disk of the run.
+        steps: Optimizer steps, unless time ends it before.
+        minutes: How long it may take; 0 for as long as the steps take.
+        warnings: What `glimpse data` found wrong with what is learnt from.
+    """
+
+    sources: tuple[SourcePlan, ...]
+    texts: int
+    pictures: int
+    free_bytes: int
+    steps: int
+    minutes: float
+    warnings: tuple[str, ...]
+
+
+def outline(recipe: Recipe, root: Path, run: Path) -> Outline:
+    """Look at the data, the disk and the schedule alone, where the base weights are not to be had.
+
+    Raises:
+        DataError: A file or a picture is missing or damaged; one plain sentence.
+    """
+    mixture = Mixture(recipe, root, lambda _text: [], lambda _text, _language: [])
+    check_pictures(mixture.images, root)
+    steps = recipe.schedule.steps
+    return Outline(
+        tuple(_source(recipe, *source, steps) for source in mixture.sources),
+        len(mixture.texts),
+        len(mixture.images),
+        _free_bytes(run),
+        steps,
+        recipe.schedule.minutes,
+        warnings_of(recipe, root),
+    )
+
+
+def _free_bytes(run: Path) -> int:
+    return shutil.disk_usage(next(p for p in [run, *run.absolute().parents] if p.exists())).free
 
 
 def fit_to_few(trainer: Trainer) -> tuple[int, float]:

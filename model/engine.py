@@ -28,7 +28,7 @@ from model.adapter import load_trained
 from model.cache import Progress, silent
 from model.confidence import Calibration
 from model.config import Profile, load_profile
-from model.errors import EngineBusy, EngineClosed
+from model.errors import DeviceError, EngineBusy, EngineClosed
 from model.generation import Decoded, beam, evidence_for, greedy
 from model.quantization import load_quantized
 from model.requests import Answer, EngineLimits, Picture, Request
@@ -255,6 +255,7 @@ def load_engine(
     int8: bool = True,
     limits: EngineLimits = EngineLimits(),  # noqa: B008
     progress: Progress = silent,
+    device: str = "cpu",
 ) -> Engine:
     """Load a profile's model and start its engine, warmed up.
 
@@ -264,17 +265,23 @@ def load_engine(
         int8: Quantise the language model; about twice as fast.
         limits: What the engine takes on.
         progress: Told what is fetched and converted.
+        device: Where to compute, as PyTorch names it: "cpu" or "cuda", say. Elsewhere than on the
+            CPU one worker computes in fp32, for eight bits are for CPUs.
 
     Raises:
-        ProfileError, AdapterError, WeightsError: One plain sentence each.
+        ProfileError, AdapterError, WeightsError, DeviceError: One plain sentence each.
     """
+    place = find_device(device)
+    on_cpu = place.type == "cpu"
     threads = threads or torch.get_num_threads()
-    workers = min(threads, MAX_WORKERS)
+    workers = min(threads, MAX_WORKERS) if on_cpu else 1
     torch.set_num_threads(threads // workers)
     chosen = load_profile(profile)
-    vlm, calibration = (load_quantized if int8 else load_trained)(chosen, progress)
+    vlm, calibration = (load_quantized if int8 and on_cpu else load_trained)(chosen, progress)
     if isinstance(vlm.tower, EfficientNetLiteTower):
         vlm.tower.fold_batch_norm()
+    if not on_cpu:
+        vlm.to(place)
     engine = Engine(chosen, vlm, calibration, replace(limits, workers=workers))
     try:
         _warm_up(engine)
@@ -282,6 +289,26 @@ def load_engine(
         engine.close()
         raise
     return engine
+
+
+def find_device(name: str) -> torch.device:
+    """The device of a name, if PyTorch can use it here.
+
+    Raises:
+        DeviceError: There is none; one plain sentence.
+    """
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(f'There is no device "{name}"; take "cpu" or "cuda".') from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(
+            "PyTorch finds no GPU here; take the device cpu, or install it for GPUs: "
+            "make setup TORCH=cuda"
+        )
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(f'There is no device "{name}"; {torch.cuda.device_count()} are here.')
+    return device
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,10 @@ class AdapterError(ModelError):
     """An adapter that is missing, damaged or made for another base."""
 
 
+class DeviceError(ModelError):
+    """A device that is not there, or cannot be used."""
+
+
 class EngineBusy(ModelError):  # noqa: N818 - a state, not a mistake
     """The engine's queue is full; ask again in a moment."""
 

@@ -157,7 +157,7 @@ class PrefixVLM(nn.Module):
 
     def encode_and_detect(self, images: Sequence[Image.Image]) -> tuple[Tensor, list[Detections]]:
         """RGB pictures → prefix (B, P, C), and what the object head sees in each."""
-        hidden = self.tower(self.tower.preprocess(images))
+        hidden = self.tower(self.tower.preprocess(images).to(self.device))
         tags = self.mapper.objects
         if tags is None:
             return self.mapper(hidden), [Detections()] * len(images)

@@ -230,6 +230,18 @@ class _Job:
     size: int
 
 
+def _public_sentence(error: Exception) -> str | None:
+    """The sentence of an error without a path: whoever reads an answer did not name the file."""
+    from data.errors import ImageRefused
+
+    if isinstance(error, ImageRefused):
+        return error.nameless
+    sentence = error_sentence(error)
+    if sentence and isinstance(error, OSError) and error.filename:
+        return sentence.replace(str(error.filename), "A file")
+    return sentence
+
+
 class BatchRunner:
     """Answers lines of requests.
 
@@ -309,7 +321,7 @@ class BatchRunner:
         try:
             answer = job.asked.result().result()
         except Exception as error:
-            sentence = error_sentence(error)
+            sentence = _public_sentence(error)
             if sentence is None:
                 _log.error("Line with id %r:", job.id, exc_info=error)
             return BatchAnswer({"id": job.id, "error": sentence or _UNKNOWN}, job.size)

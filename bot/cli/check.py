@@ -9,13 +9,14 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bot.cli.context import AppContext, log_path, profile_option, standard
+from bot.cli.context import AppContext, check_log_keys, log_path, profile_option, standard
 from bot.errors import UNKNOWN, CommandError, OlderLogError, ServerError, error_sentence
 from bot.settings import CONFIG, Settings
 
@@ -231,15 +232,20 @@ def _answer(app: AppContext, profile: str) -> tuple[str, str, str]:
 
 def _kept(settings: Settings) -> tuple[str, str, str]:
     from bot.log.queries import integrity_errors
+    from bot.log.recovery import place_trouble
     from bot.log.schema import open_to_read
 
     path = log_path(settings)
     if path is None:
         return NOTE, 'Nothing is kept, for GLIMPSE_LOG is "off".', ""
+    check_log_keys(settings)
+    if trouble := place_trouble(path):
+        return PROBLEM, f"{path}: {trouble}", ""
     if not path.exists():
         return OK, f"nothing yet in {path}", ""
     try:
-        count = open_to_read(path).table("exchanges").count
+        with closing(open_to_read(path)) as db:
+            count = db.table("exchanges").count
     except OlderLogError:
         count = -1
     problems = [*integrity_errors(path)]
@@ -247,8 +253,6 @@ def _kept(settings: Settings) -> tuple[str, str, str]:
         return PROBLEM, f"{path} is damaged: {problems[0]}.", "Put it aside, or a backup there."
     if count < 0:
         return NOTE, f"{path} is of an older Glimpse; starting a bot brings it up to date.", ""
-    if not os.access(path, os.W_OK):
-        return PROBLEM, f"{path} cannot be written.", "Look after its owner and the disk."
     held = f"{count} exchange{'s' * (count != 1)}"
     return OK, f"{held} in {path}, each kept for {settings.log_days} days", ""
 

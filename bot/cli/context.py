@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
@@ -58,19 +58,20 @@ class LoadedEngine(PictureEngine, Protocol):
         ...
 
 
-Load = Callable[[str, int | None, bool], LoadedEngine]
+Load = Callable[..., LoadedEngine]
 
 
 class AppContext:
     """Settings and the engine of one run.
 
     Args:
-        load: Takes a profile, a number of threads (None: any) and whether to quantize; gives an
-            engine.
+        load: Takes a profile, a number of threads (None: any), whether to quantize, and the device
+            if it is not the CPU; gives an engine.
         environment: Where settings come from.
 
     Attributes:
         debug: Show where errors come from.
+        verbose: Show the causes of errors.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class AppContext:
     ) -> None:
         self._load = load or load_model
         self._environment = environment
-        self.debug = False
+        self.debug = self.verbose = False
 
     @property
     def log_format(self) -> str:
@@ -117,18 +118,18 @@ class AppContext:
 
     def debug_on(self) -> None:
         """Log everything, and show where errors come from."""
-        self.debug = True
+        self.debug = self.verbose = True
         terminal.set_log_level(logging.DEBUG)
 
     @contextmanager
     def engine(
-        self, profile: str | None = None, threads: int | None = None
+        self, profile: str | None = None, threads: int | None = None, device: str = "cpu"
     ) -> Iterator[LoadedEngine]:
         """Load an engine, by the settings where nothing is given, and close it in the end."""
         settings = self.settings
-        engine = self._load(
-            profile or settings.profile, threads or settings.threads or None, settings.int8
-        )
+        elsewhere = () if device == "cpu" else (device,)
+        threads = threads or settings.threads or None
+        engine = self._load(profile or settings.profile, threads, settings.int8, *elsewhere)
         try:
             yield engine
         finally:
@@ -154,12 +155,12 @@ class AppContext:
                 starter_tower(progress=progress)
 
 
-def load_model(profile: str, threads: int | None, int8: bool) -> LoadedEngine:
+def load_model(profile: str, threads: int | None, int8: bool, device: str = "cpu") -> LoadedEngine:
     """Load the real engine, showing what takes time."""
     with busy("Starting"):  # importing PyTorch alone takes seconds
         from model.engine import load_engine
     with busy("Loading the model") as progress:
-        engine = load_engine(profile, threads=threads, int8=int8, progress=progress)
+        engine = load_engine(profile, threads=threads, int8=int8, progress=progress, device=device)
     return cast(LoadedEngine, engine)  # a Future of an Answer is no Future of a ModelAnswer to mypy
 
 
@@ -177,28 +178,57 @@ def log_path(settings: Settings) -> Path | None:
     return platformdirs.user_state_path("glimpse") / "log.db"
 
 
-def key_path() -> Path:
+def key_path(settings: Settings) -> Path:
     """Where the key of hashed names is, if it is not set: apart from the database."""
     import platformdirs
 
+    if settings.log_key_file:
+        return Path(settings.log_key_file).expanduser()
     return platformdirs.user_config_path("glimpse") / "log.key"
 
 
-def check_log(settings: Settings) -> None:
-    """See, before the model is loaded, whether the log is one that this Glimpse understands.
+def check_log(settings: Settings) -> str:
+    """See, before the model is loaded, whether the log can be used; what is in the way is said.
+
+    Returns:
+        What was said: why it cannot be written now; or "".
 
     Raises:
         LogError: A newer Glimpse made it.
+        LogKeyError: The key of the pictures, or of the hashes, is none.
     """
+    from bot.log.recovery import place_trouble
     from bot.log.schema import refuse_newer
+    from bot.log.writer import HELD
 
-    if path := log_path(settings):
-        refuse_newer(path)
+    path = log_path(settings)
+    if path is None:
+        return ""
+    check_log_keys(settings)
+    refuse_newer(path)
+    if trouble := place_trouble(path):
+        terminal.print_sentence(f"{trouble} {HELD}", logging.ERROR)
+    return trouble
+
+
+def check_log_keys(settings: Settings) -> None:
+    """See that the keys of the log are keys, as far as they are there; no new one is made.
+
+    Raises:
+        LogKeyError: One is none.
+    """
+    from bot.log.privacy import PictureCipher, read_key
+
+    if settings.picture_key:
+        PictureCipher(settings.picture_key)
+    with suppress(OSError):  # without a key nothing is kept, as is said when the log is opened
+        if not settings.log_key and key_path(settings).exists():
+            read_key(key_path(settings))
 
 
 @contextmanager
 def open_log(
-    settings: Settings, engine: LoadedEngine, health: Health | None = None
+    settings: Settings, engine: LoadedEngine, health: Health | None = None, said: str = ""
 ) -> Iterator[Recorder]:
     """A recorder that keeps exchanges where the settings say, written to the end on leaving.
 
@@ -208,6 +238,7 @@ def open_log(
         settings: Where, and for how long.
         engine: What answers.
         health: Is told of the log.
+        said: What `check_log` said.
 
     Raises:
         LogKeyError: The key of the pictures, or of the hashes, is none.
@@ -224,9 +255,10 @@ def open_log(
         yield Recorder()
         return
     try:
-        key = read_key(key_path(), settings.log_key)
+        key = read_key(key_path(settings), settings.log_key)
     except OSError as error:
-        _log.error("%s (%s: %s)", NO_LOG_KEY, key_path(), error.strerror or type(error).__name__)
+        place, reason = key_path(settings), error.strerror or type(error).__name__
+        _log.error("%s (%s: %s)", NO_LOG_KEY, place, reason)
         health.without_log(NO_LOG_KEY)
         yield Recorder()
         return
@@ -234,7 +266,7 @@ def open_log(
     adapter = adapter_version(folder) if isinstance(folder, Path) else ""
     model = ModelVersion(engine.profile.name, adapter)
     cipher = PictureCipher(settings.picture_key) if settings.picture_key else None
-    log = Log(path, key, model, settings.log_days, cipher)
+    log = Log(path, key, model, settings.log_days, cipher, said=said)
     health.log = log.writer
     try:
         yield Recorder(log)
@@ -279,8 +311,9 @@ profile_option = click.option(
 )
 
 
-def _on_verbose(_context: click.Context, _option: click.Parameter, chosen: bool) -> None:
+def _on_verbose(context: click.Context, _option: click.Parameter, chosen: bool) -> None:
     if chosen:
+        context.ensure_object(AppContext).verbose = True
         terminal.set_log_level(logging.WARNING)
 
 

@@ -63,7 +63,9 @@ def from_hub(command: Command) -> Command:
     short_help="31,000 pictures with five captions each.",
 )
 @click.option("--images", type=_folder, help="Folder of the pictures.")
-@click.option("--captions", type=_file, help="results_20130124.token or dataset_flickr30k.json.")
+@click.option(
+    "--captions", type=_file, help="results_20130124.token, results.csv or dataset_flickr30k.json."
+)
 @click.option(
     "--split",
     "splits",
@@ -107,7 +109,10 @@ def flickr30k(
 )
 @click.option("--images", type=_folder, required=True, help="Folder of the pictures.")
 @click.option(
-    "--captions", type=_file, required=True, help="Flickr8k.token.txt or dataset_flickr8k.json."
+    "--captions",
+    type=_file,
+    required=True,
+    help="Flickr8k.token.txt, captions.txt or dataset_flickr8k.json.",
 )
 @click.option(
     "--split",
@@ -197,6 +202,34 @@ def coco_objects(instances: tuple[Path, ...], *, to: Path, limit: int | None, st
 
 
 @data.command(
+    "coco-captions",
+    epilog="Example: glimpse data coco-captions captions_train2014.json captions_val2014.json "
+    "--images train2014 --images val2014 --to ~/datasets/coco",
+    short_help="123,000 pictures with five captions each.",
+)
+@click.argument("captions", type=_file, nargs=-1, required=True)
+@click.option(
+    "--images", type=_folder, multiple=True, required=True, help="Folder of pictures; repeatable."
+)
+@common
+def coco_captions(
+    captions: tuple[Path, ...],
+    images: tuple[Path, ...],
+    *,
+    to: Path,
+    limit: int | None,
+    strict: bool,
+) -> None:
+    """Prepare COCO's captions.
+
+    CAPTIONS are captions_train2014.json and the like, from COCO's archive of annotations.
+    """
+    from data.datasets.coco_captions import build_coco_captions
+
+    _build(lambda options: build_coco_captions(options, captions, images), (to, limit, strict))
+
+
+@data.command(
     "jsonl",
     epilog="Example: glimpse data jsonl --rows mine.jsonl --images photos --to ~/datasets/mine",
     short_help="Your own pictures, as JSON lines.",
@@ -229,7 +262,7 @@ def jsonl(
 @data.command(
     "shapes",
     epilog="Example: glimpse data shapes --to ~/datasets/shapes",
-    short_help="Drawn shapes, to see training work in a minute.",
+    short_help="Drawn shapes, to see training work in minutes.",
 )
 @click.option(
     "--pictures",

@@ -16,17 +16,24 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from bot.cli.context import AppContext, standard
-from bot.cli.terminal import PercentLines, busy, progress
+from bot.cli.terminal import PercentLines, busy, print_sentence, progress
 from bot.errors import CommandError
 
 if TYPE_CHECKING:
     from finetune.evaluation.calibration import Change
     from finetune.evaluation.dataset import Dataset, Item
     from finetune.evaluation.report import Page
+    from finetune.evaluation.runner import Reply
     from finetune.evaluation.summary import Accuracy, CaptionFigures, Figures, QuestionFigures
 
 _file = click.Path(dir_okay=False, path_type=Path)
 _folder = click.Path(file_okay=False, path_type=Path)
+
+
+FEW_NOTE = (
+    "{count} of {of} questions have at most three answers: there an answer counts as right if one "
+    "person gave it, where the official accuracy could not be 100 (one of three: 22.2)."
+)
 
 
 @click.command(
@@ -41,6 +48,18 @@ _folder = click.Path(file_okay=False, path_type=Path)
 @click.option("--limit", type=click.IntRange(1), help="Only the first captions and questions.")
 @click.option("--report", type=_file, help="Write figures and pictures as one HTML page.")
 @click.option("--json", "json_file", type=_file, help="Write all figures to this file.")
+@click.option(
+    "--vqa-results", type=_file, help="Write all answers as the server of VQA v2 takes them."
+)
+@click.option(
+    "--caption-results", type=_file, help="Write all captions as the server of COCO takes them."
+)
+@click.option(
+    "--device",
+    metavar="NAME",
+    default="cpu",
+    help='Where the model computes: "cpu", in eight bits, or "cuda". [default: cpu]',
+)
 @click.option("--log", type=_file, help="A training run's log.jsonl, for a curve in the report.")
 @click.option("--clip", metavar="FOLDER_OR_ID", help="A CLIP on this machine, for CLIPScore.")
 @click.option(
@@ -61,6 +80,9 @@ def evaluate(
     limit: int | None,
     report: Path | None,
     json_file: Path | None,
+    vqa_results: Path | None,
+    caption_results: Path | None,
+    device: str,
     log: Path | None,
     clip: str | None,
     calibrate: bool,
@@ -69,9 +91,11 @@ def evaluate(
     """Ask PROFILE everything that DATASET asks, and compare with what people said.
 
     DATASET holds JSON lines: an image with captions, or with a question and its answer or answers.
-    It is their file, or the folder that `glimpse data` made.
+    It is their file, or the folder that `glimpse data` made. It may also be a JSON file of VQA v2's
+    questions, or of COCO's captions or pictures: what has no answers is asked for --vqa-results and
+    --caption-results alone.
     """
-    for path in filter(None, (report, json_file)):
+    for path in filter(None, (report, json_file, vqa_results, caption_results)):
         if not path.absolute().parent.is_dir():
             raise CommandError(
                 f"There is no folder {path.absolute().parent} to write {path.name} in."
@@ -82,14 +106,20 @@ def evaluate(
     losses = read_losses(log) if log else []
     dataset = rows_of(dataset)
     asked = read_dataset(dataset, images or dataset.parent / "images", split, limit)
+    asked = _without_unwanted(asked, vqa_results, caption_results)
     _warn_of_repeated(asked)
     if calibrate:
         _check_calibrates(profile, asked)
-    page = _measure(app, profile, asked, clip, seed)
+    try:
+        page, said = _measure(app, profile, asked, clip, seed, device)
+    except (KeyboardInterrupt, SystemExit):
+        print_sentence("Stopped; nothing was written.")
+        raise
+    _write_results(said, vqa_results, caption_results)
     page = replace(page, dataset=dataset.name, losses=losses)
     if json_file:
         facts = {"profile": profile, "dataset": str(dataset), "split": split, "limit": limit}
-        figures = {**facts, "seed": seed, **asdict(page.figures)}
+        figures = {**facts, "seed": seed, "few_answers": asked.few, **asdict(page.figures)}
         json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     if report:
         report.write_text(render(page), encoding="utf-8")
@@ -101,9 +131,45 @@ def evaluate(
         _calibrate(profile, page)
 
 
-def _measure(app: AppContext, profile: str, asked: Dataset, clip: str | None, seed: int) -> Page:
-    """Ask everything, and compute the figures."""
+def _without_unwanted(
+    asked: Dataset, vqa_results: Path | None, caption_results: Path | None
+) -> Dataset:
+    """The dataset without what is neither scored nor written; what is left out is said."""
+    from finetune.evaluation.results import check_ids
+
+    check_ids(asked, questions=vqa_results is not None, captions=caption_results is not None)
+    kept = tuple(
+        item for item in asked.unanswered if (vqa_results if item.question else caption_results)
+    )
+    if left_out := len(asked.unanswered) - len(kept):
+        if not (asked.captions or asked.questions or kept):
+            raise CommandError(
+                "Nothing here has an answer or a caption to compare with; --vqa-results and "
+                "--caption-results write what the model says."
+            )
+        rows = "row without an answer is" if left_out == 1 else "rows without an answer are"
+        click.echo(f"Warning: {left_out:,} {rows} left out.", err=True)
+    return replace(asked, unanswered=kept)
+
+
+def _write_results(
+    said: Sequence[tuple[Item, Reply]], vqa_results: Path | None, caption_results: Path | None
+) -> None:
+    """Write the files that evaluation servers take."""
+    from finetune.evaluation.results import caption_results as of_captions
+    from finetune.evaluation.results import vqa_results as of_questions
+
+    for path, rows in ((vqa_results, of_questions), (caption_results, of_captions)):
+        if path:
+            path.write_text(json.dumps(rows(said)) + "\n", encoding="utf-8")
+
+
+def _measure(  # noqa: PLR0917
+    app: AppContext, profile: str, asked: Dataset, clip: str | None, seed: int, device: str
+) -> tuple[Page, list[tuple[Item, Reply]]]:
+    """Ask everything, and compute the figures; gives them with all that was said."""
     from finetune.evaluation.report import Page
+    from finetune.evaluation.results import pairs
     from finetune.evaluation.runner import ask_dataset
     from finetune.evaluation.summary import figures_of
 
@@ -113,7 +179,7 @@ def _measure(app: AppContext, profile: str, asked: Dataset, clip: str | None, se
         )
     clip_score = _clip_score(clip) if clip and asked.captions else None
     start = time.monotonic()
-    with app.engine(profile) as engine, progress(PercentLines) as show:
+    with app.engine(profile, device=device) as engine, progress(PercentLines) as show:
         on_answer = partial(show, "Asking")
         replies = ask_dataset(cast(Any, engine), asked, on_answer)
         name = engine.profile.name
@@ -124,7 +190,11 @@ def _measure(app: AppContext, profile: str, asked: Dataset, clip: str | None, se
         f"{len(asked.captions)} captions and {len(asked.questions)} questions with their controls "
         f"in {seconds:.0f} s; 95 % intervals by the bootstrap over pictures, seed {seed}."
     )
-    return Page(name, about, figures, scored)
+    if asked.unanswered:
+        about += f" {len(asked.unanswered)} more were asked that nothing is known of."
+    if asked.few:
+        about += " " + FEW_NOTE.format(count=asked.few, of=len(asked.questions))
+    return Page(name, about, figures, scored), pairs(asked, replies)
 
 
 def _check_calibrates(profile: str, asked: Dataset) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bot.cli.context import AppContext, log_path, standard
-from bot.cli.terminal import busy
+from bot.cli.terminal import busy, print_sentence
 from bot.errors import CommandError
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def tail(app: AppContext, count: int, follow: bool, as_json: bool) -> None:
     with closing(_database(app)) as db:
         rows = latest(db, count)
         _print_rows(rows, as_json)
+        if not rows:
+            print_sentence("The log holds nothing yet.")
         while follow:
             time.sleep(FOLLOW_SECONDS)
             new = latest(db, 100_000, rows[-1]["id"] if rows else 0)
@@ -67,11 +69,14 @@ def tail(app: AppContext, count: int, follow: bool, as_json: bool) -> None:
 @standard
 @click.pass_obj
 def search(app: AppContext, words: tuple[str, ...], count: int, as_json: bool) -> None:
-    """Show the latest exchanges whose question or answer holds all WORDS."""
+    """Show the latest exchanges that hold all WORDS: asked, answered, or put right by people."""
     from bot.log.queries import search as find
 
     with closing(_database(app)) as db:
-        _print_rows(find(db, " ".join(words), count), as_json)
+        rows = find(db, " ".join(words), count)
+    _print_rows(rows, as_json)
+    if not rows:
+        print_sentence(f'Nothing in the log holds "{_plain(" ".join(words))}".')
 
 
 @log.command(epilog="Example: glimpse log show 4f2a9c", short_help="Show all of one exchange.")
@@ -152,14 +157,14 @@ def purge(app: AppContext, days: int, yes: bool) -> None:
     from datetime import UTC, datetime, timedelta
 
     from bot.log.privacy import Hasher
-    from bot.log.schema import open_to_write
+    from bot.log.schema import open_to_write, transaction
     from bot.log.store import ModelVersion, Store
 
     path = _path(app)
     _database(app).close()  # there is one, of this version
     if not yes:
         click.confirm(f"Erase exchanges older than {days} days from {path}?", abort=True)
-    with closing(open_to_write(path)) as db, busy("Erasing"), db.atomic():
+    with closing(open_to_write(path)) as db, busy("Erasing"), transaction(db):
         before = datetime.now(UTC) - timedelta(days=days)
         count = Store(db, Hasher(b""), ModelVersion()).purge(before)
     click.echo(f"{count} exchanges erased")
@@ -173,7 +178,7 @@ def check(app: AppContext) -> None:
     from bot.log.queries import integrity_errors
 
     path = _path(app)
-    with closing(_database(app)) as db, busy("Reading"):
+    with closing(_database(app, older=True)) as db, busy("Reading"):
         counts = {name: db.table(name).count for name in ("exchanges", "people", "ratings")}
         problems = [*integrity_errors(path)]
     for problem in problems:
@@ -193,7 +198,7 @@ def backup(app: AppContext, target: Path) -> None:
     from bot.log.queries import back_up
 
     path = _path(app)
-    _database(app).close()
+    _database(app, older=True).close()
     with busy("Copying"):
         count = back_up(path, target)
     click.echo(f"{count} exchanges copied to {target}")
@@ -228,10 +233,10 @@ def _path(app: AppContext) -> Path:
     return path
 
 
-def _database(app: AppContext) -> Database:
+def _database(app: AppContext, *, older: bool = False) -> Database:
     from bot.log.schema import open_to_read
 
-    return open_to_read(_path(app))
+    return open_to_read(_path(app), older=older)
 
 
 def _print_rows(rows: Sequence[dict[str, Any]], as_json: bool) -> None:

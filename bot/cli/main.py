@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -93,6 +94,7 @@ def main(arguments: Sequence[str] | None = None, app: AppContext | None = None) 
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if app is None:
+        _replace_closed_streams()
         terminal.quiet_libraries()
         return _run(arguments, AppContext())
     try:
@@ -120,6 +122,8 @@ def _run(arguments: Sequence[str], app: AppContext) -> int:
         status = done.code if isinstance(done.code, int) else 1
     except click.ClickException as error:
         status = _print_usage_error(error)
+    except click.Abort as error:
+        status = _print_abort(error)
     except Exception as error:
         status = _print_failure(error, app)
     return status
@@ -135,13 +139,36 @@ def _print_usage_error(error: click.ClickException) -> int:
     return error.exit_code
 
 
+def _print_abort(error: click.Abort) -> int:
+    """After a question that was not answered by yes; click hides Ctrl-C there, too."""
+    if isinstance(error.__context__, KeyboardInterrupt):
+        return INTERRUPTED
+    nobody = isinstance(error.__context__, EOFError)
+    hint = " nobody answered; --yes asks nothing." if nobody else " that was not confirmed."
+    terminal.print_sentence(f"Nothing was changed, for{hint}", logging.ERROR)
+    return 1
+
+
 def _print_failure(error: Exception, app: AppContext) -> int:
     if app.debug and not terminal.is_json():
         raise error
-    if not isinstance(error, CommandError) or error.__cause__:
+    sentence = error_sentence(error)
+    told = isinstance(error, CommandError) and not error.__cause__
+    # An operator's log shows errors; what was foreseen needs no traceback there.
+    if not told and (app.verbose or sentence is None):
         _log.error("The cause:", exc_info=error)
-    terminal.print_sentence(error_sentence(error) or UNKNOWN, logging.ERROR)
+    terminal.print_sentence(sentence or UNKNOWN, logging.ERROR)
     return error.status if isinstance(error, CommandError) else 1
+
+
+def _replace_closed_streams() -> None:
+    """Give a process that was started without stdin, stdout or stderr an empty one.
+
+    Else Python has None there, and the next file to be opened, the log say, is taken for it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  for all of the process
 
 
 def _discard_stdout() -> None:

@@ -138,11 +138,11 @@ def web(app: AppContext, host: str | None, port: int | None, profile: str | None
     chosen = app.settings.web
     chosen = replace(chosen, host=host or chosen.host, port=chosen.port if port is None else port)
     listen(chosen.host, chosen.port).close()  # found taken before the model is loaded
-    check_log(app.settings)
+    said = check_log(app.settings)
     terminal.print_sentence("Loading the model, which takes a few seconds...")
     with app.engine(profile) as engine:
         terminal.set_log_level(logging.WARNING)  # from here on, an operator's log
-        with open_log(app.settings, engine) as recorder:
+        with open_log(app.settings, engine, said=said) as recorder:
             from bot.assistant.assistant import Assistant
             from bot.web.app import create_app
 
@@ -173,7 +173,7 @@ def serve_platforms(
     settings = app.settings
     chosen = profile or settings.profile
     limit_allocator()
-    check_log(settings)
+    said = check_log(settings)
     health = Health(names)
     metrics = Metrics(health, build_info(chosen), chosen)
     with _health_server(settings, health, metrics):
@@ -181,7 +181,7 @@ def serve_platforms(
         with app.engine(profile) as engine:
             terminal.set_log_level(logging.WARNING)  # from here on, an operator's log
             metrics.engine = engine
-            with open_log(settings, engine, health) as recorder:
+            with open_log(settings, engine, health, said) as recorder:
                 assistant = app.assistant(engine, recorder, metrics)
                 running = parts(assistant, health)
                 health.loaded()

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from bot.cli.context import AppContext, data_option, profile_option, standard
-from bot.cli.terminal import PercentLines, busy, progress
+from bot.cli.terminal import PercentLines, busy, print_sentence, progress
 from bot.errors import CommandError
+from data.errors import DataError
 from finetune.launcher import is_child, is_distributed, is_main_process, run_processes
+from model.errors import WeightsError
 
 if TYPE_CHECKING:
     from finetune.config import Recipe
-    from finetune.plan import Plan
+    from finetune.plan import Plan, SourcePlan
 
 COMMAND = (sys.executable, "-P", "-m", "bot.cli")
 _folder = click.Path(file_okay=False, path_type=Path)
@@ -63,6 +66,9 @@ def train(
     chosen = load_recipe(recipe)
     if not (resume or dry_run or is_child()) and (run / "checkpoint.pt").exists():
         raise CommandError(f"{run} holds a run already; --resume it, or name another folder.")
+    if dry_run and (processes == 1 or is_distributed()):
+        _rehearse(app, chosen, data, run)
+        return
     app.prepare_base(chosen.profile)
     if processes > 1 and not is_distributed():
         arguments = [*COMMAND, "train", recipe, f"--data={data}", f"--run={run}"]
@@ -71,20 +77,22 @@ def train(
         arguments += ["--dry-run"] if dry_run else []
         run_processes(processes, arguments)
         return
-    if dry_run:
-        _rehearse(chosen, data, run)
-        return
+    _train(chosen, data, run, features, resume=resume)
+
+
+def _train(recipe: Recipe, data: Path, run: Path, features: Path | None, *, resume: bool) -> None:
+    """Train to the end, and say where the adapter is."""
     with busy("Starting"):
         from finetune.errors import TrainingError
         from finetune.trainer import Trainer
-    with progress(PercentLines) as show:
+    with progress(PercentLines) as show, _said_when_interrupted():
 
         def on_encoded(done: int, total: int, size: int) -> None:
             written = f" ({size / 1e9:.2f} GB)" if size else ""
             show(f"Encoding the pictures{written}", done, total)
 
         report = show.training_step
-        trainer = Trainer(chosen, data, run, features, report, on_encoded, show)
+        trainer = Trainer(recipe, data, run, features, report, on_encoded, show)
         for warning in trainer.warnings if trainer.processes.is_main else ():
             click.echo(f"Warning: {warning}", err=True)
         try:
@@ -97,14 +105,60 @@ def train(
         click.echo(f"Try it: glimpse ask PHOTO QUESTION --profile {folder.parent / 'profile.toml'}")
 
 
-def _rehearse(recipe: Recipe, data: Path, run: Path) -> None:
-    """Say what a run would take."""
-    with busy("Rehearsing"):
-        from finetune.plan import plan
+@contextmanager
+def _said_when_interrupted() -> Iterator[None]:
+    """Say what is kept after Ctrl-C or SIGTERM, unless it comes between steps: the trainer does."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        if is_main_process():
+            print_sentence("Stopped; what was encoded, and each checkpoint, is kept.")
+        raise
 
-        found = plan(recipe, data, run)
+
+def _rehearse(app: AppContext, recipe: Recipe, data: Path, run: Path) -> None:
+    """Say what a run would take; without its base weights, as much as can be told."""
+    try:
+        app.prepare_base(recipe.profile)
+        with busy("Rehearsing"):
+            from finetune.plan import plan
+
+            found = plan(recipe, data, run)
+    except WeightsError:
+        if is_main_process():
+            click.echo("\n".join(_outline_lines(recipe, data, run)))
+        raise
     if is_main_process():
         click.echo("\n".join(plan_lines(found)))
+
+
+def _outline_lines(recipe: Recipe, data: Path, run: Path) -> Iterator[str]:
+    """What can be told without the model, as lines of a table."""
+    with busy("Looking at the data"):
+        from finetune.plan import outline
+
+        try:
+            found = outline(recipe, data, run)
+        except DataError as error:
+            yield f"problem     {error}"
+            return
+    yield from _source_lines(found.sources, found.warnings)
+    if found.texts:
+        yield f"source      {found.texts:,} questions without a picture"
+    free = f"{found.free_bytes / 1e9:.1f} GB"
+    yield f"features    {found.pictures:,} pictures, all there; {free} are free for them"
+    ends = f", or until {found.minutes:g} min are over" if found.minutes else ""
+    yield f"steps       {found.steps:,}{ends}; how long they take is told once the weights are here"
+
+
+def _source_lines(sources: Sequence[SourcePlan], warnings: Sequence[str]) -> Iterator[str]:
+    for source in sources:
+        yield (
+            f"source      {source.name}: {source.pictures:,} pictures with {source.captions:,} "
+            f"captions and {source.questions:,} questions, each seen {source.epochs:.1f} times"
+        )
+    for warning in warnings:
+        yield f"warning     {warning}"
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
@@ -114,13 +168,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         f"learnt      mapper {_millions(plan.mapper)}, LoRA {_millions(plan.lora)}{tower} "
         f"parameters; {_millions(plan.frozen)} stay frozen"
     )
-    for source in plan.sources:
-        yield (
-            f"source      {source.name}: {source.pictures:,} pictures with {source.captions:,} "
-            f"captions and {source.questions:,} questions, each seen {source.epochs:.1f} times"
-        )
-    for warning in plan.warnings:
-        yield f"warning     {warning}"
+    yield from _source_lines(plan.sources, plan.warnings)
     if plan.texts:
         derived = f"; {100 * plan.derived_texts:.0f} % of those drawn are derived" * bool(
             plan.derived_texts

@@ -177,7 +177,9 @@ async def sync(client: DiscordBot, token: str) -> Synced:
             commands = await client.tree.sync()
         except discord.LoginFailure:
             raise _unknown_token() from None
-        except (discord.DiscordException, *_NETWORK_ERRORS) as error:
+        except _NETWORK_ERRORS as error:
+            raise PlatformError(UNREACHABLE) from error
+        except discord.DiscordException as error:
             raise PlatformError("Discord did not take the commands; try again later.") from error
         return Synced(len(commands), client.invitation())
 

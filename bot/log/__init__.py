@@ -32,6 +32,7 @@ class Log:
         model: What answers.
         days: How long exchanges are kept.
         cipher: Encrypts the pictures of who allows that they are kept; None to keep nobody's.
+        said: Why it cannot be written, as the operator has been told already; else "".
 
     Attributes:
         writer: Writes it, and tells how that goes.
@@ -44,12 +45,14 @@ class Log:
         model: ModelVersion = ModelVersion(),  # noqa: B008
         days: float = 30,
         cipher: PictureCipher | None = None,
+        *,
+        said: str = "",
     ) -> None:
         self.path, self.days, self.cipher = path, days, cipher
         self._waiting_pictures, self._lock = 0, threading.Lock()
         self._consents = ConsentCache()
         self._hasher, self._model = Hasher(key), model
-        self.writer = Writer(path, self._store_in, days)
+        self.writer = Writer(path, self._store_in, days, said)
 
     def record(self, record: Record) -> Future[None]:
         """Keep a message and its reply; the future is done when that is committed.

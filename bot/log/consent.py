@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlite_utils import Database
 
-from bot.log.schema import timestamp
+from bot.log.schema import timestamp, transaction
 
 
 class Consent(NamedTuple):
@@ -83,7 +83,7 @@ class ConsentStore:
 
     def opt_out(self, people: Sequence[tuple[str]]) -> None:
         """Take over from another database who wants nothing kept."""
-        with self._db.atomic():
+        with transaction(self._db):
             sql = "INSERT OR IGNORE INTO unlogged (hash) VALUES (?)"
             self._db.conn.executemany(sql, people)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import sqlite3
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +19,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from bot.errors import LogError
+from bot.log.recovery import ENOUGH, refuse_foreign
 from bot.log.schema import FTS, open_to_read, timestamp
 
 Row = dict[str, Any]
@@ -27,6 +32,11 @@ _USE = """
 _ASKED = """
     SELECT question, count(*) AS times FROM exchanges WHERE question IS NOT NULL AND day >= ?
     GROUP BY question ORDER BY times DESC, question LIMIT 10
+"""
+_PUT_RIGHT = """
+    SELECT exchanges.id, correction, question, answer
+    FROM ratings JOIN exchanges ON exchanges.number = ratings.number
+    WHERE correction IS NOT NULL ORDER BY exchanges.id DESC
 """
 _ROWS = """
     SELECT exchanges.*, people.hash AS person_hash, people.language, pictures.sha256,
@@ -46,13 +56,37 @@ def latest(db: Database, count: int, after: int = 0) -> list[Row]:
 
 
 def search(db: Database, words: str, count: int) -> list[Row]:
-    """The newest exchanges whose question or answer holds all these words."""
+    """The newest exchanges that hold all these words: asked, answered, or put right by people."""
     wanted = " ".join(f'"{word.replace(chr(34), chr(34) * 2)}"' for word in words.split())
     if not wanted:
         return []
     found = f"SELECT rowid FROM {FTS} WHERE {FTS} MATCH ? ORDER BY rowid DESC LIMIT ?"
-    sql = f"{_ROWS} WHERE exchanges.id IN ({found}) ORDER BY exchanges.id DESC"
-    return [*db.query(sql, [wanted, count])]
+    ids = {row for (row,) in db.execute(found, [wanted, count])}
+    ids |= _put_right(db, _folded(words), count)
+    marks = ", ".join("?" * len(ids))
+    sql = f"{_ROWS} WHERE exchanges.id IN ({marks}) ORDER BY exchanges.id DESC LIMIT ?"
+    return [*db.query(sql, [*ids, count])]
+
+
+def _put_right(db: Database, wanted: set[str], count: int) -> set[int]:
+    """The newest exchanges whose corrections, with question and answer, hold all these words.
+
+    Few answers are put right, so that these are read one by one; an index would be one more place
+    to erase people's words from.
+    """
+    found: set[int] = set()
+    for row, *texts in db.execute(_PUT_RIGHT):
+        if wanted and wanted <= _folded(" ".join(text or "" for text in texts)):
+            found.add(row)
+            if len(found) >= count:
+                break
+    return found
+
+
+def _folded(text: str) -> set[str]:
+    """The words of a text as the index compares them: lower-cased, without diacritics."""
+    bare = (c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
+    return set("".join(c if c.isalnum() else " " for c in bare).split())
 
 
 def by_name(db: Database, name: str) -> list[Row]:
@@ -128,18 +162,17 @@ def back_up(path: Path, target: Path) -> int:
     """Copy the log while it is written, and read the copy back; gives its number of exchanges.
 
     Raises:
-        LogError: The copy is not sound; then there is none. Or it would be the log itself.
+        LogError: The copy is not sound; then there is none. Or something else than an older copy
+            would be lost, or its folder is missing.
+        OSError: The copy cannot be written.
     """
-    if target.exists() and target.samefile(path):
-        raise LogError("The copy needs another name than the log.")
     part = target.with_name(target.name + ".part")
-    part.unlink(missing_ok=True)
+    _check_target(path, target, part)
     try:
         with (
             closing(sqlite3.connect(path.absolute().as_uri() + "?mode=ro", uri=True)) as source,
             closing(sqlite3.connect(part)) as copy,
         ):
-            part.chmod(0o600)
             source.backup(copy, pages=1000)
             # A copy needs no log of its own beside it.
             copy.execute("PRAGMA journal_mode=DELETE").fetchall()
@@ -149,9 +182,38 @@ def back_up(path: Path, target: Path) -> int:
         with closing(sqlite3.connect(part)) as copy:
             count = int(copy.execute("SELECT count(*) FROM exchanges").fetchone()[0])
         part.replace(target)
+    except sqlite3.Error as error:
+        if shutil.disk_usage(target.parent).free < ENOUGH:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+        raise LogError(f"The log in {path} cannot be copied; is it damaged?") from error
     finally:
         part.unlink(missing_ok=True)
     return count
+
+
+def _check_target(path: Path, target: Path, part: Path) -> None:
+    """Make an empty file for the copy, if nothing but an older copy is lost.
+
+    Raises:
+        LogError: Something else would be, or there is no such folder.
+        OSError: It cannot be made.
+    """
+    beside = [path.with_name(path.name + end) for end in ("", "-wal", "-shm", "-journal")]
+    if target.absolute() in [each.absolute() for each in beside] or (
+        target.exists() and target.samefile(path)
+    ):
+        raise LogError("The copy needs another name than the log.")
+    if not target.absolute().parent.is_dir():
+        raise LogError(f"There is no folder {target.parent} for the copy; make it first.")
+    for each in (target, part):
+        try:
+            refuse_foreign(each)
+        except LogError as error:
+            raise LogError(
+                f"{each} is something else than a copy of the log; choose another name."
+            ) from error
+    part.unlink(missing_ok=True)
+    os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _percentiles(db: Database, kind: str, since: str) -> dict[str, float] | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlite_utils import Database, Migrations
 
 from bot.errors import LogError, OlderLogError
+from bot.log.recovery import refuse_foreign
 
 BUSY_SECONDS = 2.0  # how long a lock of somebody else is waited for
 FTS = "exchanges_fts"
@@ -101,6 +104,41 @@ def days(db: Database) -> None:
         exchanges.create_index([*columns], if_not_exists=True)
 
 
+@migrations()
+def opted_out_of_the_first_log(db: Database) -> None:
+    """Logs of the first commit kept who wants nothing kept, and languages, with the people."""
+    columns = db.table("people").columns_dict
+    if "logged" not in columns:
+        return
+    db.execute("CREATE TABLE IF NOT EXISTS unlogged (hash TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")
+    db.execute("INSERT OR IGNORE INTO unlogged (hash) SELECT hash FROM people WHERE NOT logged")
+    db.execute(
+        "INSERT OR IGNORE INTO choices (hash, language) "
+        "SELECT hash, speaks FROM people WHERE logged AND speaks <> ''"
+    )
+    for column in ("speaks", "logged"):
+        db.execute(f"ALTER TABLE people DROP COLUMN {column}")
+
+
+@contextlib.contextmanager
+def transaction(db: Database) -> Iterator[None]:
+    """Several writes as one, for which other writers are waited for.
+
+    A deferred BEGIN takes the lock at the first write only; if somebody else has written in
+    between, that fails at once, however long one was ready to wait (SQLITE_BUSY_SNAPSHOT).
+
+    Raises:
+        sqlite3.OperationalError: Somebody else went on writing for `BUSY_SECONDS`.
+    """
+    db.conn.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.conn.execute("COMMIT")
+    except BaseException:
+        db.conn.rollback()
+        raise
+
+
 def timestamp(at: datetime) -> str:
     """A time as the log holds it, in UTC: its order as text is its order in time."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -110,19 +148,23 @@ def open_to_write(path: Path) -> Database:
     """Open the log, made or brought up to date if need be.
 
     Raises:
-        LogError: It was made by a newer Glimpse.
-        sqlite3.Error: It cannot be opened, written or understood.
+        LogError: It was made by a newer Glimpse, or is no log.
+        OSError, sqlite3.Error: It cannot be opened, written or understood.
     """
+    refuse_foreign(path)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Others than its owner must not read what people asked.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    path.chmod(0o600)
     db = Database(_connected(path))
     try:
-        # Others than its owner must not read what people asked.
-        path.chmod(0o600)
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON",
                        "secure_delete=ON"):  # fmt: skip
             db.execute(f"PRAGMA {pragma}").fetchall()
         _refuse_newer(db)
-        migrations.apply(db)
+        if migrations.pending(db):
+            with transaction(db):  # another process may be doing the same
+                migrations.apply(db)
     except BaseException:
         db.close()
         raise
@@ -145,12 +187,17 @@ def refuse_newer(path: Path) -> None:
             db.close()
 
 
-def open_to_read(path: Path) -> Database:
+def open_to_read(path: Path, *, older: bool = False) -> Database:
     """Open the log without changing it.
+
+    Args:
+        path: The database.
+        older: Whether one of an older Glimpse will do.
 
     Raises:
         LogError: There is none, or it is of another version; one plain sentence.
     """
+    refuse_foreign(path, "The log cannot be read")
     if not path.is_file():
         raise LogError(f"There is no log in {path} yet; the bots and the chat page write it.")
     try:
@@ -159,7 +206,7 @@ def open_to_read(path: Path) -> Database:
         pending = migrations.pending(db)
     except sqlite3.Error as error:
         raise LogError(f"The log in {path} cannot be read; is it damaged?") from error
-    if pending:
+    if pending and not older:
         raise OlderLogError(
             f"The log in {path} is of an older Glimpse; start a bot once to update it."
         )

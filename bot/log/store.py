@@ -15,7 +15,7 @@ from bot.assistant.types import Exchange, Rating
 from bot.log import schema
 from bot.log.consent import Consent, ConsentStore
 from bot.log.privacy import Hasher, PictureCipher
-from bot.log.schema import FTS, timestamp
+from bot.log.schema import FTS, timestamp, transaction
 
 MAX_TEXT = 4000  # characters kept of a text
 CHECKPOINT_PATIENCE = 300  # milliseconds that erasing waits for readers
@@ -242,7 +242,7 @@ class Store:
 
     def optimize_index(self) -> None:
         """After erasing: words of what was deleted stay in the index until it is merged."""
-        with self._db.atomic():
+        with transaction(self._db):
             self._db.execute(f"INSERT INTO {FTS} ({FTS}) VALUES ('optimize')")
         self.needs_checkpoint = True
 

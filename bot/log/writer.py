@@ -19,7 +19,7 @@ from sqlite_utils import Database
 
 from bot.errors import LogError
 from bot.log.recovery import failure_sentence, is_database, put_aside, remove_aside
-from bot.log.schema import open_to_write
+from bot.log.schema import open_to_write, transaction
 from bot.log.store import Store
 
 QUEUE_SIZE = 20_000  # things to write that are held while the database cannot be written
@@ -27,6 +27,7 @@ BATCH_SIZE = 500  # written in one transaction
 RETRIES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between attempts
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0  # seconds
 CLOSE_SECONDS = 6.0  # seconds that writing what is left may take
+HELD = "Exchanges are held until then."
 DAMAGE_SIGNS = ("malformed", "not a database", "disk image")
 
 _TASK_ERRORS = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
@@ -52,6 +53,7 @@ class Writer:
         path: The database.
         store: What writes rows into an open database.
         days: How long exchanges are kept.
+        said: Why nothing can be written, as the operator has been told already; else "".
 
     Attributes:
         error_text: Why nothing can be written at the moment, in the words of what failed, or "".
@@ -60,10 +62,12 @@ class Writer:
         written: Whether something was committed at least once.
     """
 
-    def __init__(self, path: Path, store: Callable[[Database], Store], days: float) -> None:
+    def __init__(
+        self, path: Path, store: Callable[[Database], Store], days: float, said: str = ""
+    ) -> None:
         self.path, self.days, self.error_text, self.reason = path, days, "", ""
         self.failures, self.written = 0, False
-        self._store_in = store
+        self._store_in, self._said = store, said
         self._queue: queue.Queue[_Task | None] = queue.Queue(QUEUE_SIZE)
         self._store: Store | None = None
         self._db: Database | None = None
@@ -177,7 +181,7 @@ class Writer:
         db, store = self._db, self._store
         assert db is not None
         assert store is not None
-        with db.atomic():
+        with transaction(db):
             results = [self._result(task) for task in tasks]
         self._optimizes, store.needs_optimize = self._optimizes or store.needs_optimize, False
         self._best_effort(self._checkpoint)  # what was written is committed in any case
@@ -237,8 +241,9 @@ class Writer:
 
     def _report(self, error: Exception) -> None:
         reason = failure_sentence(self.path, error)
-        if not self.error_text:
-            _log.error("%s Exchanges are held until then.", reason)
+        if not self.error_text and reason != self._said:
+            _log.error("%s %s", reason, HELD)
+        self._said = ""
         self.error_text, self.reason = str(error) or type(error).__name__, reason
 
     def _report_recovery(self) -> None:

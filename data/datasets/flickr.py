@@ -1,7 +1,7 @@
 """Flickr8k (Hodosh et al. 2013) and Flickr30k (Young et al. 2014): five captions a picture.
 
-Captions come as the official token files (`1000092795.jpg#0<tab>Two young guys …`) or as the JSON
-files with Karpathy and Fei-Fei's split (arXiv 1412.2306).
+Captions come as the official token files (`1000092795.jpg#0<tab>Two young guys …`), as the JSON
+files with Karpathy and Fei-Fei's split (arXiv 1412.2306), or as Kaggle spreads them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from data.datasets.builder import BuildOptions, BuildResult, BuildStatistics, DatasetBuilder
 from data.datasets.hub import HubDataset, hub_captions
+from data.datasets.kaggle import kaggle_separator, read_kaggle
 from data.datasets.records import Row
 from data.datasets.sources import (
     ImageFolders,
@@ -62,9 +63,9 @@ def build_flickr(
         name: "flickr8k" or "flickr30k".
         options: Where it goes, and how.
         images: The folder of pictures.
-        captions: A token file, or Karpathy's JSON.
-        splits: Which pictures of a token file are in which split: Karpathy's JSON, or lists of
-            names in files that are called after their splits.
+        captions: A token file, Karpathy's JSON, or a file of Kaggle's.
+        splits: Which pictures of a file without splits are in which one: Karpathy's JSON, or lists
+            of names in files that are called after their splits.
         hub: A dataset on the hub to take instead, pictures included.
 
     Raises:
@@ -104,7 +105,14 @@ def _read(
             raise DataError(f"{captions} has its own split; leave --split out.")
         return list(_read_karpathy(captions)), True
     known = {name: split for path in splits for name, split in _read_split(path)}
-    found = list(_read_tokens(captions, known, statistics))
+    if kaggle_separator(captions):
+        texts = dict(read_kaggle(captions, statistics))
+    else:
+        texts = _read_tokens(captions, statistics)
+    found = [
+        CaptionedImage(name, known.get(name) or known.get(Path(name).stem, ""), told)
+        for name, told in texts.items()
+    ]
     return found, bool(splits)
 
 
@@ -140,9 +148,8 @@ def _read_karpathy(path: Path) -> Iterator[CaptionedImage]:
         yield CaptionedImage(name, split, [sentence.string("raw") for sentence in sentences])
 
 
-def _read_tokens(
-    path: Path, splits: Mapping[str, str], statistics: BuildStatistics
-) -> Iterator[CaptionedImage]:
+def _read_tokens(path: Path, statistics: BuildStatistics) -> dict[str, list[str]]:
+    """The captions of each picture, by its name."""
     captions: dict[str, dict[str, str]] = {}
     for where, line in read_lines(path):
         match = _TOKEN.fullmatch(line)
@@ -155,9 +162,7 @@ def _read_tokens(
             )
             continue
         of_picture[match["number"]] = match["caption"]
-    for name, texts in captions.items():
-        split = splits.get(name) or splits.get(Path(name).stem, "")
-        yield CaptionedImage(name, split, list(texts.values()))
+    return {name: list(texts.values()) for name, texts in captions.items()}
 
 
 def _read_split(path: Path) -> Iterator[tuple[str, str]]:

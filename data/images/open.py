@@ -42,6 +42,12 @@ _SENTENCES = {
     "unsupported": "{format} pictures cannot be opened here. Please send a JPEG or PNG.",
     "unavailable": "Pictures cannot be opened at the moment. Please try again later.",
 }
+_FILE_SENTENCES = {
+    "missing": "There is no file {name}. Please check its name.",
+    "directory": "{name} is a folder. Please name a picture file.",
+    "special-file": "{name} is not an ordinary file. Please name a picture file.",
+    "unreadable": "{name} could not be read: {cause}. Please choose another file.",
+}
 _FAMILIAR_NAMES = {"HEIF": "HEIC", "WEBP": "WebP"}
 
 
@@ -156,13 +162,20 @@ def _printable_name(path: str | os.PathLike[str]) -> str:
     return name if len(name) <= _MAX_NAME else "…" + name[-_MAX_NAME:]
 
 
+def _refuse_file(
+    reason: str, name: str, cause: str = "", error: OSError | None = None
+) -> NoReturn:
+    """Say what is wrong with a file, once with its name and once without."""
+    told = (_FILE_SENTENCES[reason].format(name=each, cause=cause) for each in (name, "This"))
+    named, nameless = told
+    raise ImageRefused(reason, named, nameless.replace("no file This", "no such file")) from error
+
+
 def _check_regular(mode: int, name: str) -> None:
     if stat.S_ISDIR(mode):
-        raise ImageRefused("directory", f"{name} is a folder. Please name a picture file.")
+        _refuse_file("directory", name)
     if not stat.S_ISREG(mode):
-        raise ImageRefused(
-            "special-file", f"{name} is not an ordinary file. Please name a picture file."
-        )
+        _refuse_file("special-file", name)
 
 
 def _read_file(path: str | os.PathLike[str], name: str, limits: ImageLimits) -> bytes:
@@ -197,9 +210,8 @@ def read_picture(path: str | os.PathLike[str], limits: ImageLimits = _DEFAULT) -
     except ImageRefused:
         raise
     except (FileNotFoundError, NotADirectoryError, ValueError):  # the last: a zero byte in it
-        raise ImageRefused("missing", f"There is no file {name}. Please check its name.") from None
+        _refuse_file("missing", name)
     except OSError as error:
         cause = os.strerror(error.errno or errno.EIO).lower()
-        sentence = f"{name} could not be read: {cause}. Please choose another file."
-        raise ImageRefused("unreadable", sentence) from error
+        _refuse_file("unreadable", name, cause, error)
     return open_picture(data, limits)

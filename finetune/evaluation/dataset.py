@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from data.datasets.objects import DETECTIONS_FILE, LABELS_FILE
+from data.datasets.official import official_rows
 from data.datasets.records import Row, question_of, read_rows
 from data.errors import DataError
 from finetune.evaluation.metrics import words
-from finetune.evaluation.vqa_accuracy import normalise
+from finetune.evaluation.vqa_accuracy import ENOUGH, normalise
 
+_ASKS = frozenset(("question", "statement", "hypothesis"))
 MOST_NAMED = 100  # characters of a file name in a sentence
 
 
@@ -27,6 +29,8 @@ class Item:
         golds: What people said, one text a person.
         answer_type: "yes/no", "number", "other" or as the dataset says; "" for a caption.
         question_type: How the question begins; "" for a caption.
+        question_id: The question's id in its dataset, if it has one; "" for a caption.
+        image_id: The picture's id in its dataset, likewise.
     """
 
     image: Path
@@ -34,6 +38,8 @@ class Item:
     golds: tuple[str, ...]
     answer_type: str = ""
     question_type: str = ""
+    question_id: int | str = ""
+    image_id: int | str = ""
 
     @property
     def gold(self) -> str:
@@ -50,11 +56,19 @@ class Dataset:
         questions: What to answer, each once.
         repeated: How many rows had the id and the picture of an earlier question: they are left
             out.
+        unanswered: Pictures without captions and questions without answers, as test splits have
+            them: they can be asked, but not scored.
     """
 
     captions: tuple[Item, ...]
     questions: tuple[Item, ...]
     repeated: int = 0
+    unanswered: tuple[Item, ...] = ()
+
+    @property
+    def few(self) -> int:
+        """How many questions have so few answers that the official accuracy could not be 1."""
+        return sum(len(item.golds) <= ENOUGH for item in self.questions)
 
 
 def rows_of(path: Path) -> Path:
@@ -80,7 +94,7 @@ def read_dataset(
     limit: int | None = None,
     where: Mapping[str, Any] | None = None,
 ) -> Dataset:
-    """Read a JSON lines file of the shapes that `data.datasets.records` knows.
+    """Read JSON lines of the shapes that `data.datasets.records` knows, or an official JSON file.
 
     Args:
         path: The file.
@@ -94,28 +108,46 @@ def read_dataset(
             left to evaluate; one plain sentence.
     """
     references: dict[Path, list[str]] = {}
+    ids: dict[Path, int | str] = {}
     questions: list[Item] = []
     seen: set[tuple[str | int, Path]] = set()
     repeated = 0
-    for number, values in enumerate(read_rows(path, where), 1):
+    found = official_rows(path) if path.suffix == ".json" else read_rows(path, where)
+    for number, values in enumerate(found, 1):
         if split is not None and not _belongs(values, split):
             continue
         row = Row(values, f"Row {number} of {path}")
         image = images / row.text("image")
-        if "captions" in row:
-            references.setdefault(image, []).extend(filter(words, row.texts("captions")))
+        ids.setdefault(image, _id(row, "image_id"))
+        if "captions" in row or not row.values.keys() & _ASKS:
+            told = row.texts("captions") if "captions" in row else []
+            references.setdefault(image, []).extend(filter(words, told))
         elif (key := (row.text("question_id") if "question_id" in row else number, image)) in seen:
             repeated += 1
         elif question := _question(row, image):
             questions.append(question)
             seen.add(key)
-    captions = [Item(image, None, tuple(texts)) for image, texts in references.items() if texts]
-    if not captions and not questions:
+    described = [
+        Item(image, None, tuple(texts), image_id=ids[image]) for image, texts in references.items()
+    ]
+    captions = [item for item in described if item.golds]
+    answered = [item for item in questions if item.golds]
+    unanswered = [item for item in (*described, *questions) if not item.golds]
+    if not (captions or answered or unanswered):
         of_split = f" of the split {split!r}" if split is not None else ""
         raise DataError(f"{path} has no rows{of_split} to evaluate.")
-    dataset = Dataset(tuple(captions[:limit]), tuple(questions[:limit]), repeated)
-    _check_images([item.image for item in (*dataset.captions, *dataset.questions)], images)
+    dataset = Dataset(
+        tuple(captions[:limit]), tuple(answered[:limit]), repeated, tuple(unanswered[:limit])
+    )
+    asked = (*dataset.captions, *dataset.questions, *dataset.unanswered)
+    _check_images([item.image for item in asked], images)
     return dataset
+
+
+def _id(row: Row, key: str) -> int | str:
+    """An id as the dataset has it; "" if there is none."""
+    found = row.values.get(key)
+    return found if isinstance(found, int | str) and not isinstance(found, bool) else ""
 
 
 def _belongs(values: dict[str, Any], split: str) -> bool:
@@ -132,11 +164,14 @@ def _question(row: Row, image: Path) -> Item | None:
         question, golds = record.question, tuple(answer for answer, _ in record.answers)
     else:
         question = row.text("question")
-        listed = row.texts("answers") if "answers" in row else [row.text("answer")]
+        listed = row.texts("answers") if row.values.get("answers") else []
+        listed = listed or ([row.text("answer")] if "answer" in row else [])
         golds = tuple(answer.replace("_", " ") for answer in listed)
-    kind = row.text("answer_type") if "answer_type" in row else answer_type(golds)
+    kind = answer_type(golds) if golds else ""
+    kind = row.text("answer_type") if "answer_type" in row else kind
     start = row.text("question_type") if "question_type" in row else _start(question)
-    return Item(image, question, golds, kind, start)
+    ids = _id(row, "question_id"), _id(row, "image_id")
+    return Item(image, question, golds, kind, start, *ids)
 
 
 def answer_type(golds: Sequence[str]) -> str:

@@ -41,12 +41,14 @@ class Replies:
         questions: One for each question.
         shuffled: Likewise, but each about another picture; None if there is only one picture.
         blank: Likewise, but each about a grey picture.
+        unanswered: One for each picture or question that nothing is known of.
     """
 
     captions: tuple[Reply, ...]
     questions: tuple[Reply, ...]
     shuffled: tuple[Reply, ...] | None
     blank: tuple[Reply, ...]
+    unanswered: tuple[Reply, ...] = ()
 
 
 def ask_dataset(engine: Engine, dataset: Dataset, on_answer: OnAnswer) -> Replies:
@@ -63,13 +65,16 @@ def ask_dataset(engine: Engine, dataset: Dataset, on_answer: OnAnswer) -> Replie
         (Path(swap[str(item.image)]), item.question) for item in questions if len(swap) > 1
     ]
     blank: list[Request] = [(None, text) for text in texts]
-    replies = ask(engine, real + swapped + blank, on_answer)
+    open_ones: list[Request] = [(item.image, item.question) for item in dataset.unanswered]
+    replies = ask(engine, real + swapped + blank + open_ones, on_answer)
     told, rest = replies[: len(captions)], replies[len(captions) :]
     said, rest = rest[: len(questions)], rest[len(questions) :]
     shuffled, rest = rest[: len(swapped)], rest[len(swapped) :]
+    rest, unanswered = rest[: len(blank)], rest[len(blank) :]
     unseen = dict(zip(texts, rest, strict=True))
     blind = tuple(unseen[item.question or ""] for item in questions)
-    return Replies(tuple(told), tuple(said), tuple(shuffled) if swapped else None, blind)
+    wrong = tuple(shuffled) if swapped else None
+    return Replies(tuple(told), tuple(said), wrong, blind, tuple(unanswered))
 
 
 def ask_profile(

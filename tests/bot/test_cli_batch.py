@@ -99,10 +99,10 @@ BAD_WITH_ID = [
     (b'"image": "red.png", "question": 5', '"question" has to be'),
     (b'"image": "red.png", "question": ""', "What would you like to know?"),
     (b'"image": "red.png", "question": "%s"' % (b"x " * 1000), "at most 300 characters"),
-    (b'"image": "missing.png"', "There is no file missing.png."),
-    (b'"image": "."', "is a folder"),
-    (b'"image": "a\\u0000b"', "There is no file a?b."),
-    (b'"image": "\\ud800"', "There is no file"),
+    (b'"image": "missing.png"', "There is no such file. Please check its name."),
+    (b'"image": "."', "This is a folder. Please name a picture file."),
+    (b'"image": "a\\u0000b"', "There is no such file."),
+    (b'"image": "\\ud800"', "There is no such file"),
     (b'"image": "broken.jpg"', "This"),
 ]
 

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from cli_runner import CliRunner
 from engine_stand_in import picture
 
+from bot.cli import main
+from bot.cli.context import AppContext
 from finetune.evaluation import runner
-from model.errors import AdapterError
+from model.engine import find_device
+from model.errors import AdapterError, DeviceError
 
 
 @pytest.fixture
@@ -95,3 +99,66 @@ def test_missing_files_and_broken_models_are_plain_sentences(cli: CliRunner, row
     (cli.folder / "images/red.png").unlink()
     missing = cli.run("eval", "fake", str(rows))
     assert "1 of 3 pictures are missing in" in missing.err
+
+
+def test_result_files_for_servers_are_written_and_few_answers_are_told(
+    cli: CliRunner, rows: Path
+) -> None:
+    with rows.open("a", encoding="utf-8") as file:
+        for number, more in enumerate(({"answers": ["red", "x", "y"]}, {})):
+            row = {"image": "red.png", "question": f"Colour {number}?", "question_id": 9 + number}
+            file.write(json.dumps(row | more) + "\n")
+    unasked = cli.run("eval", "fake", str(rows))
+    assert "Warning: 1 row without an answer is left out." in unasked.err
+    assert "1 of 4 questions have at most three answers" in " ".join(unasked.out.split())
+    lines = rows.read_text().splitlines(keepends=True)
+    rows.write_text("".join(line for line in lines if '"question_id"' in line))
+    results, figures = cli.folder / "vqa.json", cli.folder / "figures.json"
+    outcome = cli.run(
+        "eval", "fake", str(rows), "--vqa-results", str(results), "--json", str(figures)
+    )
+    assert outcome.status == 0
+    assert json.loads(results.read_text()) == [
+        {"question_id": number, "answer": "red"} for number in (1, 9, 10)
+    ]
+    told = json.loads(figures.read_text())
+    assert (told["few_answers"], told["questions"]["overall"]["count"]) == (1, 2)
+
+
+def test_a_test_split_alone_is_asked_for_its_results_only(cli: CliRunner, rows: Path) -> None:
+    rows.write_text(json.dumps({"image": "red.png", "question": "Colour?", "question_id": 5}))
+    refused = cli.run("eval", "fake", str(rows))
+    assert (refused.status, cli.loaded) == (1, [])
+    assert "--vqa-results" in refused.err
+    results = cli.folder / "results.json"
+    outcome = cli.run("eval", "fake", str(rows), "--vqa-results", str(results))
+    assert outcome.status == 0
+    assert json.loads(results.read_text()) == [{"question_id": 5, "answer": "red"}]
+
+
+def test_the_device_is_passed_on_and_one_that_is_not_there_is_said(
+    cli: CliRunner, rows: Path
+) -> None:
+    places: list[str] = []
+
+    def load(*arguments: Any) -> Any:
+        places.extend(arguments[3:])
+        return cli.load(*arguments[:3])
+
+    assert main(["eval", "fake", str(rows), "--device", "cuda"], AppContext(load, {})) == 0
+    assert places == ["cuda"]
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    for name, sentence in (("cuda", "PyTorch finds no GPU here"), ("gpu7", "There is no device")):
+        with pytest.raises(DeviceError, match=sentence):
+            find_device(name)
+
+
+def test_ctrl_c_has_a_word(cli: CliRunner, rows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("finetune.evaluation.runner.ask_dataset", interrupted)
+    outcome = cli.run("eval", "fake", str(rows))
+    assert outcome.status == 130
+    assert outcome.err.endswith("Stopped; nothing was written.\n")

@@ -15,6 +15,7 @@ from bot.cli.context import AppContext
 from bot.cli.train import COMMAND
 from finetune.errors import TrainingError
 from finetune.progress import SampleOutput, StepReport
+from model.errors import WeightsError
 
 SAMPLES = (SampleOutput(None, "a [dog]", "a cat"), SampleOutput("How many?", "2", "3"))
 REPORT = StepReport(20, 400, 1.23456, 31.25, 90.0, 0.05, SAMPLES)
@@ -146,3 +147,36 @@ def test_several_processes_get_the_same_command(
     base = [*COMMAND, "train", "starter", f"--data={cli.folder}", f"--run={cli.folder}"]
     assert started == [(3, base), (2, [*base, "--features=f", "--resume"])]
     assert trainer.made == []
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_dry_run_without_the_base_weights_tells_what_it_can(
+    cli: CliRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, whole: bool
+) -> None:
+    def away(_app: AppContext, _profile: str) -> None:
+        raise WeightsError("The model hub cannot be reached.")
+
+    monkeypatch.setattr(AppContext, "prepare_base", away)
+    if whole:
+        cli.run("data", "shapes", "--to", str(tmp_path / "shapes"), "--pictures", "20")
+    run = tmp_path / "run"
+    outcome = cli.run("train", "tiny", "--data", str(tmp_path), "--run", str(run), "--dry-run")
+    assert outcome.status == 1
+    assert outcome.err.splitlines()[-1] == "The model hub cannot be reached."
+    heads = [line.split()[0] for line in outcome.out.splitlines()]
+    assert (heads[0], heads[-1]) == (("source", "steps") if whole else ("problem", "problem"))
+    assert not run.exists()
+
+
+def test_ctrl_c_while_encoding_says_what_is_kept(
+    cli: CliRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(*_arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("finetune.trainer.Trainer", interrupted)
+    monkeypatch.setattr(AppContext, "prepare_base", lambda _app, _profile: None)
+    run = str(tmp_path / "run")
+    outcome = cli.run("train", "tiny", "--data", str(tmp_path), "--run", run)
+    assert outcome.status == 130
+    assert outcome.err.endswith("Stopped; what was encoded, and each checkpoint, is kept.\n")

@@ -327,7 +327,7 @@ def test_reading_needs_a_log(tmp_path: Path) -> None:
     with pytest.raises(LogError, match="There is no log"):
         open_to_read(tmp_path / "log.db")
     (tmp_path / "log.db").write_bytes(b"rubbish " * 400)
-    with pytest.raises(LogError, match="damaged"):
+    with pytest.raises(LogError, match="no log of Glimpse"):
         open_to_read(tmp_path / "log.db")
     sqlite3.connect(tmp_path / "empty.db").close()
     (tmp_path / "empty.db").touch()

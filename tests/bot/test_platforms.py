@@ -111,7 +111,30 @@ def refused(health: Health) -> list[str]:
     return [name for name, check in health.checks().items() if "does not know" in check.detail]
 
 
-async def test_what_nobody_foresaw_ends_everything() -> None:
+@pytest.mark.parametrize("error", [PlatformError("No."), ZeroDivisionError()])
+async def test_one_part_that_fails_stops_no_other(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    stopped, goes_on = asyncio.Event(), []
+
+    async def waits(stopped: asyncio.Event) -> None:
+        goes_on.append(not stopped.is_set())
+        await stopped.wait()
+
+    async def fails(_stopped: asyncio.Event) -> None:
+        raise error
+
+    task = asyncio.ensure_future(run_together([fails, waits], stopped))
+    while not caplog.records:
+        await asyncio.sleep(0.005)
+    await asyncio.sleep(0.02)
+    assert (task.done(), goes_on) == (False, [True])
+    stopped.set()
+    await task
+    assert len(caplog.records) == 1
+
+
+async def test_what_nobody_foresaw_of_the_last_part_ends_everything() -> None:
     ended = []
 
     async def waits(stopped: asyncio.Event) -> None:
@@ -125,7 +148,7 @@ async def test_what_nobody_foresaw_ends_everything() -> None:
         raise PlatformError("No.")
 
     with pytest.raises(ZeroDivisionError):
-        await run_together([is_refused, waits, fails], asyncio.Event(), stays=True)
+        await run_together([is_refused, fails], asyncio.Event(), beside=[waits], stays=True)
     assert ended == [True]
 
 
