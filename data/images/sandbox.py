@@ -17,7 +17,7 @@ from data.images.protocol import MAX_DETAIL, MAX_SIDE, READY, REPLY, REQUEST
 _WORKERS = 2
 _RETIRE_AFTER = 200  # pictures, so that nothing leaks for long
 _START_SECONDS = 60.0  # a cold disk on a busy machine
-_START = "import sys; sys.path[:] = sys.argv[1:]; from data.images.protocol import main; main()"
+_START = "import sys; sys.path[:] = sys.argv[1:]; from data.images.worker import main; main()"
 # Everything else stays out of reach of the decoders, tokens above all.
 _KEPT_ENVIRONMENT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "SYSTEMROOT")
 
