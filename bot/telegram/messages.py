@@ -9,6 +9,7 @@ from telegram import Bot, Document, Message, MessageEntity, PhotoSize, User
 from telegram.constants import ChatType
 from telegram.error import BadRequest, NetworkError, TelegramError
 
+from bot.assistant.text import SOMEBODY
 from bot.assistant.types import Conversation
 from bot.platforms import (
     FETCH_TIMEOUT,
@@ -71,6 +72,10 @@ def picture_fetcher(bot: Bot) -> Fetcher:
 def words_in(message: Message, me: User) -> str:
     """What the person wrote, without the mention that calls the bot."""
     words = message.text or message.caption or ""
+    for entity, name in (message.parse_entities() | message.parse_caption_entities()).items():
+        # By a name of theirs, where they have none that begins with "@".
+        if entity.type == MessageEntity.TEXT_MENTION and not _mentions(entity, name, me):
+            words = words.replace(name, SOMEBODY, 1)
     return re.sub(rf"@{re.escape(me.username or '')}\b", " ", words, flags=re.IGNORECASE).strip()
 
 
