@@ -12,7 +12,7 @@ import discord
 from discord import app_commands
 
 from bot.assistant.assistant import Assistant
-from bot.discord.commands import Translator, add_commands
+from bot.discord.commands import Translator, add_commands, on_form
 from bot.discord.handlers import DiscordHandlers
 from bot.discord.sender import ActionButton
 from bot.errors import PlatformError
@@ -62,6 +62,7 @@ class DiscordBot(discord.AutoShardedClient):
             intents=discord.Intents.default(),
             allowed_mentions=discord.AllowedMentions.none(),
             shard_count=shards or None,
+            max_messages=None,  # what people wrote is not kept in mind
             enable_debug_events=True,  # for what follows
         )
         self.handlers = DiscordHandlers(self, assistant)
@@ -102,7 +103,12 @@ class DiscordBot(discord.AutoShardedClient):
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Hand on a message that was changed."""
-        await self.handlers.on_edit(event.message, event.cached_message)
+        await self.handlers.on_edit(event.message)
+
+    async def on_interaction(self, interaction: discord.Interaction[DiscordBot]) -> None:
+        """Hand on a form that was filled in, perhaps one of an earlier run."""
+        if interaction.type is discord.InteractionType.modal_submit:
+            await on_form(interaction, self.handlers)
 
     def invitation(self) -> str:
         """The link under which people add the bot; known once it is logged in."""
@@ -152,9 +158,8 @@ async def serve(
         running = asyncio.ensure_future(_run(client, token, invite))
         try:
             await asyncio.wait({stopping, running}, return_when=asyncio.FIRST_COMPLETED)
-            if running.done():
-                running.result()
-                return
+            ended = running.done()
+            # Commands can still be answered when Discord has ended the connection for good.
             async with asyncio.timeout(SHUTDOWN_SECONDS):
                 await client.handlers.close()
         except TimeoutError:
@@ -163,6 +168,8 @@ async def serve(
             for task in (stopping, running):
                 task.cancel()
             await asyncio.gather(stopping, running, return_exceptions=True)
+        if ended:
+            running.result()
 
 
 async def sync(client: DiscordBot, token: str) -> Synced:
