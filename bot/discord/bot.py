@@ -65,6 +65,7 @@ class DiscordBot(discord.AutoShardedClient):
             max_messages=None,  # what people wrote is not kept in mind
             enable_debug_events=True,  # for what follows
         )
+        self._finishing = False
         self.handlers = DiscordHandlers(self, assistant)
         self.on_message = self.handlers.on_message  # as the library looks it up
         self.tree = app_commands.CommandTree(
@@ -109,6 +110,22 @@ class DiscordBot(discord.AutoShardedClient):
         """Hand on a form that was filled in, perhaps one of an earlier run."""
         if interaction.type is discord.InteractionType.modal_submit:
             await on_form(interaction, self.handlers)
+
+    async def finish(self) -> None:
+        """Take nothing new, and wait until what is under way is answered; once, and not long."""
+        if self._finishing:
+            return
+        self._finishing = True
+        try:
+            async with asyncio.timeout(SHUTDOWN_SECONDS):
+                await self.handlers.close()
+        except TimeoutError:
+            _log.warning("Some answers were not finished in %.0f s", SHUTDOWN_SECONDS)
+
+    async def close(self) -> None:
+        """Close; commands are answered before, also if Discord has ended the connection."""
+        await self.finish()
+        await super().close()
 
     def invitation(self) -> str:
         """The link under which people add the bot; known once it is logged in."""
@@ -159,11 +176,7 @@ async def serve(
         try:
             await asyncio.wait({stopping, running}, return_when=asyncio.FIRST_COMPLETED)
             ended = running.done()
-            # Commands can still be answered when Discord has ended the connection for good.
-            async with asyncio.timeout(SHUTDOWN_SECONDS):
-                await client.handlers.close()
-        except TimeoutError:
-            _log.warning("Some answers were not finished in %.0f s", SHUTDOWN_SECONDS)
+            await client.finish()
         finally:
             for task in (stopping, running):
                 task.cancel()

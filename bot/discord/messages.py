@@ -89,7 +89,7 @@ class MessageFinder:
     async def replied(self, message: discord.Message) -> discord.Message | None:
         """The message that one replies to, None if it is gone or was none."""
         known, reference = replied_to(message), message.reference
-        if known or not reference or reference.type is not discord.MessageReferenceType.reply:
+        if known or reference is None or not is_reply(message):
             return known
         return await self.message_at(Place(reference.channel_id, reference.message_id or 0))
 
@@ -205,10 +205,16 @@ def is_addressed(message: discord.Message, me: discord.abc.User) -> bool:
     return replied is not None and replied.author.id == me.id
 
 
+def is_reply(message: discord.Message) -> bool:
+    """Whether a message replies to one, rather than that it forwards it."""
+    reference = message.reference
+    return reference is not None and reference.type is discord.MessageReferenceType.reply
+
+
 def replied_to(message: discord.Message) -> discord.Message | None:
     """The message that one replies to, as far as it is known already."""
     reference = message.reference
-    if reference is None or reference.type is not discord.MessageReferenceType.reply:
+    if reference is None or not is_reply(message):
         return None
     known = reference.resolved or reference.cached_message
     return known if isinstance(known, discord.Message) else None

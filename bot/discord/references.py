@@ -9,7 +9,7 @@ import discord
 
 from bot.assistant.assistant import Assistant
 from bot.assistant.types import Conversation
-from bot.discord.messages import MessageFinder, Place, answer_of, starter_place
+from bot.discord.messages import MessageFinder, Place, answer_of, is_reply, starter_place
 from bot.platforms import SharedFile
 
 HOPS = 2  # a reply to a picture, or to a text that itself replies to one
@@ -48,7 +48,11 @@ class References:
 
     async def of_reply(self, message: discord.Message, who: Conversation) -> Meant | None:
         """What a reply means; None if it is none, or leads to no picture."""
-        return await self._of_reply(message, who, HOPS)
+        replied = await self._finder.replied(message)
+        if replied:
+            return await self._of_message(replied, who, HOPS - 1)
+        # Of what was deleted nobody knows whether it showed a picture, and another was not meant.
+        return Meant(refusal="button_too_old") if is_reply(message) else None
 
     async def of_message(self, message: discord.Message, who: Conversation) -> Meant | None:
         """What is meant by pointing at a message: in its menu, by a reply, by a thread about it."""

@@ -19,6 +19,7 @@ from bot.platforms import (
     OtherFile,
     PictureFile,
     SharedFile,
+    may_be_picture,
 )
 
 PLATFORM = "telegram"
@@ -146,11 +147,6 @@ def _still(thumbnail: PhotoSize | None, what: str) -> SharedFile:
 
 def _file(document: Document) -> SharedFile:
     name = document.file_name or ""
-    if (document.mime_type or "").startswith("image/") or _names_a_picture(name):
+    if may_be_picture(name, document.mime_type or ""):
         return PictureFile(document.file_id, document.file_size or 0, name)
     return OtherFile(name)
-
-
-def _names_a_picture(name: str) -> bool:
-    """Whether a file of unknown kind is called like a picture: phones send HEIC so."""
-    return re.search(r"\.(heic|heif|avif|jpe?g|png|webp|gif|bmp|tiff?)$", name, re.I) is not None

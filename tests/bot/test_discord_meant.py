@@ -114,6 +114,20 @@ async def test_a_reply_to_a_text_about_a_picture_means_that_one() -> None:
         assert world.said[-1] == "A green square."
 
 
+async def test_a_reply_to_what_was_deleted_means_no_other_picture() -> None:
+    async with discord_world() as world:
+        await world.ann.send(world.channel, f"{world.me} {COLOUR}", attachments=[photo("red")])
+        theirs = await world.ben.send(world.channel, "Mine", attachments=[photo("green")])
+        backend, channel = world.env.backend, world.channel.id
+        reference = backend.normalize_message_reference(
+            channel, {"channel_id": str(channel), "message_id": str(theirs.id)}
+        )
+        backend.delete_message(channel, theirs.id)
+        backend.create_message(channel, world.ann.id, f"{world.me} {COLOUR}", reference=reference)
+        await world.env.settle()
+        assert world.said == ["Red.", ENGLISH.button_too_old]
+
+
 async def test_a_reply_to_a_hidden_forward_says_what_works() -> None:
     async with discord_world(**HIDDEN) as world:
         theirs = await world.ben.send(world.channel, "Mine", attachments=[photo("green")])
