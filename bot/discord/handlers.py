@@ -203,12 +203,13 @@ class DiscordHandlers:
         async def read() -> DiscordRequest:
             meant = self._forms.get((interaction.user.id, place))
             if meant is None:
-                message = await self.finder.message_at(place)
+                # A name can be made up, but nobody is answered about what is elsewhere.
+                here = place.channel == interaction.channel_id
+                message = await self.finder.message_at(place) if here else None
                 if message:
                     meant = await self._references.of_message(message, request.who)
             if meant is None or meant.refusal:
-                asked = plain_words(question, self._client.user)
-                said = self._texts(request).form_too_old.format(question=asked)
+                said = self._texts(request).form_too_old.format(question=question)
                 return replace(request, refusal=said)
             return self._with(request, meant)
 
@@ -224,7 +225,7 @@ class DiscordHandlers:
             if not first:
                 await responder.begin()
                 return
-            action = button_action(command, self._answer_ids.get(message.id, ""))
+            action = button_action(command, self._references.answer_id(message))
             text = "" if action else command
             request = DiscordRequest(who, language, text, action)
             if place is None:
@@ -347,7 +348,7 @@ class DiscordHandlers:
         self, request: DiscordRequest, message: discord.Message, place: Place
     ) -> DiscordRequest:
         """What a button under an answer wants, with its pictures if they have to be shown again."""
-        known = self._assistant.answer(self._answer_ids.get(message.id, ""))
+        known = self._assistant.answer(self._references.answer_id(message))
         here = place.channel in {0, message.channel.id, getattr(message.channel, "parent_id", 0)}
         meant = await self._references.of_answer(message, request.who) if here else None
         request = self._with(request, meant or Meant(refusal="button_too_old"))
@@ -394,7 +395,7 @@ class DiscordHandlers:
         self, request: DiscordRequest, incoming: Incoming, reply: Reply, remarks: list[str]
     ) -> Outgoing:
         if reply.outcome == FORGOTTEN:
-            self._locales.pop(request.who.user, None)
+            self._forget(request.who.user)
         spoiler = isinstance(reply.place, Place) and reply.place.spoiler and bool(reply.exchanges)
         if request.alt and reply.exchanges:
             shown = incoming.pictures or incoming.reply_pictures
@@ -440,6 +441,12 @@ class DiscordHandlers:
         refused = not self._assistant.allows(request.who, action=request.action)
         responder = InteractionResponder(interaction, ephemeral=ephemeral or refused)
         return self._answer(responder, request.who, read)
+
+    def _forget(self, person: str) -> None:
+        """Forget what is kept of a person here."""
+        self._locales.pop(person, None)
+        for key in [key for key in self._forms if str(key[0]) == person]:
+            del self._forms[key]
 
     def _texts(self, request: DiscordRequest) -> Texts:
         return self._assistant.texts(PLATFORM, request.who.user, request.language)

@@ -46,6 +46,10 @@ class References:
     ) -> None:
         self._finder, self._assistant, self._answer_ids = finder, assistant, answer_ids
 
+    def answer_id(self, message: discord.Message) -> str:
+        """The id of the answer that a message of the bot's is, or ""."""
+        return self._answer_ids.get(message.id, "") or answer_of(message)[1]
+
     async def of_reply(self, message: discord.Message, who: Conversation) -> Meant | None:
         """What a reply means; None if it is none, or leads to no picture."""
         replied = await self._finder.replied(message)
@@ -79,8 +83,8 @@ class References:
 
     async def of_answer(self, message: discord.Message, who: Conversation) -> Meant | None:
         """What a message of the bot's is about; None if that is no picture."""
-        shown, written = answer_of(message)
-        number = self._answer_ids.get(message.id, "") or written
+        shown, _ = answer_of(message)
+        number = self.answer_id(message)
         known = self._assistant.answer(number)
         place = known.place if known and isinstance(known.place, Place) else shown
         if known and self._assistant.holds(who, known.place, known.digests):
