@@ -7,7 +7,7 @@ model is asked by `inference`, and `replies` writes the answer, in the texts tha
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -20,10 +20,11 @@ from bot.assistant.conversations import (
     TurnQueue,
 )
 from bot.assistant.inference import Failure, FailureCause, Inference, crashed
-from bot.assistant.intents import GERMAN, read_action, read_intent
+from bot.assistant.intents import GERMAN, is_data_right, read_action, read_intent
 from bot.assistant.limits import Access, Limits
 from bot.assistant.locale import Languages, spoken
 from bot.assistant.locale.texts import Texts
+from bot.assistant.patterns import ALL, LAST
 from bot.assistant.privacy import PersonalData, Recorder
 from bot.assistant.replies import (
     ConfidenceThresholds,
@@ -34,6 +35,7 @@ from bot.assistant.replies import (
 from bot.assistant.translation.answers import in_german
 from bot.assistant.translation.translator import Translation
 from bot.assistant.types import (
+    Action,
     AnswerMetrics,
     Conversation,
     Exchange,
@@ -105,9 +107,11 @@ class Assistant:
         who = incoming.conversation
         texts = self.texts(who.platform, who.user, incoming.language)
         reply: Reply | None
-        if not self.allows(who):
+        if not self.allows(who, incoming.text, incoming.action):
             reply = refusal(texts.not_allowed, outcome="not_allowed")
         else:
+            if not self.allows(who):  # to /privacy and the like pictures add nothing
+                incoming = replace(incoming, pictures=(), reply_pictures=())
             try:
                 async with self._turns.of(who):
                     reply = await self._respond(who, incoming, notify)
@@ -136,9 +140,16 @@ class Assistant:
         """What is said to a person whose device speaks `language`, for who says more to them."""
         return self._languages.texts(platform, user, language)
 
-    def allows(self, who: Conversation) -> bool:
-        """Whether this person may ask in this chat, for who would fetch their pictures first."""
-        return self._access.allows(who.platform, who.user, who.chat)
+    def allows(self, who: Conversation, text: str = "", action: Action | None = None) -> bool:
+        """Whether this person may ask in this chat, for who would fetch their pictures first.
+
+        Args:
+            who: Asks.
+            text: What they wrote: /forget, /privacy and /settings are for everybody.
+            action: What they chose or pressed, instead.
+        """
+        listed = self._access.allows(who.platform, who.user, who.chat)
+        return listed or is_data_right(text, action)
 
     def answer(self, number: str) -> Answer | None:
         """What the answer with this id was about, if that is still known."""
@@ -153,6 +164,10 @@ class Assistant:
             digests: Of pictures that have to be among them.
         """
         return self._conversations.holds(who, place, digests)
+
+    def remembers(self, who: Conversation) -> bool:
+        """Whether there is a picture that a message without one would mean."""
+        return not isinstance(self._conversations.recall(who), Missing)
 
     def purge(self) -> None:
         """Forget what is too old; nothing else does so while nobody writes."""
@@ -218,9 +233,9 @@ class Assistant:
     ) -> Reply:
         """Ask the engine about the pictures that are meant: of a `whole` album, or the last one."""
         count = len(album.entries)
-        if any(number > count or number == 0 for number in intent.pictures):
-            return refusal(writer.texts.no_such_picture.format(count=count))
-        places = [number - 1 if number > 0 else count - 1 for number in intent.pictures]
+        places = _places(album, intent.pictures)
+        if places is None:
+            return writer.no_such_picture(album, intent.pictures)
         places = places or (album.find(about.digests) if about else [])
         places = places or (list(range(count)) if whole else [album.current])
         counted = not self._access.is_admin(who.platform, who.user)
@@ -272,6 +287,7 @@ class Assistant:
         album = Album(
             [*entries], len(entries) - 1, len(pictures) - len(entries),
             own=bool(incoming.pictures), place=incoming.place,
+            numbers=tuple(each.number or n for n, each in enumerate(entries, 1)),
         )  # fmt: skip
         self._conversations.remember(who, album)
         return album
@@ -299,9 +315,19 @@ def _read(incoming: Incoming, album: Album | None) -> Intent:
     return read(
         attached=bool(incoming.pictures),
         replied=bool(incoming.reply_pictures),
-        several=album is not None and len(album.entries) > 1,
+        several=album is not None and album.numbers[-1] > 1,
         previous=album.translation if album else None,
     )
+
+
+def _places(album: Album, numbers: Sequence[int]) -> list[int] | None:
+    """The places, from 0, of the pictures that people name so; None if there is none of them."""
+    count = len(album.entries)
+    if ALL in numbers:
+        return list(range(count))
+    if any(number != LAST and number not in album.numbers for number in numbers):
+        return None
+    return [count - 1 if n == LAST else album.numbers.index(n) for n in numbers]
 
 
 def _asked_again(album: Album, about: Answer | None) -> Intent:
@@ -315,7 +341,7 @@ def _asked_again(album: Album, about: Answer | None) -> Intent:
     return Intent(
         Kind.CAPTION if question is None else Kind.QUESTION,
         question,
-        tuple(place + 1 for place in places),
+        tuple(album.numbers[place] for place in places),
         again=again,
         language=GERMAN if translation else "",
         translation=translation,

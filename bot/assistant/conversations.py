@@ -41,6 +41,7 @@ class Album:
         own: Whether the person sent it, rather than replied to it.
         place: Where the platform's adapter can fetch it again.
         translation: Of the question asked last, if that was in German.
+        numbers: By which people name the entries, from 1: what is no picture is counted, too.
     """
 
     entries: list[Entry]
@@ -52,6 +53,11 @@ class Album:
     own: bool = False
     place: Hashable = None
     translation: Translation | None = None
+    numbers: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Number the entries as they come, where nobody counted what came between them."""
+        self.numbers = self.numbers or tuple(range(1, len(self.entries) + 1))
 
     @property
     def bytes(self) -> int:
@@ -120,7 +126,6 @@ class Conversations:
         self._size = size
         self._clock = clock
         self._albums: OrderedDict[Conversation, tuple[float, Album]] = OrderedDict()
-        self._last_in_chat: dict[tuple[str, str], Conversation] = {}
         self._gone: LRUCache[Conversation, None] = LRUCache(10 * conversations)
         self._answers: TTLCache[str, Answer] = TTLCache(MAX_ANSWERS, seconds, clock)
 
@@ -129,21 +134,21 @@ class Conversations:
         return len(self._albums)
 
     def remember(self, who: Conversation, album: Album) -> None:
-        """Keep this album as the person's last one in the chat, and as the chat's last one."""
+        """Keep this album as the person's last one in the chat."""
         self._albums.pop(who, None)
         self._albums[who] = (self._clock(), album)
-        self._last_in_chat[who.platform, who.chat] = who
         self.purge()
 
     def recall(self, who: Conversation) -> Album | Missing:
-        """The person's last album in this chat, else the chat's last, else why there is none."""
+        """The person's last album in this chat, else why there is none.
+
+        What others showed there is theirs: who means one of those replies to it.
+        """
         self.purge()
-        chats_last = self._last_in_chat.get((who.platform, who.chat), who)
-        for owner in (who, chats_last):
-            if owner in self._albums:
-                self._albums.move_to_end(owner)
-                return self._albums[owner][1]
-        return Missing.EXPIRED if who in self._gone or chats_last in self._gone else Missing.NEVER
+        if who in self._albums:
+            self._albums.move_to_end(who)
+            return self._albums[who][1]
+        return Missing.EXPIRED if who in self._gone else Missing.NEVER
 
     def holds(self, who: Conversation, place: Hashable, digests: Collection[str] = ()) -> bool:
         """Whether a message without pictures would mean those shown at a place.
@@ -183,7 +188,6 @@ class Conversations:
             who = answer.conversation
             if meant(who) or meant(who._replace(user=answer.asked_by)):
                 del self._answers[number]
-        self._forget_chats(meant)
 
     def purge(self) -> None:
         """Drop what is too old or too much; every access does so, and a timer may."""
@@ -201,13 +205,7 @@ class Conversations:
         """Free one album, and remember only that there was one."""
         _, album = self._albums.pop(who)
         self._gone[who] = None
-        # Chats need no entry of their own once nobody in them is known any more.
-        self._forget_chats(lambda owner: owner not in self._albums and owner not in self._gone)
         return album.bytes
-
-    def _forget_chats(self, matches: Callable[[Conversation], bool]) -> None:
-        for chat in [chat for chat, owner in self._last_in_chat.items() if matches(owner)]:
-            del self._last_in_chat[chat]
 
 
 def _size(entry: Entry) -> int:

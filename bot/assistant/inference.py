@@ -114,7 +114,8 @@ class Inference:
                     if isinstance(result, BaseException):
                         found[place] = _failure(result)
                     else:
-                        found[place] = _exchange(result, question, pictures[place], place)
+                        number = album.numbers[place] - 1
+                        found[place] = _exchange(result, question, pictures[place], number)
         return {place: found[place] for place in places}
 
     async def _open(self, album: Album, place: int) -> Picture | Failure:

@@ -28,10 +28,18 @@ class Conversation(NamedTuple):
 
 @dataclass(frozen=True)
 class Attachment:
-    """An encoded image as it came from a person: untrusted bytes and the name it was sent under."""
+    """An encoded image as it came from a person.
+
+    Attributes:
+        content: Untrusted bytes.
+        name: That it was sent under.
+        number: From 1, among all files sent with it, also those that are no pictures; 0 if it came
+            with none but pictures.
+    """
 
     content: bytes
     name: str = ""
+    number: int = field(default=0, compare=False)
 
     @cached_property
     def digest(self) -> str:
@@ -303,7 +311,7 @@ class Exchange:
         encoding: Seconds for the picture.
         decoding: Seconds for the words.
         picture: Itself, for who allows that it is kept.
-        place: Of the picture among those sent with it, from 0.
+        place: Of the picture among the files sent with it, from 0.
         objects: What the model sees in the picture, the surest first; the log does not keep it.
         original_question: As the person asked it, where the model got a translation; else "".
         translated_answer: In their language then, or "" if there are no words for it; of a caption

@@ -240,7 +240,7 @@ class TelegramHandlers:
                 if request.edited and hash(request.text) == before:
                     return  # something else than the question was changed: a place that moves, say
                 async with self._sender.notice(asked, said if request.edited else None) as notice:
-                    if not self._assistant.allows(who):
+                    if not self._assistant.allows(who, request.text, request.action):
                         reply: Reply | None = self._assistant.refuse(
                             PLATFORM, "not_allowed", self._texts(request).not_allowed
                         )

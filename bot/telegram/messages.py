@@ -9,6 +9,7 @@ from telegram import Bot, Document, Message, MessageEntity, PhotoSize, User
 from telegram.constants import ChatType
 from telegram.error import BadRequest, NetworkError, TelegramError
 
+from bot.assistant.text import SOMEBODY
 from bot.assistant.types import Conversation
 from bot.platforms import (
     FETCH_TIMEOUT,
@@ -18,6 +19,7 @@ from bot.platforms import (
     OtherFile,
     PictureFile,
     SharedFile,
+    may_be_picture,
 )
 
 PLATFORM = "telegram"
@@ -71,6 +73,10 @@ def picture_fetcher(bot: Bot) -> Fetcher:
 def words_in(message: Message, me: User) -> str:
     """What the person wrote, without the mention that calls the bot."""
     words = message.text or message.caption or ""
+    for entity, name in (message.parse_entities() | message.parse_caption_entities()).items():
+        # By a name of theirs, where they have none that begins with "@".
+        if entity.type == MessageEntity.TEXT_MENTION and not _mentions(entity, name, me):
+            words = words.replace(name, SOMEBODY, 1)
     return re.sub(rf"@{re.escape(me.username or '')}\b", " ", words, flags=re.IGNORECASE).strip()
 
 
@@ -141,11 +147,6 @@ def _still(thumbnail: PhotoSize | None, what: str) -> SharedFile:
 
 def _file(document: Document) -> SharedFile:
     name = document.file_name or ""
-    if (document.mime_type or "").startswith("image/") or _names_a_picture(name):
+    if may_be_picture(name, document.mime_type or ""):
         return PictureFile(document.file_id, document.file_size or 0, name)
     return OtherFile(name)
-
-
-def _names_a_picture(name: str) -> bool:
-    """Whether a file of unknown kind is called like a picture: phones send HEIC so."""
-    return re.search(r"\.(heic|heif|avif|jpe?g|png|webp|gif|bmp|tiff?)$", name, re.I) is not None

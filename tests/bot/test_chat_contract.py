@@ -71,7 +71,7 @@ async def test_several_pictures_are_answered_by_their_numbers(chats: Chats) -> N
 
 
 @pytest.mark.parity("images as files, HEIC too", "Telegram", "Discord")
-@pytest.mark.parametrize("name", ["a.png", "IMG_1.HEIC"])
+@pytest.mark.parametrize("name", ["a.png", "IMG_1.HEIC", "a.jfif", "scan"])
 async def test_an_image_sent_as_a_file_is_a_picture(chats: Chats, name: str) -> None:
     async with chats() as chat:
         await chat.say(COLOUR, files=[(name, b"green")])

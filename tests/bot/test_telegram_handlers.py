@@ -100,8 +100,10 @@ async def test_it_can_be_called_after_the_photo_was_posted() -> None:
     async with telegram() as api:
         api.photo(b"blue", user=9, chat=GROUP)
         api.message("That is nice", user=9, chat=GROUP)
-        api.message("@glimpse_bot what colour is it?", user=8, chat=GROUP)
+        api.message("@glimpse_bot what colour is it?", user=9, chat=GROUP)
         assert await api.answers(1) == ["Blue."]
+        api.message("@glimpse_bot what colour is it?", user=8, chat=GROUP)  # not theirs
+        assert await api.answers(2) == ["Blue.", ENGLISH.no_picture]
 
 
 async def test_topics_of_a_forum_are_conversations_of_their_own() -> None:
@@ -319,7 +321,7 @@ async def test_photos_nobody_asked_about_are_forgotten_with_who_sent_them_in_all
         api.message("/forget@glimpse_bot", chat=GROUP - 1, user=7)
         await api.answers(1)
         assert not api.of("getFile")
-        api.message("@glimpse_bot what colour is it?", chat=GROUP, user=9)
+        api.message("@glimpse_bot what colour is it?", chat=GROUP, user=7)
         assert (await api.answers(2))[1] == ENGLISH.no_picture
-        api.message("@glimpse_bot what colour is it?", chat=GROUP - 1, user=9)
+        api.message("@glimpse_bot what colour is it?", chat=GROUP - 1, user=8)
         assert (await api.answers(3))[2] == "Blue."

@@ -105,6 +105,18 @@ GERMAN = Texts(
         "Discord zeigt mir diese Nachricht nicht. Bitte öffne ihr Menü und wähle unter Apps einen "
         "meiner Befehle."
     ),
+    mention_me=(
+        "Discord zeigt mir nur Nachrichten, die mich erwähnen. Bitte bearbeite deine so, dass sie "
+        "mich erwähnt, oder nimm meinen Befehl /ask."
+    ),
+    not_yours=(
+        "Dieses Bild hat jemand anders nur mir gezeigt, deshalb kann nur diese Person danach "
+        "fragen."
+    ),
+    form_too_old=(
+        "Ich wurde neu gestartet, sehe dieses Bild nicht mehr und konnte das nicht beantworten: "
+        "„{question}“ Bitte wähle den Befehl noch einmal."
+    ),
     button_too_old="Ich habe dieses Bild nicht mehr. Bitte schick es noch einmal und frag dann.",
     command_start="Hallo sagen",
     command_help="Sagen, was ich kann",
@@ -144,6 +156,14 @@ GERMAN = Texts(
         "verbessert hast.\n"
         "5. Niemand sonst bekommt etwas davon. Mit /settings bleibst du ganz draußen.\n"
         "6. /forget löscht alles sofort."
+    ),
+    privacy_unlogged=(
+        "1. Dein letztes Bild behalte ich im Arbeitsspeicher (höchstens {time} lang), damit du "
+        "weiterfragen kannst. Deine Bilder speichere ich nie.\n"
+        "2. Ich behalte nichts von dem, was du fragst und ich antworte, denn so hast du es unter "
+        "/settings gewählt; nur diese Wahl behalte ich, mit einem Code statt deines Namens.\n"
+        "3. Was ich davor behalten habe, geht von selbst (höchstens noch so lange: {days}), und "
+        "/forget löscht es sofort."
     ),
     privacy_unsaved="Ich speichere keine Bilder.",
     privacy_may_save=(

@@ -75,6 +75,9 @@ class Texts:
     file_too_big: str
     fetch_failed: str
     cannot_read: str
+    mention_me: str
+    not_yours: str
+    form_too_old: str
     button_too_old: str
 
     # In the menu of commands
@@ -98,6 +101,7 @@ class Texts:
     forgotten_later: str
     privacy: str
     privacy_logged: str
+    privacy_unlogged: str
     privacy_unsaved: str
     privacy_may_save: str
     privacy_saved: str
@@ -231,6 +235,15 @@ ENGLISH = Texts(
         "Discord does not show me that message. Please open its menu, and choose one of my "
         "commands under Apps."
     ),
+    mention_me=(
+        "Discord shows me only messages that mention me. Please edit yours so that it mentions me, "
+        "or use my command /ask."
+    ),
+    not_yours="Somebody else showed that picture to me alone, so only they can ask about it.",
+    form_too_old=(
+        "I was started anew, can no longer see that picture, and could not answer: "
+        "“{question}” Please choose the command again."
+    ),
     button_too_old="I no longer have that picture. Please send it again, then ask.",
     command_start="Say hello",
     command_help="Tell what I can do",
@@ -268,6 +281,13 @@ ENGLISH = Texts(
         "4. I keep which answers you found good or bad or put right, for as long.\n"
         "5. Nobody else gets any of this. /settings can keep you out of it.\n"
         "6. /forget erases all of it at once."
+    ),
+    privacy_unlogged=(
+        "1. I keep your last picture in memory for {time} at most, so that you can ask again. "
+        "I never save your pictures.\n"
+        "2. I keep nothing that you ask or I answer, because you chose so in /settings; that you "
+        "did is all I keep, under a code in place of your name.\n"
+        "3. What I kept before that goes after {days} at the latest, and /forget erases it at once."
     ),
     privacy_unsaved="I never save pictures.",
     privacy_may_save="I do not save your pictures, unless you allow it in /settings.",
