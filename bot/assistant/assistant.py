@@ -20,7 +20,7 @@ from bot.assistant.conversations import (
     TurnQueue,
 )
 from bot.assistant.inference import Failure, FailureCause, Inference, crashed
-from bot.assistant.intents import GERMAN, read_action, read_intent
+from bot.assistant.intents import GERMAN, is_data_right, read_action, read_intent
 from bot.assistant.limits import Access, Limits
 from bot.assistant.locale import Languages, spoken
 from bot.assistant.locale.texts import Texts
@@ -29,6 +29,7 @@ from bot.assistant.replies import ConfidenceThresholds, ReplyWriter, refusal
 from bot.assistant.translation.answers import in_german
 from bot.assistant.translation.translator import Translation
 from bot.assistant.types import (
+    Action,
     AnswerMetrics,
     Conversation,
     Exchange,
@@ -100,9 +101,11 @@ class Assistant:
         who = incoming.conversation
         texts = self.texts(who.platform, who.user, incoming.language)
         reply: Reply | None
-        if not self.allows(who):
+        if not self.allows(who, incoming.text, incoming.action):
             reply = refusal(texts.not_allowed, outcome="not_allowed")
         else:
+            if not self.allows(who):  # to /privacy and the like pictures add nothing
+                incoming = replace(incoming, pictures=(), reply_pictures=())
             try:
                 async with self._turns.of(who):
                     reply = await self._respond(who, incoming, notify)
@@ -131,9 +134,16 @@ class Assistant:
         """What is said to a person whose device speaks `language`, for who says more to them."""
         return self._languages.texts(platform, user, language)
 
-    def allows(self, who: Conversation) -> bool:
-        """Whether this person may ask in this chat, for who would fetch their pictures first."""
-        return self._access.allows(who.platform, who.user, who.chat)
+    def allows(self, who: Conversation, text: str = "", action: Action | None = None) -> bool:
+        """Whether this person may ask in this chat, for who would fetch their pictures first.
+
+        Args:
+            who: Asks.
+            text: What they wrote: /forget, /privacy and /settings are for everybody.
+            action: What they chose or pressed, instead.
+        """
+        listed = self._access.allows(who.platform, who.user, who.chat)
+        return listed or is_data_right(text, action)
 
     def answer(self, number: str) -> Answer | None:
         """What the answer with this id was about, if that is still known."""
@@ -149,9 +159,30 @@ class Assistant:
         """
         return self._conversations.holds(who, place, digests)
 
+    def remembers(self, who: Conversation) -> bool:
+        """Whether there is a picture that a message without one would mean."""
+        return not isinstance(self._conversations.recall(who), Missing)
+
     def purge(self) -> None:
         """Forget what is too old; nothing else does so while nobody writes."""
         self._conversations.purge()
+
+    def too_much(self, who: Conversation, language: str = "") -> Reply | None:
+        """Why a person has to wait, for who would fetch their pictures first; None if not."""
+        if self._access.is_admin(who.platform, who.user):
+            return None
+        wait = self._limits.wait(who.platform, who.user)
+        if wait is None:
+            return None
+        reply = self._writer(self.texts(who.platform, who.user, language)).too_much(
+            wait.seconds, daily=wait.daily
+        )
+        return self.refuse(who.platform, reply.outcome, reply.text)
+
+    def needs_picture(self, text: str) -> bool:
+        """Whether words are about a picture, rather than a command to the bot or small talk."""
+        intent = read_intent(text)
+        return intent.kind in {Kind.CAPTION, Kind.QUESTION, Kind.REMARK}
 
     def forget(self, platform: str, chat: str, user: str) -> None:
         """Forget a person's pictures in one chat; their limits stay as they are."""
@@ -197,7 +228,7 @@ class Assistant:
                 who, held, intent, about, writer=writer, notify=notify, whole=sent is not None
             )
         reply = writer.sentence(intent, offer_caption=True)
-        self._note_answer(reply, Answer(who, who.user, held.place))
+        self._note_answer(reply, Answer(who, who.user, held.place, owner=held.owner))
         return reply
 
     async def _look(
@@ -244,7 +275,9 @@ class Assistant:
         album.number = reply.number or album.number
         asked_by = about.asked_by if about and intent.again else who.user
         digests = tuple(exchange.digest for exchange in reply.exchanges)
-        answer = Answer(who, asked_by, album.place, digests, intent.question, intent.translation)
+        answer = Answer(
+            who, asked_by, album.place, digests, intent.question, intent.translation, album.owner
+        )
         self._note_answer(reply, answer)
         return reply
 
@@ -261,9 +294,15 @@ class Assistant:
         album = Album(
             [*entries], len(entries) - 1, len(pictures) - len(entries),
             own=bool(incoming.pictures), place=incoming.place,
+            owner=who.user if incoming.pictures else self._owner(incoming),
         )  # fmt: skip
         self._conversations.remember(who, album)
         return album
+
+    def _owner(self, incoming: Incoming) -> str:
+        """Who showed the pictures that a message replies to, as far as that is known."""
+        about = self.answer(incoming.reply_to)
+        return incoming.owner or (about.owner if about else "")
 
     def _note_answer(self, reply: Reply, answer: Answer) -> None:
         if reply.number:

@@ -55,6 +55,9 @@ _COMMANDS = {
 }
 _PLAIN_ACTIONS = {Forget: Kind.FORGET, Privacy: Kind.PRIVACY, Help: Kind.HELP}
 
+# What everybody may ask, whether or not they may use the bot.
+_DATA_RIGHTS = frozenset({Kind.FORGET, Kind.PRIVACY, Kind.SETTINGS})
+
 # Kinds that ask something of the bot which it could not do.
 UNANSWERABLE = frozenset(
     {
@@ -161,6 +164,12 @@ def read_action(
         case ChooseSettings(choice):
             return Intent(Kind.SETTINGS, rest=choice)
     return Intent(_PLAIN_ACTIONS[type(action)])
+
+
+def is_data_right(text: str, action: Action | None = None) -> bool:
+    """Whether a message is /forget, /privacy or /settings, written, chosen or pressed."""
+    intent = read_action(action) if action else read_intent(text)
+    return intent.kind in _DATA_RIGHTS
 
 
 def _read_command(name: str, rest: str, at_hand: _AtHand) -> Intent:

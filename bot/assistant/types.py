@@ -234,6 +234,7 @@ class Incoming:
         action: A command or a button, instead of `text`.
         place: Where the adapter can fetch the pictures of this message again.
         intent: What it wants, where that was read before.
+        owner: Who showed the pictures of the message that this one replies to, or "".
     """
 
     platform: str
@@ -249,6 +250,7 @@ class Incoming:
     action: Action | None = None
     place: Hashable = None
     intent: Intent | None = None
+    owner: str = ""
 
     @property
     def conversation(self) -> Conversation:

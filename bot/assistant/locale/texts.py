@@ -58,6 +58,7 @@ class Texts:
 
     # Pictures
     no_picture: str
+    no_picture_in_group: str
     picture_gone: str
     no_such_picture: str
     only_first: str
@@ -117,6 +118,8 @@ class Texts:
     too_many_waiting: str
     closing: str
     crashed: str
+    interrupted: str
+    your_id: str
 
     # Spans of time
     second: str
@@ -193,6 +196,10 @@ ENGLISH = Texts(
     link="I can't open links. Please send me the picture itself.",
     unknown_command="I don't know {command}. Send /help to see what I can do.",
     no_picture="I haven't seen a picture here yet. Please send me one, then ask.",
+    no_picture_in_group=(
+        "I haven't seen a picture of yours here. In this group I only get messages that call me: "
+        "reply to the photo, and mention me."
+    ),
     picture_gone=(
         "I no longer have your last picture, because I keep one for {time} at most. "
         "Please send it again, then ask."
@@ -281,6 +288,11 @@ ENGLISH = Texts(
         "Something went wrong on my side, so I could not answer. Please try again; "
         "if it keeps happening, mention the code {reference}."
     ),
+    interrupted=(
+        "I was interrupted while I worked on this, more than once, so I have given it up. "
+        "Please try another picture, or other words."
+    ),
+    your_id="They can add you as {id}.",
     second="a second",
     seconds="{count} seconds",
     minute="a minute",
