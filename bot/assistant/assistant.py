@@ -223,6 +223,10 @@ class Assistant:
             intent = _asked_again(held, about)
             if intent.language:
                 writer = replace(writer, texts=spoken(intent.language))
+        if intent.kind is Kind.SAME:
+            intent = _asked_of_others(held, intent.pictures)
+            if intent.language:
+                writer = replace(writer, texts=spoken(intent.language))
         if intent.kind in {Kind.CAPTION, Kind.QUESTION}:
             return await self._look(
                 who, held, intent, about, writer=writer, notify=notify, whole=sent is not None
@@ -247,8 +251,9 @@ class Assistant:
         if any(number > count or number == 0 for number in intent.pictures):
             return refusal(writer.texts.no_such_picture.format(count=count))
         places = [number - 1 if number > 0 else count - 1 for number in intent.pictures]
-        places = places or (album.find(about.digests) if about else [])
-        places = places or (list(range(count)) if whole else [album.current])
+        places = places or (album.find(about.digests) if about and not intent.which else [])
+        everywhere = whole or intent.which
+        places = places or (list(range(count)) if everywhere else [album.current])
         counted = not self._access.is_admin(who.platform, who.user)
         wait = self._limits.take(who.platform, who.user) if counted else None
         if wait is not None:
@@ -311,7 +316,10 @@ class Assistant:
 
 # Without a picture, these are answered by asking for one.
 _NEED_PICTURE = frozenset(
-    {Kind.CAPTION, Kind.QUESTION, Kind.RETRY, Kind.EMPTY, Kind.REMARK, Kind.CORRECTED}
+    {
+        *(Kind.CAPTION, Kind.QUESTION, Kind.RETRY, Kind.SAME, Kind.EMPTY, Kind.REMARK),
+        Kind.CORRECTED,
+    }
 )
 # Not the person's doing, so it does not count towards their limits.
 _OURS = frozenset({FailureCause.BUSY, FailureCause.CLOSING, FailureCause.CRASHED})
@@ -348,6 +356,15 @@ def _asked_again(album: Album, about: Answer | None) -> Intent:
         language=GERMAN if translation else "",
         translation=translation,
     )
+
+
+def _asked_of_others(album: Album, numbers: tuple[int, ...]) -> Intent:
+    """What was last asked about an album, about other pictures of it."""
+    question = album.asked[1] if album.asked else None
+    kind = Kind.CAPTION if question is None else Kind.QUESTION
+    translation = album.translation if question else None
+    language = GERMAN if translation else ""
+    return Intent(kind, question, numbers, language=language, translation=translation)
 
 
 def _translated(result: Exchange | Failure, translation: Translation) -> Exchange | Failure:

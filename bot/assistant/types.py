@@ -155,6 +155,7 @@ class Kind(Enum):
     CAPTION = "caption"
     QUESTION = "question"
     RETRY = "retry"
+    SAME = "same"  # the last question, about other pictures
 
     START = "start"
     HELP = "help"
@@ -199,6 +200,7 @@ class Intent:
         answer: Id of the answer whose pictures are meant, or "".
         language: That the answer has to be in, because the words are; "" for the person's.
         translation: How the words were translated, if they were.
+        which: The answer is the numbers of those pictures of which the question is answered yes.
     """
 
     kind: Kind
@@ -213,6 +215,7 @@ class Intent:
     answer: str = ""
     language: str = ""
     translation: Translation | None = None
+    which: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+import httpx
 from telegram import (
     Bot,
     Document,
@@ -124,7 +125,10 @@ def picture_fetcher(bot: Bot) -> Fetcher:
         except TelegramError as error:
             raise FetchError from error
 
-    return Fetcher(read, (NetworkError,))
+    def offline(error: BaseException) -> bool:
+        return isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
+
+    return Fetcher(read, (NetworkError,), offline)
 
 
 def words_in(message: Message, me: User) -> str:

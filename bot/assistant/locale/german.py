@@ -77,6 +77,10 @@ GERMAN = Texts(
         "Du hast {count} Bilder geschickt, nenn also bitte eine Nummer von 1 bis {count}."
     ),
     only_first="Ich habe nur die ersten {count} angesehen.",
+    which_one="Bild {numbers}, glaube ich.",
+    which_several="Die Bilder {numbers}, glaube ich.",
+    which_none="Keines davon, soweit ich sehe.",
+    and_="und",
     no_picture_file=(
         "Ich kann nur Bilder ansehen. Bitte schick mir ein Foto oder ein Bild als Datei."
     ),

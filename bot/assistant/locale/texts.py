@@ -62,6 +62,10 @@ class Texts:
     picture_gone: str
     no_such_picture: str
     only_first: str
+    which_one: str
+    which_several: str
+    which_none: str
+    and_: str
     no_picture_file: str
     still_only: str
     file_too_big: str
@@ -206,6 +210,10 @@ ENGLISH = Texts(
     ),
     no_such_picture="You sent {count} pictures, so please name a number from 1 to {count}.",
     only_first="I looked at the first {count} only.",
+    which_one="Picture {numbers}, I think.",
+    which_several="Pictures {numbers}, I think.",
+    which_none="None of them, as far as I can see.",
+    and_="and",
     no_picture_file="I can only look at pictures. Please send me a photo, or an image as a file.",
     still_only="I can only see a still image of this {what}.",
     file_too_big="That file is bigger than 20 MB. Please send it as a photo, which is smaller.",
