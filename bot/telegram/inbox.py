@@ -31,7 +31,7 @@ _HASH_BYTES = 16
 _TABLES = """
     CREATE TABLE IF NOT EXISTS updates (
         number INTEGER PRIMARY KEY, at REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
-        sending INTEGER NOT NULL DEFAULT 0, content BLOB
+        sending INTEGER NOT NULL DEFAULT 0, digest BLOB NOT NULL, content BLOB
     ) STRICT;
     CREATE TABLE IF NOT EXISTS answers (
         asked BLOB PRIMARY KEY, answer BLOB NOT NULL, person BLOB NOT NULL,
@@ -112,13 +112,21 @@ class Inbox:
 
     def take(self, contents: Iterable[dict[str, Any]]) -> list[int]:
         """Hold updates; returns the numbers of those that were answered before."""
-        rows = [(each["update_id"], self._clock(), self._seal(each)) for each in contents]
-        numbers = [row[0] for row in rows]
+        rows = [
+            (each["update_id"], self._clock(), self.hash(json.dumps(each)), self._seal(each))
+            for each in contents
+        ]
         with self._writing():
+            # Numbers may begin anew: only the same update is the same.
             self._db.executemany(
-                "INSERT OR IGNORE INTO updates (number, at, content) VALUES (?, ?, ?)", rows
+                "INSERT INTO updates (number, at, digest, content) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (number) DO UPDATE SET at = excluded.at, digest = excluded.digest, "
+                "content = excluded.content, attempts = 0, sending = 0 "
+                "WHERE digest <> excluded.digest",
+                rows,
             )
         self._clean()
+        numbers = [row[0] for row in rows]
         marks = ", ".join("?" * len(numbers))
         sql = f"SELECT number FROM updates WHERE content IS NULL AND number IN ({marks})"
         return [number for (number,) in self._read(sql, numbers)]

@@ -347,5 +347,6 @@ async def on(
     """The bot on "telegram" or "discord"; `options` of the assistant."""
     kind = {"telegram": OnTelegram, "discord": OnDiscord}[platform]
     patch.setattr(platforms, "FETCH_TIMEOUT", 5.0)
+    patch.setattr(platforms, "FETCH_WAIT", 0.01)
     async with kind(engine or StandIn(), options).running(patch) as chat:
         yield chat

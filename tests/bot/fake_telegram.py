@@ -38,7 +38,7 @@ async def telegram(
     options = {"limits": held, "access": access, "open_picture": open_photo, **options}
     assistant = Assistant(engine or StandIn(), **options)
     stopped = asyncio.Event()
-    hold = patch.multiple(handlers, HOLD=0.1, FOLLOW_UP_HOLD=0.05)
+    hold = patch.multiple(handlers, HOLD=0.2, FOLLOW_UP_HOLD=0.05)
     async with (api or FakeTelegram()).running() as api:
         bot = build(TOKEN, api.url, inbox=inbox)
         hold.start()
