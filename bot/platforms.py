@@ -38,6 +38,8 @@ RECENT = 5000  # of anything, messages or people, that an adapter keeps in mind
 LARGEST = 20_000_000  # bytes of a picture; Telegram lets bots fetch no more
 FETCH_TIMEOUT = 20.0  # seconds, for one attempt
 ATTEMPTS = 2
+FETCH_WAIT = 1.0  # seconds between attempts
+OFFLINE_SECONDS = 300.0  # for which a picture waits until there is a network again
 AT_ONCE = 8  # files on their way at the same time
 
 _PICTURE_NAME = re.compile(
@@ -237,14 +239,16 @@ class Fetcher:
     Args:
         read: Fetches the bytes of a file.
         retried: Errors of the network, after which it is tried again.
+        offline: Whether one of these means that there is no network at all, which is waited for.
     """
 
     def __init__(
         self,
         read: Callable[[PictureFile], Awaitable[bytes]],
         retried: tuple[type[Exception], ...],
+        offline: Callable[[BaseException], bool] = lambda _: False,
     ) -> None:
-        self._read = read
+        self._read, self._offline = read, offline
         self._retried: tuple[type[Exception], ...] = (TimeoutError, *retried)
         self._slots = asyncio.Semaphore(AT_ONCE)
 
@@ -272,19 +276,22 @@ class Fetcher:
         """
         if file.size > LARGEST:
             raise FetchError(too_big=True)
-        for attempt in range(ATTEMPTS):
+        time, failures = asyncio.get_running_loop().time, 0
+        end = time() + OFFLINE_SECONDS
+        while True:
             try:
                 async with asyncio.timeout(FETCH_TIMEOUT):
                     content = await self._read(file)
+                break
             except self._retried as error:
-                _log.warning(
-                    "Attempt %d to fetch a picture failed: %s", attempt + 1, type(error).__name__
-                )
-                continue
-            if len(content) > LARGEST:
-                raise FetchError(too_big=True)
-            return Attachment(content, file.name)
-        raise FetchError
+                failures += not (self._offline(error) and time() < end)
+                _log.warning("An attempt to fetch a picture failed: %s", type(error).__name__)
+                if failures == ATTEMPTS:
+                    raise FetchError from error
+            await asyncio.sleep(FETCH_WAIT)
+        if len(content) > LARGEST:
+            raise FetchError(too_big=True)
+        return Attachment(content, file.name)
 
     async def _fetch_or_say(self, file: SharedFile, texts: Texts) -> Attachment | str:
         if isinstance(file, OtherFile):

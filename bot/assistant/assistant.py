@@ -173,6 +173,23 @@ class Assistant:
         """Forget what is too old; nothing else does so while nobody writes."""
         self._conversations.purge()
 
+    def too_much(self, who: Conversation, language: str = "") -> Reply | None:
+        """Why a person has to wait, for who would fetch their pictures first; None if not."""
+        if self._access.is_admin(who.platform, who.user):
+            return None
+        wait = self._limits.wait(who.platform, who.user)
+        if wait is None:
+            return None
+        reply = self._writer(self.texts(who.platform, who.user, language)).too_much(
+            wait.seconds, daily=wait.daily
+        )
+        return self.refuse(who.platform, reply.outcome, reply.text)
+
+    def needs_picture(self, text: str) -> bool:
+        """Whether words are about a picture, rather than a command to the bot or small talk."""
+        intent = read_intent(text)
+        return intent.kind in {Kind.CAPTION, Kind.QUESTION, Kind.REMARK}
+
     def forget(self, platform: str, chat: str, user: str) -> None:
         """Forget a person's pictures in one chat; their limits stay as they are."""
         self._conversations.forget(platform, user, chat)
@@ -212,12 +229,16 @@ class Assistant:
             intent = _asked_again(held, about)
             if intent.language:
                 writer = replace(writer, texts=spoken(intent.language))
+        if intent.kind is Kind.SAME:
+            intent = _asked_of_others(held, intent.pictures)
+            if intent.language:
+                writer = replace(writer, texts=spoken(intent.language))
         if intent.kind in {Kind.CAPTION, Kind.QUESTION}:
             return await self._look(
                 who, held, intent, about, writer=writer, notify=notify, whole=sent is not None
             )
         reply = writer.sentence(intent, offer_caption=True)
-        self._note_answer(reply, Answer(who, who.user, held.place))
+        self._note_answer(reply, Answer(who, who.user, held.place, owner=held.owner))
         return reply
 
     async def _look(
@@ -236,8 +257,8 @@ class Assistant:
         places = _places(album, intent.pictures)
         if places is None:
             return writer.no_such_picture(album, intent.pictures)
-        places = places or (album.find(about.digests) if about else [])
-        places = places or (list(range(count)) if whole else [album.current])
+        places = places or (album.find(about.digests) if about and not intent.which else [])
+        places = places or (list(range(count)) if whole or intent.which else [album.current])
         counted = not self._access.is_admin(who.platform, who.user)
         wait = self._limits.take(who.platform, who.user) if counted else None
         if wait is not None:
@@ -270,7 +291,9 @@ class Assistant:
         album.number = reply.number or album.number
         asked_by = about.asked_by if about and intent.again else who.user
         digests = tuple(exchange.digest for exchange in reply.exchanges)
-        answer = Answer(who, asked_by, album.place, digests, intent.question, intent.translation)
+        answer = Answer(
+            who, asked_by, album.place, digests, intent.question, intent.translation, album.owner
+        )
         self._note_answer(reply, answer)
         return reply
 
@@ -288,9 +311,15 @@ class Assistant:
             [*entries], len(entries) - 1, len(pictures) - len(entries),
             own=bool(incoming.pictures), place=incoming.place,
             numbers=tuple(each.number or n for n, each in enumerate(entries, 1)),
+            owner=who.user if incoming.pictures else self._owner(incoming),
         )  # fmt: skip
         self._conversations.remember(who, album)
         return album
+
+    def _owner(self, incoming: Incoming) -> str:
+        """Who showed the pictures that a message replies to, as far as that is known."""
+        about = self.answer(incoming.reply_to)
+        return incoming.owner or (about.owner if about else "")
 
     def _note_answer(self, reply: Reply, answer: Answer) -> None:
         if reply.number:
@@ -299,7 +328,10 @@ class Assistant:
 
 # Without a picture, these are answered by asking for one.
 _NEED_PICTURE = frozenset(
-    {Kind.CAPTION, Kind.QUESTION, Kind.RETRY, Kind.EMPTY, Kind.REMARK, Kind.CORRECTED}
+    {
+        *(Kind.CAPTION, Kind.QUESTION, Kind.RETRY, Kind.SAME, Kind.EMPTY, Kind.REMARK),
+        Kind.CORRECTED,
+    }
 )
 # Not the person's doing, so it does not count towards their limits.
 _OURS = frozenset({FailureCause.BUSY, FailureCause.CLOSING, FailureCause.CRASHED})
@@ -346,6 +378,15 @@ def _asked_again(album: Album, about: Answer | None) -> Intent:
         language=GERMAN if translation else "",
         translation=translation,
     )
+
+
+def _asked_of_others(album: Album, numbers: tuple[int, ...]) -> Intent:
+    """What was last asked about an album, about other pictures of it."""
+    question = album.asked[1] if album.asked else None
+    kind = Kind.CAPTION if question is None else Kind.QUESTION
+    translation = album.translation if question else None
+    language = GERMAN if translation else ""
+    return Intent(kind, question, numbers, language=language, translation=translation)
 
 
 def _translated(result: Exchange | Failure, translation: Translation) -> Exchange | Failure:

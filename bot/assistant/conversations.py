@@ -42,6 +42,7 @@ class Album:
         place: Where the platform's adapter can fetch it again.
         translation: Of the question asked last, if that was in German.
         numbers: By which people name the entries, from 1: what is no picture is counted, too.
+        owner: Who showed it on the platform, as far as that is known, or "".
     """
 
     entries: list[Entry]
@@ -54,6 +55,7 @@ class Album:
     place: Hashable = None
     translation: Translation | None = None
     numbers: tuple[int, ...] = ()
+    owner: str = ""
 
     def __post_init__(self) -> None:
         """Number the entries as they come, where nobody counted what came between them."""
@@ -84,6 +86,7 @@ class Answer:
         digests: SHA-256 of each picture that it tells about; none if the model was not asked.
         question: As the model got it; None for a caption.
         translation: How that was translated, if it was asked in German.
+        owner: Who showed the pictures on the platform, as far as that is known, or "".
     """
 
     conversation: Conversation
@@ -92,6 +95,7 @@ class Answer:
     digests: tuple[str, ...] = ()
     question: str | None = None
     translation: Translation | None = None
+    owner: str = ""
 
 
 class Missing(Enum):
@@ -176,17 +180,24 @@ class Conversations:
         return who in self._albums and self._albums[who][1] is album
 
     def forget(self, platform: str, user: str, chat: str | None = None) -> None:
-        """Forget everything of one person on one platform, or in one chat of it."""
+        """Forget everything of one person on one platform, or in one chat of it.
+
+        Pictures that they showed are theirs also where somebody else asked about them.
+        """
 
         def meant(who: Conversation) -> bool:
             return (who.platform, who.user) == (platform, user) and chat in (None, who.chat)
 
-        for held in (self._albums, self._gone):
-            for who in filter(meant, list(held)):
-                del held[who]
+        for who, (_, album) in list(self._albums.items()):
+            if meant(who) or meant(who._replace(user=album.owner)):
+                del self._albums[who]
+        for who in filter(meant, list(self._gone)):
+            del self._gone[who]
         for number, answer in list(self._answers.items()):
             who = answer.conversation
-            if meant(who) or meant(who._replace(user=answer.asked_by)):
+            if any(
+                meant(who._replace(user=each)) for each in (who.user, answer.asked_by, answer.owner)
+            ):
                 del self._answers[number]
 
     def purge(self) -> None:

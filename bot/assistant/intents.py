@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from bot.assistant import german_patterns, patterns
+from bot.assistant.album_patterns import german_which_question, same_question, which_question
 from bot.assistant.patterns import correction, named_pictures
 from bot.assistant.text import (
     clean,
@@ -270,6 +271,8 @@ def _small_talk(words: str) -> Intent | None:
 def _read_question(words: str, at_hand: _AtHand) -> Intent:
     """A question, or the reason why it is none."""
     spoken = without_links(words)
+    if at_hand.several and (numbers := same_question(spoken)):
+        return Intent(Kind.SAME, pictures=numbers)
     obstacle = _obstacle(words, spoken, at_hand)
     german = _read_german(spoken, at_hand) if obstacle in {None, Kind.FOREIGN} else None
     if german is not None:
@@ -281,6 +284,8 @@ def _read_question(words: str, at_hand: _AtHand) -> Intent:
 
 def _read_english(spoken: str, at_hand: _AtHand) -> Intent:
     """An English question, or the reason why it is none for the model."""
+    if at_hand.several and (each := which_question(plain(_main_sentence(spoken)))):
+        return Intent(Kind.QUESTION, each, which=True)
     numbers, spoken = named_pictures(spoken) if at_hand.several else ((), spoken)
     asked = _main_sentence(spoken)
     said = plain(asked)
@@ -302,6 +307,8 @@ def _read_english(spoken: str, at_hand: _AtHand) -> Intent:
 def _read_german(spoken: str, at_hand: _AtHand) -> Intent | None:
     """A German question, read by what it is in English; None if it is not understood."""
     numbers: tuple[int, ...] = ()
+    if at_hand.several and (each := german_which_question(spoken)) and (found := translate(each)):
+        return Intent(Kind.QUESTION, found.english, which=True, language=GERMAN, translation=found)
     if at_hand.several:
         # Buttons of earlier versions name them in English: "Pictures 1, 2: Welche Farbe hat er?".
         numbers, spoken = named_pictures(spoken)

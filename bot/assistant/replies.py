@@ -70,6 +70,8 @@ class ReplyWriter:
         if several:
             said = {place: f"{album.numbers[place]}. {line}" for place, line in said.items()}
         lines = list(said.values())
+        if intent.which and several:
+            lines = self._which(found, said)
         exchanges = tuple(result for result in found.values() if isinstance(result, Exchange))
         failures = [result for result in found.values() if isinstance(result, Failure)]
         reference = next((failure.reference for failure in failures if failure.reference), "")
@@ -92,6 +94,22 @@ class ReplyWriter:
             outcome="answered", place=self.place,
             unanswered=tuple(said[n] for n, each in found.items() if isinstance(each, Failure)),
         )  # fmt: skip
+
+    def _which(self, found: dict[int, Exchange | Failure], said: dict[int, str]) -> list[str]:
+        """The numbers of the pictures whose answer is yes, and why others have none."""
+        numbers = [
+            str(place + 1)
+            for place, each in found.items()
+            if isinstance(each, Exchange) and re.match(r"yes\b", each.answer, re.IGNORECASE)
+        ]
+        texts = self.texts
+        text = texts.which_none
+        if numbers:
+            several = len(numbers) > 1
+            listed = f" {texts.and_} ".join(filter(None, (", ".join(numbers[:-1]), numbers[-1])))
+            text = (texts.which_several if several else texts.which_one).format(numbers=listed)
+        unanswered = [said[place] for place, each in found.items() if isinstance(each, Failure)]
+        return [text, *unanswered]
 
     def line(self, result: Exchange | Failure) -> str:
         """One picture's answer, or why there is none."""

@@ -163,6 +163,7 @@ class Kind(Enum):
     CAPTION = "caption"
     QUESTION = "question"
     RETRY = "retry"
+    SAME = "same"  # the last question, about other pictures
 
     START = "start"
     HELP = "help"
@@ -215,6 +216,7 @@ class Intent:
         answer: Id of the answer whose pictures are meant, or "".
         language: That the answer has to be in, because the words are; "" for the person's.
         translation: How the words were translated, if they were.
+        which: The answer is the numbers of those pictures of which the question is answered yes.
     """
 
     kind: Kind
@@ -230,6 +232,7 @@ class Intent:
     answer: str = ""
     language: str = ""
     translation: Translation | None = None
+    which: bool = False
 
 
 @dataclass(frozen=True)
@@ -251,6 +254,7 @@ class Incoming:
         action: A command or a button, instead of `text`.
         place: Where the adapter can fetch the pictures of this message again.
         intent: What it wants, where that was read before.
+        owner: Who showed the pictures of the message that this one replies to, or "".
     """
 
     platform: str
@@ -266,6 +270,7 @@ class Incoming:
     action: Action | None = None
     place: Hashable = None
     intent: Intent | None = None
+    owner: str = ""
 
     @property
     def conversation(self) -> Conversation:

@@ -141,6 +141,8 @@ class OnTelegram(ChatPlatform):
     @asynccontextmanager
     async def running(self, patch: pytest.MonkeyPatch) -> AsyncIterator[OnTelegram]:
         patch.setattr(handlers, "ALBUM_PAUSE", 0.1)
+        patch.setattr(handlers, "HOLD", 0.05)
+        patch.setattr(handlers, "FOLLOW_UP_HOLD", 0.02)
         self._sent: dict[int, Json] = {}
         self._presses = 0
         async with FakeTelegram().running() as self.api, AsyncExitStack() as self._bot:
@@ -347,5 +349,6 @@ async def on(
     """The bot on "telegram" or "discord"; `options` of the assistant."""
     kind = {"telegram": OnTelegram, "discord": OnDiscord}[platform]
     patch.setattr(platforms, "FETCH_TIMEOUT", 5.0)
+    patch.setattr(platforms, "FETCH_WAIT", 0.01)
     async with kind(engine or StandIn(), options).running(patch) as chat:
         yield chat

@@ -87,6 +87,10 @@ GERMAN = Texts(
     link="Ich kann keine Links öffnen. Bitte schick mir das Bild selbst.",
     unknown_command="{command} kenne ich nicht. Schick mir /help, dann sage ich, was ich kann.",
     no_picture="Ich habe hier noch kein Bild gesehen. Bitte schick mir eines und frag dann.",
+    no_picture_in_group=(
+        "Ich habe hier noch kein Bild von dir gesehen. In dieser Gruppe bekomme ich nur "
+        "Nachrichten, die mich rufen: Antworte auf das Foto und erwähne mich dabei."
+    ),
     picture_gone=(
         "Ich habe dein letztes Bild nicht mehr, denn ich behalte eines nur eine Weile "
         "(höchstens {time}). Bitte schick es noch einmal und frag dann."
@@ -95,6 +99,10 @@ GERMAN = Texts(
         "Du hast {count} Bilder geschickt, nenn also bitte eine Nummer von 1 bis {count}."
     ),
     only_first="Ich habe nur die ersten {count} angesehen.",
+    which_one="Bild {numbers}, glaube ich.",
+    which_several="Die Bilder {numbers}, glaube ich.",
+    which_none="Keines davon, soweit ich sehe.",
+    and_="und",
     no_picture_file=(
         "Ich kann nur Bilder ansehen. Bitte schick mir ein Foto oder ein Bild als Datei."
     ),
@@ -209,6 +217,11 @@ GERMAN = Texts(
         "Bei mir ging etwas schief, deshalb konnte ich nicht antworten. Bitte versuch es noch "
         "einmal; wenn es wieder geschieht, nenn den Code {reference}."
     ),
+    interrupted=(
+        "Ich wurde dabei mehr als einmal unterbrochen und habe es deshalb aufgegeben. "
+        "Bitte versuche es mit einem anderen Bild oder anderen Worten."
+    ),
+    your_id="So kann man dich eintragen: {id}.",
     second="eine Sekunde",
     seconds="{count} Sekunden",
     minute="eine Minute",

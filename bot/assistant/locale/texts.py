@@ -67,9 +67,14 @@ class Texts:
 
     # Pictures
     no_picture: str
+    no_picture_in_group: str
     picture_gone: str
     no_such_picture: str
     only_first: str
+    which_one: str
+    which_several: str
+    which_none: str
+    and_: str
     no_picture_file: str
     still_only: str
     file_too_big: str
@@ -130,6 +135,8 @@ class Texts:
     too_many_waiting: str
     closing: str
     crashed: str
+    interrupted: str
+    your_id: str
 
     # Spans of time
     second: str
@@ -221,12 +228,20 @@ ENGLISH = Texts(
     link="I can't open links. Please send me the picture itself.",
     unknown_command="I don't know {command}. Send /help to see what I can do.",
     no_picture="I haven't seen a picture here yet. Please send me one, then ask.",
+    no_picture_in_group=(
+        "I haven't seen a picture of yours here. In this group I only get messages that call me: "
+        "reply to the photo, and mention me."
+    ),
     picture_gone=(
         "I no longer have your last picture, because I keep one for {time} at most. "
         "Please send it again, then ask."
     ),
     no_such_picture="You sent {count} pictures, so please name a number from 1 to {count}.",
     only_first="I looked at the first {count} only.",
+    which_one="Picture {numbers}, I think.",
+    which_several="Pictures {numbers}, I think.",
+    which_none="None of them, as far as I can see.",
+    and_="and",
     no_picture_file="I can only look at pictures. Please send me a photo, or an image as a file.",
     still_only="I can only see a still image of this {what}.",
     file_too_big="That file is bigger than 20 MB. Please send it as a photo, which is smaller.",
@@ -325,6 +340,11 @@ ENGLISH = Texts(
         "Something went wrong on my side, so I could not answer. Please try again; "
         "if it keeps happening, mention the code {reference}."
     ),
+    interrupted=(
+        "I was interrupted while I worked on this, more than once, so I have given it up. "
+        "Please try another picture, or other words."
+    ),
+    your_id="They can add you as {id}.",
     second="a second",
     seconds="{count} seconds",
     minute="a minute",
