@@ -8,7 +8,7 @@ from typing import Any
 import discord
 import pytest
 from discord_world import ALT, ASK_ABOUT, DESCRIBE, discord_world, new_bot, photo
-from engine_stand_in import StandIn
+from engine_stand_in import StandIn, picture
 from PIL import Image
 
 from bot.assistant.intents import MAX_CHARACTERS
@@ -112,6 +112,14 @@ async def test_a_reply_to_a_text_about_a_picture_means_that_one() -> None:
             assert world.said[-1] == said
         await world.ann.context_menu(world.channel, DESCRIBE, text)
         assert world.said[-1] == "A green square."
+
+
+async def test_a_reply_to_no_picture_is_not_about_another_one() -> None:
+    async with discord_world() as world:
+        await world.ann.send(world.channel, f"{world.me} {COLOUR}", attachments=[photo("red")])
+        paper = await world.ben.send(world.channel, "", attachments=[("a.pdf", b"%PDF")])
+        await world.ann.send(world.channel, f"{world.me} {COLOUR}", reply_to=paper)
+        assert world.said == ["Red.", ENGLISH.no_picture_file]
 
 
 async def test_a_reply_to_what_was_deleted_means_no_other_picture() -> None:
@@ -330,9 +338,7 @@ def still(kind: str) -> bytes:
     [("GIF", "a.gif"), ("WEBP", "a.webp"), ("PNG", "a.png"), ("JPEG", "a.jfif"), ("JPEG", "photo")],
 )
 async def test_what_moves_is_said_to_be_seen_as_a_still(kind: str, name: str) -> None:
-    red = StandIn().answer
-    engine = StandIn(lambda picture, question: red(_plain("red"), question))
-    bot = new_bot(engine, open_picture=lambda content: _plain("red"))
+    bot = new_bot(open_picture=lambda content: picture("red"))
     async with discord_world(client=bot) as world:
         await world.ann.send(
             world.channel, f"{world.me} {COLOUR}", attachments=[(name, still(kind))]
@@ -344,12 +350,6 @@ async def test_what_moves_is_said_to_be_seen_as_a_still(kind: str, name: str) ->
         await world.ann.send(world.channel, f"{world.me} {COLOUR}", attachments=moving)
         shown = {"WEBP": "WebP"}.get(kind, kind)
         assert world.said[-1] == f"Red.\n\n{ENGLISH.still_only.format(what=shown)}"
-
-
-def _plain(colour: str) -> Any:
-    from engine_stand_in import picture
-
-    return picture(colour)
 
 
 @pytest.mark.parametrize(("status", "code"), [(404, 10_015), (401, 50_027)])
