@@ -95,7 +95,10 @@ async def test_in_a_group_a_mention_in_any_case_means_it_and_another_bots_comman
         assert await api.answers(2) == ["Green.", "A green square."]
 
 
-@pytest.mark.parity("a picture first, the mention later", "Telegram")
+@pytest.mark.parity(
+    "a picture first, the mention later, by the same person, where BotFather's privacy mode is off",
+    "Telegram",
+)
 async def test_it_can_be_called_after_the_photo_was_posted() -> None:
     async with telegram() as api:
         api.photo(b"blue", user=9, chat=GROUP)
