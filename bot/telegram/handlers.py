@@ -49,6 +49,7 @@ from bot.telegram.messages import (
     language,
     picture_fetcher,
     picture_in,
+    replied_to,
     says_something,
     sender,
     words_in,
@@ -174,7 +175,7 @@ class TelegramHandlers:
     def _pause(self, message: Message, who: Conversation) -> float:
         """How long a message may have to wait for the picture that it is about; 0 if not."""
         me = self._bot.bot
-        if not message.text or message.reply_to_message or message.external_reply:
+        if not message.text or replied_to(message) or message.external_reply:
             return 0.0
         if not is_addressed(message, me):
             return 0.0

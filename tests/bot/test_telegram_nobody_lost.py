@@ -207,6 +207,19 @@ async def test_a_group_that_becomes_a_supergroup_keeps_its_answer(
     assert "1009" not in caplog.text
 
 
+async def test_in_a_topic_its_first_message_is_not_replied_to_and_it_may_be_deleted() -> None:
+    async with telegram() as api:
+        begun = {**api.photo(b"red", chat=GROUP, user=8), "from": ME}
+        topic = {"chat": GROUP, "is_topic_message": True, "message_thread_id": begun["message_id"]}
+        api.message(COLOUR, reply_to_message=begun, **topic)  # nobody is called
+        gone = {"description": "Bad Request: message thread not found"}
+        api.faults["sendMessage"].append((400, gone, 0))
+        api.photo(b"blue", f"@glimpse_bot {COLOUR}", reply_to_message=begun, **topic)
+        assert await api.answers(1) == ["Blue."]
+        assert "message_thread_id" not in api.of("sendMessage")[0][1]
+        assert len(await api.settle(0.2)) == 1
+
+
 # --- edits ----------------------------------------------------------------------------------------
 
 
