@@ -42,6 +42,7 @@ from bot.assistant.types import (
 )
 from bot.platforms import RECENT, PictureFile, PressGuard, SharedFile
 from bot.telegram.albums import AlbumCollector
+from bot.telegram.inbox import Inbox
 from bot.telegram.memory import MessageMemory
 from bot.telegram.messages import (
     PLATFORM,
