@@ -58,7 +58,8 @@ def picture_in(message: Message | ExternalReplyInfo) -> SharedFile | None:
     if message.photo:
         return _sized(message.photo)
     if message.paid_media:
-        return next(filter(None, map(_paid, message.paid_media.paid_media)), OtherFile(""))
+        shown = [_paid(media) for media in message.paid_media.paid_media]
+        return next((each for each in shown if each), OtherFile(""))
     if message.sticker and not (message.sticker.is_animated or message.sticker.is_video):
         return PictureFile(message.sticker.file_id, message.sticker.file_size or 0)
     # The document of a GIF is a video, so it comes after these.
