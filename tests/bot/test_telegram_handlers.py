@@ -105,9 +105,6 @@ async def test_it_can_be_called_after_the_photo_was_posted() -> None:
         api.message("That is nice", user=9, chat=GROUP)
         api.message("@glimpse_bot what colour is it?", user=9, chat=GROUP)
         assert await api.answers(1) == ["Blue."]
-        # What others showed is theirs, unless somebody replies to it.
-        api.message("@glimpse_bot what colour is it?", user=8, chat=GROUP)
-        assert (await api.answers(2))[1] == ENGLISH.no_picture_in_group
 
 
 async def test_topics_of_a_forum_are_conversations_of_their_own() -> None:
