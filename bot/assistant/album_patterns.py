@@ -45,7 +45,7 @@ _SHOWS = re.compile(rf"(?:{_WHICH}) (?:do|can) (?:you|i|we) see (?P<thing>.+?)(?
 _IS = re.compile(rf"(?:{_WHICH}) (?P<verb>is|are|was|were) (?P<what>.+)")
 _GERMAN = re.compile(
     r"(?:(?:auf|in) )?welche[mnsr]? (?:bild(?:er|ern)?|fotos?)(?: davon)? "
-    r"(?:zeig(?:t|en)|ha(?:t|ben)|ist|sind|gibt es|sieht man|siehst du) (?P<thing>.+)",
+    r"(?:(?P<is>ist|sind)|zeig(?:t|en)|ha(?:t|ben)|gibt es|sieht man|siehst du) (?P<thing>.+)",
     re.IGNORECASE,
 )
 # What only a comparison could tell.
@@ -88,7 +88,10 @@ def which_question(said: str) -> str:
 def german_which_question(words: str) -> str:
     """The same in German: "Welches Bild zeigt einen Bus?" asks "Gibt es einen Bus?"."""
     found = _GERMAN.fullmatch(words.strip().rstrip("?!. "))
-    return f"Gibt es {found['thing']}?" if found else ""
+    if found is None:
+        return ""
+    inside = re.match(r"(?:auf|in)\b", words, re.IGNORECASE)
+    return f"{'Ist das' if found['is'] and not inside else 'Gibt es'} {found['thing']}?"
 
 
 def _is_there(thing: str) -> str:

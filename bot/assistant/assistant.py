@@ -183,6 +183,7 @@ class Assistant:
         reply = self._writer(self.texts(who.platform, who.user, language)).too_much(
             wait.seconds, daily=wait.daily
         )
+        self._recorder.note(Incoming(*who, language=language), reply, 0.0)
         return self.refuse(who.platform, reply.outcome, reply.text)
 
     def needs_picture(self, text: str) -> bool:

@@ -40,7 +40,7 @@ from bot.health import Connection
 from bot.platforms import SHUTDOWN_SECONDS
 from bot.telegram.handlers import TelegramHandlers
 from bot.telegram.inbox import ATTEMPTS, Inbox
-from bot.telegram.limiter import ChatLimiter
+from bot.telegram.limiter import ChatLimiter, trace_sending
 from bot.telegram.messages import COMMANDS
 from bot.telegram.updates import read_update
 from bot.telegram.webhook import Webhook
@@ -91,7 +91,7 @@ async def serve(
     Raises:
         PlatformError: Telegram does not know the token, or not any more, or there is no webhook.
     """
-    handlers = TelegramHandlers(application.bot, assistant)
+    handlers = TelegramHandlers(application.bot, assistant, application.bot.inbox)
     handlers.register(application)
     application.add_error_handler(_on_error)
     await _initialise(application, stopped)
@@ -322,7 +322,10 @@ class Client(ExtBot[Any]):
             token,
             base_url=f"{root}/bot",
             base_file_url=f"{root}/file/bot",
-            request=HTTPXRequest(connection_pool_size=CONNECTIONS),
+            request=HTTPXRequest(
+                connection_pool_size=CONNECTIONS,
+                httpx_kwargs={"event_hooks": {"request": [trace_sending]}},
+            ),
             get_updates_request=HTTPXRequest(),
             rate_limiter=ChatLimiter(self._rejected),
         )

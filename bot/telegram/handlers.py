@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from cachetools import LRUCache
 from telegram import CallbackQuery, ChatMember, Message, Update, User
@@ -18,6 +18,7 @@ from telegram.ext import (
     ApplicationHandlerStop,
     CallbackQueryHandler,
     ContextTypes,
+    ExtBot,
     MessageHandler,
     TypeHandler,
     filters,
@@ -41,6 +42,7 @@ from bot.assistant.types import (
 )
 from bot.platforms import RECENT, PictureFile, PressGuard, SharedFile
 from bot.telegram.albums import AlbumCollector
+from bot.telegram.inbox import Inbox
 from bot.telegram.memory import MessageMemory
 from bot.telegram.messages import (
     PLATFORM,
@@ -49,15 +51,13 @@ from bot.telegram.messages import (
     language,
     picture_fetcher,
     picture_in,
+    replied_to,
     says_something,
     sender,
     words_in,
 )
 from bot.telegram.reading import RequestReader, TelegramRequest
-from bot.telegram.sender import Notice, Sender
-
-if TYPE_CHECKING:
-    from bot.telegram.bot import Client
+from bot.telegram.sender import Sender
 
 # Seconds for which words wait for a picture: who forwards one with a comment sends two messages,
 # the comment first. The second is for who showed one before, and may well mean that.
@@ -86,12 +86,13 @@ class TelegramHandlers:
     Args:
         bot: Telegram's side.
         assistant: Ours.
+        inbox: Holds updates until they are answered.
     """
 
-    def __init__(self, bot: Client, assistant: Assistant) -> None:
-        self._bot, self._assistant, self._inbox = bot, assistant, bot.inbox
-        self._memory = MessageMemory(bot.inbox)
-        self._reader = RequestReader(bot, assistant, self._memory, bot.inbox)
+    def __init__(self, bot: ExtBot[Any], assistant: Assistant, inbox: Inbox) -> None:
+        self._bot, self._assistant, self._inbox = bot, assistant, inbox
+        self._memory = MessageMemory(inbox)
+        self._reader = RequestReader(bot, assistant, self._memory, inbox)
         self._albums: AlbumCollector[Update] = AlbumCollector(
             self._answer_together, ALBUM_PAUSE, ALBUM_MOST
         )
@@ -169,12 +170,17 @@ class TelegramHandlers:
             return
         if before:
             await asyncio.sleep(0)  # for it to take its turn
-        await self._answer_together([*held, update])
+        updates = [*held, update]
+        numbers = tuple(each.update_id for each in updates)
+        with self._work(numbers):
+            messages = [each.message for each in updates if each.message]
+            if request := self._reader.read(messages, numbers):
+                await self._answer(request)
 
     def _pause(self, message: Message, who: Conversation) -> float:
         """How long a message may have to wait for the picture that it is about; 0 if not."""
         me = self._bot.bot
-        if not message.text or message.reply_to_message or message.external_reply:
+        if not message.text or replied_to(message) or message.external_reply:
             return 0.0
         if not is_addressed(message, me):
             return 0.0
@@ -248,7 +254,16 @@ class TelegramHandlers:
                 if not changed:
                     return
                 async with self._sender.notice(asked, said) as notice:
-                    reply = await self._reply(request, notice)
+                    self._inbox.begin(request.updates)
+                    if (reply := self._refusal(request)) is None:
+                        async with self._sender.typing(asked):
+                            incoming, remarks = await self._fetch(request)
+                            if incoming is None:
+                                reply = self._assistant.refuse(
+                                    PLATFORM, "not_fetched", "\n".join(remarks)
+                                )
+                            elif reply := await self._assistant.handle(incoming, notice.tell):
+                                reply = self._worded(request, reply, remarks)
                 if reply and reply.outcome == FORGOTTEN:  # only now is nothing of theirs in work
                     self._memory.forget(who.user)
                 silent = said is None and self._repeats(who, reply)
@@ -291,8 +306,8 @@ class TelegramHandlers:
                 request = replace(request, about=known.shown.files, owner=known.shown.owner)
         return known.message or None, request, True
 
-    async def _reply(self, request: TelegramRequest, notice: Notice) -> Reply | None:
-        """What the assistant says, once it has the pictures; or why it is not asked at all."""
+    def _refusal(self, request: TelegramRequest) -> Reply | None:
+        """Why the assistant is not even asked, so that no picture is fetched; None if it is."""
         who, texts = request.who, self._texts(request)
         if not self._assistant.allows(who, request.text, request.action):
             added = texts.your_id.format(id=_ids(request))
@@ -302,16 +317,14 @@ class TelegramHandlers:
         if looks and (wait := self._assistant.too_much(who, request.language)):
             self._memory.keep_unasked(who, request.own)
             return wait
-        async with self._sender.typing(request.asked):
-            incoming, remarks = await self._fetch(request)
-            if incoming is None:
-                return self._assistant.refuse(PLATFORM, "not_fetched", "\n".join(remarks))
-            reply = await self._assistant.handle(incoming, notice.tell)
-        if reply is None:
-            return None
+        return None
+
+    def _worded(self, request: TelegramRequest, reply: Reply, remarks: Sequence[str]) -> Reply:
+        """A reply with what has to be said of files, and what helps in this chat."""
         private = request.asked.chat.type == ChatType.PRIVATE
-        if reply.outcome == "no_picture" and not (private or self._bot.can_read_all_group_messages):
-            reply = replace(reply, text=texts.no_picture_in_group)
+        sees_all = private or self._bot.can_read_all_group_messages
+        if reply.outcome == "no_picture" and not sees_all:
+            reply = replace(reply, text=self._texts(request).no_picture_in_group)
         lines = [reply.text, "", *remarks] if remarks else [reply.text]
         return replace(reply, text="\n".join(lines))
 

@@ -25,7 +25,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 EDITABLE = 48 * 3600.0  # seconds for which Telegram lets people edit a message
 PICTURE_SECONDS = 3600.0  # for which an answer's pictures are known, as in memory
-ATTEMPTS = 3  # to answer one update: what ends the process each time would do so for ever
+ATTEMPTS = 20  # to answer one update: what ends the process each time would do so for ever
 CLEANING_SECONDS = 600.0
 _HASH_BYTES = 16
 _TABLES = """
@@ -132,14 +132,13 @@ class Inbox:
         return [number for (number,) in self._read(sql, numbers)]
 
     def pending(self) -> list[Pending]:
-        """What an earlier run left unanswered, in order; each is counted as begun once more.
+        """What an earlier run left unanswered, in order.
 
         An update whose answer was on its way counts as answered: it can not be known whether the
         answer arrived, and nobody is answered twice.
         """
         with self._writing():
             self._db.execute("UPDATE updates SET content = NULL WHERE sending")
-            self._db.execute("UPDATE updates SET attempts = attempts + 1 WHERE content NOT NULL")
         sql = "SELECT number, attempts, content FROM updates WHERE content NOT NULL ORDER BY number"
         found = []
         for number, attempts, content in self._read(sql):
@@ -148,6 +147,14 @@ class Inbox:
             except (InvalidToken, ValueError):
                 self.done([number])
         return found
+
+    def begin(self, numbers: Sequence[int]) -> None:
+        """The work on these updates begins, which is counted."""
+        with self._writing():
+            self._db.executemany(
+                "UPDATE updates SET attempts = attempts + 1 WHERE number = ?",
+                [(n,) for n in numbers],
+            )
 
     def sending(self, numbers: Sequence[int], *, on: bool) -> None:
         """An answer to these updates is on its way from now on, or could not be sent."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any
 
+import httpx
 from cachetools import LRUCache
 from telegram.error import InvalidToken, NetworkError, RetryAfter
 from telegram.ext import AIORateLimiter
@@ -76,16 +78,35 @@ class ChatLimiter(AIORateLimiter):
         return None
 
 
+# Told when the request of this task is on its way.
+_SENDING: ContextVar[Sending | None] = ContextVar("sending", default=None)
+
+
 @contextlib.contextmanager
 def _telling(sending: Sending | None) -> Iterator[None]:
     """Tells that something is on its way, and if it could not be sent."""
-    if sending is None:
-        yield
-        return
-    sending(True)
+    token = _SENDING.set(sending)
     try:
         yield
     except Exception as error:
-        if was_not_sent(error):
+        if sending and was_not_sent(error):
             sending(False)
         raise
+    finally:
+        _SENDING.reset(token)
+
+
+async def trace_sending(request: httpx.Request) -> None:
+    """Have it told when a request is really on its way: connected, and all but its body sent.
+
+    What ends the process before then leaves nothing with Telegram (a hook of httpx).
+    """
+    sending = _SENDING.get()
+    if sending is None:
+        return
+
+    async def trace(event: str, _: Any) -> None:
+        if event.endswith("send_request_body.started"):
+            sending(True)
+
+    request.extensions = {**request.extensions, "trace": trace}

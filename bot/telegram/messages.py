@@ -84,6 +84,13 @@ def files_in(messages: Iterable[Message]) -> tuple[SharedFile, ...]:
     return tuple(filter(None, files))
 
 
+def replied_to(message: Message) -> Message | None:
+    """The message that somebody replied to, which in a topic's messages is not its first one."""
+    replied = message.reply_to_message
+    begun = replied is not None and replied.message_id == message.message_thread_id
+    return None if message.is_topic_message and begun else replied
+
+
 def replied_files(message: Message) -> tuple[SharedFile, ...]:
     """What the message shows that this one replies to, also in another chat, or one further on."""
     if message.reply_to_story:
@@ -91,7 +98,7 @@ def replied_files(message: Message) -> tuple[SharedFile, ...]:
     if message.external_reply:
         shown = picture_in(message.external_reply)
         return (shown,) if shown else ()
-    replied = message.reply_to_message
+    replied = replied_to(message)
     if replied is None:
         return ()
     shown = picture_in(replied)
@@ -148,7 +155,7 @@ def is_addressed(message: Message, me: User) -> bool:
     """Whether the bot is meant: in private, by a mention, by a reply to it, or by a command."""
     if message.chat.type == ChatType.PRIVATE:
         return True
-    replied = message.reply_to_message
+    replied = replied_to(message)
     if replied and replied.from_user and replied.from_user.id == me.id:
         return True
     return _is_command(message, me) or any(

@@ -21,6 +21,7 @@ from bot.telegram.messages import (
     language,
     picture_in,
     replied_files,
+    replied_to,
     sender,
     words_in,
 )
@@ -98,7 +99,7 @@ class RequestReader:
                 self._memory.keep_unasked(who, files)  # until they ask
             return None
         spoken = [words for message in messages if (words := words_in(message, me))]
-        replied = asked.reply_to_message
+        replied = replied_to(asked)
         return TelegramRequest(
             asked, who, language(asked.from_user), spoken[0] if spoken else "", own=files,
             about=about.files, owner=about.owner,
@@ -108,7 +109,7 @@ class RequestReader:
 
     def _about(self, asked: Message) -> Shown:
         """The pictures of the message that one replies to, or that it was about."""
-        files, replied = replied_files(asked), asked.reply_to_message
+        files, replied = replied_files(asked), replied_to(asked)
         if replied is None:
             return Shown("", files)
         key = replied.chat_id, replied.message_id

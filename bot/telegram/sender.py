@@ -150,6 +150,8 @@ class Sender:
         keys: InlineKeyboardMarkup | None,
         sending: Sending | None = None,
     ) -> Message:
+        thread = topic(asked)
+
         def send() -> Awaitable[Message]:
             moved = self._moved.get(asked.chat_id)
             # The question may be deleted by now; and it has another id where the group went.
@@ -157,7 +159,7 @@ class Sender:
             return self._bot.send_message(
                 moved or asked.chat_id,
                 text,
-                message_thread_id=None if moved else topic(asked),
+                message_thread_id=None if moved else thread,
                 reply_parameters=None if moved else replied,
                 reply_markup=keys,
                 link_preview_options=NO_PREVIEW,
@@ -168,7 +170,11 @@ class Sender:
             return await _insist(send)
         except ChatMigrated as error:  # a group that became a supergroup
             self._moved[asked.chat_id] = error.new_chat_id
-            return await _insist(send)
+        except BadRequest as error:
+            if thread is None or "thread not found" not in str(error).lower():
+                raise
+            thread = None  # the topic was deleted; the group is still there
+        return await _insist(send)
 
     async def _edit(
         self, asked: Message, said: int, text: str, keys: InlineKeyboardMarkup | None

@@ -20,6 +20,7 @@ from fake_telegram import GROUP, ME, TOKEN, FakeTelegram, Json
 from bot import platforms
 from bot.assistant.assistant import Assistant
 from bot.assistant.limits import UNLIMITED, Limits, LimitSettings
+from bot.assistant.locale.texts import ENGLISH
 from bot.discord.bot import build as build_discord
 from bot.platforms import PictureFile
 from bot.telegram import handlers
@@ -89,6 +90,12 @@ class ChatPlatform(ABC):
     def me(self) -> str:
         """What calls the bot."""
 
+    no_picture = ENGLISH.no_picture  # said in the group
+
+    def not_allowed(self, by: str = ANN) -> str:
+        """What somebody is told who is not on the list."""
+        return ENGLISH.not_allowed
+
     @property
     @abstractmethod
     def texts(self) -> list[str]:
@@ -137,6 +144,11 @@ class OnTelegram(ChatPlatform):
 
     api: FakeTelegram
     me = "@glimpse_bot"
+    no_picture = ENGLISH.no_picture_in_group
+
+    def not_allowed(self, by: str = ANN) -> str:
+        ids = f"telegram:{PEOPLE[by]} / telegram:{GROUP}"
+        return f"{ENGLISH.not_allowed} {ENGLISH.your_id.format(id=ids)}"
 
     @asynccontextmanager
     async def running(self, patch: pytest.MonkeyPatch) -> AsyncIterator[OnTelegram]:

@@ -72,7 +72,7 @@ async def test_an_update_that_cannot_be_read_is_told_without_its_words(
         taken = await _posted(client, hook, {"update_id": 1, "message": odd})
         assert taken.status_code == 200  # else Telegram would bring it for ever, and nothing else
     (said,) = [each for each in caplog.records if "cannot be read" in each.getMessage()]
-    assert said.getMessage() == "An update that cannot be read is left out (TypeError)"
+    assert said.getMessage() == "An update that cannot be read is left out (KeyError)"
     assert "wombat" not in caplog.text
 
 
