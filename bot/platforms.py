@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import mimetypes
+import re
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tenacity import (
@@ -22,6 +24,7 @@ from tenacity import (
 from bot.assistant.locale.texts import Texts
 from bot.assistant.types import Attachment
 from bot.errors import PlatformError
+from data.images.sniff import moving
 
 if TYPE_CHECKING:
     from bot.health import Connection
@@ -35,8 +38,13 @@ RECENT = 5000  # of anything, messages or people, that an adapter keeps in mind
 LARGEST = 20_000_000  # bytes of a picture; Telegram lets bots fetch no more
 FETCH_TIMEOUT = 20.0  # seconds, for one attempt
 ATTEMPTS = 2
+FETCH_WAIT = 1.0  # seconds between attempts
+OFFLINE_SECONDS = 300.0  # for which a picture waits until there is a network again
 AT_ONCE = 8  # files on their way at the same time
 
+_PICTURE_NAME = re.compile(
+    r"\.(heics?|heif|avif|jpe?g?|jfif?|pjp(?:eg)?|a?png|webp|gif|bmp|dib|tiff?)$", re.IGNORECASE
+)
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -196,6 +204,18 @@ class OtherFile:
 SharedFile = PictureFile | OtherFile
 
 
+def may_be_picture(name: str, kind: str) -> bool:
+    """Whether a file may be a picture: what nothing is told of is, until its bytes tell.
+
+    Args:
+        name: Of the file, or "".
+        kind: Its media type, or "".
+    """
+    if kind.startswith("image/") or _PICTURE_NAME.search(name):  # phones send HEIC as any kind
+        return True
+    return kind in {"", "application/octet-stream"} and mimetypes.guess_type(name)[0] is None
+
+
 @dataclass
 class Fetched:
     """Pictures, what to say about those that could not be had, and whether any was hidden."""
@@ -219,14 +239,16 @@ class Fetcher:
     Args:
         read: Fetches the bytes of a file.
         retried: Errors of the network, after which it is tried again.
+        offline: Whether one of these means that there is no network at all, which is waited for.
     """
 
     def __init__(
         self,
         read: Callable[[PictureFile], Awaitable[bytes]],
         retried: tuple[type[Exception], ...],
+        offline: Callable[[BaseException], bool] = lambda _: False,
     ) -> None:
-        self._read = read
+        self._read, self._offline = read, offline
         self._retried: tuple[type[Exception], ...] = (TimeoutError, *retried)
         self._slots = asyncio.Semaphore(AT_ONCE)
 
@@ -234,15 +256,16 @@ class Fetcher:
         """Fetch files, all at once, in their order."""
         fetched = Fetched()
         results = await asyncio.gather(*(self._fetch_or_say(each, texts) for each in files))
-        for file, result in zip(files, results, strict=True):
+        for number, (file, result) in enumerate(zip(files, results, strict=True), 1):
             if isinstance(result, str):
                 fetched.remarks.append(result)
                 continue
-            fetched.pictures.append(result)
+            # Numbered as people see them, with what is no picture counted.
+            fetched.pictures.append(replace(result, number=number))
             if isinstance(file, PictureFile):
                 fetched.spoiler |= file.spoiler
-                if file.still:
-                    fetched.remarks.append(texts.still_only.format(what=file.still))
+                if still := file.still or moving(result.content):
+                    fetched.remarks.append(texts.still_only.format(what=still))
         return fetched
 
     async def fetch(self, file: PictureFile) -> Attachment:
@@ -253,19 +276,22 @@ class Fetcher:
         """
         if file.size > LARGEST:
             raise FetchError(too_big=True)
-        for attempt in range(ATTEMPTS):
+        time, failures = asyncio.get_running_loop().time, 0
+        end = time() + OFFLINE_SECONDS
+        while True:
             try:
                 async with asyncio.timeout(FETCH_TIMEOUT):
                     content = await self._read(file)
+                break
             except self._retried as error:
-                _log.warning(
-                    "Attempt %d to fetch a picture failed: %s", attempt + 1, type(error).__name__
-                )
-                continue
-            if len(content) > LARGEST:
-                raise FetchError(too_big=True)
-            return Attachment(content, file.name)
-        raise FetchError
+                failures += not (self._offline(error) and time() < end)
+                _log.warning("An attempt to fetch a picture failed: %s", type(error).__name__)
+                if failures == ATTEMPTS:
+                    raise FetchError from error
+            await asyncio.sleep(FETCH_WAIT)
+        if len(content) > LARGEST:
+            raise FetchError(too_big=True)
+        return Attachment(content, file.name)
 
     async def _fetch_or_say(self, file: SharedFile, texts: Texts) -> Attachment | str:
         if isinstance(file, OtherFile):

@@ -14,7 +14,7 @@ from finetune.config import Recipe, trained_profile
 from finetune.errors import TrainingError
 from finetune.lora import Learner, State, WeightAverage, part
 from finetune.progress import Progress
-from model.adapter import adapter_state, caption_languages, read_card, save_adapter
+from model.adapter import adapter_state, read_card, save_adapter
 from model.config import Profile, save_profile
 
 log = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ def export_adapter(
 
     Who continues keeps the calibration of before until another one is fitted.
     """
-    state = average.state or learner.state()
+    state = {key: value.cpu() for key, value in (average.state or learner.state()).items()}
     training: dict[str, Any] = {
         "recipe": recipe.name,
         "sources": [source.name for source in recipe.sources],
@@ -156,10 +156,8 @@ def export_adapter(
         facts["words"] = {"vocabulary": progress.vocabulary}
     if learner.vlm.mapper.objects:
         facts["objects"] = {"names": list(learner.vlm.object_names)}
-    languages = {source.language for source in recipe.sources if source.captions}
     if recipe.continues:
         before = read_card(profile.adapter_folder, profile)
-        languages |= {*caption_languages(before)}
         training["after"] = before.get("training", {})
         facts |= {"calibration": before["calibration"]} if "calibration" in before else {}
         share = recipe.schedule.start_share
@@ -169,8 +167,6 @@ def export_adapter(
             state = interpolate_weights(
                 state, adapter_state(profile), share, progress.vocabulary, words
             )
-    if languages - {"en"}:
-        facts["captions"] = {"languages": sorted(languages)}
     save_adapter(
         folder, profile, part("mapper", state), learner.language,
         facts, part("lora", state), part("tower", state),

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import PlainValidator, StrictBool
 
 from finetune.errors import RecipeError
-from model.config import CAPTION_LANGUAGES, Count, Number, Profile, build
+from model.config import Count, Number, Profile, build
 from model.errors import ProfileError
 
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -43,7 +43,6 @@ class Source:
             so that few pictures are not learnt by heart (PatchDropout, arXiv 2208.07220).
         boxes: Questions made from the boxes of objects, learnt at one visit; needs [objects]. A
             picture that is asked some is seen whole, for a crop may lack what they are about.
-        language: Of its captions: "en" or "de". Words to tag and derived questions are English.
     """
 
     name: str
@@ -58,7 +57,6 @@ class Source:
     prefix: str = ""
     prefix_dropout: Number = 0.0
     boxes: Count = 0
-    language: str = "en"
 
 
 @dataclass(frozen=True)
@@ -85,14 +83,11 @@ class ImpliedTexts:
         file: JSON lines of `captions`, or of `question` and `answer`; plain or .gz.
         share: How much of the schedule's `implied` goes here; shares are relative to each other.
         texts: Most texts of one row that are learnt at once.
-        language: Of the captions: "en", or "de" for those of the rows' `captions_de`, behind the
-            tags that the English `captions` imply.
     """
 
     file: str
     share: Number = 1.0
     texts: Count = 2
-    language: str = "en"
 
 
 @dataclass(frozen=True)
@@ -322,7 +317,6 @@ def problems(recipe: Recipe) -> Iterator[str]:
         yield from _split(sample)
     yield from _of_stages(recipe.schedule)
     yield from _of_objects(recipe)
-    yield from _of_languages(recipe)
 
 
 def _of_schedule(schedule: Schedule, continues: bool) -> Iterator[str]:
@@ -366,17 +360,6 @@ def _of_objects(recipe: Recipe) -> Iterator[str]:
         yield "implied in [schedule] needs [[implied]] with a share"
     if recipe.schedule.implied and not (recipe.cross_fit and folders):
         yield "implied in [schedule] needs cross_fit = true, and folders in [objects]"
-
-
-def _of_languages(recipe: Recipe) -> Iterator[str]:
-    for language in [each.language for each in recipe.sources] + [
-        each.language for each in recipe.implied
-    ]:
-        if language not in CAPTION_LANGUAGES:
-            yield f"language = {language!r} is not one of {', '.join(CAPTION_LANGUAGES)}"
-    for source in recipe.sources:
-        if source.derived and source.language != "en":
-            yield f"derived questions of the source {source.name!r} need English captions"
 
 
 def _of_stages(schedule: Schedule) -> Iterator[str]:

@@ -212,7 +212,7 @@ def fit_objects(
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
-    save_file({key: value.contiguous() for key, value in state.items()}, unfinished)
+    save_file({key: value.cpu().contiguous() for key, value in state.items()}, unfinished)
     unfinished.replace(path)
 
 

@@ -168,7 +168,7 @@ def outline(recipe: Recipe, root: Path, run: Path) -> Outline:
     Raises:
         DataError: A file or a picture is missing or damaged; one plain sentence.
     """
-    mixture = Mixture(recipe, root, lambda _text: [], lambda _text, _language: [])
+    mixture = Mixture(recipe, root, lambda _text: [], lambda _text: [])
     check_pictures(mixture.images, root)
     steps = recipe.schedule.steps
     return Outline(

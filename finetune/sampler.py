@@ -30,10 +30,9 @@ from data.datasets.records import (
 from data.errors import DataError
 from finetune.config import ObjectSources, Recipe, Source
 from finetune.packing import Group, Segment
-from model.vlm import CAPTION_PROMPTS, question_prompt
+from model.vlm import CAPTION_PROMPT, question_prompt
 
 Tokens = Callable[[str], list[int]]
-Target = Callable[[str, str], list[int]]
 T = TypeVar("T")
 IMPLIED_DROPOUT = 0.2  # of the tags that a text implies
 _POLAR = ("yes", "no")
@@ -104,17 +103,16 @@ class Mixture:
         recipe: Names the sources.
         root: The data folder.
         tokens: Text → token ids.
-        target: Caption or answer, and its language → token ids of what is learnt, the end token
-            included.
+        target: Caption or answer → token ids of what is learnt, the end token included.
 
     Raises:
         DataError: A source is missing or gives no picture.
     """
 
-    def __init__(self, recipe: Recipe, root: Path, tokens: Tokens, target: Target) -> None:
+    def __init__(self, recipe: Recipe, root: Path, tokens: Tokens, target: Tokens) -> None:
         self.recipe, self._tokens, self._target = recipe, tokens, target
         self.sources = [(it, read_source(it, root, recipe.objects)) for it in recipe.sources]
-        self._implied = [(it, read_implied(root / it.file, it.language)) for it in recipe.implied]
+        self._implied = [(it, read_implied(root / it.file)) for it in recipe.implied]
         self.texts = read_questions(root / recipe.text_only) if recipe.text_only else []
         deriving = [(source.share, items) for source, items in self.sources if source.derived]
         asked = [(share, [i for i in items if i.polar or i.open]) for share, items in deriving]
@@ -124,9 +122,8 @@ class Mixture:
 
     @property
     def captions(self) -> dict[str, Sequence[str]]:
-        """The English captions of every picture that has some, by the picture's name."""
-        english = [items for source, items in self.sources if source.language == "en"]
-        everything = [item for items in english for item in items]
+        """The captions of every picture that has some, by the picture's name."""
+        everything = [item for _, items in self.sources for item in items]
         return {item.image: item.captions for item in everything if item.captions}
 
     @property
@@ -173,9 +170,8 @@ class Mixture:
             answer = row.answers[0][0]
             learnt, implied = [self._question(row, rng)], f"{row.question} {answer}"
         else:
-            said = _some(row.captions, texts.texts, rng)
-            learnt = [self._caption(text, texts.language) for text in said]
-            implied = " ".join(said if texts.language == "en" else _some(row.english, 2, rng))
+            said = _some(row, texts.texts, rng)
+            learnt, implied = [self._caption(text) for text in said], " ".join(said)
         group = Group(fill(learnt, self.recipe.text_tokens), has_picture=True)
         return Visit(None, group, rng.random(), dropout=IMPLIED_DROPOUT, implied=implied)
 
@@ -194,7 +190,7 @@ class Mixture:
         said = [*captions, *(it.question for it in asked)]
         said += [answer for it in asked for answer, _ in it.answers]
         sided = any(_SIDES.search(text) for text in said)
-        texts = [self._caption(text, source.language) for text in captions]
+        texts = [self._caption(text) for text in captions]
         texts.extend(self._question(record, rng) for record in asked)
         rng.shuffle(texts)
         group = Group(fill(texts, self.recipe.text_tokens), has_picture=True)
@@ -202,9 +198,8 @@ class Mixture:
             item.image, group, rng.random(), sided, source.prefix_dropout, whole=bool(boxes)
         )
 
-    def _caption(self, caption: str, language: str) -> Segment:
-        prompt = self._tokens(CAPTION_PROMPTS[language])
-        return Segment(tuple(prompt), tuple(self._target(caption, language)))
+    def _caption(self, caption: str) -> Segment:
+        return Segment(tuple(self._tokens(CAPTION_PROMPT)), tuple(self._target(caption)))
 
     def _times(self, record: QuestionRecord) -> float:
         """How much more a question weighs than others, by its answer and what it asks for."""
@@ -219,37 +214,21 @@ class Mixture:
         prompt = self._tokens(question_prompt(record.question))
         answer = draw_answer(record, rng)
         weight = self._times(record) * self.recipe.schedule.answer_weight
-        return Segment(tuple(prompt), tuple(self._target(answer, "en")), weight)
+        return Segment(tuple(prompt), tuple(self._target(answer)), weight)
 
 
-@dataclass(frozen=True)
-class CaptionRow:
-    """Captions of a picture that is not at hand.
-
-    Attributes:
-        captions: To learn.
-        english: What the tags are implied by.
-    """
-
-    captions: Sequence[str]
-    english: Sequence[str]
-
-
-def read_implied(path: Path, language: str = "en") -> list[CaptionRow | QuestionRecord]:
-    """The captions in a language, or the question, of each row of a file without pictures.
+def read_implied(path: Path) -> list[Sequence[str] | QuestionRecord]:
+    """The captions, or the question, of each row of a file without pictures.
 
     A question whose answer is "no" or "none" is left out: what it names is not there.
 
     Raises:
         DataError: The file is missing, damaged or empty.
     """
-    rows: list[CaptionRow | QuestionRecord] = []
+    rows: list[Sequence[str] | QuestionRecord] = []
     for row in parse_rows(path):
         if "captions" in row:
-            english = row.texts("captions")
-            found = english if language == "en" else row.texts(f"captions_{language}")
-            if learnt := _well_written(found, language):
-                rows.append(CaptionRow(learnt, english))
+            rows.append(row.texts("captions"))
         elif (question := question_of(row)) and question.answers[0][0] not in _ABSENT:
             rows.append(question)
     if not rows:
@@ -280,7 +259,7 @@ def read_source(
         items.append(
             ImageTexts(
                 record.image.relative_to(root).as_posix(),
-                _well_written(record.captions, source.language) if source.captions else (),
+                record.captions if source.captions else (),
                 record.questions if source.questions else (),
                 [q for q in derived if q.answer in _POLAR],
                 [q for q in derived if q.answer not in _POLAR],
@@ -304,13 +283,6 @@ def _from_boxes(
     seen = read_objects_folder(folder, masks=folder.relative_to(root).as_posix() in objects.masks)
     maker = BoxQuestions({name: it for name, it in seen.items() if name in known})
     return {name: maker.questions(name) for name in seen if name in known}
-
-
-def _well_written(captions: Sequence[str], language: str) -> Sequence[str]:
-    """The captions of which spelling can be learnt: a German one names a thing, with a capital."""
-    if language != "de":
-        return captions
-    return [text for text in captions if any(letter.isupper() for letter in text[1:])]
 
 
 def presuppositions(questions: Sequence[QuestionRecord]) -> list[str]:

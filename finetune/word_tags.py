@@ -79,7 +79,7 @@ class WordExamples:
             return None
         told = {**captions, **(mentions or {})}
         if not told:
-            raise TrainingError("Word tags need pictures with English captions or questions.")
+            raise TrainingError("Word tags need pictures with captions or questions.")
         images = [*sorted(captions), *sorted(told.keys() - captions.keys())]
         texts = [told[image] for image in images]
         return cls(images, _pooled(vlm, store, images), texts, len(captions))

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from model.cache import Progress, silent
 from model.confidence import Calibration, calibration_of
-from model.config import CAPTION_LANGUAGES, STARTER_WHEEL, MapperConfig, Profile
+from model.config import STARTER_WHEEL, MapperConfig, Profile
 from model.errors import AdapterError
 from model.hub import load_network, load_tokenizer, silence_libraries, weights_sha256
 from model.mapper import Mapper
@@ -109,12 +109,6 @@ def load_trained(profile: Profile, progress: Progress = silent) -> tuple[PrefixV
     return load_mapper_and_tower(vlm, profile, card), calibration
 
 
-def caption_languages(card: dict[str, Any]) -> tuple[str, ...]:
-    """What an adapter learnt to write captions in, of those that are known here."""
-    learnt = card.get("captions", {}).get("languages", [])
-    return tuple(each for each in CAPTION_LANGUAGES if each == "en" or each in learnt)
-
-
 def load_mapper_and_tower(vlm: PrefixVLM, profile: Profile, card: dict[str, Any]) -> PrefixVLM:
     """Give a model its adapter's mapper, names of objects and tuned weights of the tower.
 
@@ -140,7 +134,6 @@ def load_mapper_and_tower(vlm: PrefixVLM, profile: Profile, card: dict[str, Any]
     if len(names) != wanted or not all(isinstance(name, str) for name in names):
         raise AdapterError(f"The names of objects in adapter.toml in {folder} are damaged.")
     vlm.object_names = tuple(names)
-    vlm.caption_languages = caption_languages(card)
     return vlm.eval().requires_grad_(False)
 
 

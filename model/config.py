@@ -18,7 +18,6 @@ from model.questions import has_presupposition
 PROFILES_FOLDER = Path(__file__).parent / "profiles"
 ADAPTERS_FOLDER = Path(__file__).parent / "adapters"
 STARTER_WHEEL = "starter-wheel"
-CAPTION_LANGUAGES = ("en", "de")  # that an adapter may learn
 # Values of tables: of this very type, finite, and not negative unless that has a meaning.
 Count = Annotated[StrictInt, Field(ge=0)]
 Positive = Annotated[StrictInt, Field(ge=1)]

@@ -79,23 +79,19 @@ class Engine:
         """How many requests are queued, near enough."""
         return self._queue.qsize()
 
-    def submit(
-        self, picture: Picture, question: str | None, rank: int = 0, language: str = "en"
-    ) -> Future[Answer]:
+    def submit(self, picture: Picture, question: str | None, rank: int = 0) -> Future[Answer]:
         """Queue a question about a picture.
 
         Args:
             picture: What it is about.
             question: None asks for a caption.
             rank: Which answer: 0 the best one; others start with the token next in likelihood.
-            language: Of a caption; English if the adapter did not learn captions in it.
 
         Raises:
             EngineBusy: The queue is full.
             EngineClosed: The engine was shut down.
         """
-        known = language in self._vlm.caption_languages
-        request = Request(picture, question, rank, language if known else "en")
+        request = Request(picture, question, rank)
         with self._closing:
             if self._closed or self._refusing:
                 raise EngineClosed("The engine was shut down.")
@@ -230,7 +226,7 @@ class Engine:
     def _decode(self, caches: Sequence[PrefixCache], requests: Sequence[Request]) -> list[Decoded]:
         """Decode questions only, or captions only; all of rank 0, or all of other ranks."""
         decoding = self.profile.decoding
-        prompts = [prompt_for(request.question, request.language) for request in requests]
+        prompts = [prompt_for(request.question) for request in requests]
         ranks = [request.rank for request in requests]
         if requests[0].question is not None:
             most, width, penalty = decoding.answer_tokens, decoding.answer_beams, 0.0

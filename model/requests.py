@@ -87,7 +87,6 @@ class Request:
         picture: What it is about.
         question: None asks for a caption.
         rank: Which answer is wanted, from 0: they differ in their first token, the likeliest first.
-        language: Of a caption; `model.vlm.CAPTION_PROMPTS` has them.
         future: The answer.
         submitted: When it was asked.
     """
@@ -95,6 +94,5 @@ class Request:
     picture: Picture
     question: str | None
     rank: int = 0
-    language: str = "en"
     future: Future[Answer] = field(default_factory=Future)
     submitted: float = field(default_factory=time.perf_counter)

@@ -30,11 +30,8 @@ from model.vision import VisionTower
 
 PROMPT_VERSION = 1
 CAPTION_PROMPT = "Caption:"
-# Of captions in other languages, for adapters that learnt some.
-CAPTION_PROMPTS = {"en": CAPTION_PROMPT, "de": "Bildunterschrift:"}
 # As byte-level and other vocabularies spell tokens: "Ċ" is a line break, "ĉ" a tab.
-_PROGRAMS = re.compile(r"[_{}<>\\|^~=@\[\]Ċĉ]")
-_PROGRAMS_OR_CAPITALS = re.compile(r"[A-Z]|" + _PROGRAMS.pattern)
+_NO_TEXT = re.compile(r"[A-Z_{}<>\\|^~=@\[\]Ċĉ]")
 _SPACES = re.compile(r"\s+")
 # British spellings that training texts hardly hold, without the "u" and with an "a".
 _COLOUR = re.compile(r"(colo)u(r)", re.IGNORECASE)
@@ -46,9 +43,9 @@ def question_prompt(question: str) -> str:
     return f"Question: {normalise_question(question)} Answer:"
 
 
-def prompt_for(question: str | None, language: str = "en") -> str:
-    """The prompt of a question, or of a caption in a language for None."""
-    return CAPTION_PROMPTS[language] if question is None else question_prompt(question)
+def prompt_for(question: str | None) -> str:
+    """The prompt of a question, or of a caption for None."""
+    return CAPTION_PROMPT if question is None else question_prompt(question)
 
 
 def normalise_question(question: str) -> str:
@@ -63,13 +60,9 @@ def normalise_question(question: str) -> str:
     return text[:1].upper() + text[1:] + "?"
 
 
-def target_text(text: str, language: str = "en") -> str:
-    """What the model learns to write: one line, no final full stop, a leading space.
-
-    It is in lower case, but for German, whose nouns are told by their capitals.
-    """
-    text = _SPACES.sub(" ", text).strip().rstrip(". ")
-    text = text if language == "de" else text.lower()
+def target_text(text: str) -> str:
+    """What the model learns to write: lower case, one line, no final full stop, a leading space."""
+    text = _SPACES.sub(" ", text).strip().rstrip(". ").lower()
     text = re.sub(r"\s+([,.;:!?'])", r"\1", text)
     return " " + text
 
@@ -117,11 +110,9 @@ class PrefixVLM(nn.Module):
 
     Attributes:
         object_names: Of the classes that the object head knows, if there is one.
-        caption_languages: What the adapter learnt to write captions in.
     """
 
     object_names: tuple[str, ...] = ()
-    caption_languages: tuple[str, ...] = ("en",)
 
     def __init__(self, tower: VisionTower, mapper: Mapper, language: Any, tokenizer: Any) -> None:
         super().__init__()
@@ -133,15 +124,14 @@ class PrefixVLM(nn.Module):
     def unwritable(self) -> Tensor:
         """Which tokens no text to learn can hold: bool (V).
 
-        `target_text` has no capitals, but for German, no line breaks and none of the signs of
-        programs. A language model that learnt from code has tokens of them ("AlmostEqual"), of
-        which one would come up now and then.
+        `target_text` has no capitals and no line breaks, and texts none of the signs of programs.
+        A language model that learnt from code has tokens of them ("AlmostEqual"), of which one
+        would come up now and then.
         """
-        pattern = _PROGRAMS if "de" in self.caption_languages else _PROGRAMS_OR_CAPITALS
         found = torch.ones(self.language.config.vocab_size, dtype=torch.bool)  # rows of no token
         for token, index in self.tokenizer.get_vocab().items():
             if index < len(found):
-                found[index] = pattern.search(token) is not None
+                found[index] = _NO_TEXT.search(token) is not None
         found[self.end] = False
         return found.to(self.device)
 
@@ -191,9 +181,9 @@ class PrefixVLM(nn.Module):
         ids: list[int] = encoded["input_ids"]
         return ids
 
-    def target(self, text: str, language: str = "en") -> list[int]:
+    def target(self, text: str) -> list[int]:
         """Token ids of what the model should write for a caption or answer, with its end."""
-        return [*self.tokens(target_text(text, language)), self.end]
+        return [*self.tokens(target_text(text)), self.end]
 
     def prefill(
         self, prefix: Tensor, detections: Sequence[Detections] | None = None

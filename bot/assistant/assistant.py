@@ -7,7 +7,7 @@ model is asked by `inference`, and `replies` writes the answer, in the texts tha
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -20,10 +20,11 @@ from bot.assistant.conversations import (
     TurnQueue,
 )
 from bot.assistant.inference import Failure, FailureCause, Inference, crashed
-from bot.assistant.intents import GERMAN, read_action, read_intent
+from bot.assistant.intents import GERMAN, is_data_right, read_action, read_intent
 from bot.assistant.limits import Access, Limits
 from bot.assistant.locale import Languages, spoken
 from bot.assistant.locale.texts import Texts
+from bot.assistant.patterns import ALL, LAST
 from bot.assistant.privacy import PersonalData, Recorder
 from bot.assistant.replies import (
     ConfidenceThresholds,
@@ -34,6 +35,7 @@ from bot.assistant.replies import (
 from bot.assistant.translation.answers import in_german
 from bot.assistant.translation.translator import Translation
 from bot.assistant.types import (
+    Action,
     AnswerMetrics,
     Conversation,
     Exchange,
@@ -105,9 +107,11 @@ class Assistant:
         who = incoming.conversation
         texts = self.texts(who.platform, who.user, incoming.language)
         reply: Reply | None
-        if not self.allows(who):
+        if not self.allows(who, incoming.text, incoming.action):
             reply = refusal(texts.not_allowed, outcome="not_allowed")
         else:
+            if not self.allows(who):  # to /privacy and the like pictures add nothing
+                incoming = replace(incoming, pictures=(), reply_pictures=())
             try:
                 async with self._turns.of(who):
                     reply = await self._respond(who, incoming, notify)
@@ -136,9 +140,16 @@ class Assistant:
         """What is said to a person whose device speaks `language`, for who says more to them."""
         return self._languages.texts(platform, user, language)
 
-    def allows(self, who: Conversation) -> bool:
-        """Whether this person may ask in this chat, for who would fetch their pictures first."""
-        return self._access.allows(who.platform, who.user, who.chat)
+    def allows(self, who: Conversation, text: str = "", action: Action | None = None) -> bool:
+        """Whether this person may ask in this chat, for who would fetch their pictures first.
+
+        Args:
+            who: Asks.
+            text: What they wrote: /forget, /privacy and /settings are for everybody.
+            action: What they chose or pressed, instead.
+        """
+        listed = self._access.allows(who.platform, who.user, who.chat)
+        return listed or is_data_right(text, action)
 
     def answer(self, number: str) -> Answer | None:
         """What the answer with this id was about, if that is still known."""
@@ -154,9 +165,31 @@ class Assistant:
         """
         return self._conversations.holds(who, place, digests)
 
+    def remembers(self, who: Conversation) -> bool:
+        """Whether there is a picture that a message without one would mean."""
+        return not isinstance(self._conversations.recall(who), Missing)
+
     def purge(self) -> None:
         """Forget what is too old; nothing else does so while nobody writes."""
         self._conversations.purge()
+
+    def too_much(self, who: Conversation, language: str = "") -> Reply | None:
+        """Why a person has to wait, for who would fetch their pictures first; None if not."""
+        if self._access.is_admin(who.platform, who.user):
+            return None
+        wait = self._limits.wait(who.platform, who.user)
+        if wait is None:
+            return None
+        reply = self._writer(self.texts(who.platform, who.user, language)).too_much(
+            wait.seconds, daily=wait.daily
+        )
+        self._recorder.note(Incoming(*who, language=language), reply, 0.0)
+        return self.refuse(who.platform, reply.outcome, reply.text)
+
+    def needs_picture(self, text: str) -> bool:
+        """Whether words are about a picture, rather than a command to the bot or small talk."""
+        intent = read_intent(text)
+        return intent.kind in {Kind.CAPTION, Kind.QUESTION, Kind.REMARK}
 
     def forget(self, platform: str, chat: str, user: str) -> None:
         """Forget a person's pictures in one chat; their limits stay as they are."""
@@ -197,12 +230,16 @@ class Assistant:
             intent = _asked_again(held, about)
             if intent.language:
                 writer = replace(writer, texts=spoken(intent.language))
+        if intent.kind is Kind.SAME:
+            intent = _asked_of_others(held, intent.pictures)
+            if intent.language:
+                writer = replace(writer, texts=spoken(intent.language))
         if intent.kind in {Kind.CAPTION, Kind.QUESTION}:
             return await self._look(
                 who, held, intent, about, writer=writer, notify=notify, whole=sent is not None
             )
         reply = writer.sentence(intent, offer_caption=True)
-        self._note_answer(reply, Answer(who, who.user, held.place))
+        self._note_answer(reply, Answer(who, who.user, held.place, owner=held.owner))
         return reply
 
     async def _look(
@@ -218,11 +255,11 @@ class Assistant:
     ) -> Reply:
         """Ask the engine about the pictures that are meant: of a `whole` album, or the last one."""
         count = len(album.entries)
-        if any(number > count or number == 0 for number in intent.pictures):
-            return refusal(writer.texts.no_such_picture.format(count=count))
-        places = [number - 1 if number > 0 else count - 1 for number in intent.pictures]
-        places = places or (album.find(about.digests) if about else [])
-        places = places or (list(range(count)) if whole else [album.current])
+        places = _places(album, intent.pictures)
+        if places is None:
+            return writer.no_such_picture(album, intent.pictures)
+        places = places or (album.find(about.digests) if about and not intent.which else [])
+        places = places or (list(range(count)) if whole or intent.which else [album.current])
         counted = not self._access.is_admin(who.platform, who.user)
         wait = self._limits.take(who.platform, who.user) if counted else None
         if wait is not None:
@@ -255,7 +292,9 @@ class Assistant:
         album.number = reply.number or album.number
         asked_by = about.asked_by if about and intent.again else who.user
         digests = tuple(exchange.digest for exchange in reply.exchanges)
-        answer = Answer(who, asked_by, album.place, digests, intent.question, intent.translation)
+        answer = Answer(
+            who, asked_by, album.place, digests, intent.question, intent.translation, album.owner
+        )
         self._note_answer(reply, answer)
         return reply
 
@@ -272,9 +311,16 @@ class Assistant:
         album = Album(
             [*entries], len(entries) - 1, len(pictures) - len(entries),
             own=bool(incoming.pictures), place=incoming.place,
+            numbers=tuple(each.number or n for n, each in enumerate(entries, 1)),
+            owner=who.user if incoming.pictures else self._owner(incoming),
         )  # fmt: skip
         self._conversations.remember(who, album)
         return album
+
+    def _owner(self, incoming: Incoming) -> str:
+        """Who showed the pictures that a message replies to, as far as that is known."""
+        about = self.answer(incoming.reply_to)
+        return incoming.owner or (about.owner if about else "")
 
     def _note_answer(self, reply: Reply, answer: Answer) -> None:
         if reply.number:
@@ -283,7 +329,10 @@ class Assistant:
 
 # Without a picture, these are answered by asking for one.
 _NEED_PICTURE = frozenset(
-    {Kind.CAPTION, Kind.QUESTION, Kind.RETRY, Kind.EMPTY, Kind.REMARK, Kind.CORRECTED}
+    {
+        *(Kind.CAPTION, Kind.QUESTION, Kind.RETRY, Kind.SAME, Kind.EMPTY, Kind.REMARK),
+        Kind.CORRECTED,
+    }
 )
 # Not the person's doing, so it does not count towards their limits.
 _OURS = frozenset({FailureCause.BUSY, FailureCause.CLOSING, FailureCause.CRASHED})
@@ -299,9 +348,19 @@ def _read(incoming: Incoming, album: Album | None) -> Intent:
     return read(
         attached=bool(incoming.pictures),
         replied=bool(incoming.reply_pictures),
-        several=album is not None and len(album.entries) > 1,
+        several=album is not None and album.numbers[-1] > 1,
         previous=album.translation if album else None,
     )
+
+
+def _places(album: Album, numbers: Sequence[int]) -> list[int] | None:
+    """The places, from 0, of the pictures that people name so; None if there is none of them."""
+    count = len(album.entries)
+    if ALL in numbers:
+        return list(range(count))
+    if any(number != LAST and number not in album.numbers for number in numbers):
+        return None
+    return [count - 1 if n == LAST else album.numbers.index(n) for n in numbers]
 
 
 def _asked_again(album: Album, about: Answer | None) -> Intent:
@@ -315,11 +374,20 @@ def _asked_again(album: Album, about: Answer | None) -> Intent:
     return Intent(
         Kind.CAPTION if question is None else Kind.QUESTION,
         question,
-        tuple(place + 1 for place in places),
+        tuple(album.numbers[place] for place in places),
         again=again,
         language=GERMAN if translation else "",
         translation=translation,
     )
+
+
+def _asked_of_others(album: Album, numbers: tuple[int, ...]) -> Intent:
+    """What was last asked about an album, about other pictures of it."""
+    question = album.asked[1] if album.asked else None
+    kind = Kind.CAPTION if question is None else Kind.QUESTION
+    translation = album.translation if question else None
+    language = GERMAN if translation else ""
+    return Intent(kind, question, numbers, language=language, translation=translation)
 
 
 def _translated(result: Exchange | Failure, translation: Translation) -> Exchange | Failure:

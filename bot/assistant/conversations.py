@@ -41,6 +41,8 @@ class Album:
         own: Whether the person sent it, rather than replied to it.
         place: Where the platform's adapter can fetch it again.
         translation: Of the question asked last, if that was in German.
+        numbers: By which people name the entries, from 1: what is no picture is counted, too.
+        owner: Who showed it on the platform, as far as that is known, or "".
     """
 
     entries: list[Entry]
@@ -52,6 +54,12 @@ class Album:
     own: bool = False
     place: Hashable = None
     translation: Translation | None = None
+    numbers: tuple[int, ...] = ()
+    owner: str = ""
+
+    def __post_init__(self) -> None:
+        """Number the entries as they come, where nobody counted what came between them."""
+        self.numbers = self.numbers or tuple(range(1, len(self.entries) + 1))
 
     @property
     def bytes(self) -> int:
@@ -78,6 +86,7 @@ class Answer:
         digests: SHA-256 of each picture that it tells about; none if the model was not asked.
         question: As the model got it; None for a caption.
         translation: How that was translated, if it was asked in German.
+        owner: Who showed the pictures on the platform, as far as that is known, or "".
     """
 
     conversation: Conversation
@@ -86,6 +95,7 @@ class Answer:
     digests: tuple[str, ...] = ()
     question: str | None = None
     translation: Translation | None = None
+    owner: str = ""
 
 
 class Missing(Enum):
@@ -120,7 +130,6 @@ class Conversations:
         self._size = size
         self._clock = clock
         self._albums: OrderedDict[Conversation, tuple[float, Album]] = OrderedDict()
-        self._last_in_chat: dict[tuple[str, str], Conversation] = {}
         self._gone: LRUCache[Conversation, None] = LRUCache(10 * conversations)
         self._answers: TTLCache[str, Answer] = TTLCache(MAX_ANSWERS, seconds, clock)
 
@@ -129,21 +138,21 @@ class Conversations:
         return len(self._albums)
 
     def remember(self, who: Conversation, album: Album) -> None:
-        """Keep this album as the person's last one in the chat, and as the chat's last one."""
+        """Keep this album as the person's last one in the chat."""
         self._albums.pop(who, None)
         self._albums[who] = (self._clock(), album)
-        self._last_in_chat[who.platform, who.chat] = who
         self.purge()
 
     def recall(self, who: Conversation) -> Album | Missing:
-        """The person's last album in this chat, else the chat's last, else why there is none."""
+        """The person's last album in this chat, else why there is none.
+
+        What others showed there is theirs: who means one of those replies to it.
+        """
         self.purge()
-        chats_last = self._last_in_chat.get((who.platform, who.chat), who)
-        for owner in (who, chats_last):
-            if owner in self._albums:
-                self._albums.move_to_end(owner)
-                return self._albums[owner][1]
-        return Missing.EXPIRED if who in self._gone or chats_last in self._gone else Missing.NEVER
+        if who in self._albums:
+            self._albums.move_to_end(who)
+            return self._albums[who][1]
+        return Missing.EXPIRED if who in self._gone else Missing.NEVER
 
     def holds(self, who: Conversation, place: Hashable, digests: Collection[str] = ()) -> bool:
         """Whether a message without pictures would mean those shown at a place.
@@ -171,19 +180,25 @@ class Conversations:
         return who in self._albums and self._albums[who][1] is album
 
     def forget(self, platform: str, user: str, chat: str | None = None) -> None:
-        """Forget everything of one person on one platform, or in one chat of it."""
+        """Forget everything of one person on one platform, or in one chat of it.
+
+        Pictures that they showed are theirs also where somebody else asked about them.
+        """
 
         def meant(who: Conversation) -> bool:
             return (who.platform, who.user) == (platform, user) and chat in (None, who.chat)
 
-        for held in (self._albums, self._gone):
-            for who in filter(meant, list(held)):
-                del held[who]
+        for who, (_, album) in list(self._albums.items()):
+            if meant(who) or meant(who._replace(user=album.owner)):
+                del self._albums[who]
+        for who in filter(meant, list(self._gone)):
+            del self._gone[who]
         for number, answer in list(self._answers.items()):
             who = answer.conversation
-            if meant(who) or meant(who._replace(user=answer.asked_by)):
+            if any(
+                meant(who._replace(user=each)) for each in (who.user, answer.asked_by, answer.owner)
+            ):
                 del self._answers[number]
-        self._forget_chats(meant)
 
     def purge(self) -> None:
         """Drop what is too old or too much; every access does so, and a timer may."""
@@ -201,13 +216,7 @@ class Conversations:
         """Free one album, and remember only that there was one."""
         _, album = self._albums.pop(who)
         self._gone[who] = None
-        # Chats need no entry of their own once nobody in them is known any more.
-        self._forget_chats(lambda owner: owner not in self._albums and owner not in self._gone)
         return album.bytes
-
-    def _forget_chats(self, matches: Callable[[Conversation], bool]) -> None:
-        for chat in [chat for chat, owner in self._last_in_chat.items() if matches(owner)]:
-            del self._last_in_chat[chat]
 
 
 def _size(entry: Entry) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from bot.assistant.patterns import LAST, any_of
+from bot.assistant.patterns import ALL, LAST, any_of
 from bot.assistant.translation.answers import in_english
 
 # --- small talk -----------------------------------------------------------------------------------
@@ -118,6 +118,12 @@ _REFERENCE = re.compile(
 )
 
 
+_EACH = re.compile(
+    r"\b(?:auf|in)\s+(?:jedem|allen|beiden)\s+(?:der\s+)?(?:bild(?:ern)?|fotos?)\b|\bjeweils\b",
+    re.I,
+)
+
+
 def named_pictures(text: str) -> tuple[tuple[int, ...], str]:
     """Picture numbers that a German question names, and the question asked of one picture.
 
@@ -125,6 +131,8 @@ def named_pictures(text: str) -> tuple[tuple[int, ...], str]:
         text: Cleaned question, asked while several pictures are at hand.
     """
     matches = list(_REFERENCE.finditer(text))
+    if not matches and _EACH.search(text):
+        return (ALL,), _EACH.sub("auf dem Bild", text)
     if not matches:
         return (), text
     numbers = tuple(dict.fromkeys(_number(match) for match in matches))

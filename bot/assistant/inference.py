@@ -16,6 +16,7 @@ from data.errors import ImageRefused
 from data.images.open import Picture
 from model.errors import EngineBusy, EngineClosed
 
+ALBUM_SHARE = 2  # of an album's pictures in the queue at once: others have their turn between
 LONG_QUEUE = 12  # questions before one's own, which take more than a second
 
 _log = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ class Inference:
         async with self._telling(queued if pictures else None):
             while waiting := [place for place in pictures if place not in found]:
                 answers: dict[int, asyncio.Future[ModelAnswer]] = {}
-                for place in waiting:
+                for place in waiting[:ALBUM_SHARE]:
                     try:
                         answer = self._engine.submit(pictures[place], question, rank)
                         answers[place] = asyncio.wrap_future(answer)
@@ -114,7 +115,8 @@ class Inference:
                     if isinstance(result, BaseException):
                         found[place] = _failure(result)
                     else:
-                        found[place] = _exchange(result, question, pictures[place], place)
+                        number = album.numbers[place] - 1
+                        found[place] = _exchange(result, question, pictures[place], number)
         return {place: found[place] for place in places}
 
     async def _open(self, album: Album, place: int) -> Picture | Failure:

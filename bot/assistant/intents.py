@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from bot.assistant import german_patterns, patterns
+from bot.assistant.album_patterns import german_which_question, same_question, which_question
 from bot.assistant.patterns import correction, named_pictures
 from bot.assistant.text import (
     clean,
@@ -55,6 +56,9 @@ _COMMANDS = {
     "settings": Kind.SETTINGS,
 }
 _PLAIN_ACTIONS = {Forget: Kind.FORGET, Privacy: Kind.PRIVACY, Help: Kind.HELP}
+
+# What everybody may ask, whether or not they may use the bot.
+_DATA_RIGHTS = frozenset({Kind.FORGET, Kind.PRIVACY, Kind.SETTINGS})
 
 # Kinds of questions that the model has an answer to, which nobody should rely on.
 FOR_PEOPLE = frozenset({Kind.HEALTH, Kind.EXPERT, Kind.READING, Kind.UNSEEN})
@@ -176,6 +180,12 @@ def read_action(
     return Intent(_PLAIN_ACTIONS[type(action)])
 
 
+def is_data_right(text: str, action: Action | None = None) -> bool:
+    """Whether a message is /forget, /privacy or /settings, written, chosen or pressed."""
+    intent = read_action(action) if action else read_intent(text)
+    return intent.kind in _DATA_RIGHTS
+
+
 def _read_command(name: str, rest: str, at_hand: _AtHand) -> Intent:
     """What a command wants that is not always the same."""
     several = at_hand.several
@@ -261,6 +271,8 @@ def _small_talk(words: str) -> Intent | None:
 def _read_question(words: str, at_hand: _AtHand) -> Intent:
     """A question, or the reason why it is none."""
     spoken = without_links(words)
+    if at_hand.several and (numbers := same_question(spoken)):
+        return Intent(Kind.SAME, pictures=numbers)
     obstacle = _obstacle(words, spoken, at_hand)
     german = _read_german(spoken, at_hand) if obstacle in {None, Kind.FOREIGN} else None
     if german is not None:
@@ -272,6 +284,8 @@ def _read_question(words: str, at_hand: _AtHand) -> Intent:
 
 def _read_english(spoken: str, at_hand: _AtHand) -> Intent:
     """An English question, or the reason why it is none for the model."""
+    if at_hand.several and (each := which_question(plain(_main_sentence(spoken)))):
+        return Intent(Kind.QUESTION, each, which=True)
     numbers, spoken = named_pictures(spoken) if at_hand.several else ((), spoken)
     asked = _main_sentence(spoken)
     said = plain(asked)
@@ -293,6 +307,8 @@ def _read_english(spoken: str, at_hand: _AtHand) -> Intent:
 def _read_german(spoken: str, at_hand: _AtHand) -> Intent | None:
     """A German question, read by what it is in English; None if it is not understood."""
     numbers: tuple[int, ...] = ()
+    if at_hand.several and (each := german_which_question(spoken)) and (found := translate(each)):
+        return Intent(Kind.QUESTION, found.english, which=True, language=GERMAN, translation=found)
     if at_hand.several:
         # Buttons of earlier versions name them in English: "Pictures 1, 2: Welche Farbe hat er?".
         numbers, spoken = named_pictures(spoken)

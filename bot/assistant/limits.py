@@ -128,15 +128,20 @@ class Limits:
 
     def take(self, platform: str, user: str) -> Wait | None:
         """Count one message; None means go ahead, else nothing was counted."""
+        wait = self.wait(platform, user)
+        if wait is None:
+            now = self._clock()
+            for bucket in self._buckets(platform, user, now):
+                bucket.add(-1.0, now)
+        return wait
+
+    def wait(self, platform: str, user: str) -> Wait | None:
+        """Why a message would have to wait; None means it would not. Nothing is counted."""
         now = self._clock()
         buckets = self._buckets(platform, user, now)
         waits = [(bucket.wait(now), place == 1) for place, bucket in enumerate(buckets)]
         seconds, daily = max(waits, default=(0.0, False))
-        if seconds > 0:
-            return Wait(seconds, daily)
-        for bucket in buckets:
-            bucket.add(-1.0, now)
-        return None
+        return Wait(seconds, daily) if seconds > 0 else None
 
     def give_back(self, platform: str, user: str) -> None:
         """Uncount a message that was not answered through no fault of the person."""
@@ -184,7 +189,7 @@ class RepeatThrottle:
         self._clock = clock
         self._told: LRUCache[Hashable, dict[str, tuple[int, float]]] = LRUCache(PEOPLE)
 
-    def repeats(self, whose: Hashable, text: str) -> bool:
+    def repeats(self, whose: Hashable, text: str, most: int = REPEATS) -> bool:
         """Whether somebody was told this as often as is useful; if not, they are told now."""
         now = self._clock()
         told = self._told.get(whose, {})
@@ -193,7 +198,7 @@ class RepeatThrottle:
         count, at = told.get(words, (0, now))
         told[words] = (count + 1, at)
         self._told[whose] = told
-        return count >= REPEATS
+        return count >= most
 
     def clear(self, whose: Hashable) -> None:
         """Somebody got an answer, so that they may be told everything anew."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 LAST = -1  # the number of "the last photo"
+ALL = -2  # of "each of them"
 CORRECTION_WORDS = 8  # of an answer that was put right
 
 
@@ -369,7 +370,17 @@ _REFERENCE = re.compile(
     rf"(?P<number>{_NUMBER}(?:(?:\s*,\s*|\s*,?\s*(?:and|or|&)\s+)\#?\d{{1,2}}\b)*)"
     rf"|(?:\bthe\s+)?\b(?P<place>{_PLACE})\s+{_PICTURES}\b"
     r"|(?:(?<=\bin )|(?<=\bon )|(?<=\bof )|(?<=\bfor )|(?<=\babout )|^)\#(?P<hash>\d{1,2})\b"
-    r"|^(?:number\s+|no\.?\s*|nr\.?\s*)?(?P<alone>\d{1,2})[.!?]*$",
+    r"|(?:(?<=^)|(?<=\bin )|(?<=\bon )|(?<=\bof )|(?<=\bfor )|(?<=\babout )|(?<=\band ))"
+    rf"number\s+(?P<called>{_NUMBER})"
+    r"|^(?:(?:and|what about|how about|and what about)\s+)?(?:number\s+|no\.?\s*|nr\.?\s*)?"
+    r"(?P<alone>\d{1,2})[.!?]*$",
+    re.IGNORECASE,
+)
+_EACH = re.compile(
+    rf"(?P<in>\b(?:in|on|for|about) )?(?<!\bof )(?:\b(?:each|every)(?: one)?"
+    rf"(?: of (?:them|these|those))?(?: (?:of (?:the|my|these|those) )?{_PICTURES})?"
+    rf"|\b(?:all|both)(?: of)?(?: (?:the|my|these|those))? {_PICTURES}|\b(?:all|both) of them)"
+    r"(?=[\s?.!,]*$)",
     re.IGNORECASE,
 )
 _OPENING = re.compile(rf"^(?:(?:in|on|for|about)\s+)?(?:{_REFERENCE.pattern})\s*[:,-]\s*", re.I)
@@ -387,6 +398,8 @@ def named_pictures(text: str) -> tuple[tuple[int, ...], str]:
     """
     matches = _REFERENCE.finditer(text)
     numbers = tuple(dict.fromkeys(number for match in matches for number in _values(match)))
+    if not numbers and _EACH.search(text):
+        return (ALL,), _EACH.sub(lambda each: f"{each['in'] or ''}the picture", text)
     if not numbers:
         return (), text
     return numbers, _REFERENCE.sub("the picture", _OPENING.sub("", text)).strip()

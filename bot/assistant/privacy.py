@@ -14,6 +14,7 @@ from typing import TypeVar
 from bot.assistant.intents import UNANSWERABLE
 from bot.assistant.locale import Languages, speaks
 from bot.assistant.replies import LOG_OFF, LOG_ON, SHARE_OFF, SHARE_ON, ReplyWriter
+from bot.assistant.text import anonymous
 from bot.assistant.types import Conversation, Incoming, Intent, Kind, Rating, Reply
 from bot.errors import LogError
 from bot.log import Consent, Erased, Log, Record
@@ -57,10 +58,11 @@ class Recorder:
             return
         wanted = reply.outcome.partition(":")[0] in _WANTED
         number = reply.number or secrets.token_hex(8)
+        words = storable(anonymous(incoming.words)) if wanted else ""
         self._log.record(
             Record(
                 incoming.platform, incoming.chat, incoming.user, incoming.language,
-                storable(incoming.words) if wanted else "", number, reply.outcome, reply.reference,
+                words, number, reply.outcome, reply.reference,
                 reply.exchanges, seconds + incoming.fetching, incoming.fetching,
                 datetime.now(UTC) - timedelta(seconds=seconds),
             )
@@ -152,9 +154,8 @@ class PersonalData:
         if intent.kind is Kind.SETTINGS:
             return await self._set(who, device, intent.rest)
         if intent.kind is Kind.PRIVACY:
-            kept = await self._kept(who)
             offered = self._recorder.offers_sharing
-            return writer.privacy(self._recorder.days, offered=offered, shares=kept.pictures)
+            return writer.privacy(self._recorder.days, await self._kept(who), offered=offered)
         if intent.kind is Kind.FORGET:
             return await self._forget(who, writer)
         if intent.kind is Kind.RATED:
@@ -163,16 +164,17 @@ class PersonalData:
 
     async def correct(self, who: Conversation, number: str, correction: str) -> bool:
         """Keep what an answer should have been; returns whether that is kept."""
-        if number and (await self._kept(who)).exchanges:
+        kept = await self._kept(who)
+        if number and kept and kept.exchanges:
             self._recorder.rate(Rating(who.platform, who.user, number, False, correction))
             return True
         return False
 
-    async def _kept(self, who: Conversation) -> Consent:
-        """What is kept of a person, as far as that can be told now."""
+    async def _kept(self, who: Conversation) -> Consent | None:
+        """What is kept of a person; None if that cannot be told now, or nothing is of anybody."""
         with contextlib.suppress(LogError):
-            return await self._recorder.consent(who.platform, who.user) or Consent(False, False)
-        return Consent(False, self._recorder.shares(who.platform, who.user))
+            return await self._recorder.consent(who.platform, who.user)
+        return None
 
     async def _forget(self, who: Conversation, writer: ReplyWriter) -> Reply:
         self._forget_pictures(who.platform, who.user)

@@ -68,8 +68,10 @@ class ReplyWriter:
         if intent.more:
             said = {place: self._more(said[place], result) for place, result in found.items()}
         if several:
-            said = {place: f"{place + 1}. {line}" for place, line in said.items()}
+            said = {place: f"{album.numbers[place]}. {line}" for place, line in said.items()}
         lines = list(said.values())
+        if intent.which and several:
+            lines = self._which(found, said)
         exchanges = tuple(result for result in found.values() if isinstance(result, Exchange))
         failures = [result for result in found.values() if isinstance(result, Failure)]
         reference = next((failure.reference for failure in failures if failure.reference), "")
@@ -92,6 +94,22 @@ class ReplyWriter:
             outcome="answered", place=self.place,
             unanswered=tuple(said[n] for n, each in found.items() if isinstance(each, Failure)),
         )  # fmt: skip
+
+    def _which(self, found: dict[int, Exchange | Failure], said: dict[int, str]) -> list[str]:
+        """The numbers of the pictures whose answer is yes, and why others have none."""
+        numbers = [
+            str(place + 1)
+            for place, each in found.items()
+            if isinstance(each, Exchange) and re.match(r"yes\b", each.answer, re.IGNORECASE)
+        ]
+        texts = self.texts
+        text = texts.which_none
+        if numbers:
+            several = len(numbers) > 1
+            listed = f" {texts.and_} ".join(filter(None, (", ".join(numbers[:-1]), numbers[-1])))
+            text = (texts.which_several if several else texts.which_one).format(numbers=listed)
+        unanswered = [said[place] for place, each in found.items() if isinstance(each, Failure)]
+        return [text, *unanswered]
 
     def line(self, result: Exchange | Failure) -> str:
         """One picture's answer, or why there is none."""
@@ -135,19 +153,24 @@ class ReplyWriter:
             brief=brief, place=self.place,
         )  # fmt: skip
 
-    def privacy(self, days: float | None, *, offered: bool = False, shares: bool = False) -> Reply:
+    def privacy(
+        self, days: float | None, consent: Consent | None = None, *, offered: bool = False
+    ) -> Reply:
         """What is kept for how long.
 
         Args:
             days: So long exchanges are; None if they are not.
-            offered: People may allow that their pictures are.
-            shares: This one does.
+            consent: What this person chose; None if that is not known.
+            offered: People may allow that their pictures are kept.
         """
-        span = self.texts.span(self.seconds)
+        texts, span = self.texts, self.texts.span(self.seconds)
         if days is None:
-            return Reply(self.texts.privacy.format(time=span), outcome="privacy")
-        kept = self.texts.span(86_400 * days)
-        texts = self.texts
+            return Reply(texts.privacy.format(time=span), outcome="privacy")
+        kept = texts.span(86_400 * days)
+        if consent and not consent.exchanges:
+            said = texts.privacy_unlogged.format(time=span, days=kept)
+            return Reply(said, outcome="privacy")
+        shares = consent is not None and consent.pictures
         unsaved = texts.privacy_may_save if offered else texts.privacy_unsaved
         said = texts.privacy_logged.format(
             time=span,
@@ -207,6 +230,12 @@ class ReplyWriter:
         text = self.texts.wait_day if daily else self.texts.wait_minute
         outcome = "limit_day" if daily else "limit_minute"
         return refusal(text.format(time=self.texts.span(seconds)), outcome=outcome)
+
+    def no_such_picture(self, album: Album, numbers: tuple[int, ...]) -> Reply:
+        """A number was named by which there is no picture: one too high, or that of a video."""
+        if all(0 < number < album.numbers[-1] for number in numbers):
+            return refusal(self.texts.no_picture_file)
+        return refusal(self.texts.no_such_picture.format(count=album.numbers[-1]))
 
     def no_picture(self, *, gone: bool) -> Reply:
         """There is none, or none any more."""

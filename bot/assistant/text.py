@@ -10,7 +10,13 @@ _QUOTES = str.maketrans("‘’‚‛´`“”„‟«»‐‑‒–—", "'''''
 _UNSEEN = {"Cc", "Cf", "Co", "Cs", "Cn", "Mn", "Me", "Zl", "Zp"}
 _EMOJI_FROM = 0x2190  # symbols below this are ©, ®, ° and the like
 _SKIN_TONES = range(0x1F3FB, 0x1F400)
-_MENTION = re.compile(r"<@[!&]?\d+>|^(?:@\w{2,}[\s,:]+)+|(?:\s+@\w{2,})+\s*$|^@\w{2,}$")
+SOMEBODY = "@somebody"  # what an adapter puts in place of a mention
+_CALLS = r"@(?!somebody\b)\w{2,}"  # at the end it calls for attention, unless it was a mention
+_MENTION = re.compile(rf"<@[!&]?\d+>|^(?:@\w{{2,}}[\s,:]+)+|(?:\s+{_CALLS})+\s*$|^@\w{{2,}}$")
+# An e-mail address, or how people are called on chat platforms; "/ask@glimpse_bot" is a command.
+_NAME = re.compile(
+    r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+|<@[!&]?\d+>|(?<![\w/@])@[^\W\d]\w+(?:#\d{4})?"
+)
 _LINK = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
 _QUESTION = re.compile(r"(?:what|where|which|who|why|how|is|are|does|do|did|can)\b")
 _ABBREVIATIONS = {"mr", "mrs", "ms", "dr", "st", "no", "nr", "vs", "jr", "sr", "mt", "ft", "etc"}
@@ -28,7 +34,16 @@ def clean(text: str) -> str:
             kept.append(" ")
         elif category not in _UNSEEN:
             kept.append(character)
-    return " ".join(_MENTION.sub(" ", " ".join("".join(kept).translate(_QUOTES).split())).split())
+    words = " ".join("".join(kept).translate(_QUOTES).split())
+    return anonymous(" ".join(_MENTION.sub(" ", words).split()))
+
+
+def anonymous(text: str) -> str:
+    """The text with "somebody" for whoever is mentioned in it, so that nobody is named on disk."""
+    others = _NAME.sub(" ", text)
+    if others == text:
+        return text
+    return _NAME.sub("jemand" if is_german(others) else SOMEBODY[1:], text)
 
 
 def _is_emoji(character: str, category: str) -> bool:

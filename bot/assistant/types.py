@@ -28,10 +28,18 @@ class Conversation(NamedTuple):
 
 @dataclass(frozen=True)
 class Attachment:
-    """An encoded image as it came from a person: untrusted bytes and the name it was sent under."""
+    """An encoded image as it came from a person.
+
+    Attributes:
+        content: Untrusted bytes.
+        name: That it was sent under.
+        number: From 1, among all files sent with it, also those that are no pictures; 0 if it came
+            with none but pictures.
+    """
 
     content: bytes
     name: str = ""
+    number: int = field(default=0, compare=False)
 
     @cached_property
     def digest(self) -> str:
@@ -155,6 +163,7 @@ class Kind(Enum):
     CAPTION = "caption"
     QUESTION = "question"
     RETRY = "retry"
+    SAME = "same"  # the last question, about other pictures
 
     START = "start"
     HELP = "help"
@@ -207,6 +216,7 @@ class Intent:
         answer: Id of the answer whose pictures are meant, or "".
         language: That the answer has to be in, because the words are; "" for the person's.
         translation: How the words were translated, if they were.
+        which: The answer is the numbers of those pictures of which the question is answered yes.
     """
 
     kind: Kind
@@ -222,6 +232,7 @@ class Intent:
     answer: str = ""
     language: str = ""
     translation: Translation | None = None
+    which: bool = False
 
 
 @dataclass(frozen=True)
@@ -243,6 +254,7 @@ class Incoming:
         action: A command or a button, instead of `text`.
         place: Where the adapter can fetch the pictures of this message again.
         intent: What it wants, where that was read before.
+        owner: Who showed the pictures of the message that this one replies to, or "".
     """
 
     platform: str
@@ -258,6 +270,7 @@ class Incoming:
     action: Action | None = None
     place: Hashable = None
     intent: Intent | None = None
+    owner: str = ""
 
     @property
     def conversation(self) -> Conversation:
@@ -303,7 +316,7 @@ class Exchange:
         encoding: Seconds for the picture.
         decoding: Seconds for the words.
         picture: Itself, for who allows that it is kept.
-        place: Of the picture among those sent with it, from 0.
+        place: Of the picture among the files sent with it, from 0.
         objects: What the model sees in the picture, the surest first; the log does not keep it.
         original_question: As the person asked it, where the model got a translation; else "".
         translated_answer: In their language then, or "" if there are no words for it; of a caption

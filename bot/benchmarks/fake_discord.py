@@ -345,11 +345,24 @@ class FakeDiscord(FakeGateway):
             return web.Response(status=204)
         if self.troubles and self.troubles[0] > DROP:
             return self._trouble(request)
-        sent = await request.json()
-        if request.method == "PATCH":
-            pressed = interaction.get("message", {}).get("id", "")
-            return _json(self._change(rest[1] if rest[1] != "@original" else pressed, sent))
-        return _json(self._say(interaction["channel_id"], token, sent))
+        return _json(self._answer(interaction, token, await request.json(), rest))
+
+    def _answer(self, interaction: Json, token: str, sent: Json, rest: list[str]) -> Json:
+        """Take an answer to an interaction, or a change of one: then the `rest` names it."""
+        if rest:
+            number = rest[1] if rest[1] != "@original" else self._original(interaction)
+            if number:
+                return self._change(number, sent)
+        if sent.get("content") == "…":  # there for a moment, so nobody reads it
+            return payloads.message(self._next(), interaction["channel_id"], ME, "…")
+        said = self._say(interaction["channel_id"], token, sent)
+        interaction.setdefault("original", said["id"])
+        return said
+
+    def _original(self, interaction: Json) -> str:
+        """The first message that answers a command, or the one with the button; "" if none does."""
+        shown = interaction.get("message", {}).get("id", "")
+        return str(shown or interaction.get("original", ""))
 
     def _say_once(self, where: str, sent: Json) -> Json:
         """Take a message that has no nonce, or a new one."""

@@ -27,6 +27,7 @@ ME = {"id": 42, "is_bot": True, "first_name": "Glimpse", "username": "glimpse_bo
 GROUP = -100
 Json = dict[str, Any]
 DROP, RESET = 0, -1  # instead of a status: the connection ends without an answer
+TAKEN = -2  # the same, but what was asked for is done
 
 
 class LoopbackServer(uvicorn.Server):
@@ -62,7 +63,7 @@ class FakeTelegram:
         newest: Number of the last update.
         handed_out: Number of the last update that the bot was given.
         faults: Answers that a method gives instead, one at each call: (status, body, seconds).
-            The status may be `DROP` or `RESET`; a body with "html" is sent as a page.
+            The status may be `DROP`, `RESET` or `TAKEN`; a body with "html" is sent as a page.
         on_call: Told of each call that was taken: method, parameters and result.
     """
 
@@ -227,13 +228,16 @@ class FakeTelegram:
             return JSONResponse(
                 {"ok": False, "error_code": 401, "description": "Unauthorized"}, 401
             )
-        if self.faults[name] and (trouble := await self._trouble(name, request)):
+        taken = bool(self.faults[name]) and self.faults[name][0][0] == TAKEN
+        if self.faults[name] and not taken and (trouble := await self._trouble(name, request)):
             return trouble
         if name == "getUpdates":
             return await self._get_updates(sent)
         self.calls.append((name, sent))
         result = self._result(name, sent)
         self.on_call(name, sent, result)
+        if taken and (trouble := await self._trouble(name, request)):
+            return trouble
         return JSONResponse({"ok": True, "result": result})
 
     async def _trouble(self, name: str, request: Request) -> Response | None:
@@ -242,7 +246,7 @@ class FakeTelegram:
         await asyncio.sleep(seconds)
         if status == 200:
             return None
-        if status in {DROP, RESET}:
+        if status in {DROP, RESET, TAKEN}:
             assert self._server is not None
             self._server.cut_off(request.scope["client"], reset=status == RESET)
             return Response()  # nobody gets it

@@ -18,6 +18,7 @@ from bot.cli.context import (
     AppContext,
     LoadedEngine,
     check_log,
+    log_path,
     open_log,
     profile_option,
     standard,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from bot.health import Health
     from bot.metrics import Metrics
     from bot.platforms import Part
-    from bot.telegram.bot import Webhook
+    from bot.telegram.webhook import Webhook
     from data.images.open import Picture
 
     Parts = Callable[[Assistant, Health], Iterable[Part]]
@@ -249,17 +250,20 @@ def all_parts(
 def _telegram_part(settings: Settings, assistant: Assistant, health: Health) -> Part:
     from bot.platforms import reporting
     from bot.telegram.bot import POLLING_SILENCE, WEBHOOK_SILENCE, build, serve
+    from bot.telegram.inbox import Inbox, inbox_path
 
+    token = settings.telegram_token
+    inbox = Inbox(inbox_path(log_path(settings), token), token)
     webhook = _webhook(settings)
     connection = health.connection("telegram", WEBHOOK_SILENCE if webhook else POLLING_SILENCE)
-    application = build(settings.telegram_token, settings.telegram_base_url, connection)
+    application = build(token, settings.telegram_base_url, connection, inbox)
     return reporting(lambda stopped: serve(application, assistant, stopped, webhook), connection)
 
 
 def _webhook(settings: Settings) -> Webhook | None:
     if not settings.telegram_webhook_url:
         return None
-    from bot.telegram.bot import Webhook, secret_from
+    from bot.telegram.webhook import Webhook, secret_from
 
     secret = settings.telegram_webhook_secret or secret_from(settings.telegram_token)
     terminal.add_secret(secret)

@@ -12,7 +12,7 @@ import discord
 from discord import app_commands
 
 from bot.assistant.assistant import Assistant
-from bot.discord.commands import Translator, add_commands
+from bot.discord.commands import Translator, add_commands, on_form
 from bot.discord.handlers import DiscordHandlers
 from bot.discord.sender import ActionButton
 from bot.errors import PlatformError
@@ -62,8 +62,10 @@ class DiscordBot(discord.AutoShardedClient):
             intents=discord.Intents.default(),
             allowed_mentions=discord.AllowedMentions.none(),
             shard_count=shards or None,
+            max_messages=None,  # what people wrote is not kept in mind
             enable_debug_events=True,  # for what follows
         )
+        self._finishing = False
         self.handlers = DiscordHandlers(self, assistant)
         self.on_message = self.handlers.on_message  # as the library looks it up
         self.tree = app_commands.CommandTree(
@@ -102,7 +104,28 @@ class DiscordBot(discord.AutoShardedClient):
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Hand on a message that was changed."""
-        await self.handlers.on_edit(event.message, event.cached_message)
+        await self.handlers.on_edit(event.message)
+
+    async def on_interaction(self, interaction: discord.Interaction[DiscordBot]) -> None:
+        """Hand on a form that was filled in, perhaps one of an earlier run."""
+        if interaction.type is discord.InteractionType.modal_submit:
+            await on_form(interaction, self.handlers)
+
+    async def finish(self) -> None:
+        """Take nothing new, and wait until what is under way is answered; once, and not long."""
+        if self._finishing:
+            return
+        self._finishing = True
+        try:
+            async with asyncio.timeout(SHUTDOWN_SECONDS):
+                await self.handlers.close()
+        except TimeoutError:
+            _log.warning("Some answers were not finished in %.0f s", SHUTDOWN_SECONDS)
+
+    async def close(self) -> None:
+        """Close; commands are answered before, also if Discord has ended the connection."""
+        await self.finish()
+        await super().close()
 
     def invitation(self) -> str:
         """The link under which people add the bot; known once it is logged in."""
@@ -152,17 +175,14 @@ async def serve(
         running = asyncio.ensure_future(_run(client, token, invite))
         try:
             await asyncio.wait({stopping, running}, return_when=asyncio.FIRST_COMPLETED)
-            if running.done():
-                running.result()
-                return
-            async with asyncio.timeout(SHUTDOWN_SECONDS):
-                await client.handlers.close()
-        except TimeoutError:
-            _log.warning("Some answers were not finished in %.0f s", SHUTDOWN_SECONDS)
+            ended = running.done()
+            await client.finish()
         finally:
             for task in (stopping, running):
                 task.cancel()
             await asyncio.gather(stopping, running, return_exceptions=True)
+        if ended:
+            running.result()
 
 
 async def sync(client: DiscordBot, token: str) -> Synced:

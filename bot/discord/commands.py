@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import discord
 from discord import app_commands
 
+from bot.assistant.intents import MAX_CHARACTERS
 from bot.assistant.locale import spoken
 from bot.assistant.locale.texts import ENGLISH, Texts
 from bot.assistant.types import (
@@ -22,9 +24,8 @@ from bot.assistant.types import (
 )
 from bot.discord.handlers import DiscordHandlers
 from bot.discord.messages import Place, attached
-from bot.platforms import SharedFile
 
-LONGEST_QUESTION = 500  # characters that the field takes
+_FORM = re.compile(r"glimpse-ask:(\d+):(\d+)")  # its name, with the place of the message
 # Commands without a picture, and whether nobody else is to see the answer.
 _PLAIN: dict[str, tuple[Callable[[], Action], bool]] = {
     "retry": (Retry, False),
@@ -50,7 +51,7 @@ def add_commands(tree: app_commands.CommandTree[Any], handlers: DiscordHandlers)
 def _caption(handlers: DiscordHandlers) -> Command:
     @app_commands.describe(image=_text("command_image"))
     async def caption(interaction: Interaction, image: discord.Attachment) -> None:
-        await handlers.on_command(interaction, Caption(), [attached(image)], Place(0, image.id))
+        await handlers.on_command(interaction, Caption(), attached(image), image.id)
 
     return Command(name="caption", description=_text("command_caption"), callback=caption)
 
@@ -58,11 +59,12 @@ def _caption(handlers: DiscordHandlers) -> Command:
 def _ask(handlers: DiscordHandlers) -> Command:
     @app_commands.describe(question=_text("command_question"), image=_text("command_image"))
     async def ask(
-        interaction: Interaction, question: str, image: discord.Attachment | None = None
+        interaction: Interaction,
+        question: app_commands.Range[str, 1, MAX_CHARACTERS],
+        image: discord.Attachment | None = None,
     ) -> None:
-        files = [attached(image)] if image else []
-        place = Place(0, image.id) if image else None
-        await handlers.on_command(interaction, Ask(question), files, place)
+        given = (attached(image), image.id) if image else ()
+        await handlers.on_command(interaction, Ask(question), *given)
 
     return Command(name="ask", description=_text("command_ask"), callback=ask)
 
@@ -76,20 +78,17 @@ def _plain(name: str, handlers: DiscordHandlers, action: Action, *, ephemeral: b
 
 def _menus(handlers: DiscordHandlers) -> list[app_commands.ContextMenu]:
     async def describe(interaction: Interaction, message: discord.Message) -> None:
-        files = handlers.finder.pictures_in(message)
-        await handlers.on_command(interaction, Caption(), files, Place.of(message))
+        await handlers.on_menu(interaction, Caption(), message)
 
     async def ask(interaction: Interaction, message: discord.Message) -> None:
-        files, place = handlers.finder.pictures_in(message), Place.of(message)
-        if files:
-            question = _QuestionForm(handlers, handlers.texts(interaction), files, place)
-            await interaction.response.send_modal(question)
+        if await handlers.on_form_wanted(interaction, message):
+            form = _QuestionForm(handlers.texts(interaction), Place.of(message))
+            await interaction.response.send_modal(form)
         else:
-            await handlers.on_command(interaction, Ask(""), files, place)
+            await handlers.on_menu(interaction, Ask(""), message)
 
     async def alt(interaction: Interaction, message: discord.Message) -> None:
-        files, place = handlers.finder.pictures_in(message), Place.of(message)
-        await handlers.on_command(interaction, Caption(), files, place, ephemeral=True, alt=True)
+        await handlers.on_menu(interaction, Caption(), message, alt=True)
 
     return [
         app_commands.ContextMenu(name=_text("command_describe_menu"), callback=describe),
@@ -99,22 +98,37 @@ def _menus(handlers: DiscordHandlers) -> list[app_commands.ContextMenu]:
 
 
 class _QuestionForm(discord.ui.Modal):
-    """Asks for the question about a message's pictures."""
+    """Asks for the question about a message's pictures.
 
-    def __init__(
-        self, handlers: DiscordHandlers, texts: Texts, files: list[SharedFile], place: Place
-    ) -> None:
-        super().__init__(title=texts.command_ask_menu)
-        self._handlers, self._files, self._place = handlers, files, place
-        self._field: discord.ui.TextInput[Any] = discord.ui.TextInput(
-            max_length=LONGEST_QUESTION, custom_id="question"
-        )
-        self.add_item(discord.ui.Label(text=texts.command_question, component=self._field))
+    All that `on_form` needs is its name, so that it may be open while the bot is started anew.
+    """
 
-    async def on_submit(self, interaction: Interaction) -> None:
-        await self._handlers.on_command(
-            interaction, Ask(self._field.value), self._files, self._place
+    def __init__(self, texts: Texts, place: Place) -> None:
+        name = f"glimpse-ask:{place.channel}:{place.message}"
+        super().__init__(title=texts.command_ask_menu, custom_id=name)
+        field: discord.ui.TextInput[Any] = discord.ui.TextInput(
+            max_length=MAX_CHARACTERS, custom_id="question"
         )
+        self.add_item(discord.ui.Label(text=texts.command_question, component=field))
+        self.stop()  # the library need not keep it in mind
+
+
+async def on_form(interaction: Interaction, handlers: DiscordHandlers) -> None:
+    """Hand on the question of a form that was filled in."""
+    data: Any = interaction.data or {}
+    name = _FORM.fullmatch(data.get("custom_id", ""))
+    if name:
+        question = next(_typed(data.get("components", [])), "")
+        await handlers.on_form(interaction, question, Place(int(name[1]), int(name[2])))
+
+
+def _typed(components: list[Any]) -> Iterator[str]:
+    """What somebody typed into the fields of a form."""
+    for each in components:
+        inner = each.get("components", []) + ([each["component"]] if "component" in each else [])
+        yield from _typed(inner)
+        if each.get("custom_id") == "question":
+            yield str(each.get("value") or "")
 
 
 # --- languages ------------------------------------------------------------------------------------

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -15,9 +16,10 @@ from cachetools import LRUCache
 
 from bot.assistant.assistant import Assistant
 from bot.assistant.conversations import TooManyWaitingError, TurnQueue
+from bot.assistant.intents import is_data_right
 from bot.assistant.limits import RepeatThrottle
 from bot.assistant.locale.texts import Texts
-from bot.assistant.types import Action, Conversation, Incoming, Reply, Retry, button_action
+from bot.assistant.types import Action, Ask, Conversation, Incoming, Reply, Retry, button_action
 from bot.discord.messages import (
     PLATFORM,
     MessageFinder,
@@ -25,8 +27,10 @@ from bot.discord.messages import (
     conversation,
     is_addressed,
     picture_fetcher,
+    plain_words,
     words_in,
 )
+from bot.discord.references import Meant, References
 from bot.discord.sender import (
     InteractionResponder,
     MessageResponder,
@@ -38,7 +42,11 @@ from bot.discord.sender import (
 from bot.platforms import RECENT, PressGuard, SharedFile
 
 REWRITABLE = timedelta(minutes=10)  # since a message was written that nobody remembers any more
+FORM_SECONDS = 2.0  # in which pictures are found; after three a form could not be shown
 FORGOTTEN = "forgotten"  # the outcome of /forget
+_PERSONAL = frozenset({FORGOTTEN, "privacy", "settings"})  # outcomes
+_NO_PICTURE = Meant(refusal="no_picture_file")
+_RETRY = re.compile(r"/retry\b", re.IGNORECASE)
 _DEFAULT_LOCALE = "en-US"  # of a server whose owner chose no language
 _REPLY_DEPTH = 5  # from an answer to an answer to a question
 Interaction = discord.Interaction[Any]
@@ -59,7 +67,6 @@ class DiscordRequest:
         answer: Id of the answer that they replied to, or "".
         refusal: Why it cannot be asked, or "".
         alt: They want captions to copy.
-        pressed: It is a button; who pressed it alone is told of errors.
         message: They wrote this, in a channel where typing is shown.
         question: Tells whether the message has changed since.
     """
@@ -74,7 +81,6 @@ class DiscordRequest:
     answer: str = ""
     refusal: str = ""
     alt: bool = False
-    pressed: bool = False
     message: discord.Message | None = None
     question: int = 0
 
@@ -90,6 +96,8 @@ class DiscordHandlers:
     def __init__(self, client: discord.Client, assistant: Assistant) -> None:
         self._client, self._assistant = client, assistant
         self.finder = MessageFinder(client)
+        # By person and message: what a form that is open asks a question about.
+        self._forms: LRUCache[tuple[int, Place], Meant] = LRUCache(RECENT)
         self._fetcher = picture_fetcher()
         self._turns = TurnQueue()
         self._throttle = RepeatThrottle()
@@ -98,6 +106,7 @@ class DiscordHandlers:
         self._answers: LRUCache[int, tuple[list[int], int]] = LRUCache(RECENT)
         # By the bot's message: the id of the answer that it is.
         self._answer_ids: LRUCache[int, str] = LRUCache(RECENT)
+        self._references = References(self.finder, assistant, self._answer_ids)
         # By person: what their device speaks; commands tell it, messages do not.
         self._locales: LRUCache[str, str] = LRUCache(RECENT)
         self._under_way: set[asyncio.Task[Any]] = set()
@@ -111,13 +120,13 @@ class DiscordHandlers:
             await self._answer(responder, conversation(message),
                                lambda: self._read_message(message, me, responder))  # fmt: skip
 
-    async def on_edit(self, message: discord.Message, before: discord.Message | None) -> None:
-        """Change the answer to a message that was edited; `before` is as it was, if known."""
+    async def on_edit(self, message: discord.Message) -> None:
+        """Change the answer to a message that was edited."""
         me = self._client.user
         if self._closed or me is None or not is_addressed(message, me):
             return
-        # What was not for the bot before is as good as new.
-        edited = is_addressed(before, me) if before else not _rewritten(message)
+        # One that is not known may have called somebody else before, and is as good as new.
+        edited = not _rewritten(message)
         responder = MessageResponder(message)
         await self._answer(
             responder, conversation(message),
@@ -128,32 +137,83 @@ class DiscordHandlers:
         self,
         interaction: Interaction,
         action: Action,
-        files: Sequence[SharedFile] = (),
-        place: Place | None = None,
+        image: SharedFile | None = None,
+        number: int = 0,
         *,
         ephemeral: bool = False,
-        alt: bool = False,
     ) -> Coroutine[Any, Any, None]:
-        """Answer a command.
+        """Answer a slash command.
 
         Args:
             interaction: Its use.
             action: What it means.
-            files: The pictures it is for.
-            place: Where they are shown, or would be.
+            image: The picture given to it, which nobody else is shown.
+            number: Discord's id of that.
             ephemeral: Nobody else is to see the answer.
-            alt: The answer is to be copied.
         """
-        who, language = conversation(interaction), self._language(interaction)
-        request = DiscordRequest(who, language, action=action, place=place, alt=alt)
-        if place and not files:
-            request = replace(request, refusal=self._texts(request).no_picture_file)
-        elif place and place.channel:  # of a message in whose menu it was chosen: anybody's
-            request = replace(request, about=files)
-        else:
-            request = replace(request, own=files)
-        responder = InteractionResponder(interaction, ephemeral=ephemeral)
-        return self._answer(responder, who, lambda: _ready(request))
+        own = (image,) if image else ()
+        place = Place(0, number, files=own) if own else None
+        request = replace(self._request(interaction, action), own=own, place=place)
+
+        async def read() -> DiscordRequest:
+            if own or not isinstance(action, Ask):
+                return request
+            return self._with(request, await self._references.of_thread(
+                interaction.channel, request.who
+            ))  # fmt: skip
+
+        return self._run_command(interaction, request, read, ephemeral=ephemeral)
+
+    def on_menu(
+        self,
+        interaction: Interaction,
+        action: Action,
+        message: discord.Message,
+        *,
+        alt: bool = False,
+    ) -> Coroutine[Any, Any, None]:
+        """Answer a command in the menu of a message; `alt`: with captions to copy."""
+        request = replace(self._request(interaction, action), alt=alt)
+
+        async def read() -> DiscordRequest:
+            return self._with(
+                request, await self._references.of_menu(message, request.who) or _NO_PICTURE
+            )
+
+        # What can only be refused is refused for their eyes only.
+        shows = self.finder.pictures_in(message) or self.finder.is_ours(message)
+        hopeless = not (shows or message.reference)
+        return self._run_command(interaction, request, read, ephemeral=alt or hopeless)
+
+    async def on_form_wanted(self, interaction: Interaction, message: discord.Message) -> bool:
+        """Whether there are pictures for which a form may ask a question; keeps them for it."""
+        meant: Meant | None = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FORM_SECONDS):
+                meant = await self._references.of_menu(message, conversation(interaction))
+        if meant is None or meant.refusal:
+            return False
+        self._forms[interaction.user.id, Place.of(message)] = meant
+        return True
+
+    async def on_form(self, interaction: Interaction, question: str, place: Place) -> None:
+        """Answer a question about a message's pictures, also if its form is of an earlier run."""
+        request = self._request(interaction, Ask(question))
+
+        async def read() -> DiscordRequest:
+            meant = self._forms.get((interaction.user.id, place))
+            if meant is None:
+                # A name can be made up, but nobody is answered about what is elsewhere.
+                here = place.channel == interaction.channel_id
+                message = await self.finder.message_at(place) if here else None
+                if message:
+                    meant = await self._references.of_message(message, request.who)
+            if meant is None or meant.refusal:
+                said = self._texts(request).form_too_old.format(question=question)
+                return replace(request, refusal=said)
+            return self._with(request, meant)
+
+        await self._run_command(interaction, request, read)
 
     async def on_press(self, interaction: Interaction, command: str, place: Place | None) -> None:
         """Do what a button is for; pressed again while that is in work, it does nothing more."""
@@ -165,14 +225,18 @@ class DiscordHandlers:
             if not first:
                 await responder.begin()
                 return
-            action = button_action(command, self._answer_ids.get(message.id, ""))
+            action = button_action(command, self._references.answer_id(message))
             text = "" if action else command
-            request = DiscordRequest(who, language, text, action, pressed=True)
+            request = DiscordRequest(who, language, text, action)
             if place is None:
                 responder.ephemeral = True
                 if command.startswith("/settings") and message.flags.ephemeral:
                     responder.sent = [message.id]
-                await self._answer(responder, who, lambda: _ready(request))
+
+                async def read() -> DiscordRequest:
+                    return request
+
+                await self._answer(responder, who, read)
             else:
                 await self._answer(
                     responder, who, lambda: self._read_press(request, message, place)
@@ -222,8 +286,6 @@ class DiscordHandlers:
                             reply = await self._assistant.handle(incoming, responder.notify)
                             assert reply is not None  # it was addressed
                             answer = self._outgoing(request, incoming, reply, remarks)
-                    if request.pressed and not responder.ephemeral:
-                        responder.ephemeral = answer.reply.error
                     await self._say(responder, who, answer)
                     if request.message:
                         self._answers[request.message.id] = (responder.sent, request.question)
@@ -263,48 +325,38 @@ class DiscordHandlers:
         """A request with the words of a message, and the pictures that it is about."""
         readable = await self.finder.readable(message)
         if readable is None:
-            return replace(request, refusal=self._texts(request).cannot_read)
+            return replace(request, refusal=self._texts(request).mention_me)
         request = replace(request, text=words_in(readable, me))
+        if is_data_right(request.text):
+            return request  # whatever it replies to
         if own := self.finder.pictures_in(readable):
             return replace(request, own=own, place=Place.of(message))
-        replied = await self.finder.replied(message)
-        if replied is None:
-            return request
-        if replied.author.id == me.id:
-            return await self._about_answer(request, self._answer_ids.get(replied.id, ""))
-        shown = await self.finder.readable(replied)
-        if shown is None:
-            return replace(request, refusal=self._texts(request).cannot_read)
-        return replace(request, about=self.finder.pictures_in(shown), place=Place.of(replied))
+        meant = await self._references.of_reply(readable, request.who)
+        if meant is None and not _RETRY.match(request.text):
+            meant = await self._references.of_thread(message.channel, request.who)
+        return self._with(request, meant)
 
-    async def _about_answer(self, request: DiscordRequest, number: str) -> DiscordRequest:
-        """A request about an answer, whose pictures need not be the last ones."""
-        answer = self._assistant.answer(number)
-        if answer is None or not isinstance(answer.place, Place):
+    def _with(self, request: DiscordRequest, meant: Meant | None) -> DiscordRequest:
+        """A request about what is meant."""
+        if meant is None:
             return request
-        if self._assistant.holds(request.who, answer.place, answer.digests):
-            return replace(request, answer=number)
-        about = await self.finder.pictures_at(answer.place)
-        if not about:
-            return replace(request, refusal=self._texts(request).button_too_old)
-        return replace(request, about=about, place=answer.place, answer=number)
+        if meant.refusal:
+            return replace(request, refusal=getattr(self._texts(request), meant.refusal))
+        return replace(request, about=meant.files, place=meant.place, answer=meant.answer)
 
     async def _read_press(
         self, request: DiscordRequest, message: discord.Message, place: Place
     ) -> DiscordRequest:
         """What a button under an answer wants, with its pictures if they have to be shown again."""
-        answer = self._assistant.answer(self._answer_ids.get(message.id, ""))
-        if answer and self._assistant.holds(request.who, answer.place, answer.digests):
-            return request  # not shown anew, so that the assistant goes on counting tries
-        here = place.channel == message.channel.id
-        about = await self.finder.pictures_at(place) if here else []
-        if not about:
-            return replace(request, refusal=self._texts(request).button_too_old)
-        request = replace(request, about=about, place=place)
-        if answer is None and isinstance(request.action, Retry):
+        known = self._assistant.answer(self._references.answer_id(message))
+        here = place.channel in {0, message.channel.id, getattr(message.channel, "parent_id", 0)}
+        meant = await self._references.of_answer(message, request.who) if here else None
+        request = self._with(request, meant or Meant(refusal="button_too_old"))
+        if known is None and not request.refusal and isinstance(request.action, Retry):
             words = await self._asked(message) or "/caption"
             request = replace(request, action=Retry(text=words))
-        return request
+        # The action names the answer; not shown anew, it goes on counting tries.
+        return replace(request, answer="")
 
     async def _asked(self, answer: discord.Message) -> str:
         """What an answer of an earlier run answers, as far as Discord tells."""
@@ -319,7 +371,8 @@ class DiscordHandlers:
     async def _fetch(self, request: DiscordRequest) -> tuple[Incoming | None, Reply, list[str]]:
         """The message with its pictures, else why there is none; and what to say of others."""
         texts = self._texts(request)
-        if not self._assistant.allows(request.who):
+        words, action = request.text, request.action
+        if not self._assistant.allows(request.who, words, action):
             return None, self._assistant.refuse(PLATFORM, "not_allowed", texts.not_allowed), []
         if request.refusal:
             return None, Reply(request.refusal, error=True), []
@@ -342,7 +395,7 @@ class DiscordHandlers:
         self, request: DiscordRequest, incoming: Incoming, reply: Reply, remarks: list[str]
     ) -> Outgoing:
         if reply.outcome == FORGOTTEN:
-            self._locales.pop(request.who.user, None)
+            self._forget(request.who.user)
         spoiler = isinstance(reply.place, Place) and reply.place.spoiler and bool(reply.exchanges)
         if request.alt and reply.exchanges:
             shown = incoming.pictures or incoming.reply_pictures
@@ -358,16 +411,42 @@ class DiscordHandlers:
         reply, looked = answer.reply, bool(answer.reply.exchanges)
         if looked:  # which nobody can do too often
             self._throttle.clear(who)
-        # What nobody else sees, like help, may be asked for as often as one likes.
-        counts = (reply.error or not responder.ephemeral) and not looked
-        if counts and self._throttle.repeats(who, reply.text) and not responder.sent:
-            await responder.withdraw()
+        if reply.error:
+            await responder.whisper()
+        # What nobody else sees, and what is kept of them, they may ask as often as they like.
+        counts = not (looked or responder.ephemeral or reply.outcome in _PERSONAL)
+        repeated = counts and self._throttle.repeats(who, reply.text) and not responder.sent
+        if repeated and not await responder.whisper():
             return
         await responder.say(answer)
         for message in responder.sent:
             self._answer_ids.pop(message, None)
             if reply.number:
                 self._answer_ids[message] = reply.number
+
+    def _request(self, interaction: Interaction, action: Action) -> DiscordRequest:
+        """What a command wants, in which nobody is named."""
+        if isinstance(action, Ask):
+            action = Ask(plain_words(action.question, self._client.user))
+        return DiscordRequest(conversation(interaction), self._language(interaction), action=action)
+
+    def _run_command(
+        self,
+        interaction: Interaction,
+        request: DiscordRequest,
+        read: Callable[[], Awaitable[DiscordRequest]],
+        *,
+        ephemeral: bool = False,
+    ) -> Coroutine[Any, Any, None]:
+        refused = not self._assistant.allows(request.who, action=request.action)
+        responder = InteractionResponder(interaction, ephemeral=ephemeral or refused)
+        return self._answer(responder, request.who, read)
+
+    def _forget(self, person: str) -> None:
+        """Forget what is kept of a person here."""
+        self._locales.pop(person, None)
+        for key in [key for key in self._forms if str(key[0]) == person]:
+            del self._forms[key]
 
     def _texts(self, request: DiscordRequest) -> Texts:
         return self._assistant.texts(PLATFORM, request.who.user, request.language)
@@ -393,10 +472,6 @@ class DiscordHandlers:
             yield
         finally:
             self._under_way.discard(task)
-
-
-async def _ready(request: DiscordRequest) -> DiscordRequest:
-    return request
 
 
 def _rewritten(message: discord.Message) -> bool:

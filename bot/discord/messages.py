@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -12,8 +13,9 @@ from urllib.parse import urlsplit
 import aiohttp
 import discord
 
+from bot.assistant.text import SOMEBODY
 from bot.assistant.types import Conversation
-from bot.platforms import Fetcher, OtherFile, PictureFile, SharedFile
+from bot.platforms import Fetcher, OtherFile, PictureFile, SharedFile, may_be_picture
 
 Get = Callable[[str], Awaitable[bytes]]
 Shows = discord.Message | discord.MessageSnapshot
@@ -21,9 +23,12 @@ Shows = discord.Message | discord.MessageSnapshot
 PLATFORM = "discord"
 API_ERRORS = (discord.DiscordException, aiohttp.ClientError, OSError)  # of Discord or the network
 SPOKEN = frozenset({discord.MessageType.default, discord.MessageType.reply})
-_PICTURE_NAME = re.compile(r"\.(heic|heif|avif|jpe?g|png|webp|gif|bmp|tiff?)$", re.IGNORECASE)
-_MENTION = re.compile(r"<@!?(\d+)>")
-_EMOJI = re.compile(r"<a?:\w+:\d+>")
+_MENTION = re.compile(r"<@[!&]?\d+>")
+# Custom emoji, channels, times and the like; of a command's mention its words stay.
+_MARKUP = re.compile(r"<a?:\w+:\d+>|<#\d+>|<t:-?\d+(?::\w)?>|<id:\w+>|<(/[\w -]+):\d+>")
+# A name of one of the bot's buttons: what it does, and the place of the picture.
+BUTTON = r"glimpse:(?P<action>[^:]+)(?::(?P<channel>\d+):(?P<message>\d+))?"
+_RATING = re.compile(r"rate \w+ (?P<number>[0-9a-f]{16})")
 # Of Discord itself, which fetches pictures from elsewhere so that bots need not.
 _PROXIES = (".discordapp.net", ".discordapp.com")
 _MOVING = {"gifv": "GIF", "video": "video"}
@@ -38,11 +43,13 @@ class Place(NamedTuple):
         channel: Of the message that shows it; 0 for a file given to a command.
         message: The message, or that file.
         spoiler: It is hidden until somebody asks to see it.
+        files: The picture itself, where it was given to a command and cannot be found again.
     """
 
     channel: int
     message: int
     spoiler: bool = False
+    files: tuple[SharedFile, ...] = ()
 
     @classmethod
     def of(cls, message: discord.Message) -> Place:
@@ -76,15 +83,19 @@ class MessageFinder:
 
     async def pictures_at(self, place: Place) -> list[SharedFile]:
         """What the message in a place shows, nothing if it is gone or was none."""
-        message = await self._message(place) if place.channel else None
+        message = await self.message_at(place) if place.channel else None
         return self.pictures_in(message) if message else []
 
     async def replied(self, message: discord.Message) -> discord.Message | None:
         """The message that one replies to, None if it is gone or was none."""
         known, reference = replied_to(message), message.reference
-        if known or not reference or reference.type is not discord.MessageReferenceType.reply:
+        if known or reference is None or not is_reply(message):
             return known
-        return await self._message(Place(reference.channel_id, reference.message_id or 0))
+        return await self.message_at(Place(reference.channel_id, reference.message_id or 0))
+
+    def is_ours(self, message: discord.Message) -> bool:
+        """Whether the bot said it."""
+        return self._client.user is not None and message.author.id == self._client.user.id
 
     async def readable(self, message: discord.Message) -> discord.Message | None:
         """A message with what it holds, None if Discord does not tell.
@@ -94,10 +105,11 @@ class MessageFinder:
         """
         if not is_blank(message):
             return message
-        fetched = await self._message(Place.of(message))
+        fetched = await self.message_at(Place.of(message))
         return fetched if fetched and not is_blank(fetched) else None
 
-    async def _message(self, place: Place) -> discord.Message | None:
+    async def message_at(self, place: Place) -> discord.Message | None:
+        """The message in a place, None if it is gone or cannot be seen."""
         try:
             channel = self._client.get_partial_messageable(place.channel)
             return await channel.fetch_message(place.message)
@@ -132,11 +144,34 @@ def pictures_in(message: discord.Message, get: Get) -> list[SharedFile]:
     return [found for each in shown for found in _found_in(each, get)]
 
 
+def answer_of(message: discord.Message) -> tuple[Place | None, str]:
+    """What the buttons under a message of the bot's tell: the picture's place, and the answer's id.
+
+    They say so after a restart, too.
+    """
+    place, number = None, ""
+    rows = [each for each in message.components if isinstance(each, discord.ActionRow)]
+    for button in (each for row in rows for each in row.children):
+        found = re.fullmatch(BUTTON, getattr(button, "custom_id", None) or "")
+        if found and found["channel"]:
+            place = Place(int(found["channel"]), int(found["message"]))
+        if found and (rating := _RATING.fullmatch(found["action"])):
+            number = rating["number"]
+    return place, number
+
+
+def starter_place(channel: object) -> Place | None:
+    """Where the message is that a thread was begun on, or the first one of a forum post."""
+    if not isinstance(channel, discord.Thread):
+        return None
+    in_forum = isinstance(channel.parent, discord.ForumChannel)
+    return Place(channel.id if in_forum else channel.parent_id, channel.id)
+
+
 def attached(attachment: discord.Attachment) -> SharedFile:
     """A file, if it is a picture."""
-    kind, name = attachment.content_type or "", attachment.filename
-    # Phones' HEIC comes as a file of unknown kind.
-    if kind.startswith("image/") or _PICTURE_NAME.search(name):
+    name = attachment.filename
+    if may_be_picture(name, attachment.content_type or ""):
         return PictureFile(
             attachment.url, attachment.size, name, spoiler=attachment.is_spoiler(),
             read=attachment.read,
@@ -146,26 +181,40 @@ def attached(attachment: discord.Attachment) -> SharedFile:
 
 def words_in(message: discord.Message, me: discord.abc.User) -> str:
     """What the person wrote, without the mention that calls the bot."""
-    words = re.sub(rf"<@!?{me.id}>", " ", message.content)
-    names = {str(user.id): user.display_name for user in message.mentions}
-    words = _MENTION.sub(lambda match: names.get(match[1], " "), words)
-    return _EMOJI.sub(" ", words).strip()
+    role = _role_of(message, me)
+    words = re.sub(rf"<@&{role}>", " ", message.content) if role else message.content
+    return plain_words(words, me)
+
+
+def plain_words(text: str, me: discord.abc.User | None) -> str:
+    """Text without Discord's markup: nobody is named in it, and the bot not called."""
+    words = re.sub(rf"<@!?{me.id}>", " ", text) if me else text
+    words = _MARKUP.sub(lambda found: found[1] or " ", words)
+    return _MENTION.sub(SOMEBODY, words).strip()
 
 
 def is_addressed(message: discord.Message, me: discord.abc.User) -> bool:
-    """Whether the bot is meant: in private, by a mention, or by a reply to it."""
+    """Whether the bot is meant: in private, by a mention of it or its role, or by a reply to it."""
     if message.author.bot or message.type not in SPOKEN:
         return False
     if message.guild is None or any(user.id == me.id for user in message.mentions):
+        return True
+    if _role_of(message, me):
         return True
     replied = replied_to(message)
     return replied is not None and replied.author.id == me.id
 
 
+def is_reply(message: discord.Message) -> bool:
+    """Whether a message replies to one, rather than that it forwards it."""
+    reference = message.reference
+    return reference is not None and reference.type is discord.MessageReferenceType.reply
+
+
 def replied_to(message: discord.Message) -> discord.Message | None:
     """The message that one replies to, as far as it is known already."""
     reference = message.reference
-    if reference is None or reference.type is not discord.MessageReferenceType.reply:
+    if reference is None or not is_reply(message):
         return None
     known = reference.resolved or reference.cached_message
     return known if isinstance(known, discord.Message) else None
@@ -173,13 +222,25 @@ def replied_to(message: discord.Message) -> discord.Message | None:
 
 def is_blank(message: discord.Message) -> bool:
     """Whether there is nothing to see, as in messages that are not for bots' eyes."""
-    shows = (message.content, message.attachments, message.embeds, message.stickers, message.poll)
-    return not any(shows) and not message.message_snapshots
+    shown: list[Shows] = [message, *message.message_snapshots]
+    return not message.poll and not any(
+        each.content or each.attachments or each.embeds or each.stickers or each.components
+        for each in shown
+    )
+
+
+def _role_of(message: discord.Message, me: discord.abc.User) -> int:
+    """The role that Discord made for the bot alone, if the message mentions it; else 0."""
+    for role in message.role_mentions:
+        if role.tags and role.tags.bot_id == me.id:
+            return role.id
+    return 0
 
 
 def _found_in(message: Shows, get: Get) -> list[SharedFile]:
     found = [attached(each) for each in message.attachments]
     found += [_sticker(each) for each in message.stickers]
+    found = found or [file for each in message.components for file in _laid_out(each, get)]
     # The preview of a link is only meant where there is nothing else.
     return found or [source for embed in message.embeds if (source := _embedded(embed, get))]
 
@@ -195,8 +256,39 @@ def _sticker(sticker: discord.StickerItem) -> SharedFile:
 
 def _embedded(embed: discord.Embed, get: Get) -> PictureFile | None:
     for media in (embed.image, embed.thumbnail):
-        address = urlsplit(media.proxy_url or "")
-        if address.scheme == "https" and f".{address.hostname}".endswith(_PROXIES):
-            url = media.proxy_url or ""
+        if url := _proxied(media.proxy_url):
             return PictureFile(url, still=_MOVING.get(embed.type, ""), read=partial(get, url))
     return None
+
+
+def _laid_out(part: object, get: Get) -> list[SharedFile]:
+    """The pictures of a part of a message that an app has laid out ("components v2")."""
+    if isinstance(part, discord.Container):
+        inner = [file for each in part.children for file in _laid_out(each, get)]
+        return [replace(file, spoiler=True) if part.spoiler and isinstance(file, PictureFile)
+                else file for file in inner]  # fmt: skip
+    if isinstance(part, discord.SectionComponent):
+        return _laid_out(part.accessory, get)
+    shown = part.items if isinstance(part, discord.MediaGalleryComponent) else [part]
+    kinds = (discord.MediaGalleryItem, discord.ThumbnailComponent, discord.FileComponent)
+    return [file for each in shown if isinstance(each, kinds) and (file := _medium(each, get))]
+
+
+def _medium(
+    shown: discord.MediaGalleryItem | discord.ThumbnailComponent | discord.FileComponent, get: Get
+) -> SharedFile | None:
+    media = shown.media
+    if not isinstance(media, discord.UnfurledMediaItem):
+        return None
+    url = _proxied(media.proxy_url) or _proxied(media.url)
+    name = urlsplit(media.url).path.rpartition("/")[2]
+    if not url or not may_be_picture(name, media.content_type or ""):
+        return OtherFile(name)
+    return PictureFile(url, name=name, spoiler=shown.spoiler, read=partial(get, url))
+
+
+def _proxied(url: str | None) -> str:
+    """An address of Discord's own servers, or ""."""
+    address = urlsplit(url or "")
+    ours = address.scheme == "https" and f".{address.hostname}".endswith(_PROXIES)
+    return url or "" if ours else ""

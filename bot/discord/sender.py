@@ -18,13 +18,17 @@ from bot.assistant.locale.texts import Texts
 from bot.assistant.replies import say_alt
 from bot.assistant.text import split
 from bot.assistant.types import Button, Reply
-from bot.discord.messages import API_ERRORS, Place
+from bot.discord.messages import API_ERRORS, BUTTON, Place
 from bot.platforms import retry
 
 LONGEST = 2000  # characters of a message
 LONGEST_ALT = 1000  # characters; Discord's own field for it takes little more
+FOR_A_MOMENT = "…"
 WAITS = (1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between attempts when a connection broke
 _SPOILER_MARK = "||"
+# Discord's codes of errors.
+NO_HISTORY = 160_002  # a reply is not allowed where the bot may not read what was said before
+_EXPIRED = frozenset({10_015, 10_062, 50_027})  # of an interaction, a quarter of an hour old say
 _ABOUT_PICTURES = frozenset({"/caption", "/retry"})
 
 _log = logging.getLogger(__name__)
@@ -90,7 +94,7 @@ def alt_texts(reply: Reply, texts: Texts, *, numbered: bool) -> tuple[str, ...]:
 
 class ActionButton(
     discord.ui.DynamicItem[discord.ui.Button[Any]],
-    template=r"glimpse:(?P<action>[^:]+)(?::(?P<channel>\d+):(?P<message>\d+))?",
+    template=BUTTON,
 ):
     """Does something; all it needs is part of its name, so that a restart does no harm.
 
@@ -186,16 +190,18 @@ class Responder(ABC):
         except API_ERRORS as error:
             _log.error("Could not send an answer (%s)", type(error).__name__, exc_info=error)
 
-    async def withdraw(self) -> None:
-        """Say nothing, though somebody may wait for it."""
-        _log.debug("It was said often enough")
+    async def whisper(self) -> bool:
+        """Have only the person hear what follows; False if that cannot be had here."""
+        return False
 
     async def _changed(self, message: int, text: str, view: View | None) -> bool:
         """Change a message; False if it is gone."""
         try:
             await self._edit(message, text, view)
-        except discord.NotFound:
-            return False
+        except discord.HTTPException as error:
+            if isinstance(error, discord.NotFound) or error.code in _EXPIRED:
+                return False
+            raise
         return True
 
     @abstractmethod
@@ -220,13 +226,23 @@ class MessageResponder(Responder):
         self._asked = asked
 
     async def _send(self, text: str, view: View | None) -> int:
-        # The question may be deleted by now.
-        reference = self._asked.to_reference(fail_if_not_exists=False)
+        try:
+            # The question may be deleted by now.
+            return await self._say(text, view, self._asked.to_reference(fail_if_not_exists=False))
+        except discord.HTTPException as error:
+            if error.code != NO_HISTORY:
+                raise
+            _log.info("May not reply where it cannot read the history, so it just says it")
+            return await self._say(text, view, None)
+
+    async def _say(
+        self, text: str, view: View | None, reference: discord.MessageReference | None
+    ) -> int:
+        how: dict[str, Any] = {"reference": reference} if reference else {}
+        how |= {"view": view} if view else {}
         nonce = secrets.randbits(63)  # by which Discord knows what it has taken already
         sent = await _insist(
-            lambda: self._asked.channel.send(
-                text, reference=reference, suppress_embeds=True, nonce=nonce, **_optional(view)
-            )
+            lambda: self._asked.channel.send(text, suppress_embeds=True, nonce=nonce, **how)
         )
         return sent.id
 
@@ -252,11 +268,12 @@ class InteractionResponder(Responder):
     def __init__(self, interaction: discord.Interaction[Any], *, ephemeral: bool = False) -> None:
         super().__init__(ephemeral=ephemeral)
         self._interaction = interaction
+        self._pressed = interaction.type is discord.InteractionType.component
+        self._said = False
 
     async def begin(self) -> bool:
         """Tell Discord within its three seconds that an answer will come."""
-        pressed = self._interaction.type is discord.InteractionType.component
-        how = {} if pressed else {"thinking": True, "ephemeral": self.ephemeral}
+        how = {} if self._pressed else {"thinking": True, "ephemeral": self.ephemeral}
         try:
             await self._interaction.response.defer(**how)
         except API_ERRORS as error:
@@ -264,21 +281,47 @@ class InteractionResponder(Responder):
             return False
         return True
 
-    async def withdraw(self) -> None:
-        """Say nothing, and end the waiting that Discord shows for a command."""
-        await super().withdraw()
-        if self._interaction.type is discord.InteractionType.component:
-            return  # its original response is the message with the button
-        try:
-            await self._interaction.delete_original_response()
-        except API_ERRORS as error:
-            _log.debug("Cannot withdraw an answer: %s", type(error).__name__)
+    async def whisper(self) -> bool:
+        """Have only the person hear what follows, in place of what everybody sees so far."""
+        # The original response to a button is the message that it is under.
+        if not self.ephemeral and not self._pressed:
+            try:
+                if not self._said:  # what follows "thinking…" would be seen by as many
+                    await self._interaction.edit_original_response(content=FOR_A_MOMENT)
+                await self._interaction.delete_original_response()
+                self.sent, self._said = [], True
+            except API_ERRORS as error:
+                _log.debug("Cannot take an answer back: %s", type(error).__name__)
+        self.ephemeral = True
+        return True
 
     async def _send(self, text: str, view: View | None) -> int:
-        message = await self._interaction.followup.send(
-            text, ephemeral=self.ephemeral, suppress_embeds=True, wait=True, **_optional(view)
-        )
-        return message.id
+        first = not (self.sent or self._pressed or self._said)
+        self._said = True
+        try:
+            sent: discord.Message = await self._interaction.followup.send(
+                text, ephemeral=self.ephemeral, suppress_embeds=True, wait=True, **_optional(view)
+            )
+        except discord.HTTPException as error:
+            if error.code in _EXPIRED:
+                sent = await self._send_apart(text, view)
+            elif first and (error.status == 429 or error.status >= 500):
+                # "Thinking…" must not stay, and whatever was taken already is what this changes.
+                sent = await _insist(
+                    lambda: self._interaction.edit_original_response(content=text, view=view)
+                )
+            else:
+                raise
+        return sent.id
+
+    async def _send_apart(self, text: str, view: View | None) -> discord.Message:
+        """Say an answer that came too late for the interaction: in the channel, or in private."""
+        user, channel = self._interaction.user, self._interaction.channel
+        if self.ephemeral or not isinstance(channel, discord.abc.Messageable):
+            return await user.send(text, suppress_embeds=True, **_optional(view))
+        named = f"{user.mention}\n{text}"  # which shows whose answer it is, and calls nobody
+        said = named if len(named) <= LONGEST else text
+        return await channel.send(said, suppress_embeds=True, **_optional(view))
 
     async def _edit(self, message: int, text: str, view: View | None) -> None:
         pressed = self._interaction.message

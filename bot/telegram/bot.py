@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import hmac
 import logging
-import re
-import socket
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from telegram import (
     Bot,
@@ -30,13 +25,10 @@ from telegram.error import (
     TelegramError,
 )
 from telegram.ext import (
-    AIORateLimiter,
     Application,
     ApplicationBuilder,
     ContextTypes,
     ExtBot,
-    TypeHandler,
-    Updater,
 )
 from telegram.request import HTTPXRequest
 
@@ -47,18 +39,23 @@ from bot.errors import PlatformError
 from bot.health import Connection
 from bot.platforms import SHUTDOWN_SECONDS
 from bot.telegram.handlers import TelegramHandlers
+from bot.telegram.inbox import ATTEMPTS, Inbox
+from bot.telegram.limiter import ChatLimiter, trace_sending
 from bot.telegram.messages import COMMANDS
+from bot.telegram.updates import read_update
+from bot.telegram.webhook import Webhook
 
 RETRY = 5.0  # seconds between attempts to start without a network
 TOKEN_CHECK_SECONDS = 600.0  # seconds between looks whether the token is still known
 TOKEN_RECHECK_SECONDS = 30.0  # after one that failed
+POLLING_MARGIN = 5.0  # seconds more than Telegram may take to tell that there is nothing new
 POLLING_SILENCE = 90.0  # seconds without a word after which the connection counts as lost
 WEBHOOK_SILENCE = 1500.0  # the same with a webhook, whose bot may wait long for somebody to write
 ALLOWED_UPDATES = [Update.MESSAGE, Update.EDITED_MESSAGE, Update.CALLBACK_QUERY]
-UPDATES_AT_ONCE = 64  # updates in work; each person's wait for each other anyway
+# Updates in work: each person's wait for each other, and those of a chat that has to wait, too;
+# others must not wait for these.
+UPDATES_AT_ONCE = 4096
 CONNECTIONS = 256
-# Shown for a moment only, and worthless if late.
-TRANSIENT_METHODS = frozenset({"sendChatAction", "sendMessageDraft", "answerCallbackQuery"})
 UNREACHABLE = "Telegram cannot be reached; look after the network."
 CONFLICT = "Another program answers for this bot; stop it, for only one can."
 # Loggers of the library that show updates which it cannot read.
@@ -94,13 +91,7 @@ async def serve(
     Raises:
         PlatformError: Telegram does not know the token, or not any more, or there is no webhook.
     """
-    handlers = TelegramHandlers(application.bot, assistant)
-
-    async def on_webhook(_update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
-        application.bot.connection.connected()
-
-    if webhook:  # else asking for updates tells it
-        application.add_handler(TypeHandler(Update, on_webhook), group=-2)
+    handlers = TelegramHandlers(application.bot, assistant, application.bot.inbox)
     handlers.register(application)
     application.add_error_handler(_on_error)
     await _initialise(application, stopped)
@@ -108,6 +99,7 @@ async def serve(
         if not stopped.is_set():
             await tell_commands(application.bot)
             await application.start()
+            await _take_up(application, handlers)
             await _take_updates(application, stopped, webhook)
     finally:
         try:
@@ -117,12 +109,25 @@ async def serve(
             _log.warning("Some answers were not finished in %.0f s", SHUTDOWN_SECONDS)
         with contextlib.suppress(RuntimeError):  # it still runs, but will not any more
             await application.shutdown()
+        application.bot.inbox.close()
+
+
+async def _take_up(application: App, handlers: TelegramHandlers) -> None:
+    """Go on with what an earlier run did not answer, before anything newer."""
+    bot = application.bot
+    for pending in bot.inbox.pending():
+        update = read_update(pending.content, bot)
+        if pending.attempts < ATTEMPTS:
+            await application.update_queue.put(update)
+        else:
+            handlers.give_up(update)
 
 
 async def _take_updates(application: App, stopped: asyncio.Event, webhook: Webhook | None) -> None:
     """Take updates until `stopped` is set, however long it takes to begin without a network."""
     rejected = application.bot.rejected
-    beginning = asyncio.ensure_future(_begin(application, stopped, webhook))
+    listening = contextlib.AsyncExitStack()
+    beginning = asyncio.ensure_future(_begin(application, stopped, webhook, listening))
     ends = [asyncio.ensure_future(event.wait()) for event in (stopped, rejected)]
     looking = asyncio.ensure_future(_watch_token(application, webhook))
     try:
@@ -140,9 +145,15 @@ async def _take_updates(application: App, stopped: asyncio.Event, webhook: Webho
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await listening.aclose()
 
 
-async def _begin(application: App, stopped: asyncio.Event, webhook: Webhook | None) -> None:
+async def _begin(
+    application: App,
+    stopped: asyncio.Event,
+    webhook: Webhook | None,
+    listening: contextlib.AsyncExitStack,
+) -> None:
     """Begin to take updates, as often as that takes without a network."""
     updater = application.updater
     assert updater is not None
@@ -158,8 +169,10 @@ async def _begin(application: App, stopped: asyncio.Event, webhook: Webhook | No
         # The library would repeat even what Telegram refuses, without a word.
         register, connection = webhook.register, application.bot.connection
         if await _reached(lambda: register(application.bot, ALLOWED_UPDATES), stopped, connection):
-            await webhook.start(updater, ALLOWED_UPDATES)
-            application.bot.connection.connected()
+            server = webhook.listen(lambda content: _bring(application, content))
+            listening.push_async_callback(server.close_all_connections)
+            listening.callback(server.stop)
+            connection.connected()
     except InvalidToken:
         raise _unknown_token() from None
     except BadRequest as error:
@@ -172,6 +185,13 @@ async def _begin(application: App, stopped: asyncio.Event, webhook: Webhook | No
             "The webhook's port cannot be listened on; set GLIMPSE_TELEGRAM_WEBHOOK_HOST and "
             "GLIMPSE_TELEGRAM_WEBHOOK_PORT to one that is free."
         ) from error
+
+
+async def _bring(application: App, content: Any) -> None:
+    """Take what Telegram brought to the webhook."""
+    application.bot.connection.connected()
+    for update in application.bot.take([content]):
+        await application.update_queue.put(update)
 
 
 async def _watch_token(application: App, webhook: Webhook | None) -> None:
@@ -277,50 +297,37 @@ async def _on_error(update: object, context: ContextTypes.DEFAULT_TYPE) -> None:
 # --- the connection -------------------------------------------------------------------------------
 
 
-class _Limiter(AIORateLimiter):
-    """Keeps to Telegram's limits, towards which what is shown in passing does not count."""
-
-    def __init__(self, rejected: asyncio.Event) -> None:
-        super().__init__(max_retries=5)
-        self._rejected = rejected
-
-    async def process_request(
-        self, callback: Any, args: Any, kwargs: Any, endpoint: str, *more: Any, **named: Any
-    ) -> Any:
-        """Send now, or when the limits allow it."""
-        try:
-            if endpoint in TRANSIENT_METHODS:
-                return await callback(*args, **kwargs)
-            return await super().process_request(callback, args, kwargs, endpoint, *more, **named)
-        except InvalidToken as error:
-            # An unknown method is an invalid token to the library, too.
-            if "unauthorized" in str(error).lower():
-                self._rejected.set()
-            raise
-
-
-class Client(ExtBot[int]):
+class Client(ExtBot[Any]):
     """The bot's side of Telegram.
 
     Args:
         token: From BotFather.
         base_url: Of another Bot API server than Telegram's, or "".
         connection: Is told whether Telegram answers.
+        inbox: Holds updates until they are answered; memory by default.
     """
 
     def __init__(
-        self, token: str, base_url: str = "", connection: Connection | None = None
+        self,
+        token: str,
+        base_url: str = "",
+        connection: Connection | None = None,
+        inbox: Inbox | None = None,
     ) -> None:
         root = base_url.rstrip("/") or "https://api.telegram.org"
         self._rejected = asyncio.Event()
         self._connection = connection or Connection()
+        self._inbox = inbox or Inbox(None, token)
         super().__init__(
             token,
             base_url=f"{root}/bot",
             base_file_url=f"{root}/file/bot",
-            request=HTTPXRequest(connection_pool_size=CONNECTIONS),
+            request=HTTPXRequest(
+                connection_pool_size=CONNECTIONS,
+                httpx_kwargs={"event_hooks": {"request": [trace_sending]}},
+            ),
             get_updates_request=HTTPXRequest(),
-            rate_limiter=_Limiter(self._rejected),
+            rate_limiter=ChatLimiter(self._rejected),
         )
 
     @property
@@ -333,7 +340,19 @@ class Client(ExtBot[int]):
         """What is known of whether Telegram answers."""
         return self._connection
 
-    async def get_updates(self, *args: Any, **named: Any) -> tuple[Update, ...]:
+    @property
+    def inbox(self) -> Inbox:
+        """Holds updates until they are answered."""
+        return self._inbox
+
+    async def get_updates(
+        self,
+        offset: int | None = None,
+        limit: int | None = None,
+        timeout: Any = None,
+        allowed_updates: Sequence[str] | None = None,
+        **named: Any,
+    ) -> tuple[Update, ...]:
         """As the library's, but a rejected token gives nothing more instead of an error.
 
         The library would log the error at length, and end fetching without telling anybody; and
@@ -341,8 +360,13 @@ class Client(ExtBot[int]):
         """
         if self._rejected.is_set():
             return ()
+        data = {"offset": offset, "limit": limit, "timeout": timeout}
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout or 0
+        named["read_timeout"] = seconds + POLLING_MARGIN
         try:
-            found = await self._readable(*args, **named)
+            found: Any = await self._post(
+                "getUpdates", {**data, "allowed_updates": allowed_updates}, **named
+            )
         except (InvalidToken, Forbidden) as error:
             if error.__cause__ is not None:  # not Telegram's own words: a proxy's, say
                 self._connection.lost(UNREACHABLE)
@@ -353,46 +377,45 @@ class Client(ExtBot[int]):
             self._connection.lost(CONFLICT if isinstance(error, Conflict) else UNREACHABLE)
             raise
         self._connection.connected()
-        return found
+        return tuple(self.take(found if isinstance(found, list) else []))
 
-    async def _readable(self, *args: Any, **named: Any) -> tuple[Update, ...]:
-        try:
-            return await super().get_updates(*args, **named)
-        except TelegramError:
-            raise
-        except Exception:  # an update of another shape than the library knows
-            offset, kinds = named.get("offset"), named.get("allowed_updates")
-            data = {"offset": offset, "timeout": 0, "allowed_updates": kinds}
-            answer: Any = await self._post("getUpdates", data)
-            found = [self._read(each) for each in answer]
-        if not any(found):
-            raise NetworkError("No update could be read.")
-        return tuple(filter(None, found))
+    def take(self, contents: Sequence[Any]) -> Iterator[Update]:
+        """The updates in what Telegram brought, held in the inbox, but for those answered before.
 
-    def _read(self, content: Any) -> Update | None:
-        """An update; one without content for what cannot be read, so that the next one comes."""
-        try:
-            return Update.de_json(content, self)
-        except Exception as error:
-            _log.error("An update that cannot be read is left out (%s)", type(error).__name__)
-        number = content.get("update_id") if isinstance(content, dict) else None
-        return Update(number) if isinstance(number, int) else None
+        One that cannot be read has no content, so that the next one comes.
+        """
+        held = [each for each in contents if _number(each) is not None]
+        answered = set(self._inbox.take(held))
+        for content in held:
+            number = content["update_id"]
+            yield Update(number) if number in answered else read_update(content, self)
 
 
-def build(token: str, base_url: str = "", connection: Connection | None = None) -> App:
+def _number(content: Any) -> int | None:
+    number = content.get("update_id") if isinstance(content, dict) else None
+    return number if isinstance(number, int) else None
+
+
+def build(
+    token: str,
+    base_url: str = "",
+    connection: Connection | None = None,
+    inbox: Inbox | None = None,
+) -> App:
     """The application, which keeps to Telegram's limits by itself; its bot is a `Client`.
 
     Args:
         token: From BotFather.
         base_url: Of another Bot API server than Telegram's.
         connection: Is told whether Telegram answers.
+        inbox: Holds updates until they are answered; memory by default.
     """
     # They log the addresses of requests, and the token is part of those.
     for name in ("httpx", "httpcore", "telegram"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for name in _LOGGERS_WITH_CONTENT:
         logging.getLogger(name).addFilter(_without_content)
-    client = Client(token, base_url, connection)
+    client = Client(token, base_url, connection, inbox)
     return ApplicationBuilder().bot(client).concurrent_updates(UPDATES_AT_ONCE).build()
 
 
@@ -424,57 +447,3 @@ async def tell_commands(bot: Bot) -> None:
             await bot.set_my_commands(short, BotCommandScopeAllGroupChats(), language_code=spoken)
     except TelegramError as error:
         _log.warning("Cannot set the menu of commands: %s", type(error).__name__)
-
-
-# --- the webhook ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Webhook:
-    """Where Telegram brings updates.
-
-    Attributes:
-        url: The public address; a proxy there hands requests on, with their path.
-        host: Name or address to listen on.
-        port: Its port.
-        secret: What every request has to bring, so that nobody else can send updates.
-    """
-
-    url: str
-    host: str
-    port: int
-    secret: str = field(repr=False)
-
-    def check(self) -> None:
-        """See whether it can be listened on, before Telegram is told.
-
-        Raises:
-            OSError: It cannot.
-        """
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        socket.create_server((self.host, self.port), family=family).close()
-
-    async def register(self, bot: Bot, kinds: list[str]) -> None:
-        """Tell Telegram where to bring these kinds of updates.
-
-        Raises:
-            TelegramError: It cannot be told, or refuses.
-        """
-        await bot.set_webhook(self.url, allowed_updates=kinds, secret_token=self.secret)
-
-    async def start(self, updater: Updater, kinds: list[str]) -> None:
-        """Listen; requests without the secret are refused."""
-        await updater.start_webhook(
-            self.host,
-            self.port,
-            re.escape(urlsplit(self.url).path.strip("/")),  # the library takes a pattern
-            webhook_url=self.url,
-            allowed_updates=kinds,
-            secret_token=self.secret,
-            bootstrap_retries=-1,
-        )
-
-
-def secret_from(token: str) -> str:
-    """A secret for the webhook that is the same after every start, and does not tell the token."""
-    return hmac.new(token.encode(), b"glimpse telegram webhook", hashlib.sha256).hexdigest()

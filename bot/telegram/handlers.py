@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, cast
 
 from cachetools import LRUCache
-from telegram import Bot, CallbackQuery, Message, Update, User
-from telegram.constants import CallbackQueryLimit
+from telegram import CallbackQuery, ChatMember, Message, Update, User
+from telegram.constants import CallbackQueryLimit, ChatType
 from telegram.error import TelegramError
 from telegram.ext import (
     Application,
     ApplicationHandlerStop,
     CallbackQueryHandler,
     ContextTypes,
+    ExtBot,
     MessageHandler,
     TypeHandler,
     filters,
@@ -25,11 +26,13 @@ from telegram.ext import (
 
 from bot.assistant.assistant import Assistant
 from bot.assistant.conversations import TooManyWaitingError, TurnQueue
+from bot.assistant.intents import is_data_right
 from bot.assistant.limits import RepeatThrottle
 from bot.assistant.locale.texts import Texts
 from bot.assistant.types import (
     Action,
     Caption,
+    ChooseSettings,
     Conversation,
     Incoming,
     Rate,
@@ -38,56 +41,43 @@ from bot.assistant.types import (
     button_action,
 )
 from bot.platforms import RECENT, PictureFile, PressGuard, SharedFile
+from bot.telegram.albums import AlbumCollector
+from bot.telegram.inbox import Inbox
+from bot.telegram.memory import MessageMemory
 from bot.telegram.messages import (
     PLATFORM,
     conversation,
-    files_in,
     is_addressed,
     language,
     picture_fetcher,
+    picture_in,
+    replied_to,
+    says_something,
+    sender,
     words_in,
 )
+from bot.telegram.reading import RequestReader, TelegramRequest
 from bot.telegram.sender import Sender
 
+# Seconds for which words wait for a picture: who forwards one with a comment sends two messages,
+# the comment first. The second is for who showed one before, and may well mean that.
+HOLD, FOLLOW_UP_HOLD = 1.0, 0.3
 ALBUM_PAUSE = 1.0  # seconds without another part after which an album counts as whole
 ALBUM_MOST = 8.0  # seconds after its first part; later parts are an album of their own
 FORGOTTEN = "forgotten"  # the outcome of /forget
-_RETRY = re.compile(r"^/retry(?=\s|$)\s*", re.IGNORECASE)
+_WORDS = "words"  # what is gathered instead of an album
+
+PERSONAL = frozenset({FORGOTTEN, "settings", "privacy"})  # outcomes of what everybody may ask
+PERSONAL_REPEATS = 10  # answers to such in a row
+# Outcomes that tell nothing about the question: after an edit, the good answer before stays.
+_NO_ANSWERS = frozenset(
+    {
+        *("limit_minute", "limit_day", "too_many", "busy", "closing", "crashed", "not_fetched"),
+        *("no_picture", "picture_gone", "not_allowed"),
+    }
+)
 
 _log = logging.getLogger(__name__)
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class TelegramRequest:
-    """What somebody wants, by a message or by a button.
-
-    Attributes:
-        asked: The message that is answered.
-        who: Wants it.
-        language: What their device speaks, or "".
-        text: What they wrote.
-        action: What they pressed, instead.
-        own: Pictures and files that they sent.
-        about: Those of the message that they replied to.
-        answer: Id of the answer that they replied to, or whose button they pressed, or "".
-        edited: It was said before in other words.
-    """
-
-    asked: Message
-    who: Conversation
-    language: str
-    text: str = ""
-    action: Action | None = None
-    own: tuple[SharedFile, ...] = ()
-    about: tuple[SharedFile, ...] = ()
-    answer: str = ""
-    edited: bool = False
-
-    @property
-    def key(self) -> tuple[int, int]:
-        """Names the message that is answered."""
-        return self.asked.chat_id, self.asked.message_id
 
 
 class TelegramHandlers:
@@ -96,26 +86,25 @@ class TelegramHandlers:
     Args:
         bot: Telegram's side.
         assistant: Ours.
+        inbox: Holds updates until they are answered.
     """
 
-    def __init__(self, bot: Bot, assistant: Assistant) -> None:
-        self._bot, self._assistant = bot, assistant
-        self._albums: AlbumCollector[Message] = AlbumCollector(
-            self._answer_album, ALBUM_PAUSE, ALBUM_MOST
+    def __init__(self, bot: ExtBot[Any], assistant: Assistant, inbox: Inbox) -> None:
+        self._bot, self._assistant, self._inbox = bot, assistant, inbox
+        self._memory = MessageMemory(inbox)
+        self._reader = RequestReader(bot, assistant, self._memory, inbox)
+        self._albums: AlbumCollector[Update] = AlbumCollector(
+            self._answer_together, ALBUM_PAUSE, ALBUM_MOST
         )
-        self._album_of: LRUCache[Conversation, tuple[str, ...]] = LRUCache(RECENT)
+        # What is gathered of each person: the parts of an album, or words that wait for a picture.
+        self._gathered: LRUCache[Conversation, tuple[str, ...]] = LRUCache(RECENT)
         self._turns = TurnQueue()
-        # By message: its answer, and a hash, for words need not be kept to be compared.
-        self._answers: LRUCache[tuple[int, int], tuple[int, int]] = LRUCache(RECENT)
-        # By the bot's message: the id of the answer that it is.
-        self._answer_ids: LRUCache[tuple[int, int], str] = LRUCache(RECENT)
-        # By chat: pictures that were posted before the bot was called.
-        self._unasked: LRUCache[str, tuple[Conversation, tuple[SharedFile, ...]]] = LRUCache(RECENT)
         self._seen: LRUCache[int, None] = LRUCache(RECENT)
         self._throttle = RepeatThrottle()
         self._sender = Sender(bot)
         self._fetcher = picture_fetcher(bot)
         self._presses = PressGuard()
+        self._giving_up: set[asyncio.Task[None]] = set()
 
     def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
         """Have an application hand its updates on."""
@@ -129,44 +118,93 @@ class TelegramHandlers:
         """Answer the albums that are still gathered."""
         await self._albums.close()
 
+    def give_up(self, update: Update) -> None:
+        """Say that this cannot be answered: it has ended the process more than once."""
+        task = asyncio.ensure_future(self._give_up(update))
+        self._giving_up.add(task)
+        task.add_done_callback(self._giving_up.discard)
+
+    async def _give_up(self, update: Update) -> None:
+        message, person = update.effective_message, update.effective_user
+        with self._work((update.update_id,)):
+            _log.error("Update %d is given up, for Glimpse ended over it", update.update_id)
+            if isinstance(message, Message) and is_addressed(message, self._bot.bot):
+                user = str(person.id) if person else sender(message)
+                texts = self._assistant.texts(PLATFORM, user, language(person))
+                reply = self._assistant.refuse(PLATFORM, "crashed", texts.interrupted)
+                await self._sender.say(message, reply, sending=self._marks((update.update_id,)))
+
     async def on_update(self, update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
-        """Stop an update that comes twice."""
+        """Stop an update that comes twice, or that nobody can answer."""
         if update.update_id in self._seen:
             raise ApplicationHandlerStop
         self._seen[update.update_id] = None
+        if not (update.message or update.edited_message or update.callback_query):
+            self._inbox.done([update.update_id])
+            raise ApplicationHandlerStop
 
     async def on_message(self, update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
         """Answer a message if the bot is meant; the parts of an album together."""
         message = update.message
         assert message is not None  # by the filter
-        if message.from_user and message.from_user.is_bot and not message.sender_chat:
+        is_bot = message.from_user and message.from_user.is_bot and not message.sender_chat
+        if is_bot or not says_something(update, message):
+            self._inbox.done([update.update_id])
             return
-        if not (message.text or message.caption or message.effective_attachment):
-            return  # somebody pinned a message, say
         who = conversation(message)
         album = (*who, message.media_group_id) if message.media_group_id else None
-        before = self._album_of.pop(who, None)
+        before = self._gathered.pop(who, None)
+        held: list[Update] = []
         if before and before != album:  # it was sent before this, so it comes first
+            if before[-1] == _WORDS and _is_shown_to(message):
+                held = self._albums.take(before)
             self._albums.flush(before)
         if album:
-            self._album_of[who] = album
-            self._albums.add(album, message)
+            self._gathered[who] = album
+            for part in (*held, update):
+                self._albums.add(album, part)
+            return
+        if pause := self._pause(message, who):
+            self._gathered[who] = (*who, _WORDS)
+            self._albums.add((*who, _WORDS), update, pause)
             return
         if before:
             await asyncio.sleep(0)  # for it to take its turn
-        if request := self._read([message]):
-            await self._answer(request)
+        updates = [*held, update]
+        numbers = tuple(each.update_id for each in updates)
+        with self._work(numbers):
+            messages = [each.message for each in updates if each.message]
+            if request := self._reader.read(messages, numbers):
+                await self._answer(request)
+
+    def _pause(self, message: Message, who: Conversation) -> float:
+        """How long a message may have to wait for the picture that it is about; 0 if not."""
+        me = self._bot.bot
+        if not message.text or replied_to(message) or message.external_reply:
+            return 0.0
+        if not is_addressed(message, me):
+            return 0.0
+        words = words_in(message, me)
+        if words.startswith("/") or not self._assistant.needs_picture(words):
+            return 0.0
+        shown = self._assistant.remembers(who) or self._memory.unasked(who)
+        return FOLLOW_UP_HOLD if shown else HOLD
 
     async def on_edit(self, update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
         """Change the answer to a message that was edited."""
         message = update.edited_message
         assert message is not None  # by the filter
-        request = None if message.media_group_id else self._read([message], edited=True)
-        if request:
-            await self._answer(request)
+        with self._work((update.update_id,)):
+            parts = self._memory.album(message) if message.media_group_id else [message]
+            if request := self._reader.read(parts, (update.update_id,), edited=True):
+                await self._answer(request)
 
     async def on_press(self, update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
         """Do what a button is for; pressed again while that is in work, it does nothing more."""
+        with self._work((update.update_id,)):
+            await self._press(update)
+
+    async def _press(self, update: Update) -> None:
         query = update.callback_query
         assert query is not None  # by the kind of handler
         message, command = query.message, query.data
@@ -178,73 +216,46 @@ class TelegramHandlers:
             if not first:
                 await self._confirm(query)
                 return
-            answer = self._answer_ids.get(key, "")
-            action = button_action(command, answer)
+            action = button_action(command, self._memory.number(*key))
             if not isinstance(action, Caption | Retry):
                 await self._answer_in_place(query, message, command, action)
-            elif request := self._read_press(query, message, action):
+            elif request := self._reader.read_press(query, message, action):
                 await self._confirm(query)
-                await self._answer(request)
+                await self._answer(replace(request, updates=(update.update_id,)))
             else:
                 await self._confirm(query, self._too_old(query))
 
-    async def _answer_album(self, messages: list[Message]) -> None:
-        if request := self._read(messages):
-            await self._answer(request)
+    async def _answer_together(self, updates: list[Update]) -> None:
+        numbers = tuple(update.update_id for update in updates)
+        with self._work(numbers):
+            messages = [update.message for update in updates if update.message]
+            if request := self._reader.read(messages, numbers):
+                await self._answer(request)
 
-    def _read(self, messages: Sequence[Message], *, edited: bool = False) -> TelegramRequest | None:
-        """What messages that belong together want; None if the bot is not meant."""
-        asked = messages[0]
-        who, files, me = conversation(asked), files_in(messages), self._bot.bot
-        if not any(is_addressed(message, me) for message in messages):
-            if not edited and any(isinstance(file, PictureFile) for file in files):
-                self._unasked[who.chat] = who, files  # until somebody asks
-            return None
-        spoken = [words for message in messages if (words := words_in(message, me))]
-        replied = asked.reply_to_message
-        return TelegramRequest(
-            asked, who, language(asked.from_user), spoken[0] if spoken else "", own=files,
-            about=files_in([replied] if replied else ()),
-            answer=self._answer_ids.get((replied.chat_id, replied.message_id), "")
-            if replied else "",
-            edited=edited,
-        )  # fmt: skip
+    @contextmanager
+    def _work(self, numbers: Sequence[int]) -> Iterator[None]:
+        """What is done in it answers updates; only what the end of the process ends does not."""
+        try:
+            yield
+        except Exception:
+            self._inbox.done(numbers)
+            raise
+        self._inbox.done(numbers)
 
-    def _read_press(
-        self, query: CallbackQuery, message: Message, action: Caption | Retry
-    ) -> TelegramRequest | None:
-        """What a button under an answer wants; None if its pictures cannot be had any more."""
-        question = message.reply_to_message
-        asked = question if question and isinstance(action, Retry) else message
-        who, said = conversation(message, query.from_user), language(query.from_user)
-        if self._assistant.answer(action.answer):
-            return TelegramRequest(asked, who, said, action=action, answer=action.answer)
-        # An answer of an earlier run, say: the message that it replies to tells as much.
-        me = self._bot.bot
-        if question is None or (question.from_user and question.from_user.id == me.id):
-            return None
-        files = files_in([question])
-        if not any(isinstance(file, PictureFile) for file in files):
-            return None
-        if isinstance(action, Retry):
-            words = _RETRY.sub("", words_in(question, me))
-            action = Retry(text=words or "/caption")
-        return TelegramRequest(asked, who, said, action=action, about=files)
+    def _marks(self, numbers: Sequence[int]) -> Callable[[bool], None]:
+        return lambda on: self._inbox.sending(numbers, on=on)
 
     async def _answer(self, request: TelegramRequest) -> None:
-        asked, who = request.asked, request.who
+        asked, who, marks = request.asked, request.who, self._marks(request.updates)
         try:
             async with self._turns.of(who):
                 # Only now is the answer to the question before its edit known.
-                said, before = self._answers.get(request.key, (None, hash("")))
-                if request.edited and hash(request.text) == before:
-                    return  # something else than the question was changed: a place that moves, say
-                async with self._sender.notice(asked, said if request.edited else None) as notice:
-                    if not self._assistant.allows(who):
-                        reply: Reply | None = self._assistant.refuse(
-                            PLATFORM, "not_allowed", self._texts(request).not_allowed
-                        )
-                    else:
+                said, request, changed = self._compared(request)
+                if not changed:
+                    return
+                async with self._sender.notice(asked, said) as notice:
+                    self._inbox.begin(request.updates)
+                    if (reply := self._refusal(request)) is None:
                         async with self._sender.typing(asked):
                             incoming, remarks = await self._fetch(request)
                             if incoming is None:
@@ -252,58 +263,105 @@ class TelegramHandlers:
                                     PLATFORM, "not_fetched", "\n".join(remarks)
                                 )
                             elif reply := await self._assistant.handle(incoming, notice.tell):
-                                lines = [reply.text, "", *remarks] if remarks else [reply.text]
-                                reply = replace(reply, text="\n".join(lines))
+                                reply = self._worded(request, reply, remarks)
                 if reply and reply.outcome == FORGOTTEN:  # only now is nothing of theirs in work
-                    self._forget(who)
-                silent = not request.edited and self._repeats(who, reply)
+                    self._memory.forget(who.user)
+                silent = said is None and self._repeats(who, reply)
                 if reply is None or (silent and not notice.said):
                     return
-                answer = await self._sender.say(asked, reply, notice.said)
+                kept = said and notice.said == said and _is_no_answer(reply)
+                answer = await self._sender.say(
+                    asked, reply, None if kept else notice.said, sending=marks
+                )
         except TooManyWaitingError:
             reply = self._assistant.refuse(
                 PLATFORM, "too_many", self._texts(request).too_many_waiting
             )
             if not self._repeats(who, reply):
-                await self._sender.say(asked, reply)
+                await self._sender.say(asked, reply, sending=marks)
             return
-        if answer:
+        if answer and not kept:
             self._note(request, reply, answer)
+
+    def _compared(self, request: TelegramRequest) -> tuple[int | None, TelegramRequest, bool]:
+        """An edit compared with what was asked before: the answer to change, and whether to.
+
+        A reaction comes as an edit that changes nothing. What was asked about pictures without
+        showing them, is still about these.
+        """
+        if not request.edited:
+            return None, request, True
+        known = self._memory.answer_to(request.key)
+        if known is None:
+            shows = any(isinstance(file, PictureFile) for file in request.own)
+            nothing = not (request.text or shows)  # a place that moves, say
+            is_old = self._memory.is_old(request.asked, request.who.user)
+            return None, request, not (nothing or is_old)
+        if known.content == request.content:
+            return None, request, False
+        if not (request.own or request.about or request.answer):
+            if self._assistant.answer(known.number):
+                request = replace(request, answer=known.number)
+            elif known.shown and not self._assistant.holds(request.who, known.shown.files):
+                request = replace(request, about=known.shown.files, owner=known.shown.owner)
+        return known.message or None, request, True
+
+    def _refusal(self, request: TelegramRequest) -> Reply | None:
+        """Why the assistant is not even asked, so that no picture is fetched; None if it is."""
+        who, texts = request.who, self._texts(request)
+        if not self._assistant.allows(who, request.text, request.action):
+            added = texts.your_id.format(id=_ids(request))
+            return self._assistant.refuse(PLATFORM, "not_allowed", f"{texts.not_allowed} {added}")
+        shows = any(isinstance(file, PictureFile) for file in (*request.own, *request.about))
+        looks = shows and not is_data_right(request.text, request.action)
+        if looks and (wait := self._assistant.too_much(who, request.language)):
+            self._memory.keep_unasked(who, request.own)
+            return wait
+        return None
+
+    def _worded(self, request: TelegramRequest, reply: Reply, remarks: Sequence[str]) -> Reply:
+        """A reply with what has to be said of files, and what helps in this chat."""
+        private = request.asked.chat.type == ChatType.PRIVATE
+        sees_all = private or self._bot.can_read_all_group_messages
+        if reply.outcome == "no_picture" and not sees_all:
+            reply = replace(reply, text=self._texts(request).no_picture_in_group)
+        lines = [reply.text, "", *remarks] if remarks else [reply.text]
+        return replace(reply, text="\n".join(lines))
 
     async def _fetch(self, request: TelegramRequest) -> tuple[Incoming | None, list[str]]:
         """The message with its pictures, None if none could be had; and what to say of others."""
         start, texts = asyncio.get_running_loop().time(), self._texts(request)
         own = await self._fetcher.fetch_all(request.own, texts)
-        about = request.about
+        about, owner = request.about, request.owner
         answer = self._assistant.answer(request.answer)
         if answer:
             held = self._assistant.holds(request.who, answer.place, answer.digests)
             about = () if held else cast("tuple[SharedFile, ...]", answer.place)
+            owner = answer.owner
         others = await self._fetcher.fetch_all(() if own.pictures else about, texts)
         remarks = list(dict.fromkeys(own.remarks + others.remarks))
         if own.pictures or others.pictures:
-            self._unasked.pop(request.who.chat, None)
+            self._memory.drop_unasked(request.who)
         elif remarks:
             return None, remarks
         elif not (answer or request.text.lower().startswith("/forget")):
-            await self._catch_up(request.who.chat, texts)
+            await self._catch_up(request.who, texts)
         incoming = Incoming(
             *request.who, request.text, tuple(own.pictures), tuple(others.pictures),
             language=request.language, fetching=asyncio.get_running_loop().time() - start,
             reply_to=request.answer, action=request.action,
-            place=request.own if own.pictures else about,
+            place=request.own if own.pictures else about, owner=owner,
         )  # fmt: skip
         return incoming, remarks
 
-    async def _catch_up(self, chat: str, texts: Texts) -> None:
-        """Show the assistant a picture that was posted before the bot was called."""
-        posted = self._unasked.get(chat)
-        if posted is None:
+    async def _catch_up(self, who: Conversation, texts: Texts) -> None:
+        """Show the assistant a picture that the person posted before they called the bot."""
+        files = self._memory.unasked(who)
+        if not files:
             return
-        who, files = posted
         shown = await self._fetcher.fetch_all(files, texts)
-        if self._unasked.get(chat) is posted and shown.pictures:
-            del self._unasked[chat]
+        if self._memory.unasked(who) == files and shown.pictures:
+            self._memory.drop_unasked(who)
             pictures = tuple(shown.pictures)
             await self._assistant.handle(
                 Incoming(*who, pictures=pictures, addressed=False, place=files)
@@ -311,20 +369,22 @@ class TelegramHandlers:
 
     def _note(self, request: TelegramRequest, reply: Reply, message: int) -> None:
         """Keep which answer the bot's message is, and which message it answers."""
-        key = (request.asked.chat_id, message)
-        self._answer_ids.pop(key, None)
-        if reply.number:
-            self._answer_ids[key] = reply.number
-        if request.action is None:
-            self._answers[request.key] = (message, hash(request.text))
+        self._memory.note_number(request.asked.chat_id, message, reply.number)
+        if request.action is None and reply.outcome != FORGOTTEN:
+            answer = self._assistant.answer(reply.number)
+            owner = (answer.owner if answer else "") or request.owner or request.who.user
+            self._memory.note_answer(
+                request.asked, (request.who.user, owner), request.content, message, reply
+            )
 
     async def _answer_in_place(
         self, query: CallbackQuery, message: Message, command: str, action: Action | None
     ) -> None:
         """Do what needs no picture, and say it in passing or in place of the message."""
+        who = await self._identity(query, message, action)
         reply = await self._assistant.handle(
             Incoming(
-                *conversation(message, query.from_user), "" if action else command,
+                *who, "" if action else command,
                 language=language(query.from_user), action=action,
             )
         )  # fmt: skip
@@ -332,6 +392,23 @@ class TelegramHandlers:
         await self._confirm(query, reply.text if reply and passing else "")
         if reply and not passing:
             await self._sender.say(message, reply, message.message_id)
+
+    async def _identity(
+        self, query: CallbackQuery, message: Message, action: Action | None
+    ) -> Conversation:
+        """Who presses a button: an admin who asked in the group's name goes on in that."""
+        own, question = conversation(message, query.from_user), message.reply_to_message
+        anonymous = question is not None and question.sender_chat == message.chat
+        if question is None or not anonymous or not isinstance(action, ChooseSettings):
+            return own
+        try:
+            member = await self._bot.get_chat_member(message.chat_id, query.from_user.id)
+        except TelegramError as error:
+            _log.warning("Cannot tell who is an admin: %s", type(error).__name__)
+            return own
+        is_admin = member.status in {ChatMember.ADMINISTRATOR, ChatMember.OWNER}
+        hidden = is_admin and getattr(member, "is_anonymous", False)
+        return conversation(question) if hidden else own
 
     async def _confirm(self, query: CallbackQuery, text: str = "") -> None:
         """End the waiting that Telegram shows on the button, perhaps with words in passing."""
@@ -341,17 +418,15 @@ class TelegramHandlers:
             _log.debug("Cannot confirm a button: %s", type(error).__name__)
 
     def _repeats(self, who: Conversation, reply: Reply | None) -> bool:
-        """Whether this person was refused in the same words twice a moment ago."""
-        if reply and reply.error:
-            return self._throttle.repeats(who, reply.text)
-        self._throttle.clear(who)
-        return False
-
-    def _forget(self, who: Conversation) -> None:
-        """Forget what a person posted, wherever that was."""
-        for chat, (poster, _) in list(self._unasked.items()):
-            if poster.user == who.user:
-                del self._unasked[chat]
+        """Whether this person was told the same often enough a moment ago."""
+        if reply is None:
+            return False
+        if reply.exchanges:
+            self._throttle.clear(who)
+            return False
+        if reply.outcome in PERSONAL:
+            return self._throttle.repeats(who, reply.outcome, PERSONAL_REPEATS)
+        return self._throttle.repeats(who, reply.text)
 
     def _texts(self, request: TelegramRequest) -> Texts:
         return self._assistant.texts(PLATFORM, request.who.user, request.language)
@@ -361,60 +436,20 @@ class TelegramHandlers:
         return self._assistant.texts(PLATFORM, str(person.id), language(person)).button_too_old
 
 
-# --- albums ---------------------------------------------------------------------------------------
+def _is_shown_to(message: Message) -> bool:
+    """Whether a message may be the picture that words before it are about."""
+    if not isinstance(picture_in(message), PictureFile):
+        return False
+    return message.forward_origin is not None or not message.caption
 
 
-class _Gathering(Generic[T]):
-    def __init__(self, first: float) -> None:
-        self.first = first
-        self.parts: list[T] = []
-        self.timer: asyncio.TimerHandle | None = None
+def _is_no_answer(reply: Reply) -> bool:
+    return reply.error and reply.outcome.partition(":")[0] in _NO_ANSWERS
 
 
-class AlbumCollector(Generic[T]):
-    """Hands on what arrived under one key, once it has been quiet for a while.
-
-    What counts is when parts arrive, not how long it takes to fetch them. For one event loop.
-
-    Args:
-        hand_on: Takes the parts, in the order of arrival.
-        pause: Seconds without another part.
-        longest: Seconds from the first part on.
-    """
-
-    def __init__(
-        self,
-        hand_on: Callable[[list[T]], Awaitable[None]],
-        pause: float,
-        longest: float,
-    ) -> None:
-        self._hand_on, self._pause, self._longest = hand_on, pause, longest
-        self._gathering: dict[Hashable, _Gathering[T]] = {}
-        self._handing: set[asyncio.Task[None]] = set()
-
-    def add(self, key: Hashable, part: T) -> None:
-        """Take a part; the first one starts an album."""
-        loop = asyncio.get_running_loop()
-        album = self._gathering.setdefault(key, _Gathering(loop.time()))
-        album.parts.append(part)
-        if album.timer:
-            album.timer.cancel()
-        at = min(loop.time() + self._pause, album.first + self._longest)
-        album.timer = loop.call_at(at, self.flush, key)
-
-    def flush(self, key: Hashable) -> None:
-        """Hand on what is there under a key, if anything is."""
-        album = self._gathering.pop(key, None)
-        if album is None:
-            return
-        if album.timer:
-            album.timer.cancel()
-        task = asyncio.ensure_future(self._hand_on(album.parts))
-        self._handing.add(task)
-        task.add_done_callback(self._handing.discard)
-
-    async def close(self) -> None:
-        """Hand on everything, and wait until it is dealt with."""
-        for key in list(self._gathering):
-            self.flush(key)
-        await asyncio.gather(*self._handing, return_exceptions=True)
+def _ids(request: TelegramRequest) -> str:
+    """How an operator would name the person, and the group, in the settings."""
+    person = f"{PLATFORM}:{request.who.user}"
+    if request.asked.chat.type == ChatType.PRIVATE:
+        return person
+    return f"{person} / {PLATFORM}:{request.asked.chat_id}"

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from telegram import Bot, Document, Message, MessageEntity, PhotoSize, User
+import httpx
+from telegram import (
+    Bot,
+    Document,
+    ExternalReplyInfo,
+    Message,
+    MessageEntity,
+    PaidMedia,
+    PaidMediaPhoto,
+    PaidMediaVideo,
+    PhotoSize,
+    Update,
+    User,
+)
 from telegram.constants import ChatType
 from telegram.error import BadRequest, NetworkError, TelegramError
+from telegram.ext import filters
 
+from bot.assistant.text import SOMEBODY
 from bot.assistant.types import Conversation
 from bot.platforms import (
     FETCH_TIMEOUT,
@@ -18,20 +33,35 @@ from bot.platforms import (
     OtherFile,
     PictureFile,
     SharedFile,
+    may_be_picture,
 )
 
 PLATFORM = "telegram"
 COMMANDS = ("start", "help", "caption", "ask", "retry", "forget", "privacy", "settings")
 ENOUGH_PIXELS = 512  # of a photo's shorter side; the model sees fewer
 _CALLED = {"sticker": "sticker", "animation": "GIF", "video": "video", "video_note": "video"}
+# What is no picture, as the fields of a message are called.
+_OTHERS = (
+    *("audio", "voice", "contact", "location", "venue", "poll", "dice", "game", "invoice", "story"),
+    *("checklist", "giveaway", "giveaway_winners", "live_photo"),
+)
 _COMMAND = re.compile(r"/(\w+)(?:@(\w+))?")
 
 
-def picture_in(message: Message) -> SharedFile | None:
+def says_something(update: Update, message: Message) -> bool:
+    """Whether a person says something, rather than Telegram: that somebody pinned it, say."""
+    if message.text or message.caption or message.effective_attachment:
+        return True
+    return not filters.StatusUpdate.ALL.check_update(update)
+
+
+def picture_in(message: Message | ExternalReplyInfo) -> SharedFile | None:
     """The picture of a message, the still image of one that moves, or a file that is neither."""
     if message.photo:
-        size = _large_enough(message.photo)
-        return PictureFile(size.file_id, size.file_size or 0)
+        return _sized(message.photo)
+    if message.paid_media:
+        found = [_paid(media) for media in message.paid_media.paid_media]
+        return next((file for file in found if file is not None), OtherFile(""))
     if message.sticker and not (message.sticker.is_animated or message.sticker.is_video):
         return PictureFile(message.sticker.file_id, message.sticker.file_size or 0)
     # The document of a GIF is a video, so it comes after these.
@@ -40,12 +70,52 @@ def picture_in(message: Message) -> SharedFile | None:
             return _still(moving.thumbnail, _CALLED[what])
     if message.document:
         return _file(message.document)
-    return OtherFile("") if message.effective_attachment else None  # a voice, a place, a contact
+    # A voice, a place, a contact.
+    return OtherFile("") if any(getattr(message, what, None) for what in _OTHERS) else None
 
 
 def files_in(messages: Iterable[Message]) -> tuple[SharedFile, ...]:
     """What messages show, in their order, and files that are no pictures."""
-    return tuple(file for message in messages if (file := picture_in(message)))
+    files = [
+        # What has no words either is of a kind that is newer than this bot.
+        picture_in(each) or (None if each.text or each.caption else OtherFile(""))
+        for each in messages
+    ]
+    return tuple(filter(None, files))
+
+
+def replied_to(message: Message) -> Message | None:
+    """The message that somebody replied to, which in a topic's messages is not its first one."""
+    replied = message.reply_to_message
+    begun = replied is not None and replied.message_id == message.message_thread_id
+    return None if message.is_topic_message and begun else replied
+
+
+def replied_files(message: Message) -> tuple[SharedFile, ...]:
+    """What the message shows that this one replies to, also in another chat, or one further on."""
+    if message.reply_to_story:
+        return (OtherFile(""),)
+    if message.external_reply:
+        shown = picture_in(message.external_reply)
+        return (shown,) if shown else ()
+    replied = replied_to(message)
+    if replied is None:
+        return ()
+    shown = picture_in(replied)
+    return (shown,) if shown else replied_files(replied)
+
+
+def content_of(messages: Iterable[Message], me: User) -> list[str]:
+    """What messages say and show, to tell whether an edit changed that.
+
+    A file has another id each time that Telegram tells of it, but one of its own.
+    """
+    told = []
+    for message in messages:
+        shown = message.effective_attachment
+        last = shown[-1] if isinstance(shown, Sequence) and shown else shown
+        told += [words_in(message, me), str(getattr(last, "file_unique_id", ""))]
+    return told
 
 
 def picture_fetcher(bot: Bot) -> Fetcher:
@@ -65,12 +135,19 @@ def picture_fetcher(bot: Bot) -> Fetcher:
         except TelegramError as error:
             raise FetchError from error
 
-    return Fetcher(read, (NetworkError,))
+    def offline(error: BaseException) -> bool:
+        return isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
+
+    return Fetcher(read, (NetworkError,), offline)
 
 
 def words_in(message: Message, me: User) -> str:
     """What the person wrote, without the mention that calls the bot."""
     words = message.text or message.caption or ""
+    for entity, name in (message.parse_entities() | message.parse_caption_entities()).items():
+        # By a name of theirs, where they have none that begins with "@".
+        if entity.type == MessageEntity.TEXT_MENTION and not _mentions(entity, name, me):
+            words = words.replace(name, SOMEBODY, 1)
     return re.sub(rf"@{re.escape(me.username or '')}\b", " ", words, flags=re.IGNORECASE).strip()
 
 
@@ -78,7 +155,7 @@ def is_addressed(message: Message, me: User) -> bool:
     """Whether the bot is meant: in private, by a mention, by a reply to it, or by a command."""
     if message.chat.type == ChatType.PRIVATE:
         return True
-    replied = message.reply_to_message
+    replied = replied_to(message)
     if replied and replied.from_user and replied.from_user.id == me.id:
         return True
     return _is_command(message, me) or any(
@@ -133,6 +210,20 @@ def _large_enough(sizes: tuple[PhotoSize, ...]) -> PhotoSize:
     return next(enough, ordered[-1])
 
 
+def _sized(sizes: tuple[PhotoSize, ...]) -> PictureFile:
+    size = _large_enough(sizes)
+    return PictureFile(size.file_id, size.file_size or 0)
+
+
+def _paid(media: PaidMedia) -> SharedFile | None:
+    """What somebody paid for, or may see without that."""
+    if isinstance(media, PaidMediaPhoto):
+        return _sized(media.photo)
+    if isinstance(media, PaidMediaVideo):
+        return _still(media.video.thumbnail, "video")
+    return None
+
+
 def _still(thumbnail: PhotoSize | None, what: str) -> SharedFile:
     if thumbnail is None:
         return OtherFile("")
@@ -141,11 +232,6 @@ def _still(thumbnail: PhotoSize | None, what: str) -> SharedFile:
 
 def _file(document: Document) -> SharedFile:
     name = document.file_name or ""
-    if (document.mime_type or "").startswith("image/") or _names_a_picture(name):
+    if may_be_picture(name, document.mime_type or ""):
         return PictureFile(document.file_id, document.file_size or 0, name)
     return OtherFile(name)
-
-
-def _names_a_picture(name: str) -> bool:
-    """Whether a file of unknown kind is called like a picture: phones send HEIC so."""
-    return re.search(r"\.(heic|heif|avif|jpe?g|png|webp|gif|bmp|tiff?)$", name, re.I) is not None

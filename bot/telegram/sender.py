@@ -7,11 +7,11 @@ import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
+from cachetools import LRUCache
 from telegram import (
-    Bot,
     InlineKeyboardButton,
     InlineKeyboardMarkup,
     LinkPreviewOptions,
@@ -21,26 +21,31 @@ from telegram import (
 from telegram.constants import ChatAction, ChatType, MessageLimit
 from telegram.error import (
     BadRequest,
+    ChatMigrated,
     Forbidden,
     InvalidToken,
     NetworkError,
+    RetryAfter,
     TelegramError,
     TimedOut,
 )
+from telegram.ext import ExtBot
 
 from bot.assistant.text import split
 from bot.assistant.types import Reply
-from bot.platforms import retry
+from bot.platforms import RECENT, retry
 from bot.telegram.messages import topic
 
 TYPING_SECONDS = 4.0  # Telegram shows it for five
 DRAFT_SECONDS = 20.0  # until a draft is sent again; Telegram shows it for thirty
-WAITS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 30.0)  # seconds between attempts without a network
+# Seconds between attempts without a network, for an hour: only this person's turn waits for it.
+WAITS = (1.0, 2.0, 4.0, 8.0, 15.0, *[30.0] * 119)
 IN_A_ROW = 4  # buttons
 NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
+Sending = Callable[[bool], None]
 
 
 class Sender:
@@ -50,17 +55,25 @@ class Sender:
         bot: Telegram's side.
     """
 
-    def __init__(self, bot: Bot) -> None:
+    def __init__(self, bot: ExtBot[Any]) -> None:
         self._bot = bot
         self._has_drafts = True
+        self._moved: LRUCache[int, int] = LRUCache(RECENT)  # groups that became supergroups
 
-    async def say(self, asked: Message, reply: Reply, said: int | None = None) -> int | None:
+    async def say(
+        self,
+        asked: Message,
+        reply: Reply,
+        said: int | None = None,
+        sending: Sending | None = None,
+    ) -> int | None:
         """Answer a message, or change what was said before.
 
         Args:
             asked: What it answers.
             reply: What to say; as plain text, so that no character means anything else.
             said: The message to change: the answer before the question was edited, say.
+            sending: Told when the answer is on its way, and when it could not be sent.
 
         Returns:
             The id of the answer's first message; None if the person cannot be reached any more.
@@ -74,13 +87,14 @@ class Sender:
                 if said and number == 0 and await self._edit(asked, said, part, last):
                     first = said
                     continue
-                sent = await self._send(asked, part, last)
+                sent = await self._send(asked, part, last, sending)
                 first = first or sent.message_id
         except Forbidden as error:
             _log.info("Cannot answer any more: %s", error)
             return None
         except TelegramError as error:
-            _log.error("Could not send an answer (%s)", type(error).__name__, exc_info=error)
+            words = "" if isinstance(error, ChatMigrated) else f": {error}"  # its text has the id
+            _log.error("Could not send an answer (%s%s)", type(error).__name__, words)
             return None
         return first
 
@@ -129,20 +143,38 @@ class Sender:
             _log.debug("Cannot show a draft: %s", type(error).__name__)
         return True
 
-    async def _send(self, asked: Message, text: str, keys: InlineKeyboardMarkup | None) -> Message:
-        return await _insist(
-            lambda: self._bot.send_message(
-                asked.chat_id,
+    async def _send(
+        self,
+        asked: Message,
+        text: str,
+        keys: InlineKeyboardMarkup | None,
+        sending: Sending | None = None,
+    ) -> Message:
+        thread = topic(asked)
+
+        def send() -> Awaitable[Message]:
+            moved = self._moved.get(asked.chat_id)
+            # The question may be deleted by now; and it has another id where the group went.
+            replied = ReplyParameters(asked.message_id, allow_sending_without_reply=True)
+            return self._bot.send_message(
+                moved or asked.chat_id,
                 text,
-                message_thread_id=topic(asked),
-                # The question may be deleted by now.
-                reply_parameters=ReplyParameters(
-                    asked.message_id, allow_sending_without_reply=True
-                ),
+                message_thread_id=None if moved else thread,
+                reply_parameters=None if moved else replied,
                 reply_markup=keys,
                 link_preview_options=NO_PREVIEW,
+                rate_limit_args=sending,
             )
-        )
+
+        try:
+            return await _insist(send)
+        except ChatMigrated as error:  # a group that became a supergroup
+            self._moved[asked.chat_id] = error.new_chat_id
+        except BadRequest as error:
+            if thread is None or "thread not found" not in str(error).lower():
+                raise
+            thread = None  # the topic was deleted; the group is still there
+        return await _insist(send)
 
     async def _edit(
         self, asked: Message, said: int, text: str, keys: InlineKeyboardMarkup | None
@@ -156,6 +188,9 @@ class Sender:
             )
         except BadRequest as error:
             return "not modified" in str(error).lower()
+        except ChatMigrated as error:  # where it went, the answer has another id
+            self._moved[asked.chat_id] = error.new_chat_id
+            return False
         return True
 
 
@@ -199,17 +234,24 @@ async def _insist(call: Callable[[], Awaitable[T]]) -> T:
     def failed(_error: BaseException, wait: float) -> None:
         _log.warning("No network; trying again in %.0f s", wait)
 
-    return await retry(call, _was_not_sent, WAITS, failed)
+    return await retry(call, was_not_sent, WAITS, failed)
 
 
-def _was_not_sent(error: BaseException) -> bool:
-    """Whether there was no network, so that nothing can have been sent."""
+def was_not_sent(error: BaseException) -> bool:
+    """Whether nothing can have come of a call: there was no network, or it was refused for now.
+
+    Where a connection ends before the answer to a call, the call may have done its work.
+    """
+    if isinstance(error, RetryAfter):
+        return True
     if not isinstance(error, NetworkError) or isinstance(error, BadRequest):
         return False
     cause = error.__cause__
-    if isinstance(error, TimedOut):  # also when no connection was made at all
-        return isinstance(cause, httpx.ConnectTimeout | httpx.PoolTimeout)
-    return not isinstance(cause, httpx.ReadError)
+    if cause is None:  # Telegram's own words: it cannot do it now
+        return not isinstance(error, TimedOut)
+    return isinstance(
+        cause, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | RetryAfter
+    )
 
 
 def _unknown_method(error: TelegramError) -> bool:

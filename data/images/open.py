@@ -162,9 +162,7 @@ def _printable_name(path: str | os.PathLike[str]) -> str:
     return name if len(name) <= _MAX_NAME else "…" + name[-_MAX_NAME:]
 
 
-def _refuse_file(
-    reason: str, name: str, cause: str = "", error: OSError | None = None
-) -> NoReturn:
+def _refuse_file(reason: str, name: str, cause: str = "", error: OSError | None = None) -> NoReturn:
     """Say what is wrong with a file, once with its name and once without."""
     told = (_FILE_SENTENCES[reason].format(name=each, cause=cause) for each in (name, "This"))
     named, nameless = told

@@ -182,3 +182,46 @@ def sniff(data: bytes) -> FileType:
             return _not_an_image(what)
     unknown = "This is no picture of a known kind. Please send a photo such as a JPEG or PNG."
     return _text(data) or FileType(reason="not-a-picture", sentence=unknown)
+
+
+_MOST_BLOCKS = 100_000  # and pieces of them, over which a GIF's second frame is looked for
+_SEQUENCES = {b"avis": "AVIF", b"msf1": "HEIC", b"hevc": "HEIC", b"hevx": "HEIC"}
+
+
+def moving(data: bytes) -> str:
+    """What a file that moves is called ("GIF", say), or "" if it holds one picture only.
+
+    Args:
+        data: A whole file.
+    """
+    if data.startswith(b"GIF8"):
+        return "GIF" if _frames(data) > 1 else ""
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):  # the animation is announced before the first frame
+        return "PNG" if b"acTL" in data[: max(data.find(b"IDAT"), 0)] else ""
+    if data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X":
+        return "WebP" if data[20:21] and data[20] & 2 else ""
+    return _SEQUENCES.get(data[8:12], "") if data[4:8] == b"ftyp" else ""
+
+
+def _frames(gif: bytes) -> int:
+    """How many frames a GIF holds, of which two are as good as more."""
+    at, frames, inside = 13 + _palette(gif[10:11]), 0, False
+    for _ in range(_MOST_BLOCKS):
+        kind = gif[at : at + 1]
+        if inside:  # the data of a block comes in pieces, the last of which is empty
+            at, inside = at + 1 + sum(kind), kind > b"\0"
+        elif kind == b"\x2c":
+            frames += 1
+            at, inside = at + 11 + _palette(gif[at + 9 : at + 10]), True
+        elif kind == b"\x21":
+            at, inside = at + 2, True
+        else:
+            break
+        if frames > 1:
+            break
+    return frames
+
+
+def _palette(flags: bytes) -> int:
+    """Bytes of the palette that a GIF's flags announce."""
+    return 3 << (flags[0] % 8 + 1) if flags and flags[0] & 0x80 else 0

@@ -20,6 +20,7 @@ from fake_telegram import GROUP, ME, TOKEN, FakeTelegram, Json
 from bot import platforms
 from bot.assistant.assistant import Assistant
 from bot.assistant.limits import UNLIMITED, Limits, LimitSettings
+from bot.assistant.locale.texts import ENGLISH
 from bot.discord.bot import build as build_discord
 from bot.platforms import PictureFile
 from bot.telegram import handlers
@@ -89,6 +90,12 @@ class ChatPlatform(ABC):
     def me(self) -> str:
         """What calls the bot."""
 
+    no_picture = ENGLISH.no_picture  # said in the group
+
+    def not_allowed(self, by: str = ANN) -> str:
+        """What somebody is told who is not on the list."""
+        return ENGLISH.not_allowed
+
     @property
     @abstractmethod
     def texts(self) -> list[str]:
@@ -137,10 +144,17 @@ class OnTelegram(ChatPlatform):
 
     api: FakeTelegram
     me = "@glimpse_bot"
+    no_picture = ENGLISH.no_picture_in_group
+
+    def not_allowed(self, by: str = ANN) -> str:
+        ids = f"telegram:{PEOPLE[by]} / telegram:{GROUP}"
+        return f"{ENGLISH.not_allowed} {ENGLISH.your_id.format(id=ids)}"
 
     @asynccontextmanager
     async def running(self, patch: pytest.MonkeyPatch) -> AsyncIterator[OnTelegram]:
         patch.setattr(handlers, "ALBUM_PAUSE", 0.1)
+        patch.setattr(handlers, "HOLD", 0.05)
+        patch.setattr(handlers, "FOLLOW_UP_HOLD", 0.02)
         self._sent: dict[int, Json] = {}
         self._presses = 0
         async with FakeTelegram().running() as self.api, AsyncExitStack() as self._bot:
@@ -347,5 +361,6 @@ async def on(
     """The bot on "telegram" or "discord"; `options` of the assistant."""
     kind = {"telegram": OnTelegram, "discord": OnDiscord}[platform]
     patch.setattr(platforms, "FETCH_TIMEOUT", 5.0)
+    patch.setattr(platforms, "FETCH_WAIT", 0.01)
     async with kind(engine or StandIn(), options).running(patch) as chat:
         yield chat

@@ -6,13 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import patch
 
 from engine_stand_in import StandIn, open_photo
 
 from bot.assistant.assistant import Assistant
 from bot.assistant.limits import UNLIMITED, Access, Limits, LimitSettings
 from bot.benchmarks.fake_telegram import GROUP, ME, TOKEN, FakeTelegram, Json
-from bot.telegram.bot import Webhook, build, serve
+from bot.telegram import handlers
+from bot.telegram.bot import build, serve
+from bot.telegram.inbox import Inbox
+from bot.telegram.webhook import Webhook
 
 __all__ = ["GROUP", "ME", "TOKEN", "FakeTelegram", "Json", "telegram"]
 
@@ -25,6 +29,7 @@ async def telegram(
     *,
     api: FakeTelegram | None = None,
     webhook: Webhook | None = None,
+    inbox: Inbox | None = None,
     **options: Any,
 ) -> AsyncIterator[FakeTelegram]:
     """The bot, started and stopped as `glimpse telegram` does it; `options` of the assistant."""
@@ -33,11 +38,15 @@ async def telegram(
     options = {"limits": held, "access": access, "open_picture": open_photo, **options}
     assistant = Assistant(engine or StandIn(), **options)
     stopped = asyncio.Event()
+    hold = patch.multiple(handlers, HOLD=0.2, FOLLOW_UP_HOLD=0.05)
     async with (api or FakeTelegram()).running() as api:
-        task = asyncio.ensure_future(serve(build(TOKEN, api.url), assistant, stopped, webhook))
+        bot = build(TOKEN, api.url, inbox=inbox)
+        hold.start()
+        task = asyncio.ensure_future(serve(bot, assistant, stopped, webhook))
         try:
             yield api
         finally:
             stopped.set()
             async with asyncio.timeout(20):
                 await task
+            hold.stop()

@@ -141,15 +141,17 @@ async def test_reply_to_a_picture_is_about_that_one_and_so_is_what_follows(chat:
     assert (await chat.say("", reply_to=("blue",))).text.startswith("A blue square.")
 
 
-async def test_group_bot_is_silent_unless_addressed_but_remembers(chat: Chat) -> None:
+async def test_group_bot_is_silent_unless_addressed_but_remembers_what_each_showed(
+    chat: Chat,
+) -> None:
     assert await chat.hear("look", "red", addressed=False) is None
     assert await chat.hear("What color is it?", addressed=False) is None
     assert await chat.hear("/caption", reply_to=("blue",), addressed=False) is None
     assert chat.engine.asked == []
-    assert (await chat.say("@glimpse what color is it?", user="ben")).text == "Red."
+    assert (await chat.say("@glimpse what color is it?")).text == "Red."
     await chat.say("", "green", user="ben")
     assert (await chat.say("What color is it?")).text == "Red."
-    assert (await chat.say("What color is it?", user="cleo")).text == "Green."
+    assert (await chat.say("What color is it?", user="cleo")).text == ENGLISH.no_picture
 
 
 async def test_pictures_nobody_asks_about_are_never_opened() -> None:
@@ -272,7 +274,9 @@ async def test_after_several_the_last_is_current_unless_another_is_named(chat: C
 
 async def test_someone_elses_pick_does_not_change_mine(chat: Chat) -> None:
     await chat.say("", "red", "blue")
-    assert (await chat.say("What color is it in picture 1?", user="ben")).text == "Red."
+    both = ("red", "blue")
+    about = await chat.say("What color is it in picture 1?", user="ben", reply_to=both)
+    assert about.text == "Red."
     assert (await chat.say("What color is it?")).text == "Blue."
 
 

@@ -73,28 +73,18 @@ def test_conversations_are_apart(conversations: Conversations) -> None:
         assert conversations.recall(other) is Missing.NEVER
 
 
-def test_own_picture_comes_before_the_chats_last(conversations: Conversations) -> None:
-    anns, bens, anns_new = album("red"), album("blue"), album("green")
+def test_what_others_showed_in_a_chat_is_theirs(conversations: Conversations, clock: Clock) -> None:
+    anns, bens = album("red"), album("blue")
     conversations.remember(ANN, anns)
-    assert conversations.recall(BEN) is anns
-    assert not conversations.owns(BEN, anns)
+    assert conversations.recall(BEN) is Missing.NEVER
     assert conversations.owns(ANN, anns)
+    assert not conversations.owns(BEN, anns)
+    clock.advance(1800)
     conversations.remember(BEN, bens)
-    conversations.remember(ANN, anns_new)
+    assert conversations.recall(ANN) is anns
+    clock.advance(1800)
+    assert conversations.recall(ANN) is Missing.EXPIRED  # though Ben's is not
     assert conversations.recall(BEN) is bens
-    assert conversations.recall(Conversation("telegram", "group", "cleo")) is anns_new
-
-
-def test_chats_last_expires_too(conversations: Conversations, clock: Clock) -> None:
-    conversations.remember(BEN, album("blue"))
-    clock.advance(1800)
-    anns = album("red")
-    conversations.remember(ANN, anns)
-    clock.advance(1800)
-    assert conversations.recall(BEN) is anns  # their own is gone, the chat's is not
-    clock.advance(1800)
-    assert conversations.recall(BEN) is Missing.EXPIRED
-    assert conversations.recall(Conversation("telegram", "group", "cleo")) is Missing.EXPIRED
 
 
 def test_forgetting_a_person_forgets_only_them(conversations: Conversations) -> None:
@@ -227,12 +217,10 @@ def test_what_a_message_would_mean_is_told_by_place(conversations: Conversations
     shown = album("red", "green")
     shown.place = ("channel", 1)
     conversations.remember(ANN, shown)
-    for who in (ANN, BEN):  # who has none of their own
-        assert conversations.holds(who, ("channel", 1))
-        assert conversations.holds(who, ("channel", 1), digests("green"))
-        assert not conversations.holds(who, ("channel", 1), digests("green", "blue"))
-        assert not conversations.holds(who, ("channel", 2))
-    conversations.remember(BEN, album("blue"))
+    assert conversations.holds(ANN, ("channel", 1))
+    assert conversations.holds(ANN, ("channel", 1), digests("green"))
+    assert not conversations.holds(ANN, ("channel", 1), digests("green", "blue"))
+    assert not conversations.holds(ANN, ("channel", 2))
     assert not conversations.holds(BEN, ("channel", 1))
 
 

@@ -11,7 +11,8 @@ from engine_stand_in import StandIn, open_photo
 from fake_discord import TOKEN, FakeDiscord
 
 from bot.assistant.assistant import Assistant
-from bot.benchmarks.fake_discord import DROP, TAKE_AND_DROP
+from bot.benchmarks.discord_payloads import ANN
+from bot.benchmarks.fake_discord import DROP, TAKE_AND_DROP, File
 from bot.discord import bot as discord_bot
 from bot.discord.bot import DiscordBot, Synced, build, serve, sync
 from bot.errors import PlatformError
@@ -52,6 +53,25 @@ async def test_it_answers_until_it_is_stopped_and_finishes_what_is_under_way(
     assert said[1].startswith("Invite it: https://discord.com/oauth2/authorize?client_id=100&scope")
     assert not [each for each in caplog.records if TOKEN in each.getMessage()]
     assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
+
+
+async def test_a_token_revoked_in_mid_use_does_not_leave_commands_unanswered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = StandIn(held=True)
+    async with FakeDiscord().running(monkeypatch) as api:
+        task = asyncio.ensure_future(serve(new_client(engine), TOKEN, asyncio.Event()))
+        await api.dm("hello")
+        await api.until(lambda: api.said)
+        await api.command(ANN, "caption", file=File("a.png", "image/png", b"blue"))
+        await api.until(lambda: engine.queue)
+        await api.close(4004)
+        await asyncio.sleep(0.1)
+        assert not task.done()
+        engine.release()
+        with pytest.raises(PlatformError, match="ended the connection for good"):
+            await asyncio.wait_for(task, 20)
+        assert api.said[1:] == ["A blue square."]
 
 
 async def test_a_busy_discord_gets_the_answer_a_little_later(

@@ -106,7 +106,7 @@ async def test_the_command_to_try_again() -> None:
     engine = StandIn()
     async with discord_world(engine) as world:
         done = await world.ann.slash(world.channel, "retry")
-        assert done.response.content == ENGLISH.no_picture
+        assert [each.content for each in done.followups] == [ENGLISH.no_picture]
         await world.ann.send(world.channel, f"{world.me} {COLOUR}", attachments=[photo("blue")])
         await world.ann.slash(world.channel, "retry")
         await world.press(world.answers()[-1], "retry")
@@ -131,7 +131,7 @@ async def test_alt_text_is_ready_to_be_copied_and_for_nobody_else() -> None:
         theirs = await world.ben.send(world.channel, "", attachments=files)
         done = await world.ann.context_menu(world.channel, ALT, theirs)
         assert done.response.content == (
-            "||1.\n```\nA 'red' cat \"'x.\n```||\n||3.\n```\nA *dog*.\n```||\n"
+            "||1.\n```\nA 'red' cat \"'x.\n```||\n||4.\n```\nA *dog*.\n```||\n"
             f"||2. This file is no picture (bad).\n{ENGLISH.no_picture_file}||"
         )
         plain = await world.ben.send(world.channel, "Nothing to see")
@@ -171,11 +171,12 @@ async def test_commands_and_buttons_tell_the_language_also_for_later_messages() 
     async with discord_world() as world:
         await world.ann.send(world.channel, f"{world.me} hello")
         world.locale = "de"
-        await world.ann.slash(world.channel, "caption", image=("a.pdf", b"%PDF"))
+        done = await world.ann.slash(world.channel, "caption", image=("a.pdf", b"%PDF"))
+        assert [each.content for each in done.followups] == [GERMAN.no_picture_file]
         await world.ann.send(world.channel, f"{world.me} hello")
         await world.dm("hello")
         await world.ben.send(world.channel, f"{world.me} hello")
-        assert world.said == [ENGLISH.hello, GERMAN.no_picture_file, GERMAN.hello, ENGLISH.hello]
+        assert world.said == [ENGLISH.hello, GERMAN.hello, ENGLISH.hello]
         assert world.dm_said == [GERMAN.hello]
         theirs = await world.ben.send(
             world.channel, f"{world.me} what colour?", attachments=[photo("red")]

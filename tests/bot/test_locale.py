@@ -34,7 +34,7 @@ def test_every_text_is_there_and_calm(language: str) -> None:
 
 
 def test_every_reason_has_a_text() -> None:
-    answered = {Kind.CAPTION, Kind.QUESTION, Kind.RETRY}
+    answered = {Kind.CAPTION, Kind.QUESTION, Kind.RETRY, Kind.SAME}
     assert {kind.value for kind in Kind if kind not in answered} <= set(NAMES)
     assert {cause.value for cause in FailureCause if cause is not FailureCause.REFUSED} <= set(
         NAMES
@@ -43,7 +43,7 @@ def test_every_reason_has_a_text() -> None:
 
 def test_whole_sentences_end() -> None:
     parts = {"second", "seconds", "minute", "minutes", "hour", "hours", "days", "language"}
-    parts |= {"good", "bad"}
+    parts |= {"good", "bad", "and_"}
     parts |= {name for name in NAMES if name.endswith("_button")} | {"settings_automatic"}
     parts |= {name for name in NAMES if name.startswith("command_")}  # of a menu
     for texts in CATALOGUES.values():

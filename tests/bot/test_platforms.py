@@ -33,7 +33,7 @@ async def test_one_engine_answers_on_all_platforms_until_told_to_stop(
     async with FakeTelegram().running() as telegram, FakeDiscord().running(monkeypatch) as api:
         settings = Settings(
             port=port, telegram_token=TELEGRAM_TOKEN, telegram_base_url=telegram.url,
-            discord_token=DISCORD_TOKEN,
+            discord_token=DISCORD_TOKEN, log="off",
         )  # fmt: skip
         parts = list(all_parts(settings, assistant, Health(), web=True))
         assert len(parts) == 3
@@ -58,7 +58,7 @@ async def test_a_bad_token_is_said_once_and_the_others_go_on(
     async with FakeTelegram().running() as telegram, FakeDiscord().running(monkeypatch):
         settings = Settings(
             port=port, telegram_token=TELEGRAM_TOKEN, telegram_base_url=telegram.url,
-            discord_token="wrong",
+            discord_token="wrong", log="off",
         )  # fmt: skip
         parts = list(all_parts(settings, assistant, health, web=True))
         task = asyncio.ensure_future(run_together(parts, stopped))
@@ -87,8 +87,9 @@ async def test_if_all_are_refused_it_ends_or_waits_to_be_stopped(
     stopped, health = asyncio.Event(), Health()
     async with FakeTelegram().running() as telegram, FakeDiscord().running(monkeypatch):
         settings = Settings(
-            telegram_token="1:wrong", telegram_base_url=telegram.url, discord_token="wrong"
-        )
+            telegram_token="1:wrong", telegram_base_url=telegram.url, discord_token="wrong",
+            log="off",
+        )  # fmt: skip
         parts = list(all_parts(settings, Assistant(StandIn()), health, web=False))
         task = asyncio.ensure_future(run_together(parts, stopped, stays=stays))
         async with asyncio.timeout(20):
@@ -179,7 +180,7 @@ async def test_check_tells_which_bots_the_tokens_are_of(monkeypatch: pytest.Monk
     async with FakeTelegram().running() as telegram, FakeDiscord().running(monkeypatch):
         settings = Settings(
             telegram_token=TELEGRAM_TOKEN, telegram_base_url=telegram.url,
-            discord_token=DISCORD_TOKEN,
+            discord_token=DISCORD_TOKEN, log="off",
         )  # fmt: skip
         found = await asyncio.to_thread(_telegram, settings)
         assert found == ("ok", "@glimpse_bot, to be found at https://t.me/glimpse_bot", "")

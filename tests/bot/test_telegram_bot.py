@@ -18,7 +18,8 @@ from bot.cli.serve import _webhook
 from bot.errors import PlatformError
 from bot.settings import Settings
 from bot.telegram import bot
-from bot.telegram.bot import Webhook, build, secret_from, serve
+from bot.telegram.bot import build, serve
+from bot.telegram.webhook import Webhook, secret_from
 from bot.web.server import listen
 
 HEADER = "X-Telegram-Bot-Api-Secret-Token"
@@ -69,9 +70,9 @@ async def test_an_update_that_cannot_be_read_is_told_without_its_words(
     async with telegram(webhook=hook) as api, httpx.AsyncClient() as client:
         await api.until(lambda: api.of("setWebhook"))
         taken = await _posted(client, hook, {"update_id": 1, "message": odd})
-        assert taken.status_code == 400
-    said = [each for each in caplog.records if each.getMessage() == "An update cannot be read"]
-    assert len(said) == 1
+        assert taken.status_code == 200  # else Telegram would bring it for ever, and nothing else
+    (said,) = [each for each in caplog.records if "cannot be read" in each.getMessage()]
+    assert said.getMessage() == "An update that cannot be read is left out (KeyError)"
     assert "wombat" not in caplog.text
 
 
@@ -115,7 +116,7 @@ async def test_a_webhook_is_told_as_soon_as_there_is_a_network(
     api = FakeTelegram()
     api.faults["setWebhook"] += [(502, {"description": "Bad Gateway"}, 0)] * 2
     async with telegram(api=api, webhook=webhook()):
-        await api.until(lambda: len(api.of("setWebhook")) == 2)
+        await api.until(lambda: len(api.of("setWebhook")) == 1)
 
 
 def test_a_secret_is_made_from_the_token_and_does_not_tell_it() -> None:

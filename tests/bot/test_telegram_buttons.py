@@ -115,14 +115,15 @@ async def test_settings_change_in_place_and_for_this_person_only() -> None:
         assert (await api.answers(4))[3] == ENGLISH.start
 
 
-async def test_who_is_not_on_the_list_changes_nothing_by_pressing() -> None:
+async def test_who_is_not_on_the_list_may_choose_settings_and_nothing_else() -> None:
     async with telegram(access=Access(users=frozenset({"telegram:7"}))) as api:
-        asked = api.message("/settings@glimpse_bot", chat=GROUP)
+        asked = api.photo(b"red", "/caption@glimpse_bot", chat=GROUP)
         await api.answers(1)
-        api.press(action(api, "Deutsch"), api.said_to(asked), user=8)
+        api.press("/rate good " + "0" * 16, api.said_to(asked), user=8)
         await api.until(lambda: toasts(api))
         assert toasts(api) == [ENGLISH.not_allowed]
-        assert len(await api.settle(0.1)) == 1
+        api.message("/settings@glimpse_bot", chat=GROUP, user=8)
+        assert (await api.answers(2))[1].startswith("I speak English with you")
 
 
 async def test_who_speaks_german_is_answered_in_german() -> None:

@@ -95,12 +95,15 @@ async def test_in_a_group_a_mention_in_any_case_means_it_and_another_bots_comman
         assert await api.answers(2) == ["Green.", "A green square."]
 
 
-@pytest.mark.parity("a picture first, the mention later", "Telegram")
+@pytest.mark.parity(
+    "a picture first, the mention later, by the same person, where BotFather's privacy mode is off",
+    "Telegram",
+)
 async def test_it_can_be_called_after_the_photo_was_posted() -> None:
     async with telegram() as api:
         api.photo(b"blue", user=9, chat=GROUP)
         api.message("That is nice", user=9, chat=GROUP)
-        api.message("@glimpse_bot what colour is it?", user=8, chat=GROUP)
+        api.message("@glimpse_bot what colour is it?", user=9, chat=GROUP)
         assert await api.answers(1) == ["Blue."]
 
 
@@ -111,7 +114,7 @@ async def test_topics_of_a_forum_are_conversations_of_their_own() -> None:
         await api.answers(1)
         assert api.of("sendMessage")[0][1]["message_thread_id"] == 5
         api.message("/ask what colour is it?", chat=GROUP)
-        assert (await api.answers(2))[1] == ENGLISH.no_picture
+        assert (await api.answers(2))[1] == ENGLISH.no_picture_in_group
 
 
 async def test_an_edited_message_without_a_picture_changes_its_answer_and_a_place_may_move() -> (
@@ -277,8 +280,8 @@ def handlers(monkeypatch: pytest.MonkeyPatch) -> list[TelegramHandlers]:
 async def test_words_are_not_kept_to_know_an_edit(handlers: list[TelegramHandlers]) -> None:
     async with telegram() as api:
         api.message("Hello, I am called Ann")
-        await api.until(lambda: handlers and handlers[0]._answers)
-        assert "Ann" not in repr(handlers[0]._answers)
+        await api.until(lambda: handlers and handlers[0]._memory._answered)
+        assert "Ann" not in repr(handlers[0]._memory._answered)
 
 
 async def test_who_forgets_leaves_no_subject_of_a_button_they_pressed(
@@ -319,7 +322,7 @@ async def test_photos_nobody_asked_about_are_forgotten_with_who_sent_them_in_all
         api.message("/forget@glimpse_bot", chat=GROUP - 1, user=7)
         await api.answers(1)
         assert not api.of("getFile")
-        api.message("@glimpse_bot what colour is it?", chat=GROUP, user=9)
-        assert (await api.answers(2))[1] == ENGLISH.no_picture
-        api.message("@glimpse_bot what colour is it?", chat=GROUP - 1, user=9)
+        api.message("@glimpse_bot what colour is it?", chat=GROUP, user=7)
+        assert (await api.answers(2))[1] == ENGLISH.no_picture_in_group
+        api.message("@glimpse_bot what colour is it?", chat=GROUP - 1, user=8)
         assert (await api.answers(3))[2] == "Blue."

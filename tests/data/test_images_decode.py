@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from PIL import Image
 
 from data.images import decode
 from data.images.open import open_picture
-from data.images.sniff import sniff
+from data.images.sniff import moving, sniff
 
 ENCODINGS: list[tuple[str, dict[str, Any]]] = [
     ("JPEG", {}),
@@ -297,3 +298,26 @@ def test_pixels_are_those_of_the_decoder_itself(monkeypatch: pytest.MonkeyPatch)
         picture = open_picture(data)
         assert picture.image.tobytes() == decoded.image.tobytes(), picture.format
         assert (picture.width, picture.height) == decoded.size
+
+
+# --- what moves -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "called"), [("GIF", "GIF"), ("WEBP", "WebP"), ("PNG", "PNG"), ("AVIF", "AVIF")]
+)
+def test_only_files_with_several_frames_move(kind: str, called: str) -> None:
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue", "green")]
+    for more in ([], frames[1:]):
+        file = io.BytesIO()
+        frames[0].save(file, kind, save_all=bool(more), append_images=more)
+        content = file.getvalue()
+        assert moving(content) == (called if more else "")
+        for end in range(0, len(content), 7):
+            moving(content[:end])  # cut anywhere, it is no error
+
+
+def test_looking_for_frames_ends_soon() -> None:
+    header = b"GIF89a" + bytes(7)
+    assert moving(header + b"\x21\xf9" + b"\1\0" * 5_000_000) == ""
+    assert moving(header + b"\x2c" + bytes(20_000_000)) == ""

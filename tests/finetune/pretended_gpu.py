@@ -12,12 +12,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._device import _device_constructors
 from torch.utils._pytree import tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
 NAME = "pretend"
 CPU = torch.device("cpu")
-MAY_MIX = ("copy_", "_to_copy", "index", "index_put", "_index_put_impl_", "set_")
+torch.inference_mode = torch.no_grad  # type: ignore[misc, assignment]  # wrappers know no other
+MAY_MIX = ("copy_", "_to_copy", "index", "index_put", "index_put_", "_index_put_impl_", "set_")
 
 
 class PretendedTensor(Tensor):
@@ -39,11 +41,24 @@ class PretendedTensor(Tensor):
         """PyTorch refuses this to subclasses, and no GPU does."""
         return self.inner.tolist()
 
+    def __getitem__(self, key: Any) -> Any:
+        return super().__getitem__(_as_tensors(key))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(_as_tensors(key), value)
+
     @classmethod
     def __torch_dispatch__(
         cls, operation: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         return run(operation, args, kwargs or {})
+
+
+def _as_tensors(key: Any) -> Any:
+    """An index whose lists are tensors, for PyTorch cannot bring lists to foreign backends."""
+    if isinstance(key, tuple):
+        return tuple(_as_tensors(each) for each in key)
+    return torch.tensor(key, dtype=torch.long) if isinstance(key, list) else key
 
 
 def run(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
@@ -83,7 +98,9 @@ def install() -> torch.device:
     _setup_privateuseone_for_python_backend(NAME)
     module: Any = torch.get_device_module(NAME)
     module.get_amp_supported_dtype = lambda: [torch.bfloat16]
+    _device_constructors()  # it remembers the factories; transformers asks what they make
     torch.tensor = _made_elsewhere(torch.tensor)
+    torch.save = _on_the_cpu(torch.save)
     library = torch.library.Library("_", "IMPL")
     library.fallback(lambda operation, *args, **kwargs: run(operation, args, kwargs), "PrivateUse1")
     install.kept = library  # type: ignore[attr-defined]
@@ -98,3 +115,13 @@ def _made_elsewhere(make: Any) -> Any:
         return found if device is None else found.to(device)
 
     return made
+
+
+def _on_the_cpu(save: Any) -> Any:
+    """`torch.save` of the numbers inside, which is what it reads from a GPU as well."""
+
+    def saved(value: Any, *args: Any, **kwargs: Any) -> None:
+        plain = tree_map(lambda it: it.cpu() if isinstance(it, PretendedTensor) else it, value)
+        save(plain, *args, **kwargs)
+
+    return saved

@@ -10,11 +10,8 @@ from pathlib import Path
 os.environ["HF_HUB_OFFLINE"] = "1"
 sys.path.append(str(Path(__file__).parents[1] / "model"))  # tiny_models
 
+import pretended_gpu  # first, for it changes PyTorch
 import torch
-
-torch.inference_mode = torch.no_grad  # type: ignore[misc, assignment]  # wrapped tensors know no other
-
-import pretended_gpu
 from tiny_data import scenes_table, seeing
 from training import make_trainer
 
@@ -27,7 +24,7 @@ def main(folder: Path, hub: Path, data: Path, result: Path) -> None:
     device = pretended_gpu.install()
     ProcessGroup.join = classmethod(lambda cls: cls(device=device))  # type: ignore[method-assign, assignment]
     found = []
-    for _, seconds in enumerate((0, 600)):
+    for seconds in (0, 600):
         changes = scenes_table(steps=6, critic_from=0.5, checkpoint_steps=3)
         changes["samples"] = [{"files": ["scenes/captions.jsonl"], "images": "scenes/images"}]
         trainer = make_trainer(folder, hub, data, changes=changes, profile=seeing(hub))

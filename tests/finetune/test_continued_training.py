@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,14 @@ import tomli_w
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from tiny_data import COLOURS, recipe_table, write_rows
+from tiny_data import COLOURS, write_rows
 from training import adapter_bytes, make_trainer
 
 from data.images.open import open_picture
 from finetune.checkpoint import interpolate_weights
 from finetune.config import RECIPES_FOLDER, load_recipe
-from finetune.errors import RecipeError, TrainingError
-from model.adapter import load_trained, read_card
+from finetune.errors import RecipeError
+from model.adapter import read_card
 from model.engine import load_engine
 from model.requests import EngineLimits
 
@@ -107,31 +106,6 @@ def test_corrections_are_learnt_without_losing_what_was_right(tmp_path: Path, hu
     after = tmp_path / "second/run/profile.toml"
     assert right(wanted, after) == 100
     assert right(held_out, after) >= known - 1
-
-
-def test_who_goes_on_keeps_the_languages_of_captions(tmp_path: Path, hub: Path, data: Path) -> None:
-    rows = [{"image": f"train_{n}.png", "captions": ["Ein Quadrat"]} for n in range(2)]
-    write_rows(data / "german.jsonl", rows)
-    source = {"name": "german", "files": ["german.jsonl"], "images": "images", "captions": 1}
-    sources = [source | {"language": "de"}]
-    alone = make_trainer(tmp_path / "alone", hub, data, changes={"sources": sources}, steps=2)
-    with pytest.raises(TrainingError, match="Word tags need pictures with English captions"):
-        alone.train()
-    sources += recipe_table()["sources"]
-    folder = make_trainer(
-        tmp_path / "first", hub, data, changes={"sources": sources}, steps=2
-    ).train()
-    second = make_trainer(
-        tmp_path / "second", hub, data,
-        profile={"adapter": str(folder)}, changes={"continues": True}, steps=2,
-    )  # fmt: skip
-    for adapter in (folder, second.train()):
-        card = read_card(adapter, second.profile)
-        assert card["captions"] == {"languages": ["de", "en"]}
-        assert load_trained(replace(second.profile, adapter=str(adapter)))[0].caption_languages == (
-            "en",
-            "de",
-        )
 
 
 def test_the_start_counts_as_much_as_the_recipe_says(tmp_path: Path, hub: Path, data: Path) -> None:

@@ -123,22 +123,6 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
         {"objects": {"folder": ["coco"]}},
         "Unknown key 'folder' in [objects]",
     ),
-    "captions in a language without a prompt": (
-        {
-            "sources": [
-                {"name": "x", "files": ["f"], "images": "i", "captions": 1, "language": "fr"}
-            ]
-        },
-        "language = 'fr' is not one of en, de",
-    ),
-    "texts in a language without a prompt": (
-        {"implied": [{"file": "f", "language": ""}]},
-        "language = '' is not one of en, de",
-    ),
-    "questions derived from German": (
-        {"sources": [{"name": "x", "files": ["f"], "images": "i", "derived": 1, "language": "de"}]},
-        "derived questions of the source 'x' need English captions",
-    ),
     "texts that imply nothing": (
         {"implied": [{"file": "f", "texts": 0}]},
         "texts must be at least 1",

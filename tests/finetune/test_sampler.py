@@ -33,12 +33,8 @@ def read(segment: Segment) -> str:
     return "".join(map(chr, segment.prompt + segment.target))
 
 
-def target(text: str, language: str) -> list[int]:
-    return words(text if language == "en" else f"{language} {text}")
-
-
 def mixture(folder: Path, data: Path, **changes: Any) -> Mixture:
-    return Mixture(recipe(folder, **changes), data, words, target)
+    return Mixture(recipe(folder, **changes), data, words, words)
 
 
 def recipe(folder: Path, **changes: Any) -> Recipe:
@@ -113,7 +109,7 @@ def boxed(folder: Path, **source: Any) -> Mixture:
     made = load_recipe(write_recipe(folder, scenes_table()))
     sources = (replace(made.sources[0], **source),)
     made = replace(made, sources=sources, text_tokens=1000)
-    return Mixture(made, folder, words, target)
+    return Mixture(made, folder, words, words)
 
 
 def test_who_is_asked_about_boxes_sees_the_whole_picture(tmp_path: Path) -> None:
@@ -141,7 +137,7 @@ def test_people_are_believed_about_boxes_but_not_masks(tmp_path: Path) -> None:
     write_rows(tmp_path / "scenes/objects.jsonl", people)
 
     def toasted(**changes: Any) -> set[str]:
-        made = Mixture(replace(mixed.recipe, **changes), tmp_path, words, target)
+        made = Mixture(replace(mixed.recipe, **changes), tmp_path, words, words)
         items = [item for _, items in made.sources for item in items]
         asked = [(item.image, record) for item in items for record in item.boxes]
         return {i for i, it in asked if "toaster" in it.question and it.answers[0][0] == "yes"}
@@ -184,7 +180,7 @@ def test_texts_without_pictures_come_with_what_implies_their_tags(tmp_path: Path
         ],
     )
     texts = ImpliedTexts("scenes/more.jsonl", texts=2)
-    made = Mixture(replace(mixed.recipe, implied=(texts,)), tmp_path, words, target)
+    made = Mixture(replace(mixed.recipe, implied=(texts,)), tmp_path, words, words)
     seen = set()
     for step in range(20):
         told = made.visits(step, 2, 1)[2:-1]
@@ -200,11 +196,11 @@ def test_texts_without_pictures_come_with_what_implies_their_tags(tmp_path: Path
             else:
                 assert all(text.removeprefix("Caption:") in visit.implied for text in learnt)
     assert seen == {1, 2}
-    again = Mixture(replace(mixed.recipe, implied=(texts,)), tmp_path, words, target)
+    again = Mixture(replace(mixed.recipe, implied=(texts,)), tmp_path, words, words)
     assert again.visits(7, 2, 1) == made.visits(7, 2, 1)
     write_rows(tmp_path / "scenes/more.jsonl", [{"question": "Is there a horse?", "answer": "no"}])
     with pytest.raises(DataError, match=r"more\.jsonl holds no captions or questions to learn"):
-        Mixture(replace(mixed.recipe, implied=(texts,)), tmp_path, words, target)
+        Mixture(replace(mixed.recipe, implied=(texts,)), tmp_path, words, words)
 
 
 def test_what_speaks_of_sides_is_never_mirrored(tmp_path: Path, data: Path) -> None:
@@ -307,7 +303,7 @@ def test_yes_may_weigh_more_but_not_to_whether_a_thing_is_there(tmp_path: Path, 
 
     made = recipe(tmp_path)
     schedule = replace(made.schedule, answer_weight=2.0, yes_weight=1.5)
-    people = Mixture(replace(made, schedule=schedule), data, words, target)
+    people = Mixture(replace(made, schedule=schedule), data, words, words)
     found = weights(people)
     assert found.pop("yes") == {3.0}
     assert found.pop("caption") == {1.0}
@@ -316,13 +312,13 @@ def test_yes_may_weigh_more_but_not_to_whether_a_thing_is_there(tmp_path: Path, 
     write_rows(tmp_path / "present.jsonl", present)
     whether = Mixture(
         replace(made, schedule=schedule, text_only=str(tmp_path / "present.jsonl")),
-        data, words, target,
+        data, words, words,
     )  # fmt: skip
     visit = whether.visits(0, 0, 1)[0]
     assert [segment.weight for segment in visit.group.segments] == [2.0]
     source = replace(made.sources[1], captions=0, derived=4, share=1.0)
     derived = replace(made, schedule=schedule, sources=(source,), text_only="")
-    found = weights(Mixture(derived, corpus(tmp_path), words, target))
+    found = weights(Mixture(derived, corpus(tmp_path), words, words))
     assert found.pop("yes") == {2.0, 3.0}  # of presence, and of the others
     assert set.union(*found.values()) == {2.0}
 
@@ -369,31 +365,3 @@ def test_questions_tell_of_pictures_that_have_no_captions(tmp_path: Path, data: 
     assert alone.captions == {}
     assert alone.mentions["images/train_0.png"] == ["What color is it? red", "Is it red? yes"]
     assert alone.described == both.described
-
-
-def test_german_captions_have_a_prompt_of_their_own_and_name_no_words(
-    tmp_path: Path, data: Path
-) -> None:
-    rows = [{"image": "train_0.png", "captions": ["Ein Hund rennt.", "ein hund", "Hunde"]}]
-    write_rows(tmp_path / "german.jsonl", rows)
-    english = recipe(tmp_path).sources[0]
-    german = replace(english, files=(str(tmp_path / "german.jsonl"),), split_key="", split="")
-    german = replace(german, captions=2, questions=0, language="de")
-    mixed = mixture(tmp_path, data, sources=(german,), text_only="")
-    (segment,) = mixed.visits(0, 1, 0)[0].group.segments  # the others are not spelt as Germans do
-    assert read(segment) == "Bildunterschrift:de Ein Hund rennt."
-    assert mixed.captions == {}
-    assert mixed.images
-
-
-def test_german_texts_without_pictures_are_implied_by_their_english_ones(tmp_path: Path) -> None:
-    mixed = boxed(tmp_path)
-    row = {"captions": ["A dog runs"], "captions_de": ["Ein Hund rennt", "hund"]}
-    write_rows(tmp_path / "scenes/more.jsonl", [row])
-    texts = ImpliedTexts("scenes/more.jsonl", texts=2, language="de")
-    made = Mixture(replace(mixed.recipe, implied=(texts,)), tmp_path, words, target)
-    visit = made.visits(0, 0, 0)[0]
-    assert [read(segment) for segment in visit.group.segments] == [
-        "Bildunterschrift:de Ein Hund rennt"
-    ]
-    assert visit.implied == "A dog runs"

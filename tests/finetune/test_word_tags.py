@@ -141,6 +141,12 @@ def test_the_words_of_a_training_picture_do_not_come_from_its_own_captions(
     torch.testing.assert_close(fitted(stranger, hidden[:1]), own.detector(hidden[:1, 0]))
 
 
+def test_words_need_texts(tmp_path: Path, hub: Path, data: Path) -> None:
+    trainer = make_trainer(tmp_path, hub, data, profile=WORDS)
+    with pytest.raises(TrainingError, match="Word tags need pictures with captions or questions"):
+        WordExamples.of(trainer.vlm, trainer.store, {})
+
+
 def test_cross_fitting_says_what_it_lacks(tmp_path: Path, hub: Path, data: Path) -> None:
     trainer = make_trainer(tmp_path, hub, data, profile=WORDS)
     everything = trainer.mixture.captions

@@ -65,24 +65,6 @@ def test_a_caption_goes_by_its_mean_log_probability(engine: Watched, hub: Path) 
     assert answer.confidence == pytest.approx(logit.sigmoid().item(), abs=1e-5)
 
 
-def test_a_caption_in_a_language_that_the_adapter_learnt(hub: Path, vlm: PrefixVLM) -> None:
-    def said(*languages: str) -> list[str]:
-        vlm.caption_languages = languages
-        engine = Watched(tiny_profile(hub), vlm)
-        futures = [engine.submit(photo(1), None, language=code) for code in ("en", "de", "fr")]
-        engine.close()
-        return [future.result().text for future in futures]
-
-    with torch.inference_mode():
-        caches = vlm.prefill(vlm.encode([photo(1).image]))
-    most = tiny_profile(hub).decoding.caption_tokens
-    german = greedy(vlm, caches, ["Bildunterschrift:"], most)[0].text
-    english = greedy(vlm, caches, ["Caption:"], most)[0].text
-    assert german != english
-    assert said("en", "de") == [english, german, english]
-    assert said("en") == [english] * 3
-
-
 def test_captions_by_beam_search(hub: Path, vlm: PrefixVLM) -> None:
     decoding = DecodingConfig(caption_tokens=6, caption_beams=3, length_penalty=0.5)
     engine = Watched(replace(tiny_profile(hub), decoding=decoding), vlm)

@@ -210,17 +210,16 @@ def test_one_normal_form_however_a_question_was_typed(typed: str, normal: str) -
 
 
 @pytest.mark.parametrize(
-    ("written", "language", "learnt"),
+    ("written", "learnt"),
     [
-        ("Two", "en", " two"),
-        ("A dog runs . ", "en", " a dog runs"),
-        ("a man 's hat , a dog .", "en", " a man's hat, a dog"),
-        ("a\n b", "en", " a b"),
-        ("Ein Hund rennt . ", "de", " Ein Hund rennt"),
+        ("Two", " two"),
+        ("A dog runs . ", " a dog runs"),
+        ("a man 's hat , a dog .", " a man's hat, a dog"),
+        ("a\n b", " a b"),
     ],
 )
-def test_what_the_model_learns_to_write(written: str, language: str, learnt: str) -> None:
-    assert target_text(written, language) == learnt
+def test_what_the_model_learns_to_write(written: str, learnt: str) -> None:
+    assert target_text(written) == learnt
 
 
 def test_what_no_caption_holds_is_never_written(vlm: PrefixVLM) -> None:
@@ -233,7 +232,3 @@ def test_what_no_caption_holds_is_never_written(vlm: PrefixVLM) -> None:
     caches = encode(vlm, 8)
     assert all("A" not in text.text for text in greedy(vlm, caches, PROMPTS[:8], 6))
     assert all("A" not in text.text for text in sample(vlm, caches, PROMPTS[:8], 6))
-    vlm.caption_languages = ("en", "de")
-    del vlm.unwritable
-    assert not vlm.unwritable[tokens["A"]]
-    assert vlm.unwritable[tokens["_"]]

@@ -87,6 +87,10 @@ GERMAN = Texts(
     link="Ich kann keine Links öffnen. Bitte schick mir das Bild selbst.",
     unknown_command="{command} kenne ich nicht. Schick mir /help, dann sage ich, was ich kann.",
     no_picture="Ich habe hier noch kein Bild gesehen. Bitte schick mir eines und frag dann.",
+    no_picture_in_group=(
+        "Ich habe hier noch kein Bild von dir gesehen. In dieser Gruppe bekomme ich nur "
+        "Nachrichten, die mich rufen: Antworte auf das Foto und erwähne mich dabei."
+    ),
     picture_gone=(
         "Ich habe dein letztes Bild nicht mehr, denn ich behalte eines nur eine Weile "
         "(höchstens {time}). Bitte schick es noch einmal und frag dann."
@@ -95,6 +99,10 @@ GERMAN = Texts(
         "Du hast {count} Bilder geschickt, nenn also bitte eine Nummer von 1 bis {count}."
     ),
     only_first="Ich habe nur die ersten {count} angesehen.",
+    which_one="Bild {numbers}, glaube ich.",
+    which_several="Die Bilder {numbers}, glaube ich.",
+    which_none="Keines davon, soweit ich sehe.",
+    and_="und",
     no_picture_file=(
         "Ich kann nur Bilder ansehen. Bitte schick mir ein Foto oder ein Bild als Datei."
     ),
@@ -104,6 +112,18 @@ GERMAN = Texts(
     cannot_read=(
         "Discord zeigt mir diese Nachricht nicht. Bitte öffne ihr Menü und wähle unter Apps einen "
         "meiner Befehle."
+    ),
+    mention_me=(
+        "Discord zeigt mir nur Nachrichten, die mich erwähnen. Bitte bearbeite deine so, dass sie "
+        "mich erwähnt, oder nimm meinen Befehl /ask."
+    ),
+    not_yours=(
+        "Dieses Bild hat jemand anders nur mir gezeigt, deshalb kann nur diese Person danach "
+        "fragen."
+    ),
+    form_too_old=(
+        "Ich wurde neu gestartet, sehe dieses Bild nicht mehr und konnte das nicht beantworten: "
+        "„{question}“ Bitte wähle den Befehl noch einmal."
     ),
     button_too_old="Ich habe dieses Bild nicht mehr. Bitte schick es noch einmal und frag dann.",
     command_start="Hallo sagen",
@@ -144,6 +164,14 @@ GERMAN = Texts(
         "verbessert hast.\n"
         "5. Niemand sonst bekommt etwas davon. Mit /settings bleibst du ganz draußen.\n"
         "6. /forget löscht alles sofort."
+    ),
+    privacy_unlogged=(
+        "1. Dein letztes Bild behalte ich im Arbeitsspeicher (höchstens {time} lang), damit du "
+        "weiterfragen kannst. Deine Bilder speichere ich nie.\n"
+        "2. Ich behalte nichts von dem, was du fragst und ich antworte, denn so hast du es unter "
+        "/settings gewählt; nur diese Wahl behalte ich, mit einem Code statt deines Namens.\n"
+        "3. Was ich davor behalten habe, geht von selbst (höchstens noch so lange: {days}), und "
+        "/forget löscht es sofort."
     ),
     privacy_unsaved="Ich speichere keine Bilder.",
     privacy_may_save=(
@@ -189,6 +217,11 @@ GERMAN = Texts(
         "Bei mir ging etwas schief, deshalb konnte ich nicht antworten. Bitte versuch es noch "
         "einmal; wenn es wieder geschieht, nenn den Code {reference}."
     ),
+    interrupted=(
+        "Ich wurde dabei mehr als einmal unterbrochen und habe es deshalb aufgegeben. "
+        "Bitte versuche es mit einem anderen Bild oder anderen Worten."
+    ),
+    your_id="So kann man dich eintragen: {id}.",
     second="eine Sekunde",
     seconds="{count} Sekunden",
     minute="eine Minute",

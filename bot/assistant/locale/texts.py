@@ -67,14 +67,22 @@ class Texts:
 
     # Pictures
     no_picture: str
+    no_picture_in_group: str
     picture_gone: str
     no_such_picture: str
     only_first: str
+    which_one: str
+    which_several: str
+    which_none: str
+    and_: str
     no_picture_file: str
     still_only: str
     file_too_big: str
     fetch_failed: str
     cannot_read: str
+    mention_me: str
+    not_yours: str
+    form_too_old: str
     button_too_old: str
 
     # In the menu of commands
@@ -98,6 +106,7 @@ class Texts:
     forgotten_later: str
     privacy: str
     privacy_logged: str
+    privacy_unlogged: str
     privacy_unsaved: str
     privacy_may_save: str
     privacy_saved: str
@@ -126,6 +135,8 @@ class Texts:
     too_many_waiting: str
     closing: str
     crashed: str
+    interrupted: str
+    your_id: str
 
     # Spans of time
     second: str
@@ -217,12 +228,20 @@ ENGLISH = Texts(
     link="I can't open links. Please send me the picture itself.",
     unknown_command="I don't know {command}. Send /help to see what I can do.",
     no_picture="I haven't seen a picture here yet. Please send me one, then ask.",
+    no_picture_in_group=(
+        "I haven't seen a picture of yours here. In this group I only get messages that call me: "
+        "reply to the photo, and mention me."
+    ),
     picture_gone=(
         "I no longer have your last picture, because I keep one for {time} at most. "
         "Please send it again, then ask."
     ),
     no_such_picture="You sent {count} pictures, so please name a number from 1 to {count}.",
     only_first="I looked at the first {count} only.",
+    which_one="Picture {numbers}, I think.",
+    which_several="Pictures {numbers}, I think.",
+    which_none="None of them, as far as I can see.",
+    and_="and",
     no_picture_file="I can only look at pictures. Please send me a photo, or an image as a file.",
     still_only="I can only see a still image of this {what}.",
     file_too_big="That file is bigger than 20 MB. Please send it as a photo, which is smaller.",
@@ -230,6 +249,15 @@ ENGLISH = Texts(
     cannot_read=(
         "Discord does not show me that message. Please open its menu, and choose one of my "
         "commands under Apps."
+    ),
+    mention_me=(
+        "Discord shows me only messages that mention me. Please edit yours so that it mentions me, "
+        "or use my command /ask."
+    ),
+    not_yours="Somebody else showed that picture to me alone, so only they can ask about it.",
+    form_too_old=(
+        "I was started anew, can no longer see that picture, and could not answer: "
+        "“{question}” Please choose the command again."
     ),
     button_too_old="I no longer have that picture. Please send it again, then ask.",
     command_start="Say hello",
@@ -269,6 +297,13 @@ ENGLISH = Texts(
         "5. Nobody else gets any of this. /settings can keep you out of it.\n"
         "6. /forget erases all of it at once."
     ),
+    privacy_unlogged=(
+        "1. I keep your last picture in memory for {time} at most, so that you can ask again. "
+        "I never save your pictures.\n"
+        "2. I keep nothing that you ask or I answer, because you chose so in /settings; that you "
+        "did is all I keep, under a code in place of your name.\n"
+        "3. What I kept before that goes after {days} at the latest, and /forget erases it at once."
+    ),
     privacy_unsaved="I never save pictures.",
     privacy_may_save="I do not save your pictures, unless you allow it in /settings.",
     privacy_saved=(
@@ -305,6 +340,11 @@ ENGLISH = Texts(
         "Something went wrong on my side, so I could not answer. Please try again; "
         "if it keeps happening, mention the code {reference}."
     ),
+    interrupted=(
+        "I was interrupted while I worked on this, more than once, so I have given it up. "
+        "Please try another picture, or other words."
+    ),
+    your_id="They can add you as {id}.",
     second="a second",
     seconds="{count} seconds",
     minute="a minute",
