@@ -468,7 +468,7 @@ async def test_an_anonymous_admins_settings_are_those_of_the_group(hidden: bool)
         api._result = lambda name, sent: (  # type: ignore[method-assign]
             member if name == "getChatMember" else result(name, sent)
         )
-        as_group = {"chat": GROUP, "user": 1087968824, "sender_chat": group}
+        as_group: Json = {"chat": GROUP, "user": 1087968824, "sender_chat": group}
         asked = api.message("/settings@glimpse_bot", **as_group)
         await api.answers(1)
         press = {**api.said_to(asked), "chat": group, "from": ME}
