@@ -47,7 +47,7 @@ async def test_json_lines_tell_what_failed_and_nothing_of_anybody(tmp_path: Path
         ) as bot,
     ):
         api.photo(png("red"), "What colour is it?", user=USER)
-        await api.until(lambda: api.said == ["Red."], seconds=60)  # without a log, as health tells
+        await api.until(lambda: api.said == ["Red."], 100)  # without a log, as health tells
         status, told = await asyncio.to_thread(get, port, "/readyz")
         assert (status, told["checks"]["telegram"]["ok"]) == (503, True)
         unwritten = "The log cannot be written: its folder cannot be made"

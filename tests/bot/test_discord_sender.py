@@ -36,7 +36,7 @@ async def test_a_flood_of_pictures_by_one_person_leaves_others_their_answers() -
     limits = Limits(LimitSettings(default=RateLimit(5, 50)))
     engine = StandIn()
     async with discord_world(client=new_bot(engine, limits=limits)) as world:
-        flood(world, 100, world.me, "blue")
+        flood(world, 40, world.me, "blue")
         backend, channel = world.env.backend, world.channel.id
         sent = backend.store_attachments(channel, [photo("red")])
         backend.create_message(channel, world.ben.id, f"{world.me} {COLOUR}", attachments=sent)
