@@ -174,7 +174,9 @@ class PersonalData:
         """What is kept of a person; None if that cannot be told now, or nothing is of anybody."""
         with contextlib.suppress(LogError):
             return await self._recorder.consent(who.platform, who.user)
-        return None
+        # Who shares is known at once, and keeps exchanges; of others nothing is known now.
+        shares = self._recorder.shares(who.platform, who.user)
+        return Consent(True, True) if shares else None
 
     async def _forget(self, who: Conversation, writer: ReplyWriter) -> Reply:
         self._forget_pictures(who.platform, who.user)
