@@ -71,7 +71,7 @@ class ReplyWriter:
             said = {place: f"{album.numbers[place]}. {line}" for place, line in said.items()}
         lines = list(said.values())
         if intent.which and several:
-            lines = self._which(found, said)
+            lines = self._which(album, found, said)
         exchanges = tuple(result for result in found.values() if isinstance(result, Exchange))
         failures = [result for result in found.values() if isinstance(result, Failure)]
         reference = next((failure.reference for failure in failures if failure.reference), "")
@@ -95,10 +95,12 @@ class ReplyWriter:
             unanswered=tuple(said[n] for n, each in found.items() if isinstance(each, Failure)),
         )  # fmt: skip
 
-    def _which(self, found: dict[int, Exchange | Failure], said: dict[int, str]) -> list[str]:
+    def _which(
+        self, album: Album, found: dict[int, Exchange | Failure], said: dict[int, str]
+    ) -> list[str]:
         """The numbers of the pictures whose answer is yes, and why others have none."""
         numbers = [
-            str(place + 1)
+            str(album.numbers[place])
             for place, each in found.items()
             if isinstance(each, Exchange) and re.match(r"yes\b", each.answer, re.IGNORECASE)
         ]

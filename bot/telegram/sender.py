@@ -249,8 +249,9 @@ def was_not_sent(error: BaseException) -> bool:
     cause = error.__cause__
     if cause is None:  # Telegram's own words: it cannot do it now
         return not isinstance(error, TimedOut)
+    # A `TelegramError` is behind the answer of a gateway, which is no JSON: "502 Bad Gateway".
     return isinstance(
-        cause, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | RetryAfter
+        cause, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | TelegramError
     )
 
 

@@ -84,7 +84,7 @@ async def test_everybody_may_ask_what_is_kept_and_have_it_erased(chats: Chats) -
         await chat.says(*[privacy] * 3, ENGLISH.forgotten)
         assert len(chat.assistant._conversations) == 0
         await chat.say("", "red", by=BEN)
-        await chat.says(*[privacy] * 3, ENGLISH.forgotten, ENGLISH.not_allowed)
+        await chat.says(*[privacy] * 3, ENGLISH.forgotten, chat.not_allowed(BEN))
 
 
 async def test_privacy_tells_what_holds_for_this_person_now(chats: Chats, tmp_path: Path) -> None:

@@ -65,7 +65,8 @@ async def test_json_lines_tell_what_failed_and_nothing_of_anybody(tmp_path: Path
     for line in lines:
         assert datetime.fromisoformat(line["time"]).utcoffset() is not None
         assert {"level", "logger", "message"} <= set(line)
-    assert lines[0]["message"].startswith("Loading the model")
+    assert lines[0]["message"].startswith(unwritten)  # before anything that takes time
+    assert lines[1]["message"].startswith("Loading the model")
     (crash,) = [line for line in lines if "reference" in line]
     assert crash["reference"] in said
     assert crash["error"] == "ValueError"

@@ -173,7 +173,7 @@ async def test_numbers_of_pictures_count_what_lies_between_them() -> None:
             ("What is the colour in number five?", "Blue."),
             ("What colour is picture 2?", ENGLISH.no_picture_file),
             ("what about number 10?", ENGLISH.no_such_picture.format(count=5)),
-            ("and 3?", "A green square."),
+            ("and 3?", "Green."),  # what was asked last
             ("What colour is there in each?", "1. Red.\n3. Green.\n5. Blue."),
             ("How many dogs are there in all of them?", "1. Red.\n3. Green.\n5. Blue."),
             ("Welche Farbe hat das Auto auf jedem Bild?", "1. Rot.\n3. Grün.\n5. Blau."),
