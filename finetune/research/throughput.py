@@ -217,13 +217,13 @@ def lines(found: Throughput) -> list[str]:
     for name, rates in (("plain", found.plain), ("self-critical", found.critical)):
         if rates:
             told.append(
-                f"{name + ' steps':21}{1 / rates.seconds:.2f} a second ({rates.seconds:.3f} s "
-                f"each, {rates.steps} timed); {rates.texts:,.0f} texts and "
+                f"{name + ' steps':21}{1 / rates.seconds:.3g} a second ({rates.seconds:.3f} s "
+                f"each, {rates.steps} timed); {rates.texts:,.1f} texts and "
                 f"{rates.positions:,.0f} positions a second"
             )
-    told.append(f"{'encoding':21}{found.encoding:,.0f} photos a second")
+    told.append(f"{'encoding':21}{found.encoding:,.1f} photos a second")
     if found.boxed:
-        told.append(f"{'object head':21}{found.boxed:,.0f} photos a second and epoch")
+        told.append(f"{'object head':21}{found.boxed:,.1f} photos a second and epoch")
     told.append(f"{'first steps':21}{found.begin:.1f} s")
     told.append(f"{'memory':21}{found.gigabytes:.1f} GB")
     return told
