@@ -1,9 +1,9 @@
 """What goes wrong with the platforms in an hour: answers refused, connections lost, files gone.
 
 Left out is what a bot cannot get right: whether Telegram took an answer before the connection broke
-cannot be seen from outside. Glimpse sends it again if the connection was closed, and does not if it
-was reset; so one that was taken and then closed gives two answers, one that was reset and not taken
-none. The same holds for answers to Discord's commands and buttons; for messages, Discord tells.
+cannot be seen from outside. Glimpse does not send it again, so that nobody is answered twice; one
+that was not taken then gives none. Answers to Discord's commands and buttons are sent again if the
+connection was closed, and not if it was reset; for messages, Discord tells.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.benchmarks.clients import WebClient
-from bot.benchmarks.fake_discord import TAKE_AND_DROP, FakeDiscord
-from bot.benchmarks.fake_telegram import DROP, RESET, FakeTelegram, Json
+from bot.benchmarks.fake_discord import DROP, TAKE_AND_DROP, FakeDiscord
+from bot.benchmarks.fake_telegram import RESET, TAKEN, FakeTelegram, Json
 from bot.benchmarks.ledger import Ledger
 from bot.benchmarks.photos import Photos
 from bot.platforms import ATTEMPTS
@@ -98,7 +98,7 @@ def of_telegram(api: FakeTelegram) -> list[Fault]:
         fault("429 on an answer", "sendMessage", 429, wait),
         fault("500 on an answer", "sendMessage", 500, _ERROR),
         fault("502, a page, on an answer", "sendMessage", 502, _PAGE),
-        fault("connection closed on an answer", "sendMessage", DROP),
+        fault("connection closed on an answer that was taken", "sendMessage", TAKEN),
         fault("500 on updates", "getUpdates", 500, _ERROR, seconds=30),
         fault("reset on updates", "getUpdates", RESET, seconds=30),
         fault("another program's updates", "getUpdates", 409, _CONFLICT, seconds=30),

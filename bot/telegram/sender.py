@@ -93,8 +93,8 @@ class Sender:
             _log.info("Cannot answer any more: %s", error)
             return None
         except TelegramError as error:
-            words = "" if isinstance(error, ChatMigrated) else f": {error}"  # its text has the id
-            _log.error("Could not send an answer (%s%s)", type(error).__name__, words)
+            cause = None if isinstance(error, ChatMigrated) else error  # whose text has the id
+            _log.error("Could not send an answer (%s)", type(error).__name__, exc_info=cause)
             return None
         return first
 

@@ -28,7 +28,7 @@ from model.confidence import Calibration
 from model.config import load_profile
 from model.engine import load_engine
 
-OLD = {"answer_slope": 0.4, "answer_offset": 2.5, "caption_slope": 3.0, "captions": 7}
+OLD = {"answer_slope": 0.4, "answer_offset": 9.0, "caption_slope": 3.0, "captions": 7}
 COUNT = 120
 
 
@@ -105,7 +105,7 @@ def test_the_confidence_is_fitted_to_a_dataset(
     assert main([*command, "--calibrate"]) == 0
     said = capsys.readouterr().out.splitlines()[-1]
     right = [float(row["answers"] != ["nothing of that"]) for row in rows]
-    old = [Calibration(0.4, 2.5).confidence(x, caption=False) for x in logprobs]
+    old = [Calibration(0.4, 9.0).confidence(x, caption=False) for x in logprobs]
     fitted = calibrate(logprobs, right)
     assert fitted.error < calibration_error(old, right)
     assert said == (
