@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from finetune.image_features import FeatureSource
 from finetune.implied_tags import ImpliedTags
 from finetune.lora import Learner
-from finetune.object_tags import CrossFittedObjects
+from finetune.object_head import CrossFittedObjects
 from finetune.packing import pack
 from finetune.sampler import Visit
 from finetune.word_tags import CrossFittedWords

@@ -17,8 +17,8 @@ import torch
 
 from finetune.config import Recipe, Source
 from finetune.image_features import SampledFeatures
-from finetune.object_tags import FILE as OBJECTS
-from finetune.object_tags import ObjectLabels, fit_objects
+from finetune.object_head import FILE as OBJECTS
+from finetune.object_head import ObjectLabels, fit_objects
 from finetune.sampler import ImageTexts, Mixture, check_pictures, warnings_of
 from finetune.trainer import Trainer
 

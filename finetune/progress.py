@@ -18,7 +18,7 @@ from finetune.image_features import Encoder
 from finetune.lora import Learner
 from model.config import DecodingConfig
 from model.generation import greedy
-from model.vlm import prompt_for
+from model.prompts import prompt_for
 
 log = logging.getLogger(__name__)
 

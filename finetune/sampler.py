@@ -30,7 +30,7 @@ from data.datasets.records import (
 from data.errors import DataError
 from finetune.config import ObjectSources, Recipe, Source
 from finetune.packing import Group, Segment
-from model.vlm import CAPTION_PROMPT, question_prompt
+from model.prompts import CAPTION_PROMPT, question_prompt
 
 Tokens = Callable[[str], list[int]]
 T = TypeVar("T")

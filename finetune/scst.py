@@ -26,7 +26,7 @@ from finetune.loss import Objective
 from finetune.packing import Group, Segment
 from finetune.sampler import Visit
 from model.generation import Decoded, sample
-from model.vlm import CAPTION_PROMPT
+from model.prompts import CAPTION_PROMPT
 
 # Ends every text, so that a caption which breaks off in "with a" scores less than a whole one.
 END = "."

@@ -38,8 +38,8 @@ from finetune.image_features import (
 from finetune.implied_tags import ImpliedTags
 from finetune.lora import Learner, WeightAverage, computes_bfloat16
 from finetune.loss import Objective
-from finetune.object_tags import FILE as OBJECTS
-from finetune.object_tags import (
+from finetune.object_head import FILE as OBJECTS
+from finetune.object_head import (
     NO_HEAD,
     ObjectLabels,
     cross_fitted_tags,

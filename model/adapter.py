@@ -31,8 +31,9 @@ from model.errors import AdapterError
 from model.hub import load_network, load_tokenizer, silence_libraries, weights_sha256
 from model.mapper import Mapper
 from model.pretrained import LANGUAGE_MODEL, TOWER, starter_language_model
+from model.prompts import PROMPT_VERSION
 from model.vision import load_tower
-from model.vlm import PROMPT_VERSION, PrefixVLM
+from model.vlm import PrefixVLM
 
 log = logging.getLogger(__name__)
 MAPPER_FILE, TOWER_FILE = "prefix.safetensors", "tower.safetensors"

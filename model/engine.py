@@ -30,10 +30,11 @@ from model.confidence import Calibration
 from model.config import Profile, load_profile
 from model.errors import DeviceError, EngineBusy, EngineClosed
 from model.generation import Decoded, beam, evidence_for, greedy
+from model.prompts import prompt_for
 from model.quantization import load_quantized
 from model.requests import Answer, EngineLimits, Picture, Request
 from model.vision import EfficientNetLiteTower
-from model.vlm import PrefixCache, PrefixVLM, prompt_for
+from model.vlm import PrefixCache, PrefixVLM
 
 log = logging.getLogger(__name__)
 MAX_WORKERS = 4

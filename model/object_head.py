@@ -7,7 +7,7 @@ Each of the F x F cells (F = rG) tells which of K classes it lies on, how far th
 object are, and how near to the object's middle it is (FCOS, Tian et al. 2019, arXiv 1904.01355). Of
 a whole picture, a class's logit is the log-sum-exp over its cells (multiple-instance learning,
 Pinheiro and Collobert 2015, arXiv 1411.6228), plus a linear term on the mean state. Classes without
-boxes (sky, grass) have the latter logit alone. `finetune.object_tags` fits the head before
+boxes (sky, grass) have the latter logit alone. `finetune.object_head` fits the head before
 training.
 """
 

@@ -28,7 +28,7 @@ from pathlib import Path
 
 from finetune.config import Recipe, load_recipe
 from finetune.errors import TrainingError
-from finetune.object_tags import FILE as OBJECTS
+from finetune.object_head import FILE as OBJECTS
 from finetune.research.held_out import HeldOut, measure
 from finetune.research.sanity import one_sentence, print_report
 from finetune.research.variants import VARIANTS, VariantTrainer, changed

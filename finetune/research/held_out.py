@@ -31,7 +31,8 @@ from finetune.research.starter_figures import (
 from finetune.research.variants import Variant, object_lines, without_objects
 from model.config import DecodingConfig
 from model.generation import greedy
-from model.vlm import PrefixVLM, prompt_for
+from model.prompts import prompt_for
+from model.vlm import PrefixVLM
 
 BATCH = 16
 Hidden = dict[Path, Tensor]

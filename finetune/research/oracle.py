@@ -39,7 +39,7 @@ from finetune.errors import TrainingError
 from finetune.evaluation.calibration import fit_platt
 from finetune.evaluation.dataset import Item
 from finetune.evaluation.hallucination import mentioned
-from finetune.object_tags import LIFT
+from finetune.object_head import LIFT
 from finetune.research.oracle_figures import NO_OBJECTS, SOURCES, Photo, gains, score, table
 from finetune.research.sanity import one_sentence
 from finetune.research.starter_figures import (
@@ -53,9 +53,10 @@ from model.adapter import read_card
 from model.config import DecodingConfig, Profile, load_profile
 from model.generation import beam, greedy
 from model.object_head import COUNT_THRESHOLD, ObjectFacts
+from model.prompts import prompt_for
 from model.quantization import load_quantized
 from model.vision import EfficientNetLiteTower
-from model.vlm import PrefixCache, PrefixVLM, prompt_for
+from model.vlm import PrefixCache, PrefixVLM
 
 BATCH = 16
 UNSEEN = 0.02  # a detector's score of a class that it tells nothing of

@@ -31,7 +31,7 @@ from torch import Tensor
 from finetune.checkpoint import export_adapter
 from finetune.config import Recipe, load_recipe
 from finetune.errors import TrainingError
-from finetune.object_tags import FILE as OBJECTS
+from finetune.object_head import FILE as OBJECTS
 from finetune.progress import StepReport
 from finetune.research import archives
 from finetune.research.archives import MEGABYTE, Entry, Piece

@@ -19,7 +19,7 @@ from bot.cli import check, context
 from model import pretrained, quantization
 from model.cache import Progress
 from model.config import Profile, load_profile
-from model.vlm import PROMPT_VERSION
+from model.prompts import PROMPT_VERSION
 
 
 def card(profile: Profile) -> dict[str, Any]:

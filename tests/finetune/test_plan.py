@@ -28,7 +28,7 @@ from data.datasets.shapes import build_shapes
 from data.datasets.vqa import build_vqa
 from finetune import trainer
 from finetune.config import RECIPES_FOLDER, Schedule, load_recipe
-from finetune.object_tags import ObjectLabels
+from finetune.object_head import ObjectLabels
 from finetune.plan import _until_the_end, plan
 from finetune.progress import Progress
 from finetune.trainer import Trainer

@@ -13,7 +13,7 @@ from finetune.errors import TrainingError
 from finetune.evaluation.metrics import words
 from finetune.scst import CiderD, Critic
 from model.generation import Decoded
-from model.vlm import CAPTION_PROMPT
+from model.prompts import CAPTION_PROMPT
 
 PEOPLE = {
     "dog": ["a brown dog runs through grass", "the dog is running in the grass", "a dog"],

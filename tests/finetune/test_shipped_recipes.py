@@ -34,7 +34,7 @@ from finetune.trainer import Trainer
 from model.config import load_profile
 from model.generation import greedy
 from model.pretrained import LANGUAGE_MODEL, TOWER, is_ready
-from model.vlm import prompt_for
+from model.prompts import prompt_for
 
 
 @pytest.mark.timeout(300)

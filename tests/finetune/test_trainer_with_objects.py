@@ -18,7 +18,7 @@ from data.datasets.objects import COCO_CLASSES
 from finetune.benchmark import _simplified
 from finetune.checkpoint import interpolate_weights
 from finetune.errors import TrainingError
-from finetune.object_tags import FILE
+from finetune.object_head import FILE
 from finetune.research import sanity
 from finetune.trainer import Trainer
 from model.adapter import load_trained

@@ -17,8 +17,9 @@ from model.confidence import Calibration
 from model.config import DecodingConfig
 from model.errors import EngineBusy
 from model.generation import Decoded, beam, greedy
+from model.prompts import prompt_for
 from model.requests import EngineLimits
-from model.vlm import PrefixVLM, prompt_for
+from model.vlm import PrefixVLM
 
 DECODING = DecodingConfig(answer_tokens=4, caption_tokens=6)
 CALIBRATION = Calibration(0.5, 1.0, 2.0, 3.0)

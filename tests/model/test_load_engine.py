@@ -24,10 +24,10 @@ from model.adapter import load_base, load_trained, save_adapter
 from model.config import load_profile
 from model.engine import Engine, load_engine
 from model.generation import greedy
+from model.prompts import prompt_for
 from model.quantization import Int8Linear, quantize
 from model.requests import EngineLimits
 from model.vision import EfficientNetLiteTower
-from model.vlm import prompt_for
 
 DECODING = {"answer_tokens": 5, "caption_tokens": 8}
 

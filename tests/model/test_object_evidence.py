@@ -12,7 +12,8 @@ from tiny_models import picture, tiny_vlm
 
 from model.config import DecodingConfig, MapperConfig
 from model.generation import PRIOR_SHIFT, Evidence, beam, evidence_for, greedy
-from model.vlm import Detections, PrefixVLM, prompt_for
+from model.prompts import prompt_for
+from model.vlm import Detections, PrefixVLM
 
 NAMES = (
     "person", "dog", "potted plant", "traffic light", "skis", "car", "hot dog", "tv", "tree", "sky",

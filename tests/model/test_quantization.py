@@ -15,6 +15,7 @@ from model import quantization
 from model.adapter import load_trained
 from model.config import Profile
 from model.generation import Decoded, greedy
+from model.prompts import prompt_for
 from model.quantization import (
     BlockEmbedding,
     Int8Linear,
@@ -23,7 +24,7 @@ from model.quantization import (
     quantize,
     quantize_embeddings,
 )
-from model.vlm import PrefixVLM, prompt_for
+from model.vlm import PrefixVLM
 
 
 def error(found: Tensor, exact: Tensor) -> float:

@@ -12,15 +12,8 @@ from tiny_models import END, QUESTIONS, picture, tiny_vlm
 
 from model.config import MapperConfig
 from model.generation import greedy, sample
-from model.vlm import (
-    PROMPT_VERSION,
-    PrefixCache,
-    PrefixVLM,
-    normalise_question,
-    prompt_for,
-    stack,
-    target_text,
-)
+from model.prompts import PROMPT_VERSION, normalise_question, prompt_for, target_text
+from model.vlm import PrefixCache, PrefixVLM, stack
 
 LANGUAGES = ["gpt-neox", "llama"]
 PROMPTS = [prompt_for(question) for question in QUESTIONS[:15]] + [prompt_for(None)]

@@ -24,7 +24,7 @@ from training import make_trainer
 from finetune.config import Recipe, load_recipe, problems
 from finetune.errors import TrainingError
 from finetune.evaluation.dataset import Item
-from finetune.object_tags import FILE as OBJECTS
+from finetune.object_head import FILE as OBJECTS
 from finetune.research import ablate, held_out
 from finetune.research.ablate import Finding, shortened, table, tables, try_out
 from finetune.research.held_out import HeldOut

@@ -14,7 +14,7 @@ from tiny_data import recipe_table, scenes_table, seeing, write_profile, write_r
 
 from finetune.config import RECIPES_FOLDER, Recipe, load_recipe
 from finetune.errors import TrainingError
-from finetune.object_tags import ObjectLabels
+from finetune.object_head import ObjectLabels
 from finetune.research import synthetic_data, throughput
 from finetune.research.synthetic_data import with_random_weights, write_synthetic_data
 from finetune.research.throughput import lines, measure

@@ -23,7 +23,7 @@ from finetune.research.variants import HiddenObjects, ObjectWords, object_lines
 from finetune.sampler import Visit
 from model.config import MapperConfig
 from model.object_head import ObjectFacts
-from model.vlm import CAPTION_PROMPT
+from model.prompts import CAPTION_PROMPT
 
 NAMES = ("dog", "frisbee", "sky", "bus")
 MAPPER = MapperConfig(

@@ -18,11 +18,11 @@ from torch.nn import functional as F
 
 from data.datasets.feature_cache import FeatureStore
 from data.datasets.objects import COCO_CLASSES, Box, ImageObjects
-from finetune import object_tags as fitting
+from finetune import object_head as fitting
 from finetune.config import ObjectSources, Recipe, Schedule
 from finetune.errors import TrainingError
 from finetune.image_features import Encoder
-from finetune.object_tags import (
+from finetune.object_head import (
     CrossFittedObjects,
     ObjectLabels,
     fit_objects,
