@@ -256,16 +256,19 @@ def _small_talk(words: str) -> Intent | None:
     if len(words) > _SMALL_TALK_CHARACTERS:
         return None
     english = " ".join(re.sub(r"[^\w' ]+", " ", words.lower()).split())
-    german = " ".join(re.sub(r"[^\w ]+", " ", fold(words)).split())
+    german = _folded(words)
     for kind, pattern in _SMALL_TALK.items():
         if pattern.fullmatch(english):
             return Intent(kind)
-    if german_patterns.MORE.fullmatch(german):
-        return Intent(Kind.CAPTION, more=True, language=GERMAN)
     for kind, pattern in _GERMAN_SMALL_TALK.items():
         if pattern.fullmatch(german):
             return Intent(kind, language=GERMAN)
     return None
+
+
+def _folded(words: str) -> str:
+    """German words in lower case, without umlauts and punctuation."""
+    return " ".join(re.sub(r"[^\w ]+", " ", fold(words)).split())
 
 
 def _read_question(words: str, at_hand: _AtHand) -> Intent:
@@ -314,6 +317,8 @@ def _read_german(spoken: str, at_hand: _AtHand) -> Intent | None:
         numbers, spoken = named_pictures(spoken)
         named, spoken = german_patterns.named_pictures(spoken)
         numbers = numbers or named
+    if german_patterns.MORE.fullmatch(_folded(spoken)):
+        return Intent(Kind.CAPTION, pictures=numbers, more=True, language=GERMAN)
     for sentence in (spoken, *reversed(sentences(spoken))):
         found = translate(sentence, at_hand.previous)
         if found is not None:

@@ -26,7 +26,7 @@ def as_rows(objects: Iterable[DetectedObject]) -> list[dict[str, Any]]:
     ]
 
 
-SEEN = 0.5  # probability from which an object is named to people
+SEEN = 0.75  # probability from which an object is named to people
 
 
 def other_things(objects: Iterable[DetectedObject], caption: str, *, german: bool) -> str:

@@ -337,7 +337,7 @@ async def test_counts_are_words_only_where_counted(chat: Chat) -> None:
 
 
 async def test_who_wants_more_hears_of_what_the_caption_does_not_name(chat: Chat) -> None:
-    things = {"dog": 0.9, "person": 0.8, "cup": 0.7, "kite": 0.4, "bed": 0.6}
+    things = {"dog": 0.95, "person": 0.9, "cup": 0.85, "kite": 0.7, "bed": 0.8}
     seen = [DetectedObject(name, score, (0, 0, 1, 1)) for name, score in things.items()]
     objects = (*seen, seen[2])
     chat.engine.answer = lambda _picture, _question: Said("a man with a puppy", objects=objects)

@@ -393,4 +393,5 @@ def test_the_same_in_german(kind: Kind, texts: str) -> None:
 def test_more_is_asked_for_beyond_a_caption() -> None:
     for text in ("tell me more", "what else do you see?", "go on", "Describe it in detail"):
         assert read_intent(text).more, text
+    assert read_intent("/ask Was siehst du noch?").more
     assert not read_intent("describe it").more
