@@ -93,6 +93,9 @@ class Sender:
             _log.info("Cannot answer any more: %s", error)
             return None
         except TelegramError as error:
+            if connection_broke(error):
+                _log.warning("The connection broke before Telegram said that it took an answer")
+                return None
             cause = None if isinstance(error, ChatMigrated) else error  # whose text has the id
             _log.error("Could not send an answer (%s)", type(error).__name__, exc_info=cause)
             return None
@@ -235,6 +238,12 @@ async def _insist(call: Callable[[], Awaitable[T]]) -> T:
         _log.warning("No network; trying again in %.0f s", wait)
 
     return await retry(call, was_not_sent, WAITS, failed)
+
+
+def connection_broke(error: BaseException) -> bool:
+    """Whether a call ended without an answer, so that nobody knows whether it did its work."""
+    network = isinstance(error, NetworkError) and not isinstance(error, BadRequest)
+    return network and isinstance(error.__cause__, httpx.TransportError) and not was_not_sent(error)
 
 
 def was_not_sent(error: BaseException) -> bool:

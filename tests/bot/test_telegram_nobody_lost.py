@@ -158,7 +158,9 @@ def test_what_is_kept_of_answers_goes_by_itself_and_with_its_people(tmp_path: Pa
 # --- the network ----------------------------------------------------------------------------------
 
 
-async def test_an_answer_that_was_taken_is_not_sent_again() -> None:
+async def test_an_answer_that_was_taken_is_not_sent_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with telegram() as api:
         api.faults["sendMessage"].append((TAKEN, {}, 0))
         api.message("/start")
@@ -166,6 +168,8 @@ async def test_an_answer_that_was_taken_is_not_sent_again() -> None:
         api.message("/help")
         await api.answers(2)
         assert len(await api.settle()) == 2
+    assert "before Telegram said that it took an answer" in caplog.text
+    assert not [each for each in caplog.records if each.levelname == "ERROR"]
 
 
 async def test_a_picture_waits_for_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
