@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -104,6 +105,21 @@ def test_who_is_stopping_is_alive_but_not_ready() -> None:
     assert health.ready
     health.stopping()
     assert (health.alive, health.ready) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("reason", "written", "told"),
+    [
+        ("", False, "It was not written yet."),
+        ("The disk is full; make room.", True, "The disk is full; make room."),
+        ("", True, "It can be written."),
+    ],
+)
+def test_a_log_is_well_once_it_was_written(reason: str, written: bool, told: str) -> None:
+    health = Health()
+    assert health.checks()["log"] == Check(False, "It is not open yet.")
+    health.log = SimpleNamespace(reason=reason, written=written)  # type: ignore[assignment]
+    assert health.checks()["log"] == Check(written and not reason, told)
 
 
 async def test_telegram_tells_when_it_is_away_and_back() -> None:

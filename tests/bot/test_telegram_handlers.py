@@ -167,6 +167,20 @@ async def test_one_person_is_served_in_order_though_a_file_is_slow() -> None:
         assert said == [ENGLISH.start, BLUE_CAPTION, "Blue."]
 
 
+async def test_more_messages_than_may_wait_are_refused_twice_and_keep_nobody_else_waiting() -> None:
+    engine = StandIn(held=True)
+    async with telegram(engine) as api:
+        for _ in range(30):
+            api.photo(b"red")
+        await api.until(lambda: api.said == [ENGLISH.too_many_waiting] * 2)
+        api.photo(b"blue", "What colour is it?", user=8)
+        await api.until(lambda: len(engine.queue) == 2)
+        engine.held = False
+        engine.release()
+        await api.until(lambda: len(api.said) == 2 + 20 + 1)
+        assert "Blue." in api.said
+
+
 async def test_where_a_file_is_is_asked_again_and_too_big_a_file_is_said_so() -> None:
     async with telegram() as api:
         api.faults["getFile"].append((502, {"description": "Bad Gateway"}, 0))
