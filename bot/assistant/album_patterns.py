@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 
-from bot.assistant.patterns import LAST
+from bot.assistant import german_patterns
+from bot.assistant.patterns import LAST, ORDINALS
+from bot.assistant.translation.english import article
 
 _ORDINALS = {
-    **{word: n for n, word in enumerate(
-        ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth",
-         "tenth"), 1)},
-    **{word: n for n, word in enumerate(
-        ("erste", "zweite", "dritte", "vierte", "fünfte", "sechste", "siebte", "achte", "neunte",
-         "zehnte"), 1)},
-    "last": LAST, "letzte": LAST,
-}  # fmt: skip
+    **{word: number for number, word in enumerate(ORDINALS, 1)},
+    # `text.plain` keeps umlauts, which those of `german_patterns` are folded from.
+    **{word.replace("ue", "ü"): number for number, word in enumerate(german_patterns.ORDINALS, 1)},
+    "last": LAST,
+    "letzte": LAST,
+}
 _PICTURE = r"(?:pictures?|photos?|images?|pics?|bild(?:er)?|fotos?)"
 _ORDINAL = (
     rf"(?:the |d(?:as|ie|er|em|en) )?(?:{'|'.join(_ORDINALS)}|\d{{1,2}}(?:st|nd|rd|th))[nsr]?"
@@ -101,5 +101,4 @@ def _is_there(thing: str) -> str:
         return f"{'Are' if many else 'Is'} there {bare}?"
     if re.search(r"(?:[^s]s|people|children|men|women)$", bare.split(" ")[0]):
         return f"Are there {bare}?"
-    article = "an" if bare[:1] in "aeiou" else "a"
-    return f"Is there {article} {bare}?"
+    return f"Is there {article(bare)} {bare}?"

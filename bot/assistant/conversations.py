@@ -22,6 +22,7 @@ from bot.assistant.types import Attachment, Conversation
 from data.errors import ImageRefused
 from data.images.open import Picture
 
+PICTURE_SECONDS = 3600.0  # for which pictures are kept, here and by adapters
 MAX_ANSWERS = 5000  # in the answer index
 
 Entry = Attachment | Picture | ImageRefused
@@ -120,7 +121,7 @@ class Conversations:
     def __init__(
         self,
         *,
-        seconds: float = 3600.0,
+        seconds: float = PICTURE_SECONDS,
         conversations: int = 200,
         size: int = 400_000_000,
         clock: Callable[[], float] = time.monotonic,

@@ -106,14 +106,14 @@ def correction(text: str) -> str:
 
 # --- references: "auf Bild 2", "das zweite Foto" --------------------------------------------------
 
-_ORDINALS = (
+ORDINALS = (
     *("erste", "zweite", "dritte", "vierte", "fuenfte"),
     *("sechste", "siebte", "achte", "neunte", "zehnte"),
 )
 _PREPOSITION = r"(?:(?:auf|in|im|von|zu|bei)\s+)?(?:dem\s+|das\s+)?"
 _REFERENCE = re.compile(
     rf"\b{_PREPOSITION}(?:bild|foto)(?:\s+(?:nummer|nr\.?))?\s+(?P<number>\d{{1,2}})\b"
-    rf"|\b{_PREPOSITION}(?P<place>{'|'.join(_ORDINALS)}|fünfte|letzte)[nsr]?\s+(?:bild|foto)\b",
+    rf"|\b{_PREPOSITION}(?P<place>{'|'.join(ORDINALS)}|fünfte|letzte)[nsr]?\s+(?:bild|foto)\b",
     re.IGNORECASE,
 )
 
@@ -143,4 +143,4 @@ def _number(match: re.Match[str]) -> int:
     if match["number"]:
         return int(match["number"])
     place = match["place"].lower().replace("ü", "ue")
-    return LAST if place == "letzte" else _ORDINALS.index(place) + 1
+    return LAST if place == "letzte" else ORDINALS.index(place) + 1

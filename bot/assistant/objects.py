@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
-from bot.assistant.translation.lexicon import nouns
+from bot.assistant.translation.lexicon import english_nouns
 from model.questions import class_of, singular
 from model.requests import DetectedObject
 
+SEEN = 0.75  # probability from which an object is named to people
 DIGITS = 3  # of scores and shares: a thousandth of a picture is a pixel or less
 
 
@@ -26,9 +27,6 @@ def as_rows(objects: Iterable[DetectedObject]) -> list[dict[str, Any]]:
     ]
 
 
-SEEN = 0.75  # probability from which an object is named to people
-
-
 def other_things(objects: Iterable[DetectedObject], caption: str, *, german: bool) -> str:
     """Name the objects that a caption does not: "cup, 2 people", or "Tasse, Person (2)"; or ""."""
     words = caption.lower().split()
@@ -38,11 +36,11 @@ def other_things(objects: Iterable[DetectedObject], caption: str, *, german: boo
     if not german:
         return in_words(unsaid)
     counts = Counter(seen.name for seen in unsaid)
-    known = {noun.english: noun.singular for noun in reversed(nouns())}
+    known = {name: english_nouns()[name] for name in counts if name in english_nouns()}
+    singulars = {name: noun.singular for name, (noun, many) in known.items() if not many}
     return ", ".join(
-        known[name] if count == 1 else f"{known[name]} ({count})"
-        for name, count in counts.items()
-        if name in known
+        word if counts[name] == 1 else f"{word} ({counts[name]})"
+        for name, word in singulars.items()
     )
 
 

@@ -353,18 +353,18 @@ def correction(text: str) -> str:
 
 
 _CARDINALS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_ORDINALS = (
+ORDINALS = (
     *("first", "second", "third", "fourth", "fifth"),
     *("sixth", "seventh", "eighth", "ninth", "tenth"),
 )
 _VALUES = (
     {word: number for number, word in enumerate(_CARDINALS, 1)}
-    | {word: number for number, word in enumerate(_ORDINALS, 1)}
+    | {word: number for number, word in enumerate(ORDINALS, 1)}
     | {"last": LAST}
 )
 _PICTURES = r"(?:pictures?|photos?|images?|pics?|photographs?)"
 _NUMBER = rf"(?:\d{{1,2}}\b(?!\s*%)|(?:{'|'.join(_CARDINALS)})\b(?!\s+of))"
-_PLACE = rf"(?:{'|'.join(_ORDINALS)}|last|\d{{1,2}}(?:st|nd|rd|th))"
+_PLACE = rf"(?:{'|'.join(ORDINALS)}|last|\d{{1,2}}(?:st|nd|rd|th))"
 _REFERENCE = re.compile(
     rf"(?:\bthe\s+)?\b{_PICTURES}(?:\s+|\s*\#\s*)(?:(?:number|no\.?|nr\.?)\s*)?\#?"
     rf"(?P<number>{_NUMBER}(?:(?:\s*,\s*|\s*,?\s*(?:and|or|&)\s+)\#?\d{{1,2}}\b)*)"

@@ -23,8 +23,9 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from bot.assistant.conversations import PICTURE_SECONDS
+
 EDITABLE = 48 * 3600.0  # seconds for which Telegram lets people edit a message
-PICTURE_SECONDS = 3600.0  # for which an answer's pictures are known, as in memory
 ATTEMPTS = 20  # to answer one update: what ends the process each time would do so for ever
 CLEANING_SECONDS = 600.0
 _HASH_BYTES = 16

@@ -10,11 +10,11 @@ from typing import Any, cast
 from cachetools import LRUCache, TTLCache
 from telegram import Message
 
+from bot.assistant.conversations import PICTURE_SECONDS
 from bot.assistant.types import Conversation, Reply
 from bot.platforms import RECENT, PictureFile, SharedFile
 from bot.telegram.inbox import Answered, Inbox
 
-HOUR = 3600.0  # seconds; as long as the assistant keeps pictures
 Key = tuple[int, int]  # of a chat, and a message in it
 
 
@@ -59,8 +59,10 @@ class MessageMemory:
         self._inbox = inbox
         self._answered: LRUCache[Key, tuple[str, Known]] = LRUCache(RECENT)  # and who asked
         self._numbers: LRUCache[Key, str] = LRUCache(RECENT)  # by the bot's messages
-        self._shown: TTLCache[Key, Shown] = TTLCache(RECENT, HOUR)
-        self._albums: TTLCache[tuple[int, str], dict[int, Message]] = TTLCache(RECENT, HOUR)
+        self._shown: TTLCache[Key, Shown] = TTLCache(RECENT, PICTURE_SECONDS)
+        self._albums: TTLCache[tuple[int, str], dict[int, Message]] = TTLCache(
+            RECENT, PICTURE_SECONDS
+        )
         self._forgot: LRUCache[str, float] = LRUCache(RECENT)  # when somebody wanted that
         self._unasked: LRUCache[Conversation, tuple[SharedFile, ...]] = LRUCache(RECENT)
 

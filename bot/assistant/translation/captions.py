@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 
 from bot.assistant.translation.caption_phrases import (
     Tokens,
@@ -30,6 +30,7 @@ _PARTICLES = frozenset({"up", "down"})
 _POSTURES_DOWN = frozenset({"lie", "lay", "sit"})
 
 
+@lru_cache(1000)  # the log and the reply ask for the same one, and captions are much alike
 def caption_in_german(caption: str) -> str | None:
     """A caption as a German sentence without its full stop; None if any of it is not understood.
 
