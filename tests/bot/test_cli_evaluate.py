@@ -14,8 +14,8 @@ from engine_stand_in import picture
 from bot.cli import main
 from bot.cli.context import AppContext
 from finetune.evaluation import runner
-from model.engine import find_device
 from model.errors import AdapterError, DeviceError
+from model.runtime import find_device
 
 
 @pytest.fixture
