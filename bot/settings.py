@@ -134,7 +134,6 @@ class Settings:
     profile: str = _path("starter")
     threads: int = _number(0, 0, 1024)
     int8: bool = True
-    runtime: str = _text("auto|openvino|torch", '"auto", "openvino" or "torch"', default="auto")
     cache: str = _path()
     wheels: str = _path()
     host: str = "127.0.0.1"
@@ -167,6 +166,7 @@ class Settings:
     health_port: int = _number(0, 0, 65_535)
     discord_shards: int = _number(0, 0, 10_000)
     shipped_cache: str = _path()
+    runtime: str = _text("auto|openvino|torch", '"auto", "openvino" or "torch"', default="auto")
 
     @property
     def web(self) -> WebSettings:

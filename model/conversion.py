@@ -24,16 +24,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino as ov
 import torch
-from openvino import opset15 as ops
-from openvino._offline_transformations import apply_make_stateful_transformation
 from torch import Tensor, nn
 
 from model.confidence import Calibration
 from model.hub import silence_libraries
 from model.object_head import find_boxes
 from model.quantization import quantize_embeddings
+from model.quiet_openvino import apply_make_stateful_transformation, ops, ov
 from model.vision import EfficientNetLiteTower
 from model.vlm import PrefixVLM
 

@@ -19,7 +19,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from cachetools import LRUCache
 from PIL import Image
@@ -27,33 +26,13 @@ from PIL import Image
 from model.cache import Progress, silent
 from model.confidence import Calibration
 from model.config import Profile, load_profile
-from model.detections import Detections
 from model.errors import EngineBusy, EngineClosed
-from model.generation import Decoded, LanguageModel, beam, evidence_for, greedy
+from model.generation import Decoded, beam, evidence_for, greedy
 from model.prompts import prompt_for
 from model.requests import Answer, EngineLimits, Picture, Request
-from model.runtime import load_model
+from model.runtime import PictureCache, VisionLanguageModel, load_model
 
 log = logging.getLogger(__name__)
-
-
-class PictureCache(Protocol):
-    """What a model made of one picture, kept for later questions."""
-
-    @property
-    def detections(self) -> Detections:
-        """What the object head sees in it."""
-
-    @property
-    def bytes(self) -> int:
-        """Memory that it holds, in bytes."""
-
-
-class VisionLanguageModel(LanguageModel, Protocol):
-    """What the engine asks of a model: `PrefixVLM`, or `OpenVinoVLM`."""
-
-    def read_pictures(self, images: Sequence[Image.Image]) -> Sequence[PictureCache]:
-        """RGB pictures → what each is to the language model."""
 
 
 class Engine:

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino as ov
 from filelock import FileLock
 from numpy.typing import NDArray
 from PIL import Image
@@ -29,6 +28,7 @@ from model.detections import Detections, detections_of
 from model.generation import log_softmax
 from model.mapped import release_mapped
 from model.preprocessing import pixels_of
+from model.quiet_openvino import ov
 from model.tokenizer import TextTokenizer
 
 BLOCK = 32  # numbers that share a scale in GGUF's Q8_0

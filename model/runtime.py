@@ -8,23 +8,43 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from model.cache import Progress
 from model.confidence import Calibration
 from model.config import Profile
+from model.detections import Detections
 from model.errors import DeviceError, ProfileError
+from model.generation import LanguageModel
 
 if TYPE_CHECKING:
     import torch
-
-    from model.engine import VisionLanguageModel
+    from PIL import Image
 
 log = logging.getLogger(__name__)
 RUNTIMES = ("auto", "openvino", "torch")
 MAX_WORKERS = 4
+
+
+class PictureCache(Protocol):
+    """What a model made of one picture, kept for later questions."""
+
+    @property
+    def detections(self) -> Detections:
+        """What the object head sees in it."""
+
+    @property
+    def bytes(self) -> int:
+        """Memory that it holds, in bytes."""
+
+
+class VisionLanguageModel(LanguageModel, Protocol):
+    """What the engine asks of a model: `PrefixVLM`, or `OpenVinoVLM`."""
+
+    def read_pictures(self, images: Sequence[Image.Image]) -> Sequence[PictureCache]:
+        """RGB pictures → what each is to the language model."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import shutil
 import subprocess
 import sys
@@ -185,6 +186,7 @@ def answers(path: Path, **options: Any) -> list[tuple[str, float]]:
 
 
 SERVE = """
+import os
 import sys
 from model.engine import load_engine
 sys.path.insert(0, {tests!r})
@@ -200,7 +202,8 @@ class Photo:
 engine = load_engine({path!r}, threads=1, int8=False, runtime="openvino")
 print(engine.answer(Photo(Image.new("RGB", (9, 9)), "a"), "Is it red?").text is not None)
 engine.close()
-print([name for name in ("torch", "transformers", "peft", "scipy") if name in sys.modules])
+print([name for name in ("torch", "transformers", "peft", "scipy") if sys.modules.get(name)])
+print(sys.modules["openvino_telemetry"], os.listdir(os.environ["HOME"]))
 """
 
 
@@ -217,10 +220,16 @@ def test_a_profile_is_converted_once_and_then_serves_without_pytorch(
     monkeypatch.setattr("model.adapter.load_trained", lambda *_: pytest.fail("converted twice"))
     assert answers(path, int8=False, runtime="openvino") == found
     script = SERVE.format(path=str(path), tests=str(Path(__file__).parent))
+    home = path.parent / "home"
+    home.mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "HOME": str(home)},
     )
-    assert done.stdout == "True\n[]\n"
+    assert done.stdout == "True\n[]\nNone []\n"
 
 
 def test_damaged_or_outdated_conversions_are_made_anew(path: Path) -> None:
