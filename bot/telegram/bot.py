@@ -117,10 +117,10 @@ async def _take_up(application: App, handlers: TelegramHandlers) -> None:
     bot = application.bot
     for pending in bot.inbox.pending():
         update = read_update(pending.content, bot)
-        if pending.attempts < ATTEMPTS:
-            await application.update_queue.put(update)
+        if pending.in_doubt or pending.attempts >= ATTEMPTS:
+            handlers.give_up(update, in_doubt=pending.in_doubt)
         else:
-            handlers.give_up(update)
+            await application.update_queue.put(update)
 
 
 async def _take_updates(application: App, stopped: asyncio.Event, webhook: Webhook | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -57,7 +57,7 @@ from bot.telegram.messages import (
     words_in,
 )
 from bot.telegram.reading import RequestReader, TelegramRequest
-from bot.telegram.sender import Sender
+from bot.telegram.sender import Sender, Sending
 
 # Seconds for which words wait for a picture: who forwards one with a comment sends two messages,
 # the comment first. The second is for who showed one before, and may well mean that.
@@ -118,20 +118,29 @@ class TelegramHandlers:
         """Answer the albums that are still gathered."""
         await self._albums.close()
 
-    def give_up(self, update: Update) -> None:
-        """Say that this cannot be answered: it has ended the process more than once."""
-        task = asyncio.ensure_future(self._give_up(update))
+    def give_up(self, update: Update, *, in_doubt: bool = False) -> None:
+        """Say that this will not be answered.
+
+        Args:
+            update: What is meant.
+            in_doubt: The process ended while the answer left; else it has ended over this update
+                too often.
+        """
+        self._seen[update.update_id] = None  # Telegram may bring it once more
+        task = asyncio.ensure_future(self._give_up(update, in_doubt))
         self._giving_up.add(task)
         task.add_done_callback(self._giving_up.discard)
 
-    async def _give_up(self, update: Update) -> None:
+    async def _give_up(self, update: Update, in_doubt: bool) -> None:
         message, person = update.effective_message, update.effective_user
         with self._work((update.update_id,)):
-            _log.error("Update %d is given up, for Glimpse ended over it", update.update_id)
+            if not in_doubt:
+                _log.error("Update %d is given up, for Glimpse ended over it", update.update_id)
             if isinstance(message, Message) and is_addressed(message, self._bot.bot):
                 user = str(person.id) if person else sender(message)
                 texts = self._assistant.texts(PLATFORM, user, language(person))
-                reply = self._assistant.refuse(PLATFORM, "crashed", texts.interrupted)
+                said = texts.in_doubt if in_doubt else texts.interrupted
+                reply = self._assistant.refuse(PLATFORM, "crashed", said)
                 await self._sender.say(message, reply, sending=self._marks((update.update_id,)))
 
     async def on_update(self, update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
@@ -242,8 +251,8 @@ class TelegramHandlers:
             raise
         self._inbox.done(numbers)
 
-    def _marks(self, numbers: Sequence[int]) -> Callable[[bool], None]:
-        return lambda on: self._inbox.sending(numbers, on=on)
+    def _marks(self, numbers: Sequence[int]) -> Sending:
+        return lambda delivery: self._inbox.delivering(numbers, delivery)
 
     async def _answer(self, request: TelegramRequest) -> None:
         asked, who, marks = request.asked, request.who, self._marks(request.updates)

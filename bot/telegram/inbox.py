@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from bot.assistant.conversations import PICTURE_SECONDS
 EDITABLE = 48 * 3600.0  # seconds for which Telegram lets people edit a message
 ATTEMPTS = 20  # to answer one update: what ends the process each time would do so for ever
 CLEANING_SECONDS = 600.0
+TAKEN_UNTIL_CHECKPOINT = 200  # batches of updates
 _HASH_BYTES = 16
 _TABLES = """
     CREATE TABLE IF NOT EXISTS updates (
@@ -46,6 +48,19 @@ _TABLES = """
 _log = logging.getLogger(__name__)
 
 
+class Delivery(IntEnum):
+    """How far the answer to an update is on its way.
+
+    The Bot API takes nothing by which a message that is sent again would be known as the same one.
+    So an answer that the operating system has is not sent again. Between `LEAVING` and `SENT` there
+    is about a millisecond, of which nobody can tell later whether the answer left before the end.
+    """
+
+    WAITING = 0
+    SENT = 1
+    LEAVING = 2
+
+
 @dataclass(frozen=True)
 class Pending:
     """An update that an earlier run did not answer.
@@ -53,10 +68,12 @@ class Pending:
     Attributes:
         content: As Telegram brought it.
         attempts: How often it was begun; `ATTEMPTS` and more are not worth another one.
+        in_doubt: The process ended just when the answer was leaving.
     """
 
     content: dict[str, Any]
     attempts: int
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +109,7 @@ class Inbox:
         self._key = hmac.new(token.encode(), b"glimpse telegram inbox", hashlib.sha256).digest()
         self._fernet = Fernet(base64.urlsafe_b64encode(self._key))
         self._clock, self._cleaned, self._failing = clock, 0.0, False
+        self._taken = 0
         self._db = _opened(path)
         with self._writing():
             self._db.executescript(_TABLES)
@@ -127,24 +145,27 @@ class Inbox:
                 rows,
             )
         self._clean()
+        self._taken += 1
+        if self._taken % TAKEN_UNTIL_CHECKPOINT == 0:
+            self._read("PRAGMA wal_checkpoint(PASSIVE)")
         numbers = [row[0] for row in rows]
         marks = ", ".join("?" * len(numbers))
         sql = f"SELECT number FROM updates WHERE content IS NULL AND number IN ({marks})"
         return [number for (number,) in self._read(sql, numbers)]
 
     def pending(self) -> list[Pending]:
-        """What an earlier run left unanswered, in order.
-
-        An update whose answer was on its way counts as answered: it can not be known whether the
-        answer arrived, and nobody is answered twice.
-        """
+        """What an earlier run left unanswered, in order; an answer that was sent counts as one."""
         with self._writing():
-            self._db.execute("UPDATE updates SET content = NULL WHERE sending")
-        sql = "SELECT number, attempts, content FROM updates WHERE content NOT NULL ORDER BY number"
+            self._db.execute("UPDATE updates SET content = NULL WHERE sending = ?", [Delivery.SENT])
+        sql = (
+            "SELECT number, attempts, sending, content FROM updates WHERE content NOT NULL "
+            "ORDER BY number"
+        )
         found = []
-        for number, attempts, content in self._read(sql):
+        for number, attempts, delivery, content in self._read(sql):
             try:
-                found.append(Pending(self._unseal(content), attempts))
+                in_doubt = delivery == Delivery.LEAVING
+                found.append(Pending(self._unseal(content), attempts, in_doubt))
             except (InvalidToken, ValueError):
                 self.done([number])
         return found
@@ -157,12 +178,12 @@ class Inbox:
                 [(n,) for n in numbers],
             )
 
-    def sending(self, numbers: Sequence[int], *, on: bool) -> None:
-        """An answer to these updates is on its way from now on, or could not be sent."""
+    def delivering(self, numbers: Sequence[int], delivery: Delivery) -> None:
+        """How far the one answer to these updates is; while in doubt, the first stands for all."""
+        rest = Delivery.SENT if delivery is Delivery.LEAVING else delivery
+        rows = [(rest if place else delivery, number) for place, number in enumerate(numbers)]
         with self._writing():
-            self._db.executemany(
-                "UPDATE updates SET sending = ? WHERE number = ?", [(on, n) for n in numbers]
-            )
+            self._db.executemany("UPDATE updates SET sending = ? WHERE number = ?", rows)
 
     def done(self, numbers: Sequence[int]) -> None:
         """These are answered, or need no answer."""
@@ -281,7 +302,11 @@ def _opened(path: Path | None) -> sqlite3.Connection:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.touch(mode=0o600)
             db = sqlite3.connect(path, timeout=1.0)
-            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"):
+            # Checkpoints write for long: never while an answer leaves.
+            for pragma in (
+                *("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"),
+                "wal_autocheckpoint=0",
+            ):
                 db.execute(f"PRAGMA {pragma}").fetchall()
             db.execute("SELECT count(*) FROM sqlite_master").fetchall()
         except (OSError, sqlite3.Error) as error:

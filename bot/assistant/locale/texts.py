@@ -136,6 +136,7 @@ class Texts:
     closing: str
     crashed: str
     interrupted: str
+    in_doubt: str
     your_id: str
 
     # Spans of time
@@ -343,6 +344,10 @@ ENGLISH = Texts(
     interrupted=(
         "I was interrupted while I worked on this, more than once, so I have given it up. "
         "Please try another picture, or other words."
+    ),
+    in_doubt=(
+        "I was interrupted just as I was answering this. If my answer did not reach you, "
+        "please ask again."
     ),
     your_id="They can add you as {id}.",
     second="a second",
