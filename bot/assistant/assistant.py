@@ -307,12 +307,14 @@ class Assistant:
         pictures = incoming.pictures or replied
         if not pictures:
             return None
+        is_older = not incoming.addressed and incoming.owner  # from before a restart, say
+        sent_now = incoming.pictures and not is_older
+        owner = who.user if sent_now else self._owner(incoming)
         entries = pictures[:MAX_PICTURES]
         album = Album(
             [*entries], len(entries) - 1, len(pictures) - len(entries),
-            own=bool(incoming.pictures), place=incoming.place,
-            numbers=tuple(each.number or n for n, each in enumerate(entries, 1)),
-            owner=who.user if incoming.pictures else self._owner(incoming),
+            own=bool(incoming.pictures) and owner == who.user, place=incoming.place,
+            numbers=tuple(each.number or n for n, each in enumerate(entries, 1)), owner=owner,
         )  # fmt: skip
         self._conversations.remember(who, album)
         return album

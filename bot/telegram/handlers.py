@@ -43,7 +43,7 @@ from bot.assistant.types import (
 from bot.platforms import RECENT, PictureFile, PressGuard, SharedFile
 from bot.telegram.albums import AlbumCollector
 from bot.telegram.inbox import Inbox
-from bot.telegram.memory import MessageMemory
+from bot.telegram.memory import MessageMemory, Shown
 from bot.telegram.messages import (
     PLATFORM,
     conversation,
@@ -196,7 +196,8 @@ class TelegramHandlers:
         words = words_in(message, me)
         if words.startswith("/") or not self._assistant.needs_picture(words):
             return 0.0
-        shown = self._assistant.remembers(who) or self._memory.unasked(who)
+        memory = self._memory
+        shown = self._assistant.remembers(who) or memory.unasked(who) or memory.last(who)
         return FOLLOW_UP_HOLD if shown else HOLD
 
     async def on_edit(self, update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
@@ -351,6 +352,8 @@ class TelegramHandlers:
         remarks = list(dict.fromkeys(own.remarks + others.remarks))
         if own.pictures or others.pictures:
             self._memory.drop_unasked(request.who)
+            seen = (request.who.user, request.own) if own.pictures else (owner, about)
+            self._memory.note_last(request.who, *seen)
         elif remarks:
             return None, remarks
         elif not (answer or request.text.lower().startswith("/forget")):
@@ -364,17 +367,22 @@ class TelegramHandlers:
         return incoming, remarks
 
     async def _catch_up(self, who: Conversation, texts: Texts) -> None:
-        """Show the assistant a picture that the person posted before they called the bot."""
-        files = self._memory.unasked(who)
-        if not files:
+        """Show the assistant what was posted before the bot was called, or before a restart."""
+        unasked = self._memory.unasked(who)
+        last = Shown(who.user, unasked) if unasked else None
+        if last is None and not self._assistant.remembers(who):
+            last = self._memory.last(who)
+        if last is None:
             return
-        shown = await self._fetcher.fetch_all(files, texts)
-        if self._memory.unasked(who) == files and shown.pictures:
+        found = await self._fetcher.fetch_all(last.files, texts)
+        if self._memory.unasked(who) == unasked and found.pictures:
             self._memory.drop_unasked(who)
-            pictures = tuple(shown.pictures)
             await self._assistant.handle(
-                Incoming(*who, pictures=pictures, addressed=False, place=files)
-            )
+                Incoming(
+                    *who, pictures=tuple(found.pictures), addressed=False, place=last.files,
+                    owner=last.owner,
+                )
+            )  # fmt: skip
 
     def _note(self, request: TelegramRequest, reply: Reply, message: int) -> None:
         """Keep which answer the bot's message is, and which message it answers."""

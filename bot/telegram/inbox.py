@@ -42,6 +42,10 @@ _TABLES = """
         message INTEGER NOT NULL, content BLOB NOT NULL, about BLOB
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS answers_by_answer ON answers (answer);
+    CREATE TABLE IF NOT EXISTS shown (
+        conversation BLOB PRIMARY KEY, person BLOB NOT NULL, owner BLOB NOT NULL,
+        at REAL NOT NULL, content BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS begun (at REAL NOT NULL) STRICT;
 """
 
@@ -222,10 +226,36 @@ class Inbox:
         """What a message of the bot's answered, if that is known."""
         return self._answered("answer", self.hash("message", chat, message))
 
+    def note_shown(self, where: tuple[str, str], owner: str, files: Any) -> None:
+        """Keep the pictures that a message without any would mean, for an hour.
+
+        Args:
+            where: The chat, and the person.
+            owner: Who showed them.
+            files: What fetches them again; nothing if there are none any more.
+        """
+        key = self.hash("conversation", *where)
+        row = (key, self.hash("person", where[1]), self.hash("person", owner), self._clock())
+        with self._writing():
+            self._db.execute("DELETE FROM shown WHERE conversation = ?", [key])
+            if files:
+                sealed = self._seal({"owner": owner, "files": files})
+                self._db.execute("INSERT INTO shown VALUES (?, ?, ?, ?, ?)", (*row, sealed))
+
+    def shown(self, where: tuple[str, str]) -> Any:
+        """Owner and files, as `note_shown` was given them; None if they are not known any more."""
+        sql = "SELECT content FROM shown WHERE conversation = ? AND at > ?"
+        key = self.hash("conversation", *where)
+        for (sealed,) in self._read(sql, [key, self._clock() - PICTURE_SECONDS]):
+            with suppress(InvalidToken, ValueError):
+                return self._unseal(sealed)
+        return None
+
     def forget(self, person: str) -> None:
         """Erase what is known of the messages of a person."""
         with self._writing():
             who = [self.hash("person", person)]
+            self._db.execute("DELETE FROM shown WHERE ? IN (person, owner)", who)
             self._db.execute("DELETE FROM answers WHERE person = ?", who)
             self._db.execute("UPDATE answers SET about = NULL WHERE owner = ?", who)
 
@@ -256,6 +286,7 @@ class Inbox:
             self._db.execute(
                 "UPDATE answers SET about = NULL WHERE at < ?", [now - PICTURE_SECONDS]
             )
+            self._db.execute("DELETE FROM shown WHERE at < ?", [now - PICTURE_SECONDS])
             self._db.execute(
                 "DELETE FROM updates WHERE content IS NULL AND at < ?", [now - EDITABLE]
             )
