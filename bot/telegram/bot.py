@@ -117,10 +117,10 @@ async def _take_up(application: App, handlers: TelegramHandlers) -> None:
     bot = application.bot
     for pending in bot.inbox.pending():
         update = read_update(pending.content, bot)
-        if pending.in_doubt or pending.attempts >= ATTEMPTS:
-            handlers.give_up(update, in_doubt=pending.in_doubt)
-        else:
+        if pending.attempts < ATTEMPTS:
             await application.update_queue.put(update)
+        else:
+            handlers.give_up(update)
 
 
 async def _take_updates(application: App, stopped: asyncio.Event, webhook: Webhook | None) -> None:

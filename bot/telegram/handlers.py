@@ -118,29 +118,21 @@ class TelegramHandlers:
         """Answer the albums that are still gathered."""
         await self._albums.close()
 
-    def give_up(self, update: Update, *, in_doubt: bool = False) -> None:
-        """Say that this will not be answered.
-
-        Args:
-            update: What is meant.
-            in_doubt: The process ended while the answer left; else it has ended over this update
-                too often.
-        """
+    def give_up(self, update: Update) -> None:
+        """Say that this cannot be answered: it has ended the process more than once."""
         self._seen[update.update_id] = None  # Telegram may bring it once more
-        task = asyncio.ensure_future(self._give_up(update, in_doubt))
+        task = asyncio.ensure_future(self._give_up(update))
         self._giving_up.add(task)
         task.add_done_callback(self._giving_up.discard)
 
-    async def _give_up(self, update: Update, in_doubt: bool) -> None:
+    async def _give_up(self, update: Update) -> None:
         message, person = update.effective_message, update.effective_user
         with self._work((update.update_id,)):
-            if not in_doubt:
-                _log.error("Update %d is given up, for Glimpse ended over it", update.update_id)
+            _log.error("Update %d is given up, for Glimpse ended over it", update.update_id)
             if isinstance(message, Message) and is_addressed(message, self._bot.bot):
                 user = str(person.id) if person else sender(message)
                 texts = self._assistant.texts(PLATFORM, user, language(person))
-                said = texts.in_doubt if in_doubt else texts.interrupted
-                reply = self._assistant.refuse(PLATFORM, "crashed", said)
+                reply = self._assistant.refuse(PLATFORM, "crashed", texts.interrupted)
                 await self._sender.say(message, reply, sending=self._marks((update.update_id,)))
 
     async def on_update(self, update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
@@ -253,7 +245,7 @@ class TelegramHandlers:
         self._inbox.done(numbers)
 
     def _marks(self, numbers: Sequence[int]) -> Sending:
-        return lambda delivery: self._inbox.delivering(numbers, delivery)
+        return lambda on: self._inbox.sending(numbers, on=on)
 
     async def _answer(self, request: TelegramRequest) -> None:
         asked, who, marks = request.asked, request.who, self._marks(request.updates)

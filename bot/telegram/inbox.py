@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -52,19 +51,6 @@ _TABLES = """
 _log = logging.getLogger(__name__)
 
 
-class Delivery(IntEnum):
-    """How far the answer to an update is on its way.
-
-    The Bot API takes nothing by which a message that is sent again would be known as the same one.
-    So an answer that the operating system has is not sent again. Between `LEAVING` and `SENT` there
-    is about a millisecond, of which nobody can tell later whether the answer left before the end.
-    """
-
-    WAITING = 0
-    SENT = 1
-    LEAVING = 2
-
-
 @dataclass(frozen=True)
 class Pending:
     """An update that an earlier run did not answer.
@@ -72,12 +58,10 @@ class Pending:
     Attributes:
         content: As Telegram brought it.
         attempts: How often it was begun; `ATTEMPTS` and more are not worth another one.
-        in_doubt: The process ended just when the answer was leaving.
     """
 
     content: dict[str, Any]
     attempts: int
-    in_doubt: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,18 +142,19 @@ class Inbox:
         return [number for (number,) in self._read(sql, numbers)]
 
     def pending(self) -> list[Pending]:
-        """What an earlier run left unanswered, in order; an answer that was sent counts as one."""
+        """What an earlier run left unanswered, in order.
+
+        An update whose answer was on its way counts as answered: it can not be known whether the
+        answer arrived, for the Bot API takes nothing by which it would know the same one again.
+        Who ended the process in the fraction of a millisecond before it left, loses it.
+        """
         with self._writing():
-            self._db.execute("UPDATE updates SET content = NULL WHERE sending = ?", [Delivery.SENT])
-        sql = (
-            "SELECT number, attempts, sending, content FROM updates WHERE content NOT NULL "
-            "ORDER BY number"
-        )
+            self._db.execute("UPDATE updates SET content = NULL WHERE sending")
+        sql = "SELECT number, attempts, content FROM updates WHERE content NOT NULL ORDER BY number"
         found = []
-        for number, attempts, delivery, content in self._read(sql):
+        for number, attempts, content in self._read(sql):
             try:
-                in_doubt = delivery == Delivery.LEAVING
-                found.append(Pending(self._unseal(content), attempts, in_doubt))
+                found.append(Pending(self._unseal(content), attempts))
             except (InvalidToken, ValueError):
                 self.done([number])
         return found
@@ -182,12 +167,12 @@ class Inbox:
                 [(n,) for n in numbers],
             )
 
-    def delivering(self, numbers: Sequence[int], delivery: Delivery) -> None:
-        """How far the one answer to these updates is; while in doubt, the first stands for all."""
-        rest = Delivery.SENT if delivery is Delivery.LEAVING else delivery
-        rows = [(rest if place else delivery, number) for place, number in enumerate(numbers)]
+    def sending(self, numbers: Sequence[int], *, on: bool) -> None:
+        """An answer to these updates is on its way from now on, or could not be sent."""
         with self._writing():
-            self._db.executemany("UPDATE updates SET sending = ? WHERE number = ?", rows)
+            self._db.executemany(
+                "UPDATE updates SET sending = ? WHERE number = ?", [(on, n) for n in numbers]
+            )
 
     def done(self, numbers: Sequence[int]) -> None:
         """These are answered, or need no answer."""

@@ -15,7 +15,6 @@ from telegram.error import InvalidToken, NetworkError, RetryAfter
 from telegram.ext import AIORateLimiter
 
 from bot.platforms import RECENT
-from bot.telegram.inbox import Delivery
 from bot.telegram.sender import Sending, was_not_sent
 
 # Shown for a moment only, and worthless if late.
@@ -79,7 +78,7 @@ class ChatLimiter(AIORateLimiter):
         return None
 
 
-# Told how far the request of this task is.
+# Told when the request of this task is on its way.
 _SENDING: ContextVar[Sending | None] = ContextVar("sending", default=None)
 
 
@@ -91,17 +90,16 @@ def _telling(sending: Sending | None) -> Iterator[None]:
         yield
     except Exception as error:
         if sending and was_not_sent(error):
-            sending(Delivery.WAITING)
+            sending(False)
         raise
     finally:
         _SENDING.reset(token)
 
 
 async def trace_sending(request: httpx.Request) -> None:
-    """Have it told when a request really leaves: connected, and all but its body sent.
+    """Have it told when a request is really on its way: connected, and all but its body sent.
 
-    What ends the process before then leaves nothing with Telegram, and what ends it after that can
-    not take it back (a hook of httpx).
+    What ends the process before then leaves nothing with Telegram (a hook of httpx).
     """
     sending = _SENDING.get()
     if sending is None:
@@ -109,8 +107,6 @@ async def trace_sending(request: httpx.Request) -> None:
 
     async def trace(event: str, _: Any) -> None:
         if event.endswith("send_request_body.started"):
-            sending(Delivery.LEAVING)
-        elif event.endswith("send_request_body.complete"):
-            sending(Delivery.SENT)
+            sending(True)
 
     request.extensions = {**request.extensions, "trace": trace}

@@ -34,7 +34,6 @@ from telegram.ext import ExtBot
 from bot.assistant.text import split
 from bot.assistant.types import Reply
 from bot.platforms import RECENT, retry
-from bot.telegram.inbox import Delivery
 from bot.telegram.messages import topic
 
 TYPING_SECONDS = 4.0  # Telegram shows it for five
@@ -46,7 +45,7 @@ NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
-Sending = Callable[[Delivery], None]
+Sending = Callable[[bool], None]
 
 
 class Sender:
@@ -74,7 +73,7 @@ class Sender:
             asked: What it answers.
             reply: What to say; as plain text, so that no character means anything else.
             said: The message to change: the answer before the question was edited, say.
-            sending: Told how far the answer is on its way.
+            sending: Told when the answer is on its way, and when it could not be sent.
 
         Returns:
             The id of the answer's first message; None if the person cannot be reached any more.

@@ -19,7 +19,7 @@ from bot.assistant.locale.german import GERMAN
 from bot.assistant.locale.texts import ENGLISH
 from bot.benchmarks.fake_telegram import TAKEN
 from bot.platforms import Fetcher, PictureFile
-from bot.telegram.inbox import ATTEMPTS, Answered, Delivery, Inbox, inbox_path
+from bot.telegram.inbox import ATTEMPTS, Answered, Inbox, inbox_path
 
 COLOUR = "What colour is it?"
 RED = "A red square.\n\nAsk me anything about it."
@@ -108,30 +108,6 @@ async def test_an_answer_on_its_way_counts_as_said_but_not_one_that_waits(tmp_pa
     assert (len(waits), len(sends)) == (1, 0)
 
 
-async def test_whose_answer_was_just_leaving_is_told_and_not_answered_twice(tmp_path: Path) -> None:
-    path = tmp_path / "inbox.db"
-    async with telegram(inbox=Inbox(path, TOKEN)) as api:
-        api.faults["sendMessage"].append((200, {}, 0.5))
-        api.album([b"red", b"blue"], COLOUR)
-        await api.until(lambda: api.of("sendChatAction"))
-        await api.until(lambda: not api.faults["sendMessage"])
-        left = killed(path, 1)
-    box = Inbox(left, TOKEN)
-    assert box.pending() == []
-    for number, group in enumerate("aa", 1):
-        who = {"id": 7, "is_bot": False, "first_name": "Ann"}
-        message = {"message_id": number, "date": 1, "chat": {"id": 7, "type": "private"},
-                   "from": who, "photo": [], "media_group_id": group}  # fmt: skip
-        box.take([{"update_id": 900 + number, "message": message}])
-    box.delivering([901, 902], Delivery.LEAVING)
-    box.close()
-    again = FakeTelegram(files=api.files)
-    async with telegram(api=again, inbox=Inbox(left, TOKEN)):
-        assert await again.answers(1) == [ENGLISH.in_doubt]
-        again.update(901, message=message)  # as Telegram brings it once more
-        assert len(await again.settle()) == 1
-
-
 async def test_what_ends_the_process_again_and_again_is_given_up(tmp_path: Path) -> None:
     path = tmp_path / "inbox.db"
     who = {"id": 7, "is_bot": False, "first_name": "Ann"}
@@ -145,6 +121,8 @@ async def test_what_ends_the_process_again_and_again_is_given_up(tmp_path: Path)
     box.close()
     async with telegram(inbox=Inbox(path, TOKEN)) as api:
         assert await api.answers(1) == [ENGLISH.interrupted]
+        api.update(5, message=message)  # as Telegram brings it once more
+        assert len(await api.settle(0.2)) == 1
     assert Inbox(path, TOKEN).pending() == []
 
 

@@ -221,10 +221,6 @@ GERMAN = Texts(
         "Ich wurde dabei mehr als einmal unterbrochen und habe es deshalb aufgegeben. "
         "Bitte versuche es mit einem anderen Bild oder anderen Worten."
     ),
-    in_doubt=(
-        "Ich wurde genau beim Antworten unterbrochen. Falls meine Antwort nicht angekommen ist, "
-        "frag bitte noch einmal."
-    ),
     your_id="So kann man dich eintragen: {id}.",
     second="eine Sekunde",
     seconds="{count} Sekunden",

@@ -136,7 +136,6 @@ class Texts:
     closing: str
     crashed: str
     interrupted: str
-    in_doubt: str
     your_id: str
 
     # Spans of time
@@ -344,10 +343,6 @@ ENGLISH = Texts(
     interrupted=(
         "I was interrupted while I worked on this, more than once, so I have given it up. "
         "Please try another picture, or other words."
-    ),
-    in_doubt=(
-        "I was interrupted just as I was answering this. If my answer did not reach you, "
-        "please ask again."
     ),
     your_id="They can add you as {id}.",
     second="a second",
