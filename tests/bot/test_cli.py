@@ -168,7 +168,7 @@ def start(*arguments: str) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_end_a_command_with_a_sentence(
+def test_signals_end_a_command_in_words(
     cli: CliRunner, number: signal.Signals, status: int
 ) -> None:
     line = b'{"id": 7, "image": "%s", "question": null}\n' % cli.photo("red").encode()
