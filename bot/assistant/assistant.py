@@ -189,7 +189,7 @@ class Assistant:
     def needs_picture(self, text: str) -> bool:
         """Whether words are about a picture, rather than a command to the bot or small talk."""
         intent = read_intent(text)
-        return intent.kind in {Kind.CAPTION, Kind.QUESTION, Kind.REMARK}
+        return intent.kind in {Kind.CAPTION, Kind.QUESTION, Kind.REMARK, Kind.UNCLEAR}
 
     def forget(self, platform: str, chat: str, user: str) -> None:
         """Forget a person's pictures in one chat; their limits stay as they are."""
@@ -333,7 +333,7 @@ class Assistant:
 _NEED_PICTURE = frozenset(
     {
         *(Kind.CAPTION, Kind.QUESTION, Kind.RETRY, Kind.SAME, Kind.EMPTY, Kind.REMARK),
-        Kind.CORRECTED,
+        *(Kind.CORRECTED, Kind.UNCLEAR),
     }
 )
 # Not the person's doing, so it does not count towards their limits.

@@ -141,7 +141,10 @@ class ReplyWriter:
 
     def sentence(self, intent: Intent, *, offer_caption: bool) -> Reply:
         """The reply to what needs no look at a picture."""
-        template: str = getattr(self.texts, intent.kind.value)
+        greeted = intent.kind is Kind.HELLO and offer_caption
+        template: str = (
+            self.texts.hello_again if greeted else getattr(self.texts, intent.kind.value)
+        )
         text = template.format(
             limit=MAX_CHARACTERS, command=intent.command, time=self.texts.span(self.seconds)
         )

@@ -193,6 +193,7 @@ class Kind(Enum):
     READING = "reading"
     UNSEEN = "unseen"
     REMARK = "remark"
+    UNCLEAR = "unclear"
     LINK = "link"
     UNKNOWN_COMMAND = "unknown_command"
 

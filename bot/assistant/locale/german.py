@@ -46,6 +46,7 @@ GERMAN = Texts(
     corrected="Danke. Sofort lernen kann ich das nicht, aber ich habe es weitergegeben.",
     queued="{number} Bilder sind vor deinem dran. Gleich antworte ich.",
     hello="Hallo. Schick mir ein Foto und frag mich danach.",
+    hello_again="Hallo. Frag mich etwas zu deinem Bild, oder schick mir ein anderes.",
     thanks="Gern geschehen.",
     goodbye="Auf Wiedersehen, und komm gern wieder.",
     nod="Das freut mich. Ich bin da, wenn du wieder ein Bild hast.",
@@ -84,6 +85,7 @@ GERMAN = Texts(
         "Am besten kann ich Fragen beantworten. Frag mich nach dem Bild, "
         "zum Beispiel: Was ist vorne?"
     ),
+    unclear="Das habe ich nicht verstanden. Frag mich nach dem Bild, zum Beispiel: Was ist vorne?",
     link="Ich kann keine Links öffnen. Bitte schick mir das Bild selbst.",
     unknown_command="{command} kenne ich nicht. Schick mir /help, dann sage ich, was ich kann.",
     no_picture="Ich habe hier noch kein Bild gesehen. Bitte schick mir eines und frag dann.",

@@ -43,6 +43,7 @@ class Texts:
 
     # Small talk
     hello: str
+    hello_again: str
     thanks: str
     goodbye: str
     nod: str
@@ -62,6 +63,7 @@ class Texts:
     reading: str
     unseen: str
     remark: str
+    unclear: str
     link: str
     unknown_command: str
 
@@ -200,6 +202,7 @@ ENGLISH = Texts(
     corrected="Thank you. I can't learn it right away, but I have passed it on.",
     queued="{number} pictures are before yours. I'll answer in a moment.",
     hello="Hello. Send me a photo and ask me anything about it.",
+    hello_again="Hello. Ask me anything about your picture, or send me another one.",
     thanks="You're welcome.",
     goodbye="Goodbye, and come back any time.",
     nod="Good to hear. I'm here whenever you have a picture to ask about.",
@@ -225,6 +228,7 @@ ENGLISH = Texts(
     reading="I can't read text or numbers in pictures. Ask me what is there, or what happens.",
     unseen="A picture alone can't tell me that. Ask me about something that can be seen in it.",
     remark="I'm best at questions. Ask me about the picture, for example: What is in front?",
+    unclear="I didn't understand that. Ask me about the picture, for example: What is in front?",
     link="I can't open links. Please send me the picture itself.",
     unknown_command="I don't know {command}. Send /help to see what I can do.",
     no_picture="I haven't seen a picture here yet. Please send me one, then ask.",
