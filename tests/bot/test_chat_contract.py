@@ -443,7 +443,6 @@ async def test_who_chooses_german_is_spoken_to_in_german(chats: Chats) -> None:
         await chat.says(chat.texts[0], GERMAN.hello, ENGLISH.hello)
 
 
-
 @pytest.mark.parity("German", "Telegram", "Discord")
 async def test_captions_are_german_where_the_chat_is(chats: Chats) -> None:
     async with chats() as chat:
