@@ -76,6 +76,14 @@ _WHICH = {  # of these one does not ask whether they are there
     "background": "What is in the background?", "foreground": "What is in the foreground?",
     "room": "What room is it?", "season": "What season is it?",
 }  # fmt: skip
+_THE = r"(?:the |a |an )?"
+_PHRASES = (
+    (re.compile(rf"{_THE}(?!what|which)([a-z]+(?:'s)? [a-z]+|[a-z]+) colou?r"),
+     "What color is the {}?"),
+    (re.compile(r"(?:objects?|things?|stuff) (in|on|at) (?:the )?([a-z ]+)"), "What is {} the {}?"),
+    (re.compile(rf"{_THE}(time of day|kind of [a-z]+|type of [a-z]+|breed)"), "What {} is it?"),
+)  # fmt: skip
+_NOUN_THERE = re.compile(r"([a-z]+) ((?:in|on|at|under|behind|near|beside|next to) [a-z ]+)")
 _GERMAN_WHICH = {
     "farbe": "Welche Farbe hat es?", "farben": "Welche Farbe hat es?",
     "tier": "Welches Tier ist das?", "tiere": "Welche Tiere sind das?",
@@ -104,6 +112,12 @@ def whole_question(said: str) -> str | None:
     """
     if said in _WHICH:
         return _WHICH[said]
+    for pattern, question in _PHRASES:
+        if found := pattern.fullmatch(said):
+            return question.format(*found.groups())
+    if found := _NOUN_THERE.fullmatch(said):
+        whole = whole_question(found[1])
+        return f"{whole[:-1]} {found[2]}?" if whole and found[1] in english_nouns() else None
     if said not in english_nouns():
         return None
     noun, many = english_nouns()[said]

@@ -250,6 +250,8 @@ def _read_free_text(words: str, at_hand: _AtHand) -> Intent:
     intent = _read_question(words, at_hand)
     asks = intent.kind is not Kind.EMPTY and (intent.translation or _asks(spoken))
     asks = asks and not _is_german_remark(spoken)
+    if patterns.INCOMPLETE.fullmatch(plain(spoken)):
+        intent, asks = Intent(Kind.EMPTY), False
     if intent.kind not in {Kind.QUESTION, Kind.EMPTY, Kind.FOREIGN} or asks:
         return intent
     return _read_statement(spoken, intent, at_hand)
@@ -331,7 +333,7 @@ def _read_english(spoken: str, at_hand: _AtHand) -> Intent:
         return Intent(refusal, _as_question(asked))
     if refusal is not None:
         return Intent(refusal)
-    if patterns.TYPED_AT_RANDOM.fullmatch(said) or patterns.INCOMPLETE.fullmatch(said):
+    if patterns.TYPED_AT_RANDOM.fullmatch(said):
         return Intent(Kind.EMPTY)
     return Intent(Kind.QUESTION, _as_question(asked), numbers)
 
