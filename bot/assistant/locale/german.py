@@ -179,8 +179,8 @@ GERMAN = Texts(
     ),
     privacy_saved=(
         "Weil du es erlaubt hast, speichere ich auch deine Bilder, verschlüsselt und bis {days} "
-        "nach deiner letzten Frage dazu vergangen sind, und mein Betreiber darf sie ansehen und mich "
-        "damit trainieren."
+        "nach deiner letzten Frage dazu vergangen sind, und mein Betreiber darf sie ansehen und "
+        "mich damit trainieren."
     ),
     privacy_learnt="Womit ich schon trainiert wurde, lässt sich nicht zurückholen.",
     language="Deutsch",
