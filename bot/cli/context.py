@@ -107,14 +107,16 @@ class AppContext:
         """The assistant of the bots, with the settings' lists and limits."""
         from bot.assistant.assistant import Assistant
         from bot.assistant.limits import Access, Limits, LimitSettings, RateLimit
+        from bot.assistant.plain_pictures import MeasuringEngine
 
         chosen = self.settings
         lists = (chosen.allowed_users, chosen.allowed_chats, chosen.admins)
         limits = LimitSettings(default=RateLimit(chosen.per_minute, chosen.per_day))
         access = Access(*map(frozenset, lists))
         return Assistant(
-            engine, limits=Limits(limits), access=access, recorder=recorder, metrics=measures
-        )
+            MeasuringEngine(engine), limits=Limits(limits), access=access, recorder=recorder,
+            metrics=measures,
+        )  # fmt: skip
 
     def debug_on(self) -> None:
         """Log everything, and show where errors come from."""
