@@ -46,7 +46,6 @@ _UNSUPPORTED = (
     (b"AC10", "a CAD drawing"),
 )
 _NOT_IMAGES = (
-    (b"%PDF-", "a PDF"),
     (b"PK\3\4", "a ZIP archive or an office document"),
     (b"PK\5\6", "an empty ZIP archive"),
     (b"\xd0\xcf\x11\xe0", "an old office document"),
@@ -208,25 +207,28 @@ def sniff(data: bytes) -> FileType:
     for magic, name in _IMAGES:
         if data.startswith(magic):
             return FileType(name)
-    special = _iso_container(data) or _riff(data) or _bitmap(data)
+    special = _iso_container(data) or _riff(data) or _bitmap(data) or _other(data)
     if special:
         return special
+    unknown = "This is no picture of a known kind. Please send a photo such as a JPEG or PNG."
+    return _text(data) or FileType(reason="not-a-picture", sentence=unknown)
+
+
+def _other(data: bytes) -> FileType | None:
+    """What cannot be opened here, by its first bytes or by some of those that follow."""
     for magic, what in _UNSUPPORTED:
         if data.startswith(magic):
             return _unsupported(what)
     if data.startswith(b"\x1f\x8b") and _is_svg(_unpacked(data)):
         return _unsupported("an SVG drawing")
-    for magic, what in _NOT_IMAGES:
-        if data.startswith(magic):
-            return _not_an_image(what)
-    if b"%PDF-" in data[:_HEAD]:  # readers put up with what is before it
-        return _not_an_image("a PDF")
     if data[40:44] == b" EMF":
         return _unsupported("a Windows metafile")
+    if b"%PDF-" in data[:_HEAD]:  # readers put up with what is before it
+        return _not_an_image("a PDF")
     if data[60:68] == b"BOOKMOBI":
         return _not_an_image("an e-book")
-    unknown = "This is no picture of a known kind. Please send a photo such as a JPEG or PNG."
-    return _text(data) or FileType(reason="not-a-picture", sentence=unknown)
+    kinds = (what for magic, what in _NOT_IMAGES if data.startswith(magic))
+    return next(map(_not_an_image, kinds), None)
 
 
 _MOST_BLOCKS = 100_000  # and pieces of them, over which a GIF's second frame is looked for
