@@ -31,6 +31,7 @@ from starlette.routing import Route
 from bot.assistant.objects import as_rows, in_words
 from bot.assistant.types import Incoming, Reply
 from bot.settings import WebSettings
+from bot.web.budget import UploadBudget
 from bot.web.security import (
     HEADERS,
     RequestRefused,
@@ -41,7 +42,8 @@ from bot.web.security import (
     set_cookies,
     visitor_of,
 )
-from bot.web.upload import Upload, UploadBudget, read_upload
+from bot.web.shares import client_of
+from bot.web.upload import Upload, read_upload
 
 if TYPE_CHECKING:
     from bot.assistant.assistant import Assistant
@@ -92,7 +94,7 @@ class _ChatPage:
         self._assistant = assistant
         self._settings = settings
         self._pages = pages
-        self._budget = UploadBudget(settings.messages_at_once, settings.held_bytes)
+        self._budget = UploadBudget(settings)
 
     async def index(self, request: Request) -> Response:
         response = self._pages.index.response(request)
@@ -112,7 +114,7 @@ class _ChatPage:
     async def messages(self, request: Request) -> Response:
         visitor = visitor_of(request)
         try:
-            with self._budget.admit() as share:
+            with self._budget.admit(client_of(request.client)) as share:
                 upload = await read_upload(request, self._settings, share)
                 response = await self._answer(visitor, upload)
         except RequestRefused as refusal:
