@@ -10,7 +10,7 @@ import random
 import httpx
 import pytest
 from engine_stand_in import Said, StandIn, open_photo, picture
-from web_client import HERE, SMALL, Echo, client, form
+from web_client import HERE, SMALL, Echo, Yes, client, form
 
 from bot.assistant.assistant import Assistant
 from bot.assistant.locale.german import GERMAN
@@ -19,7 +19,7 @@ from bot.assistant.types import Incoming, Reply
 from bot.settings import WebSettings
 from bot.web.app import create_app
 from bot.web.budget import TOO_BUSY
-from bot.web.security import CHAT_COOKIE, PERSON_COOKIE
+from bot.web.visitors import CHAT_COOKIE, PERSON_COOKIE
 from data.images.open import Picture
 from model.requests import DetectedObject
 
@@ -44,6 +44,10 @@ async def test_a_person_keeps_their_session_and_their_picture() -> None:
         "buttons": [{"label": "Describe", "action": "/c", "name": ""}],
         "error": False,
         "reference": "",
+        "outcome": "said",
+        "retry": False,
+        "language": "en",
+        "asks": False,
         "pictures": [],
     }
     chat, person = page.cookies[CHAT_COOKIE], page.cookies[PERSON_COOKIE]
@@ -217,7 +221,7 @@ async def test_german_is_understood_and_spoken_to_who_chooses_it() -> None:
 async def test_too_many_messages_at_once_are_asked_to_wait() -> None:
     go = asyncio.Event()
 
-    class Slow:
+    class Slow(Yes):
         async def handle(self, incoming: Incoming) -> Reply:
             await go.wait()
             return Reply("done")

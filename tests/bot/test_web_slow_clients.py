@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from web_client import Yes
+from web_client import AssistantStandIn, Yes
 
 from bot.assistant.types import Incoming, Reply
 from bot.settings import WebSettings
@@ -23,10 +23,11 @@ PATIENT = WebSettings(header_seconds=60, silence_seconds=60, response_seconds=60
 MESSAGE = b'--B\r\nContent-Disposition: form-data; name="text"\r\n\r\nhi\r\n--B--\r\n'
 
 
-class Blocked:
+class Blocked(AssistantStandIn):
     """Answers nobody until it is let go."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.go = threading.Event()
 
     async def handle(self, incoming: Incoming) -> Reply:

@@ -1,15 +1,20 @@
 // Talks to the server. Every outcome, a lost connection too, comes back as a reply.
 
+import { headers } from "./identity.js";
+import { t } from "./texts.js";
+
 const PATIENCE = 120_000; // milliseconds
-const UNREACHABLE = "Glimpse cannot be reached. Check that it is still running, then try again.";
-const TOO_SLOW = "That took too long. Please try again.";
 
 function failure(text) {
-  return { text, buttons: [], error: true, reference: "", pictures: [] };
+  const nothing = { buttons: [], reference: "", pictures: [], outcome: "lost", asks: false };
+  return { ...nothing, text, error: true, retry: true, language: "" };
 }
 
-/** Sends a message. Resolves to null if `controller` was told to give it up. */
-export async function send(text, files, controller) {
+/**
+ * Sends a message. Resolves to null if `controller` was told to give it up. `corrects` is the
+ * number of the answer that the text puts right.
+ */
+export async function send(text, files, controller, corrects = "") {
   const body = new FormData();
   body.append("text", text);
   for (const file of files) body.append("pictures", file, file.name || "pasted");
@@ -20,27 +25,32 @@ export async function send(text, files, controller) {
   }, PATIENCE);
   try {
     const { signal } = controller;
-    const response = await fetch("/api/messages", { method: "POST", body, signal });
+    const named = corrects ? { ...headers(), "Glimpse-Corrects": corrects } : headers();
+    const response = await fetch("/api/messages", { method: "POST", body, signal, headers: named });
     const answer = await response.json();
-    return {
-      text: String(answer.reply),
-      buttons: answer.buttons,
-      error: answer.error,
-      reference: answer.reference,
-      pictures: answer.pictures,
-    };
+    return { ...answer, text: String(answer.reply) };
   } catch {
     if (controller.signal.aborted && !late) return null;
-    return failure(late ? TOO_SLOW : UNREACHABLE);
+    return failure(t(late ? "tooSlow" : "unreachable"));
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** What the server knows of this conversation: `{pictures, language}`; null if it tells nothing. */
+export async function known() {
+  try {
+    const response = await fetch("/api/conversation", { headers: headers() });
+    return response.ok ? await response.json() : null;
+  } catch {
+    return null;
   }
 }
 
 /** Makes the server forget this conversation. Resolves to whether it did. */
 export async function forget() {
   try {
-    const response = await fetch("/api/conversation", { method: "DELETE" });
+    const response = await fetch("/api/conversation", { method: "DELETE", headers: headers() });
     return response.ok;
   } catch {
     return false;
