@@ -45,13 +45,15 @@ from bot.assistant.privacy import PictureKeeping
 from bot.assistant.types import Conversation, Incoming, Intent, Kind, Reply
 from bot.settings import WebSettings
 from bot.web import texts as web_texts
+from bot.web.budget import UploadBudget
 from bot.web.security import (
     HEADERS,
     RequestRefused,
     SecurityMiddleware,
 )
+from bot.web.shares import client_of
 from bot.web.texts import CRASHED, NOTHING_TO_SAY, SENTENCES, TITLE, TITLES, in_language
-from bot.web.upload import Upload, UploadBudget, read_upload
+from bot.web.upload import Upload, read_upload
 from bot.web.visitors import PERSON_COOKIE, Visitor, Visitors, identifies_visitor, set_cookies
 from data.images.sniff import moving
 
@@ -105,7 +107,7 @@ class _ChatPage:
         self._assistant = assistant
         self._settings = settings
         self._pages = pages
-        self._budget = UploadBudget(settings.messages_at_once, settings.held_bytes)
+        self._budget = UploadBudget(settings)
         recorder = assistant.recorder
         self._visitors = Visitors(recorder.secret("web visitors"), recorder.knows)
 
@@ -131,7 +133,7 @@ class _ChatPage:
     async def messages(self, request: Request) -> Response:
         visitor = await self._visitors.read(request)
         try:
-            with self._budget.admit() as share:
+            with self._budget.admit(client_of(request.client)) as share:
                 upload = await read_upload(request, self._settings, share)
                 answering = asyncio.ensure_future(self._answer(request, visitor, upload))
                 response = await _unless_gone(request, answering)

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from bot.errors import ServerError
 from bot.settings import WebSettings
+from bot.web.connections import Config
 from bot.web.security import is_loopback
 
 TIDY_TICKS = 600  # ticks of uvicorn, ten a second
@@ -39,7 +40,7 @@ def serve(app: ASGIApp, settings: WebSettings, *, tidy: Callable[[], None] = lam
         uvicorn_log.addFilter(_not_a_cancellation)
         try:
             line = opening_line(settings.host, listener.getsockname()[1])
-            WebServer(app, line, settings.shutdown_seconds, tidy=tidy).run([listener])
+            WebServer(app, line, settings, tidy=tidy).run([listener])
         finally:
             uvicorn_log.removeFilter(_not_a_cancellation)
 
@@ -63,9 +64,7 @@ async def serve_until(
     """
     with listen(settings.host, settings.port) as listener:
         line = opening_line(settings.host, listener.getsockname()[1])
-        server = WebServer(
-            app, line, settings.shutdown_seconds, heeds_signals=False, listening=listening
-        )
+        server = WebServer(app, line, settings, heeds_signals=False, listening=listening)
 
         async def stop() -> None:
             await stopped.wait()
@@ -140,21 +139,14 @@ class WebServer(uvicorn.Server):
         self,
         app: ASGIApp,
         line: str,
-        shutdown_seconds: int = 15,
+        settings: WebSettings | None = None,
         *,
         heeds_signals: bool = True,
         tidy: Callable[[], None] = lambda: None,
         listening: Callable[[], None] = lambda: None,
     ) -> None:
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            ws="none",
-            timeout_graceful_shutdown=shutdown_seconds,
-        )
+        config = Config(app, settings or WebSettings())
+        self._limits = config.limits
         super().__init__(config)
         self._line, self._heeds_signals = line, heeds_signals
         self._tidy, self._listening = tidy, listening
@@ -166,7 +158,8 @@ class WebServer(uvicorn.Server):
         self._listening()
 
     async def on_tick(self, counter: int) -> bool:
-        """Tidy every `TIDY_TICKS` tenths of a second; tells whether to stop."""
+        """Look after the connections, ten times a second, and tidy; tells whether to stop."""
+        self._limits.sweep()
         if counter % TIDY_TICKS == TIDY_TICKS - 1:
             self._tidy()
         return await super().on_tick(counter)

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from bot.assistant.locale import speaks
 from bot.assistant.privacy import PictureKeeping
-from bot.web import security, upload
+from bot.web import budget, security, upload
 
 _TAG = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,3}")
 _TAGS = 20  # of an Accept-Language header that are looked at
@@ -131,12 +131,14 @@ _REFUSALS = {
     security.CROSS_SITE: (
         "Diese Anfrage kam von einer anderen Website, deshalb hat Glimpse sie nicht beantwortet."
     ),
-    upload.TOO_BUSY: "Glimpse hat gerade viel zu tun. Bitte versuch es gleich noch einmal.",
+    budget.TOO_BUSY: "Glimpse hat gerade viel zu tun. Bitte versuch es gleich noch einmal.",
     upload.BROKEN: "Die Nachricht kam unvollständig an. Bitte sende sie noch einmal.",
     upload.TOO_LONG: "Dieser Text ist viel zu lang. Bitte stell eine kurze Frage.",
     upload.NOT_A_FORM: "Sende Nachrichten als multipart/form-data mit den Feldern text, pictures.",
     upload.TOO_MANY_FIELDS: "Eine Nachricht hat einen Text und Bilder, sonst nichts.",
-    upload.STALLED: "Die Übertragung blieb stecken. Bitte versuch es noch einmal.",
+    budget.STALLED: (
+        "Die Übertragung war zu langsam oder blieb stecken. Bitte versuch es noch einmal."
+    ),
     NOTHING_TO_SAY: (
         "Dazu kann ich nichts sagen. Schick mir ein Foto, oder frag nach dem letzten."
     ),

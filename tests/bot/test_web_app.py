@@ -18,7 +18,7 @@ from bot.assistant.objects import in_words
 from bot.assistant.types import Incoming, Reply
 from bot.settings import WebSettings
 from bot.web.app import create_app
-from bot.web.upload import TOO_BUSY
+from bot.web.budget import TOO_BUSY
 from bot.web.visitors import CHAT_COOKIE, PERSON_COOKIE
 from data.images.open import Picture
 from model.requests import DetectedObject
@@ -239,7 +239,7 @@ async def test_too_many_messages_at_once_are_asked_to_wait() -> None:
 
 
 async def test_the_memory_of_all_uploads_together_is_bounded_and_given_back() -> None:
-    async with client(Echo(), WebSettings(held_bytes=5000)) as web:
+    async with client(Echo(), WebSettings(held_bytes=10_000)) as web:
         statuses = [
             (await web.post("/api/messages", **form("", b"x" * size))).status_code
             for size in (4000, 6000, 4000)

@@ -22,6 +22,7 @@ from bot.assistant.privacy import Recorder
 from bot.log import Log
 from bot.log.queries import latest
 from bot.log.schema import open_to_read
+from bot.settings import WebSettings
 from bot.web.app import create_app
 from bot.web.server import WebServer, listen
 
@@ -66,7 +67,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture(scope="module")
 def address(world: World) -> Iterator[str]:
     with listen("127.0.0.1", 0) as listener:
-        server = WebServer(create_app(world.assistant), "ready", shutdown_seconds=1)
+        server = WebServer(create_app(world.assistant), "ready", WebSettings(shutdown_seconds=1))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
@@ -249,6 +250,7 @@ def test_stop_gives_the_message_back_and_the_log_holds_nothing_of_it(
     assert "Is this stopped?" not in world.questions()
 
 
+@pytest.mark.parity("an edited question changes its answer", "chat page")
 def test_the_last_question_can_be_changed_and_an_answer_copied_and_exported(
     page: Page, photos: dict[str, str], tmp_path: Path
 ) -> None:

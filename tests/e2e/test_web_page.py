@@ -14,6 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from bot.assistant.assistant import Assistant
+from bot.settings import WebSettings
 from bot.web.app import create_app
 from bot.web.server import WebServer, listen
 from model.requests import DetectedObject
@@ -32,7 +33,7 @@ def engine() -> FakeEngine:
 @pytest.fixture(scope="module")
 def address(engine: FakeEngine) -> Iterator[str]:
     with listen("127.0.0.1", 0) as listener:
-        server = WebServer(create_app(Assistant(engine)), "ready", shutdown_seconds=1)
+        server = WebServer(create_app(Assistant(engine)), "ready", WebSettings(shutdown_seconds=1))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"

@@ -8,6 +8,7 @@ import { Log, describeAll } from "./log.js";
 import { Menu, confirmed } from "./menu.js";
 import { Objects } from "./objects.js";
 import { Tray } from "./photos.js";
+import { Progress } from "./progress.js";
 import { isRating, press, rate } from "./ratings.js";
 import { t } from "./texts.js";
 
@@ -114,12 +115,13 @@ async function answer(exchange) {
   if (underWay) return;
   const mine = { controller: new AbortController(), exchange };
   underWay = mine;
-  const done = log.addTyping();
+  const { message, end } = log.addTyping();
+  const progress = new Progress(message, () => mine.controller.abort());
   refresh();
-  const reply = await ofServer(exchange, mine.controller);
+  const reply = await ofServer(exchange, mine.controller, (share) => progress.show(share));
   if (underWay !== mine) return; // another chat has begun
   underWay = null;
-  done();
+  end();
   if (reply === null) takeBack(exchange);
   else if (reply.outcome === "forgotten") forgotten(reply);
   else show(exchange, reply);
@@ -127,21 +129,31 @@ async function answer(exchange) {
 }
 
 /** Asks the server; photos that it has forgotten go with the words once more. */
-async function ofServer({ text, photos }, controller) {
+async function ofServer({ text, photos }, controller, onProgress) {
   const sent = photos.filter(Boolean);
   const own = !sent.length && album?.photos.every(Boolean) && aboutPhotos(text);
   if (sent.length) stale = true;
   let attached = own && stale ? album.photos : sent;
-  let reply = await send(again(text, attached), filesOf(attached), controller);
+  const ask = async (attached) => {
+    const files = await readyFiles(attached);
+    return send(again(text, attached), files, controller, files.length ? { onProgress } : {});
+  };
+  let reply = await ask(attached);
   if (own && !attached.length && ["no_picture", "picture_gone"].includes(reply?.outcome)) {
     attached = album.photos;
-    reply = await send(again(text, attached), filesOf(attached), controller);
+    reply = await ask(attached);
   }
   if (attached.length && reply?.pictures.length) stale = false;
   return reply;
 }
 
 const filesOf = (photos) => photos.map((photo) => photo.file);
+
+/** The files of photos, once these are as small as they get. */
+async function readyFiles(photos) {
+  await Promise.all(photos.map((photo) => photo.ready));
+  return filesOf(photos);
+}
 
 /** What asks for another answer, where the server no longer knows what was asked. */
 function again(text, attached) {

@@ -51,7 +51,11 @@ export class Conversation {
     this.exchanges.push(exchange);
     this.save();
     const { conversation } = identity;
-    photos.forEach((photo, place) => store.keep(conversation, ids[place], photo.file, exchange.at));
+    photos.forEach(async (photo, place) => {
+      await photo.ready;
+      if (identity.conversation !== conversation) return; // forgotten meanwhile
+      store.keep(conversation, ids[place], photo.file, exchange.at);
+    });
     return exchange;
   }
 

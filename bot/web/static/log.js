@@ -55,7 +55,7 @@ export class Log {
     return { message, frames };
   }
 
-  /** Shows that an answer is on its way; returns a function that takes it away again. */
+  /** Shows that an answer is on its way; returns its node, and `end` that takes it away again. */
   addTyping() {
     const message = this.#message("theirs typing", "");
     const dots = element("p", "dots");
@@ -64,10 +64,11 @@ export class Log {
     message.append(dots);
     this.#busy(true);
     this.#add(message);
-    return () => {
+    const end = () => {
       message.remove();
       this.#busy(false);
     };
+    return { message, end };
   }
 
   /**

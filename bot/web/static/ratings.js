@@ -49,7 +49,7 @@ function correction(number, row) {
     const right = input.value.trim();
     if (!right || form.ariaBusy === "true") return;
     form.ariaBusy = "true";
-    const reply = await send(right, [], new AbortController(), number);
+    const reply = await send(right, [], new AbortController(), { corrects: number });
     form.ariaBusy = "false";
     if (reply === null) return;
     row.querySelector(".thanks").textContent = reply.text;
