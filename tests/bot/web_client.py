@@ -92,13 +92,19 @@ def scope() -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def talk(app: Any, *messages: dict[str, Any]) -> list[Any]:
-    """Call the app as a server would; when the messages run out, the line stays silent."""
+async def talk(app: Any, *messages: dict[str, Any] | asyncio.Event) -> list[Any]:
+    """Call the app as a server would; when the messages run out, the line stays silent.
+
+    At an event among them, the line is silent until it is set.
+    """
     queue, sent = list(messages), []
 
     async def receive() -> dict[str, Any]:
         if not queue:
             await asyncio.Event().wait()
+        if isinstance(event := queue[0], asyncio.Event):
+            await event.wait()
+            queue.pop(0)
         return queue.pop(0)
 
     async def send(message: Any) -> None:

@@ -15,9 +15,7 @@ export function save(exchanges) {
   page.documentElement.lang = document.documentElement.lang;
   const charset = page.createElement("meta");
   charset.setAttribute("charset", "utf-8");
-  const look = page.createElement("style");
-  look.textContent = STYLE;
-  page.head.prepend(charset, look);
+  page.head.prepend(charset);
   page.body.append(made(page, "h1", "", t("exportTitle")));
   for (const exchange of exchanges) {
     for (const frame of exchange.drawn ?? []) {
@@ -28,7 +26,9 @@ export function save(exchanges) {
     const said = exchange.reply?.text;
     if (said) page.body.append(made(page, "p", "theirs", t("glimpse") + said));
   }
-  const text = `<!doctype html>\n${page.documentElement.outerHTML}\n`;
+  // As text: a style that were made here would have to keep to this page's security policy.
+  const words = page.documentElement.outerHTML.replace("</head>", `<style>${STYLE}</style></head>`);
+  const text = `<!doctype html>\n${words}\n`;
   download(new Blob([text], { type: "text/html" }), `${t("exportName")}.html`);
 }
 
