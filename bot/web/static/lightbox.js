@@ -97,7 +97,7 @@ export class Lightbox {
     this.back.disabled = place === 0;
     this.on.disabled = place === this.photos.length - 1;
     this.marker.clear();
-    const frame = this.photos[place].draw(this.descriptions[place]);
+    const frame = this.photos[place].draw(this.descriptions[place], "large");
     this.stage.replaceChildren(frame);
     const image = frame.firstChild;
     image.draggable = false;
@@ -169,7 +169,7 @@ export class InView {
     this.photos = photos;
     this.button.replaceChildren();
     if (!photos.length) return;
-    this.button.append(photos[0].draw(""));
+    this.button.append(photos[0].draw("", "small"));
     if (photos.length > 1) this.button.append(element("span", "how-many", String(photos.length)));
     this.button.title = t(photos.length > 1 ? "viewSome" : "view");
     this.button.setAttribute("aria-label", this.button.title);
