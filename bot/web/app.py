@@ -69,9 +69,11 @@ _PASSING = frozenset(
 )
 _PASSING_STATUSES = frozenset({408, 429, 500, 503})
 _ANSWER_NUMBER = re.compile(r"[0-9a-f]{16}")
+_SAMPLES = ("cat.jpg", "coffee.jpg", "tower.jpg")  # as static/samples.js offers them
 # Not `mimetypes`: it asks the machine, and with nosniff a wrong answer breaks the page.
 _TYPES = {
     ".css": "text/css; charset=utf-8",
+    ".jpg": "image/jpeg",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
@@ -333,6 +335,8 @@ class StaticPages:
             entry.name: entry.read_bytes()
             for entry in resources.files("bot.web").joinpath("static").iterdir()
         }
+        samples = resources.files("data").joinpath("samples")
+        files |= {name: samples.joinpath(name).read_bytes() for name in _SAMPLES}
         page = Template(files.pop("index.html").decode())
         error = Template(files.pop("error.html").decode())
         limits = {

@@ -4,12 +4,14 @@ import { forget, known, send } from "./api.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { save as saveAsFile } from "./export.js";
+import { InView, Lightbox, descriptionOf } from "./lightbox.js";
 import { Log, describeAll } from "./log.js";
 import { Menu, confirmed } from "./menu.js";
 import { Objects } from "./objects.js";
-import { Tray } from "./photos.js";
+import { Photo, Tray } from "./photos.js";
 import { Progress } from "./progress.js";
 import { isRating, press, rate } from "./ratings.js";
+import { offerSamples } from "./samples.js";
 import { t } from "./texts.js";
 
 const byId = (id) => document.getElementById(id);
@@ -36,6 +38,8 @@ const tray = new Tray(byId("tray"), {
   onChange: refresh,
   onRefused: warn,
 });
+const lightbox = new Lightbox(askAboutPart);
+const inView = new InView(byId("in-view"), lightbox);
 const composer = new Composer(byId("composer"), {
   most: Number(limits.characters),
   onSubmit: submit,
@@ -75,6 +79,8 @@ function refresh() {
   enable(byId("caption"), ready && !underWay && (waiting > 0 || album !== null));
   swap(byId("send"), byId("stop"), Boolean(underWay));
   composer.box.placeholder = hint(waiting);
+  const viewed = !waiting && album?.photos.every(Boolean);
+  inView.show(viewed ? album.photos : [], viewed ? album.frames : []);
 }
 
 /** Shows one button in the place of another, and takes the focus along. */
@@ -105,6 +111,16 @@ function say(text, shown, photos) {
   const exchange = conversation.add(text, shown, photos);
   draw(exchange);
   answer(exchange);
+}
+
+/** Sends a part of a photo; while another answer is on its way, it waits with the words. */
+function askAboutPart(words, file) {
+  if (!underWay) say(words, words, [new Photo(file)]);
+  else {
+    tray.add([file]);
+    if (words) composer.text = words;
+  }
+  composer.settle();
 }
 
 /** Draws what the person sent. */
@@ -290,6 +306,7 @@ function clearScreen() {
   album = null;
   stale = false;
   changed = null;
+  lightbox.close();
   composer.take();
   log.clear();
   objects.clear();
@@ -376,6 +393,14 @@ function listenToComposer() {
     takeFiles(files.files);
     files.value = "";
   });
+  byId("camera").addEventListener("click", () => byId("shot").click());
+  byId("shot").addEventListener("change", ({ target }) => {
+    takeFiles(target.files);
+    target.value = "";
+  });
+  offerSamples(byId("samples"), (file) => {
+    if (ready && !underWay) say("", "", [new Photo(file)]);
+  });
   byId("stop").addEventListener("click", () => underWay?.controller.abort());
   ignoreDoubles(byId("send"), byId("stop"));
   byId("new-chat").addEventListener("click", newChat);
@@ -436,6 +461,17 @@ function listenToPage() {
   });
 }
 
+/** A click on a photo of the conversation shows it large. */
+function listenToPhotos() {
+  byId("log").addEventListener("click", ({ target }) => {
+    const frame = target.closest(".photos .photo:not(.gone)");
+    const exchange = conversation.exchanges.find(({ drawn }) => drawn.includes(frame));
+    if (!exchange) return;
+    const there = exchange.drawn.filter((_, place) => exchange.photos[place]);
+    lightbox.open(exchange.photos.filter(Boolean), there.map(descriptionOf), there.indexOf(frame));
+  });
+}
+
 /** Keeps the composer above the keyboard of phones that cover the page with it. */
 function followKeyboard() {
   const view = window.visualViewport;
@@ -448,6 +484,7 @@ function followKeyboard() {
 listenToComposer();
 listenToMenu();
 listenToPage();
+listenToPhotos();
 followKeyboard();
 refresh();
 composer.settle();

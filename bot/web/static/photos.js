@@ -25,8 +25,8 @@ export class Photo {
     this.ready = shrink(file).then((smaller) => this.#replace(smaller));
   }
 
-  draw(description) {
-    const frame = element("span", "photo");
+  draw(description, kind = "photo") {
+    const frame = element("span", kind);
     const image = element("img");
     image.src = this.url;
     image.alt = description;

@@ -75,7 +75,7 @@ async function moves(file) {
   const bytes = new Uint8Array(await file.slice(0, HEAD).arrayBuffer());
   const text = new TextDecoder("latin1").decode(bytes);
   if (text.startsWith("GIF8")) return true;
-  if (text.startsWith("\x89PNG")) return text.includes("acTL");
+  if (text.slice(1, 4) === "PNG") return text.includes("acTL");
   if (text.startsWith("RIFF")) return text.slice(12, 16) === "VP8X" && (bytes[20] & 2) !== 0;
   return /^ftyp(avis|msf1|hevc)/.test(text.slice(4, 12));
 }
