@@ -250,6 +250,7 @@ def test_stop_gives_the_message_back_and_the_log_holds_nothing_of_it(
     assert "Is this stopped?" not in world.questions()
 
 
+@pytest.mark.parity("an edited question changes its answer", "chat page")
 def test_the_last_question_can_be_changed_and_an_answer_copied_and_exported(
     page: Page, photos: dict[str, str], tmp_path: Path
 ) -> None:

@@ -21,6 +21,9 @@ const limits = document.body.dataset;
 
 const CAPTION = "/caption";
 const RETRY = "/retry";
+// Of outcomes that no photo was looked at for: others are just something that Glimpse says.
+const FAILURE = /^(refused|lost|not_allowed|limit)/;
+const DOUBLE = 600; // milliseconds between the two clicks of unsteady hands
 const EXAMPLES = ["example1", "example2", "example3"];
 const SPOKEN_KEY = "glimpse-language";
 /** Whether words may be about a photo: commands about the person are not. */
@@ -71,6 +74,7 @@ function refresh() {
   byId("new-chat").hidden = !started;
   document.body.classList.toggle("empty", !started);
   enable(byId("export"), conversation.exchanges.length > 0);
+  for (const item of document.querySelectorAll("[data-says]")) enable(item, ready && !underWay);
   enable(byId("send"), ready && !underWay && (waiting > 0 || composer.text !== ""));
   enable(byId("caption"), ready && !underWay && (waiting > 0 || album !== null));
   swap(byId("send"), byId("stop"), Boolean(underWay));
@@ -91,7 +95,8 @@ function swap(usual, other, yes) {
 function hint(waiting) {
   if (waiting > 1) return t("askSome");
   if (waiting === 1) return t("askOne");
-  return t(album ? "askPhoto" : "addPhoto");
+  if (!album) return t("addPhoto");
+  return t(album.frames.length > 1 ? "askPhotos" : "askPhoto");
 }
 
 // --- asking -----------------------------------------------------------------------------------
@@ -129,9 +134,9 @@ function draw(exchange) {
 
 async function answer(exchange) {
   if (underWay) return;
-  const mine = { controller: new AbortController(), exchange };
-  underWay = mine;
   const { message, end } = log.addTyping();
+  const mine = { controller: new AbortController(), exchange, end };
+  underWay = mine;
   const progress = new Progress(message, () => mine.controller.abort());
   refresh();
   const reply = await ofServer(exchange, mine.controller, (share) => progress.show(share));
@@ -189,7 +194,7 @@ function show(exchange, reply) {
 /** Draws the answer to what is drawn already. */
 function present(exchange) {
   const { reply, photos, drawn } = exchange;
-  const failed = !reply || (reply.error && !reply.pictures.length);
+  const failed = !reply || (reply.error && (reply.retry || FAILURE.test(reply.outcome)));
   // A photo that cannot be opened is nothing to ask on about.
   if (photos.length && !reply?.outcome.startsWith("refused")) album = { photos, frames: drawn };
   if (failed) presentFailure(exchange);
@@ -316,6 +321,17 @@ async function newChat() {
   if (!(await forgetting)) warn(t("mayRemember"));
 }
 
+function forgetMe() {
+  if (underWay) {
+    const { controller, exchange, end } = underWay;
+    underWay = null;
+    controller.abort();
+    end();
+    discard(exchange);
+  }
+  say("/forget", "/forget", []);
+}
+
 /** The server has forgotten the person: so does this browser. */
 function forgotten(reply) {
   clearScreen();
@@ -327,8 +343,9 @@ function forgotten(reply) {
 
 /** The page in another language, once that is spoken. */
 function speak(language) {
-  if (!language || language === document.documentElement.lang || !conversation.keeps) return;
+  if (!language || !conversation.keeps) return;
   try {
+    if (language === document.documentElement.lang) return sessionStorage.removeItem(SPOKEN_KEY);
     if (sessionStorage.getItem(SPOKEN_KEY) === language) return; // it did not help before
     sessionStorage.setItem(SPOKEN_KEY, language);
     location.reload();
@@ -344,17 +361,17 @@ async function restore() {
     draw(exchange);
     present(exchange);
   }
-  if (album && !album.photos.every(Boolean)) {
-    album = null;
-    warn(t("photosGone"));
-  }
   ready = true;
   refresh();
   const told = await known();
+  const held = told !== null && album !== null && holds(told.pictures);
+  if (album && !held && !album.photos.every(Boolean)) {
+    album = null;
+    warn(t("photosGone"));
+  }
   if (told === null) return;
-  if (album && told.pictures.length) stale = stale || !holds(told.pictures);
-  if (document.documentElement.lang === told.language) sessionStorage.removeItem(SPOKEN_KEY);
-  else speak(told.language);
+  if (album && told.pictures.length) stale = stale || !held;
+  speak(told.language);
 }
 
 /** Whether the server's photos are those that are shown last. */
@@ -385,6 +402,7 @@ function listenToComposer() {
     if (ready && !underWay) say("", "", [new Photo(file)]);
   });
   byId("stop").addEventListener("click", () => underWay?.controller.abort());
+  ignoreDoubles(byId("send"), byId("stop"));
   byId("new-chat").addEventListener("click", newChat);
 }
 
@@ -392,13 +410,26 @@ function listenToMenu() {
   new Menu(byId("menu"), async (item) => {
     if (item.id === "export") saveAsFile(conversation.exchanges);
     else if (item.id !== "forget") command(item.dataset.says, item.textContent);
-    else if (await confirmed(byId("forget-dialog"))) command("/forget", "/forget");
+    else if (await confirmed(byId("forget-dialog"))) forgetMe();
   });
 }
 
 /** Says a command; photos that wait are left where they are. */
 function command(text, shown) {
   if (ready && !underWay) say(text, shown, []);
+}
+
+/** Of two buttons in one place, a double click hits only the first. */
+function ignoreDoubles(...buttons) {
+  let last = { at: -DOUBLE };
+  const listen = (event) => {
+    const { currentTarget, detail, timeStamp } = event;
+    const doubled = detail > 0 && currentTarget !== last.target && timeStamp - last.at < DOUBLE;
+    if (doubled) event.stopImmediatePropagation();
+    if (doubled) event.preventDefault();
+    else last = { target: currentTarget, at: timeStamp };
+  };
+  for (const button of buttons) button.addEventListener("click", listen, { capture: true });
 }
 
 function takeFiles(list) {

@@ -14,6 +14,7 @@ export class Composer {
     this.box = form.querySelector("textarea");
     this.counter = form.querySelector(".counter");
     this.changing = null;
+    this.draft = ""; // what was in the box before
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       onSubmit();
@@ -45,8 +46,7 @@ export class Composer {
   /** Takes the words out. */
   take() {
     const { text } = this;
-    this.text = "";
-    this.done();
+    this.#done();
     return text;
   }
 
@@ -57,7 +57,9 @@ export class Composer {
 
   /** Puts a question in to be changed. */
   change(words) {
-    this.done();
+    const draft = this.changing ? this.draft : this.text;
+    this.#done();
+    this.draft = draft;
     this.text = words;
     this.changing = element("p", "changing");
     const cancel = element("button", "quiet", t("cancel"));
@@ -70,14 +72,15 @@ export class Composer {
   }
 
   /** Nothing is being changed any more. */
-  done() {
+  #done() {
     this.changing?.remove();
     this.changing = null;
+    this.text = this.draft;
+    this.draft = "";
   }
 
   #cancel() {
-    this.text = "";
-    this.done();
+    this.#done();
     this.onCancel();
     this.settle();
   }

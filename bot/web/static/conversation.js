@@ -53,6 +53,7 @@ export class Conversation {
     const { conversation } = identity;
     photos.forEach(async (photo, place) => {
       await photo.ready;
+      if (identity.conversation !== conversation) return; // forgotten meanwhile
       store.keep(conversation, ids[place], photo.file, exchange.at);
     });
     return exchange;

@@ -7,7 +7,9 @@ export class Menu {
     this.button = root.querySelector("button");
     this.list = root.querySelector("[role=menu]");
     this.items = [...this.list.querySelectorAll("[role=menuitem]")];
-    this.button.addEventListener("click", () => this.#show(this.list.hidden, 0));
+    this.button.addEventListener("click", ({ detail }) => {
+      if (detail < 2) this.#show(this.list.hidden, 0); // else the second of a double click
+    });
     root.addEventListener("keydown", (event) => this.#onKey(event));
     root.addEventListener("focusout", (event) => {
       if (event.relatedTarget && !root.contains(event.relatedTarget)) this.#show(false);
