@@ -1,4 +1,4 @@
-"""Connections of the chat page: how many, whose, and how long each may dawdle.
+"""Connections to our servers: how many, whose, and how long each may dawdle.
 
 uvicorn closes a connection that is idle after a response, and nothing else: headers that never
 end, bodies that nobody reads and responses that nobody takes would stay for good. Reading a
@@ -158,14 +158,15 @@ class Connection(H11Protocol):
 
 
 class Config(uvicorn.Config):
-    """uvicorn's configuration for the chat page.
+    """uvicorn's configuration with limits on connections.
 
     Args:
         app: What answers.
         settings: Limits, trusted proxies, and how long a stopping server lets messages finish.
+        others: What else uvicorn can be told.
     """
 
-    def __init__(self, app: ASGIApp, settings: WebSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: WebSettings, **others: Any) -> None:
         proxies = settings.trusted_proxies
         super().__init__(
             app,
@@ -178,5 +179,17 @@ class Config(uvicorn.Config):
             # Without any, uvicorn has its own list: this computer.
             forwarded_allow_ips=["127.0.0.1", "::1", *proxies] if proxies else None,
             timeout_graceful_shutdown=settings.shutdown_seconds,
+            **others,
         )
         self.limits = ConnectionLimits(settings)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which looks after its connections as well."""
+
+    config: Config
+
+    async def on_tick(self, counter: int) -> bool:
+        """Close the connections whose time is up, ten times a second; tells whether to stop."""
+        self.config.limits.sweep()
+        return await super().on_tick(counter)

@@ -11,12 +11,11 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from bot.errors import ServerError
 from bot.settings import WebSettings
-from bot.web.connections import Config
+from bot.web.connections import Config, Server
 from bot.web.security import is_loopback
 
 TIDY_TICKS = 600  # ticks of uvicorn, ten a second
@@ -128,7 +127,7 @@ def _not_a_cancellation(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
-class WebServer(uvicorn.Server):
+class WebServer(Server):
     """Prints `line` once it answers, and ends quietly; `should_exit` ends it from a thread.
 
     uvicorn repeats a signal at its end, which would stop the process with a traceback, or before
@@ -145,9 +144,7 @@ class WebServer(uvicorn.Server):
         tidy: Callable[[], None] = lambda: None,
         listening: Callable[[], None] = lambda: None,
     ) -> None:
-        config = Config(app, settings or WebSettings())
-        self._limits = config.limits
-        super().__init__(config)
+        super().__init__(Config(app, settings or WebSettings()))
         self._line, self._heeds_signals = line, heeds_signals
         self._tidy, self._listening = tidy, listening
 
@@ -158,8 +155,7 @@ class WebServer(uvicorn.Server):
         self._listening()
 
     async def on_tick(self, counter: int) -> bool:
-        """Look after the connections, ten times a second, and tidy; tells whether to stop."""
-        self._limits.sweep()
+        """Look after the connections, and tidy now and then; tells whether to stop."""
         if counter % TIDY_TICKS == TIDY_TICKS - 1:
             self._tidy()
         return await super().on_tick(counter)

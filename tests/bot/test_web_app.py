@@ -6,6 +6,10 @@ import asyncio
 import hashlib
 import logging
 import random
+import re
+import tomllib
+from fnmatch import fnmatch
+from pathlib import Path
 
 import httpx
 import pytest
@@ -245,3 +249,36 @@ async def test_the_memory_of_all_uploads_together_is_bounded_and_given_back() ->
             for size in (4000, 6000, 4000)
         ]
     assert statuses == [200, 503, 200]
+
+
+async def test_all_that_the_page_needs_is_served_and_comes_in_the_wheel() -> None:
+    async with client(Echo()) as web:
+        named, found = {"index.html", "error.html"}, set()
+        waiting = set(re.findall(r'"/static/([\w.-]+)"', (await web.get("/")).text))
+        samples = (await web.get("/static/samples.js")).text
+        offered = re.search(r"SAMPLES = \[(.*?)\]", samples)
+        assert offered is not None
+        waiting |= {f"{name}.jpg" for name in re.findall(r'"(\w+)"', offered[1])}
+        while waiting:
+            response = await web.get(f"/static/{waiting.pop()}")
+            assert response.status_code == 200, response.url
+            found.add(response.url.path.rpartition("/")[2])
+            if response.url.path.endswith(".js"):
+                waiting |= set(re.findall(r'from "\./([\w.-]+)"', response.text)) - found
+    assert {name for name in found if name.endswith(".jpg")} == {
+        "cat.jpg", "coffee.jpg", "tower.jpg"
+    }  # fmt: skip
+    root = Path(__file__).parents[2]
+    packed = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"][
+        "package-data"
+    ]
+    folders = {"bot": "web/static", "data": "samples"}
+    files = {
+        path.name: path
+        for package, folder in folders.items()
+        for path in (root / package / folder).iterdir()
+    }
+    for name in named | found:
+        package = files[name].relative_to(root).parts[0]
+        inside = files[name].relative_to(root / package).as_posix()
+        assert any(fnmatch(inside, pattern) for pattern in packed[package]), name

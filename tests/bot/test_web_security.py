@@ -146,7 +146,8 @@ async def test_the_page_and_its_parts() -> None:
 def test_the_page_has_nothing_inline_and_nothing_from_outside() -> None:
     pages = StaticPages.load(LOCAL)
     index = pages.index("en", PictureKeeping.NEVER).content
-    everything = {"index": index} | {name: asset.content for name, asset in pages.assets.items()}
+    texts = {name: each for name, each in pages.assets.items() if each.media_type != "image/jpeg"}
+    everything = {"index": index} | {name: asset.content for name, asset in texts.items()}
     for name, content in everything.items():
         text = content.decode().replace("http://www.w3.org/2000/svg", "")
         for forbidden in ("http://", "https://", "innerHTML", "style=", "onclick=", "@import"):
