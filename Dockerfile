@@ -2,7 +2,7 @@
 # Glimpse with the starter's weights inside: it starts with no network but the chat platforms'.
 #
 #   docker build --build-arg COMMIT=$(git rev-parse --short HEAD) --tag glimpse .
-#   docker run --restart unless-stopped --stop-timeout 30 --memory 1600m \
+#   docker run --restart unless-stopped --stop-timeout 30 --memory 1200m \
 #     --read-only --cap-drop ALL --security-opt no-new-privileges --tmpfs /tmp \
 #     --volume glimpse-data:/data --env GLIMPSE_TELEGRAM_TOKEN=… glimpse
 #
@@ -65,6 +65,7 @@ RUN site="$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
     rm -rf "$libs/cache.json" "$libs"/*.pc "$libs"/libopenvino_c.so.*; \
     find "$libs" -name 'libopenvino_*_plugin.so' ! -name '*_cpu_plugin.so' -delete; \
     find "$libs" -name 'libopenvino_*_frontend.so*' ! -name '*_ir_frontend.so*' -delete; \
+    rm -rf "$site/pip" "$site"/pip-*.dist-info "$(dirname "$(command -v python3)")"/pip*; \
     find "$site" -type d -name tests -prune -exec rm -rf {} +; \
     find "$site" -name '*.pyi' -delete; \
     python3 -c 'import numpy, openvino, tokenizers, telegram.ext, discord.ext.commands, uvicorn; \

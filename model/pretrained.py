@@ -242,7 +242,7 @@ def _find(part: Part, verify: bool) -> Path | None:
 def _build(part: Part, out: Path, progress: Progress) -> None:
     """Fetch and convert, by way of the folder that this one lies in."""
     if absent := absent_libraries("torch", "transformers", "safetensors", "gguf"):
-        raise MissingLibraryError(NO_LIBRARY.format(library=" and ".join(absent)))
+        raise MissingLibraryError(NO_LIBRARY.format(library=absent[0]))
     scratch, title = out.parent, f"Preparing {part.title} (once)"
     store = scratch.parent
     if shutil.disk_usage(store).free < part.space:
