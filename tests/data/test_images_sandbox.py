@@ -163,7 +163,9 @@ def test_picture_that_needs_too_much_memory(
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux has it")
 def test_where_memory_runs_out_it_is_ended_and_not_its_parent(pool: DecoderPool) -> None:
     opens()
-    scores = [Path(f"/proc/{each}/oom_score_adj").read_text() for each in (idle(pool).pid, "self")]
+    scores = [
+        Path(f"/proc/{each}/oom_score_adj").read_text() for each in (idle(pool).process.pid, "self")
+    ]
     assert int(scores[0]) == 1000 > int(scores[1])
 
 
