@@ -16,11 +16,11 @@ random tokens, so that plain shapes need no tokenizer, which is to their advanta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,6 +42,7 @@ from transformers import (
     SmolVLMForConditionalGeneration,
 )
 
+from bot.benchmarks.peers import ANSWER_TOKENS, CAPTION_TOKENS, Kind
 from model.cache import Progress
 from model.config import load_profile
 from model.engine import Engine
@@ -49,43 +50,9 @@ from model.hub import silence_libraries
 from model.requests import EngineLimits
 from model.runtime import VisionLanguageModel, load_model
 
-CAPTION_TOKENS = 12  # a sentence
-ANSWER_TOKENS = 2  # a word and the end
 QUESTION_TOKENS = 10
 PREFIX = 10  # positions of a picture, as ClipCap has them
 QUESTION, OTHER_QUESTION = "What is in this picture?", "Is there a person in the picture?"
-
-
-class Peer(Protocol):
-    """What is measured. Each method gives the number of tokens that were written."""
-
-    def prepare(self) -> None:
-        """Called before each turn, for others have had theirs."""
-
-    def caption(self, image: Image.Image) -> int:
-        """Describe a fresh RGB picture."""
-
-    def answer(self, image: Image.Image) -> int:
-        """Answer a question about a fresh RGB picture."""
-
-    def follow_up(self) -> int | None:
-        """Answer another one about the same picture; None if nothing is kept of it."""
-
-    def close(self) -> None:
-        """Stop what runs."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What can be measured.
-
-    Attributes:
-        title: What people read.
-        build: Makes it, for a number of threads.
-    """
-
-    title: str
-    build: Callable[[int], Peer]
 
 
 # --- Glimpse ----------------------------------------------------------------------------------

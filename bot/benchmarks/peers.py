@@ -13,23 +13,54 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
-import psutil
+import psutil  # type: ignore[import-untyped]
 from PIL import Image, ImageDraw
 
 from bot.benchmarks.machine import Machine
 from model.cache import Progress, silent
 
-if TYPE_CHECKING:
-    from bot.benchmarks.peer_models import Kind, Peer
-
+CAPTION_TOKENS = 12  # a sentence
+ANSWER_TOKENS = 2  # a word and the end
 TASKS = ("caption", "answer", "follow_up")
 TITLES = {"caption": "caption", "answer": "answer", "follow_up": "follow-up"}
 ROOM = 10_000_000_000  # bytes that all of them take together
 PAUSE = 0.1  # seconds before a task, in which the threads of the one before go to sleep
 PHOTO = (1280, 960)  # pixels: what messengers make of a phone's photo
+
+
+class Peer(Protocol):
+    """What is measured. Each method gives the number of tokens that were written."""
+
+    def prepare(self) -> None:
+        """Called before each turn, for others have had theirs."""
+
+    def caption(self, image: Image.Image) -> int:
+        """Describe a fresh RGB picture."""
+
+    def answer(self, image: Image.Image) -> int:
+        """Answer a question about a fresh RGB picture."""
+
+    def follow_up(self) -> int | None:
+        """Answer another one about the same picture; None if nothing is kept of it."""
+
+    def close(self) -> None:
+        """Stop what runs."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What can be measured.
+
+    Attributes:
+        title: What people read.
+        build: Makes it, for a number of threads.
+    """
+
+    title: str
+    build: Callable[[int], Peer]
 
 
 @dataclass
@@ -58,17 +89,24 @@ class Comparison:
 
     Attributes:
         machine: Where.
-        tokens: Written for a caption, and for an answer, by every one.
         together: Whether they had turns in each round; else one was measured after the other.
         rounds: How often each task was timed.
         peers: What each took.
     """
 
     machine: Machine
-    tokens: dict[str, int]
     together: bool
     rounds: int
     peers: list[Timings]
+
+    @property
+    def note(self) -> str:
+        """How it was measured."""
+        turns = "in turns" if self.together else "one after the other, for memory is short"
+        return (
+            f"seconds, the median of {self.rounds}, {turns}; "
+            f"{CAPTION_TOKENS} tokens a caption, {ANSWER_TOKENS} an answer"
+        )
 
     def times(self, peer: Timings, task: str) -> float | None:
         """How many times as long as the first one it takes, by medians."""
@@ -125,8 +163,6 @@ def _take_turn(
     peer: Peer, number: int, found: Timings, clock: Callable[[], float], pause: float
 ) -> None:
     """Time each task once; a caption and an answer are about pictures of their own."""
-    from bot.benchmarks.peer_models import ANSWER_TOKENS, CAPTION_TOKENS
-
     described, asked = draw_picture(2 * number), draw_picture(2 * number + 1)
     tasks: dict[str, tuple[Callable[[], int | None], int]] = {
         "caption": (lambda: peer.caption(described), CAPTION_TOKENS),
@@ -175,10 +211,7 @@ def report_text(found: Comparison) -> str:
 
 def _lines(found: Comparison) -> Iterator[str]:
     yield str(found.machine)
-    yield (
-        f"seconds, the median of {found.rounds}, {_order(found)}; "
-        f"{found.tokens['caption']} tokens a caption, {found.tokens['answer']} an answer"
-    )
+    yield found.note
     if len(found.peers) > 1:
         yield f"(in brackets: times as long as {found.peers[0].title} takes)"
     yield ""
@@ -186,10 +219,6 @@ def _lines(found: Comparison) -> Iterator[str]:
     yield f"{'':{wide}}" + "".join(f"{TITLES[task]:>18}" for task in TASKS)
     for peer in found.peers:
         yield f"{peer.title:{wide}}" + "".join(f"{_cell(found, peer, task):>18}" for task in TASKS)
-
-
-def _order(found: Comparison) -> str:
-    return "in turns" if found.together else "one after the other, for memory is short"
 
 
 def _cell(found: Comparison, peer: Timings, task: str) -> str:
@@ -207,7 +236,8 @@ def report_json(found: Comparison) -> str:
         times = {task: found.times(peer, task) for task in TASKS}
         names = {"name": peer.name, "title": peer.title}
         peers.append(names | {"median": medians, "times": times, "seconds": peer.seconds})
-    facts = asdict(found) | {"peers": peers}
+    tokens = {"caption": CAPTION_TOKENS, "answer": ANSWER_TOKENS}
+    facts = asdict(found) | {"tokens": tokens, "peers": peers}
     return json.dumps(facts, indent=2) + "\n"
 
 
@@ -225,8 +255,7 @@ def report_picture(found: Comparison) -> str:
         tasks=[(task, TITLES[task]) for task in TASKS],
         longest=max(every),
         machine=str(found.machine).splitlines(),
-        note=f"Seconds, the median of {found.rounds}, {_order(found)}; {found.tokens['caption']} "
-        f"tokens a caption, {found.tokens['answer']} an answer",
+        note=found.note,
     )
     return text
 
