@@ -188,9 +188,7 @@ class PlainPeer:
 def _generate(model: Any, most: int, before: int = 0, **given: Any) -> int:
     """Write so many tokens greedily; how many there are beyond those that were given."""
     with silence_libraries():
-        found = model.generate(
-            **given, do_sample=False, min_new_tokens=most, max_new_tokens=most, pad_token_id=0
-        )
+        found = model.generate(**given, do_sample=False, min_new_tokens=most, max_new_tokens=most)
     return int(found.shape[1]) - before
 
 
@@ -214,6 +212,7 @@ class PrefixPeer(PlainPeer):
             nn.Linear(width * PREFIX // 2, width * PREFIX),
         ).eval()
         self._prefix = torch.zeros(1, PREFIX, width)
+        self.language.generation_config.pad_token_id = 0  # or it warns that it has none
 
     def caption(self, image: Image.Image) -> int:
         """Describe a fresh RGB picture."""
