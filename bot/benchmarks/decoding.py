@@ -123,8 +123,7 @@ def measure_decoding(
         _take_turn(each, Speed("", 0, 0), clock, 0.0)
     for number in range(rounds):
         for each, speed in zip(runtimes, found, strict=True):
-            done = number / rounds
-            progress(f"Timing {TITLES.get(each.name, each.name)}", done, 1)
+            progress("Measuring", number, rounds)
             time.sleep(pause)
             speed.bandwidth.append(bandwidth(each.threads))
             _take_turn(each, speed, clock, pause)

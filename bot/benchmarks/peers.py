@@ -145,13 +145,13 @@ def measure_peers(
         with ExitStack() as stack:
             peers = {}
             for name in group:
-                progress(f"Preparing {kinds[name].title}", done, steps)
+                progress("Comparing", done, steps)
                 peers[name] = stack.enter_context(closing(kinds[name].build(threads)))
                 _take_turn(peers[name], 0, Timings(name, ""), clock, 0.0)
                 done += 1
             for number in range(1, 1 + rounds):
                 for name, peer in peers.items():
-                    progress(f"Timing {kinds[name].title}", done, steps)
+                    progress("Comparing", done, steps)
                     _take_turn(peer, number, found[name], clock, pause)
                     done += 1
         del peers, peer
