@@ -198,11 +198,11 @@ class PrefixPeer(PlainPeer):
     Args:
         threads: CPU cores to use.
         vision: The tower's configuration.
-        language: The language model, on no device in particular.
+        language: The language model, of transformers.
     """
 
-    def __init__(self, threads: int, vision: CLIPVisionConfig, language: nn.Module) -> None:
-        config: Any = language.config
+    def __init__(self, threads: int, vision: CLIPVisionConfig, language: Any) -> None:
+        config = language.config
         super().__init__(threads, vision.image_size, config.vocab_size)
         self.tower, self.language = CLIPVisionModel(vision).eval(), language.eval()
         width = config.hidden_size
@@ -227,7 +227,7 @@ class PrefixPeer(PlainPeer):
     @torch.inference_mode()
     def follow_up(self) -> int:
         """Answer a question behind the prefix, which is easily kept."""
-        embedded = self.language.get_input_embeddings()(self._question)  # type: ignore[operator]
+        embedded = self.language.get_input_embeddings()(self._question)
         both = torch.cat([self._prefix, embedded], dim=1)
         return _generate(self.language, ANSWER_TOKENS, inputs_embeds=both)
 
