@@ -169,6 +169,20 @@ class Assistant:
         """Whether there is a picture that a message without one would mean."""
         return not isinstance(self._conversations.recall(who), Missing)
 
+    def shown(self, who: Conversation) -> tuple[str, ...]:
+        """SHA-256 of each picture that a message without one may mean, "" for unreadable ones."""
+        album = self._conversations.recall(who)
+        return () if isinstance(album, Missing) else album.digests
+
+    @property
+    def recorder(self) -> Recorder:
+        """Tells what is kept of people, for who has to say so elsewhere than in a reply."""
+        return self._recorder
+
+    async def takes_corrections(self, who: Conversation) -> bool:
+        """Whether it is of use to ask a person what a bad answer should have been."""
+        return await self._personal.takes_corrections(who)
+
     def purge(self) -> None:
         """Forget what is too old; nothing else does so while nobody writes."""
         self._conversations.purge()

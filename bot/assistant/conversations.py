@@ -72,8 +72,13 @@ class Album:
 
         Bytes that were not opened yet are hashed for it.
         """
-        here = [None if isinstance(each, ImageRefused) else each.digest for each in self.entries]
+        here = self.digests
         return [here.index(digest) for digest in digests if digest in here]
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """SHA-256 of each picture, "" for those that cannot be opened."""
+        return tuple("" if isinstance(each, ImageRefused) else each.digest for each in self.entries)
 
 
 @dataclass(frozen=True)

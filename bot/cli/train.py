@@ -221,10 +221,8 @@ def fetch(app: AppContext, profile: str | None) -> None:
     settings = app.settings
     chosen = profile or settings.profile
     with saying_when_stopped("Stopped; what was fetched and prepared to its end is kept."):
-        app.prepare_base(chosen, merged=settings.int8)
-        if settings.int8 and load_profile(chosen).adapter:
-            with busy("Merging the adapter into the language model") as show:
-                from model.quantization import load_quantized
-
-                load_quantized(load_profile(chosen), show)
+        app.prepare_base(chosen, merged=True)
+        if load_profile(chosen).adapter:
+            with app.engine(chosen):  # which converts the model, and keeps that
+                pass
     click.echo("The weights are ready.")
