@@ -9,6 +9,14 @@ const KEY = "glimpse";
 const MOST = 200; // exchanges
 const ASKING = 150; // milliseconds in which another tab says that a conversation is its own
 
+function channel() {
+  try {
+    return new BroadcastChannel(KEY);
+  } catch {
+    return null; // then tabs do not hear of one another
+  }
+}
+
 /**
  * The exchanges of a conversation: `{at, text, shown, photos, ids, reply, rated}`. Photos are null
  * where the browser did not keep them; the reply is null until there is one.
@@ -20,7 +28,7 @@ export class Conversation {
     this.age = 1000 * seconds;
     this.tab = newId();
     this.keeps = true;
-    this.channel = "BroadcastChannel" in window ? new BroadcastChannel(KEY) : null;
+    this.channel = channel();
     this.channel?.addEventListener("message", ({ data }) => {
       if (data.kind === "forgotten") onForgotten();
       const mine = data.conversation === identity.conversation && data.tab !== this.tab;
