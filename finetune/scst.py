@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
 import torch
 
 from data.datasets.objects import ImageObjects
@@ -123,7 +124,9 @@ class Critic:
             caches = learner.prefill(self.objective.prefix(visits))
             repeated = [cache for cache in caches for _ in range(count)]
             prompts = [CAPTION_PROMPT] * len(repeated)
-            return sample(learner.vlm, repeated, prompts, self.schedule.critic_tokens)
+            # From PyTorch's random state, which checkpoints keep.
+            random = np.random.default_rng(int(torch.randint(2**31, (1,))))
+            return sample(learner.vlm, repeated, prompts, self.schedule.critic_tokens, random)
 
     def _replaced(self, visits: Sequence[Visit], judged: list[Segment]) -> list[Visit]:
         count, start = self.schedule.critic_samples, 0

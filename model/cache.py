@@ -144,6 +144,22 @@ def is_whole(folder: Path, sha256: str, *, verify: bool = False) -> bool:
     return True
 
 
+def evict_older(place: Path, most: int) -> None:
+    """Remove the least recently used folders beside a place, so that with it there are `most`.
+
+    Raises:
+        OSError: They cannot be listed.
+    """
+    others = [
+        folder
+        for folder in place.parent.iterdir()
+        if folder.is_dir() and folder != place and not folder.name.startswith(TEMPORARY)
+    ]
+    others.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
+    for folder in others[most - 1 :]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def _locked(path: Path, making: str, progress: Progress) -> Iterator[None]:
     """Let one process at a time build; the others wait, and report for what."""

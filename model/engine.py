@@ -1,11 +1,11 @@
 """The engine: loads a profile once and answers many people's questions on a few worker threads.
 
-    submit ─► bounded queue ─► worker: encode new pictures ─► decode in micro-batches ─► futures
+    submit ─► bounded queue ─► worker: read new pictures ─► decode in micro-batches ─► futures
 
-PyTorch releases the interpreter's lock, so an event loop goes on while workers compute. They take
-turns at encoding: decoding waits for memory and gains nothing from a second core, which encodes the
-next pictures meanwhile. The prefix of recent pictures stays encoded: a follow-up neither runs the
-tower nor reads it again.
+Both runtimes release the interpreter's lock, so an event loop goes on while workers compute. With
+OpenVINO one worker uses all cores, for one question or for a batch of them. With PyTorch there are
+several of one thread each, who take turns at reading pictures. What the language model makes of
+recent pictures is kept: a follow-up neither runs the tower nor reads the prefix again.
 """
 
 from __future__ import annotations
@@ -15,29 +15,24 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-import torch
 from cachetools import LRUCache
 from PIL import Image
 
-from model.adapter import load_trained
 from model.cache import Progress, silent
 from model.confidence import Calibration
 from model.config import Profile, load_profile
-from model.errors import DeviceError, EngineBusy, EngineClosed
+from model.errors import EngineBusy, EngineClosed
 from model.generation import Decoded, beam, evidence_for, greedy
 from model.prompts import prompt_for
-from model.quantization import load_quantized
 from model.requests import Answer, EngineLimits, Picture, Request
-from model.vision import EfficientNetLiteTower
-from model.vlm import PrefixCache, PrefixVLM
+from model.runtime import PictureCache, VisionLanguageModel, load_model
 
 log = logging.getLogger(__name__)
-MAX_WORKERS = 4
 
 
 class Engine:
@@ -45,7 +40,7 @@ class Engine:
 
     Args:
         profile: What the model is.
-        vlm: The loaded model.
+        model: The loaded model.
         calibration: Turns log-probabilities into confidences.
         limits: What the engine takes on.
 
@@ -57,13 +52,13 @@ class Engine:
     def __init__(
         self,
         profile: Profile,
-        vlm: PrefixVLM,
+        model: VisionLanguageModel,
         calibration: Calibration = Calibration(),  # noqa: B008 - frozen
         limits: EngineLimits = EngineLimits(),  # noqa: B008
     ) -> None:
         self.profile = profile
-        self._vlm, self._calibration, self._limits = vlm, calibration, limits
-        self._prefixes: LRUCache[str, PrefixCache] = LRUCache(limits.bytes, lambda it: it.bytes)
+        self._model, self._calibration, self._limits = model, calibration, limits
+        self._prefixes: LRUCache[str, PictureCache] = LRUCache(limits.bytes, lambda it: it.bytes)
         self._queue: queue.SimpleQueue[Request | None] = queue.SimpleQueue()  # None: the end
         self._closing, self._encoding = threading.Lock(), threading.Lock()
         self._closed = self._refusing = False
@@ -146,7 +141,8 @@ class Engine:
 
     def _work(self) -> None:
         while (requests := self._next_batch()) is not None:
-            self._serve(requests)
+            for part in self._parts(requests):
+                self._serve(part)
 
     def _next_batch(self) -> list[Request] | None:
         """This worker's share of what waits, at least one request; None for the end."""
@@ -163,6 +159,21 @@ class Engine:
             if not requests:
                 return None
         return [r for r in requests if r.future.set_running_or_notify_cancel()]
+
+    def _parts(self, requests: Sequence[Request]) -> Iterator[list[Request]]:
+        """Those about known pictures first, for they take least; then a few new pictures at a time.
+
+        So the first of many people who send a photo at once need not wait for the last one's.
+        """
+        by_digest: dict[str, list[Request]] = {}
+        for request in requests:
+            by_digest.setdefault(request.picture.digest, []).append(request)
+        known = [digest for digest in by_digest if digest in self._prefixes]
+        new = [digest for digest in by_digest if digest not in self._prefixes]
+        most = self._limits.new_pictures
+        for digests in [known, *(new[at : at + most] for at in range(0, len(new), most))]:
+            if digests:
+                yield [request for digest in digests for request in by_digest[digest]]
 
     def _serve(self, requests: Sequence[Request]) -> None:
         """Answer requests together; if that fails, one by one, so that one cannot spoil others."""
@@ -182,7 +193,6 @@ class Engine:
         for request, answer in zip(requests, answers, strict=True):
             request.future.set_result(answer)
 
-    @torch.inference_mode()
     def _compute(self, requests: Sequence[Request]) -> list[Answer]:
         with self._encoding:
             start = time.perf_counter()
@@ -207,15 +217,14 @@ class Engine:
             for i, request in enumerate(requests)
         ]
 
-    def _encode(self, pictures: Sequence[Picture]) -> list[PrefixCache]:
+    def _encode(self, pictures: Sequence[Picture]) -> list[PictureCache]:
         """Prefix caches of the pictures; only those that are not kept are computed."""
         new = {p.digest: p.image for p in pictures if p.digest not in self._prefixes}
-        fresh: dict[str, PrefixCache] = {}
+        fresh: dict[str, PictureCache] = {}
         self.prefix_misses += len(new)
         self.prefix_hits += len(pictures) - len(new)
         if new:
-            prefix, detections = self._vlm.encode_and_detect(list(new.values()))
-            fresh = dict(zip(new, self._vlm.prefill(prefix, detections), strict=True))
+            fresh = dict(zip(new, self._model.read_pictures(list(new.values())), strict=True))
         caches = [fresh.get(p.digest) or self._prefixes[p.digest] for p in pictures]
         for picture, cache in zip(pictures, caches, strict=True):
             with suppress(ValueError):  # larger than all that may be kept
@@ -224,7 +233,7 @@ class Engine:
             self._prefixes.popitem()
         return caches
 
-    def _decode(self, caches: Sequence[PrefixCache], requests: Sequence[Request]) -> list[Decoded]:
+    def _decode(self, caches: Sequence[PictureCache], requests: Sequence[Request]) -> list[Decoded]:
         """Decode questions only, or captions only; all of rank 0, or all of other ranks."""
         decoding = self.profile.decoding
         prompts = [prompt_for(request.question) for request in requests]
@@ -236,12 +245,12 @@ class Engine:
             most, width = decoding.caption_tokens, decoding.caption_beams
             penalty, scales = decoding.length_penalty, []
         evidence = [
-            evidence_for(self._vlm, cache.detections, request.question, decoding)
+            evidence_for(self._model, cache.detections, request.question, decoding)
             for cache, request in zip(caches, requests, strict=True)
         ]
         if width == 1 or ranks[0]:
-            return greedy(self._vlm, caches, prompts, most, scales, ranks, evidence)
-        return beam(self._vlm, caches, prompts, most, width, penalty, scales, evidence)
+            return greedy(self._model, caches, prompts, most, scales, ranks, evidence)
+        return beam(self._model, caches, prompts, most, width, penalty, scales, evidence)
 
     def _confidence(self, decoded: Decoded, question: str | None) -> float:
         caption = question is None
@@ -257,59 +266,38 @@ def load_engine(
     limits: EngineLimits = EngineLimits(),  # noqa: B008
     progress: Progress = silent,
     device: str = "cpu",
+    runtime: str = "auto",
 ) -> Engine:
     """Load a profile's model and start its engine, warmed up.
 
     Args:
         profile: Name of a profile, or path of a TOML file.
-        threads: CPU cores to use; all if None. Up to four make workers of one thread each.
+        threads: CPU cores to use; all if None.
         int8: Quantise the language model; about twice as fast.
         limits: What the engine takes on.
         progress: Told what is fetched and converted.
         device: Where to compute, as PyTorch names it: "cpu" or "cuda", say. Elsewhere than on the
-            CPU one worker computes in fp32, for eight bits are for CPUs.
+            CPU one worker of PyTorch computes in fp32, for eight bits are for CPUs.
+        runtime: "openvino" or "torch"; "auto" takes OpenVINO for int8 models on the CPU that are
+            worth a conversion.
 
     Raises:
         ProfileError, AdapterError, WeightsError, DeviceError: One plain sentence each.
     """
-    place = find_device(device)
-    on_cpu = place.type == "cpu"
-    threads = threads or torch.get_num_threads()
-    workers = min(threads, MAX_WORKERS) if on_cpu else 1
-    torch.set_num_threads(threads // workers)
     chosen = load_profile(profile)
-    vlm, calibration = (load_quantized if int8 and on_cpu else load_trained)(chosen, progress)
-    if isinstance(vlm.tower, EfficientNetLiteTower):
-        vlm.tower.fold_batch_norm()
-    if not on_cpu:
-        vlm.to(place)
-    engine = Engine(chosen, vlm, calibration, replace(limits, workers=workers))
+    loaded = load_model(
+        chosen, runtime, threads=threads, int8=int8, device=device, progress=progress
+    )
+    engine = Engine(
+        chosen, loaded.model, loaded.calibration, replace(limits, workers=loaded.workers)
+    )
     try:
         _warm_up(engine)
+        loaded.release()
     except BaseException:
         engine.close()
         raise
     return engine
-
-
-def find_device(name: str) -> torch.device:
-    """The device of a name, if PyTorch can use it here.
-
-    Raises:
-        DeviceError: There is none; one plain sentence.
-    """
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise DeviceError(f'There is no device "{name}"; take "cpu" or "cuda".') from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise DeviceError(
-            "PyTorch finds no GPU here; take the device cpu, or install it for GPUs: "
-            "make setup TORCH=cuda"
-        )
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise DeviceError(f'There is no device "{name}"; {torch.cuda.device_count()} are here.')
-    return device
 
 
 @dataclass(frozen=True)

@@ -27,15 +27,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from model.config import DecodingConfig
+from model.detections import Detections
 from model.questions import ObjectQuestion, parse_object_question
-from model.vlm import Detections, PrefixCache, PrefixVLM, stack
 
+Logprobs = NDArray[np.float32]
+Tokens = NDArray[np.intp]
 # What is added to the log-probability of a text's last token, given those before, by its tokens.
 Evidence = Mapping[tuple[int, ...], float]
 PRIOR_SHIFT = 2.0  # log-odds: a class that is asked for counts as there from p = .12 on
@@ -63,64 +65,59 @@ class Decoded:
         return self.logprob / max(1, len(self.tokens))
 
 
-class _Decoder:
-    """Feeds tokens to the language model step by step, keeping its keys and values.
+class Decoder(Protocol):
+    """Texts in the making: feeds a language model with tokens and keeps its keys and values.
 
-    With guidance, the rows come twice: B that see their prefix, then the same B that do not.
+    Attributes:
+        logprobs: Of the first token behind each prompt, guided, with -inf for unwritable ones
+            (B, V).
     """
 
-    def __init__(
-        self,
-        vlm: PrefixVLM,
-        caches: Sequence[PrefixCache],
-        batch: Mapping[str, Tensor],
-        scales: Sequence[float] = (),
-    ) -> None:
-        self.language, self.unwritable = vlm.language, vlm.unwritable
-        self.times = 1 if all(scale == 1 for scale in scales) else 2
-        self.scales = torch.tensor(scales, device=vlm.device)[:, None]
-        self.cache = stack([*caches] * self.times)
-        self.mask = batch["attention_mask"].repeat(self.times, 1)
-        self.mask[len(caches) :, : caches[0].positions] = 0
-        position_ids = batch["position_ids"].repeat(self.times, 1)
-        self.position_ids = position_ids[:, -1:]
-        self.logprobs = self._forward(batch["input_ids"], position_ids)  # (B, V)
+    logprobs: Logprobs
 
-    def step(self, tokens: Tensor) -> Tensor:
+    def step(self, tokens: Sequence[int]) -> Logprobs:
         """Next tokens (B) → log-probabilities (B, V) of what follows."""
-        self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], dim=1)
-        self.position_ids = self.position_ids + 1
-        return self._forward(tokens[:, None], self.position_ids)
 
-    def select(self, rows: Tensor) -> None:
+    def select(self, rows: Sequence[int]) -> None:
         """Go on with these rows only, some of them perhaps several times."""
-        count = len(self.mask) // self.times
-        self.scales = self.scales[rows] if self.times == 2 else self.scales
-        rows = torch.cat([rows + count * half for half in range(self.times)])
-        self.cache.reorder_cache(rows)
-        self.mask, self.position_ids = self.mask[rows], self.position_ids[rows]
-
-    def _forward(self, tokens: Tensor, position_ids: Tensor) -> Tensor:
-        """Tokens (B, T) and the positions of all rows → log-probabilities (B, V)."""
-        output: Any = self.language(
-            input_ids=tokens.repeat(self.times, 1),
-            attention_mask=self.mask,
-            position_ids=position_ids,
-            past_key_values=self.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        logits = output.logits[:, -1].float()
-        if self.times == 2:  # logits do as well as log-probabilities: a row's constant drops out
-            seen, blind = logits.chunk(2)
-            logits = torch.lerp(blind, seen, self.scales)
-        return torch.log_softmax(logits, dim=-1).masked_fill(self.unwritable, -torch.inf)
 
 
-@torch.inference_mode()
+class LanguageModel(Protocol):
+    """What decoding asks of a model, whatever computes it.
+
+    Attributes:
+        end: The end token.
+        object_names: Of the classes that the object head knows.
+    """
+
+    end: int
+    object_names: tuple[str, ...]
+
+    @property
+    def object_boxes(self) -> int:
+        """How many of the classes have boxes; they come first."""
+
+    def tokens(self, text: str) -> list[int]:
+        """Token ids of a text."""
+
+    def text_of(self, tokens: Sequence[int]) -> str:
+        """The text of tokens, special ones left out."""
+
+    def start(
+        self, caches: Sequence[Any], prompts: Sequence[Sequence[int]], scales: Sequence[float] = ()
+    ) -> Decoder:
+        """Read prompts, as token ids, behind the caches of pictures.
+
+        Args:
+            caches: What the model made of the pictures.
+            prompts: One for each.
+            scales: Of guidance, one for each; none are as good as 1.
+        """
+
+
 def greedy(  # noqa: PLR0917
-    vlm: PrefixVLM,
-    caches: Sequence[PrefixCache],
+    model: LanguageModel,
+    caches: Sequence[Any],
     prompts: Sequence[str],
     max_tokens: int,
     guidance_scales: Sequence[float] = (),
@@ -130,7 +127,7 @@ def greedy(  # noqa: PLR0917
     """The most probable token at each step, for each picture and its prompt.
 
     Args:
-        vlm: The model.
+        model: The model.
         caches: Of the pictures' prefixes.
         prompts: One for each.
         max_tokens: Longest text.
@@ -142,46 +139,50 @@ def greedy(  # noqa: PLR0917
     """
     first = [*ranks] if ranks else []
 
-    def choose(logprobs: Tensor) -> Tensor:
+    def choose(logprobs: Logprobs) -> Tokens:
         if not any(first):
-            return logprobs.argmax(dim=-1)
-        wanted = torch.tensor(first, device=logprobs.device)
+            return _argmax(logprobs)
+        wanted = np.array(first)
         first.clear()
-        others = logprobs.clone()
-        others[wanted > 0, vlm.end] = -torch.inf
-        best = others.topk(int(wanted.max()) + 1).indices  # (B, k)
-        return best.gather(1, wanted[:, None])[:, 0]
+        others = logprobs.copy()
+        others[wanted > 0, model.end] = -np.inf
+        best = np.argsort(-others, axis=-1, kind="stable")  # (B, V)
+        found: Tokens = best[np.arange(len(best)), wanted]
+        return found
 
-    return _generate(vlm, caches, prompts, max_tokens, choose, guidance_scales, evidence)
+    return _generate(model, caches, prompts, max_tokens, choose, guidance_scales, evidence)
 
 
-@torch.inference_mode()
 def sample(
-    vlm: PrefixVLM, caches: Sequence[PrefixCache], prompts: Sequence[str], max_tokens: int
+    model: LanguageModel,
+    caches: Sequence[Any],
+    prompts: Sequence[str],
+    max_tokens: int,
+    random: np.random.Generator,
 ) -> list[Decoded]:
     """A text drawn from the model's own distribution, for each picture and its prompt.
 
-    Ancestral sampling at temperature 1, by PyTorch's global random state.
+    Ancestral sampling at temperature 1, by the Gumbel-max trick.
     """
 
-    def draw(logprobs: Tensor) -> Tensor:
-        return torch.multinomial(logprobs.softmax(dim=-1), 1)[:, 0]
+    def draw(logprobs: Logprobs) -> Tokens:
+        noise = random.gumbel(size=logprobs.shape).astype(np.float32)
+        return _argmax(logprobs + noise)
 
-    return _generate(vlm, caches, prompts, max_tokens, draw)
+    return _generate(model, caches, prompts, max_tokens, draw)
 
 
 def _generate(  # noqa: PLR0917
-    vlm: PrefixVLM,
-    caches: Sequence[PrefixCache],
+    model: LanguageModel,
+    caches: Sequence[Any],
     prompts: Sequence[str],
     max_tokens: int,
-    choose: Callable[[Tensor], Tensor],
+    choose: Callable[[Logprobs], Tokens],
     guidance_scales: Sequence[float] = (),
     evidence: Sequence[Evidence] = (),
 ) -> list[Decoded]:
     """Write texts token by token; `choose` picks them (B) by their log-probabilities (B, V)."""
-    batch = vlm.batch([vlm.tokens(prompt) for prompt in prompts], caches[0].positions)
-    decoder = _Decoder(vlm, caches, batch, guidance_scales)
+    decoder = model.start(caches, [model.tokens(prompt) for prompt in prompts], guidance_scales)
     logprobs = decoder.logprobs
     written: list[list[int]] = [[] for _ in prompts]
     totals = [0.0] * len(prompts)
@@ -190,27 +191,24 @@ def _generate(  # noqa: PLR0917
         if any(evidence):
             texts = [written[prompt] for prompt in open_rows]
             logprobs = _with_evidence(logprobs, texts, [evidence[prompt] for prompt in open_rows])
-        tokens = choose(logprobs)
-        best = logprobs.gather(1, tokens[:, None])[:, 0]
-        chosen = tokens.tolist()
-        for prompt, token, logprob in zip(open_rows, chosen, best.tolist(), strict=True):
+        chosen: list[int] = choose(logprobs).tolist()
+        best = logprobs[np.arange(len(chosen)), chosen].tolist()
+        for prompt, token, logprob in zip(open_rows, chosen, best, strict=True):
             written[prompt].append(token)
             totals[prompt] += logprob
-        going = [row for row, token in enumerate(chosen) if token != vlm.end]
+        going = [row for row, token in enumerate(chosen) if token != model.end]
         if not going or step + 1 == max_tokens:
             break
         if len(going) < len(open_rows):
-            rows = torch.tensor(going, device=tokens.device)
-            decoder.select(rows)
-            tokens, open_rows = tokens[rows], [open_rows[row] for row in going]
-        logprobs = decoder.step(tokens)
-    return [_decoded(vlm, ids, total) for ids, total in zip(written, totals, strict=True)]
+            decoder.select(going)
+            open_rows = [open_rows[row] for row in going]
+        logprobs = decoder.step([chosen[row] for row in going])
+    return [_decoded(model, ids, total) for ids, total in zip(written, totals, strict=True)]
 
 
-@torch.inference_mode()
 def beam(  # noqa: PLR0917
-    vlm: PrefixVLM,
-    caches: Sequence[PrefixCache],
+    model: LanguageModel,
+    caches: Sequence[Any],
     prompts: Sequence[str],
     max_tokens: int,
     width: int,
@@ -219,9 +217,8 @@ def beam(  # noqa: PLR0917
     evidence: Sequence[Evidence] = (),
 ) -> list[Decoded]:
     """Beam search: the best of `width` texts by log-probability / length ** length_penalty."""
-    batch = vlm.batch([vlm.tokens(prompt) for prompt in prompts], caches[0].positions)
-    decoder = _Decoder(vlm, caches, batch, guidance_scales)
-    searches = [_BeamSearch(width, length_penalty, vlm.end, max_tokens) for _ in prompts]
+    decoder = model.start(caches, [model.tokens(prompt) for prompt in prompts], guidance_scales)
+    searches = [_BeamSearch(width, length_penalty, model.end, max_tokens) for _ in prompts]
     logprobs = decoder.logprobs
     counts = [1] * len(prompts)  # live rows of each search
     while True:
@@ -240,21 +237,21 @@ def beam(  # noqa: PLR0917
             counts[index] = len(chosen)
         if not rows:
             break
-        decoder.select(torch.tensor(rows, device=vlm.device))
-        logprobs = decoder.step(torch.tensor(tokens, device=vlm.device))
-    return [_decoded(vlm, *search.best()) for search in searches]
+        decoder.select(rows)
+        logprobs = decoder.step(tokens)
+    return [_decoded(model, *search.best()) for search in searches]
 
 
 def _with_evidence(
-    logprobs: Tensor, texts: Sequence[Sequence[int]], evidence: Sequence[Evidence]
-) -> Tensor:
+    logprobs: Logprobs, texts: Sequence[Sequence[int]], evidence: Sequence[Evidence]
+) -> Logprobs:
     """Log-probabilities (rows, V) of what follows texts, with what is known of their ends added."""
-    logprobs = logprobs.clone()
+    logprobs = logprobs.copy()
     for row, (text, known) in enumerate(zip(texts, evidence, strict=True)):
         ends = {path[-1]: more for path, more in known.items() if path[:-1] == tuple(text)}
         if ends:
-            logprobs[row, list(ends)] += logprobs.new_tensor(list(ends.values()))
-            logprobs[row] = torch.log_softmax(logprobs[row], dim=-1)
+            logprobs[row, list(ends)] += np.array(list(ends.values()), np.float32)
+            logprobs[row] = log_softmax(logprobs[row])
     return logprobs
 
 
@@ -266,10 +263,12 @@ class _BeamSearch:
         self.live: list[tuple[list[int], float]] = [([], 0.0)]
         self.done: list[tuple[float, list[int], float]] = []  # score, tokens, log-probability
 
-    def advance(self, logprobs: Tensor) -> list[tuple[int, int]]:
+    def advance(self, logprobs: Logprobs) -> list[tuple[int, int]]:
         """Log-probabilities (rows, V) of the live beams → the (row, token) to go on with."""
-        totals = logprobs.new_tensor([total for _, total in self.live])[:, None] + logprobs
-        best, flat = totals.flatten().topk(min(2 * self.width, totals.numel()))
+        before = np.array([total for _, total in self.live], np.float32)
+        totals = (before[:, None] + logprobs).ravel()
+        flat = _largest(totals, min(2 * self.width, totals.size))
+        best = totals[flat]
         vocabulary = logprobs.shape[1]
         chosen: list[tuple[int, int]] = []
         live: list[tuple[list[int], float]] = []
@@ -302,23 +301,41 @@ class _BeamSearch:
         return bool(total / len(tokens) ** self.penalty <= worst)
 
 
-def _decoded(vlm: PrefixVLM, tokens: list[int], logprob: float) -> Decoded:
-    text = vlm.tokenizer.decode(tokens, skip_special_tokens=True).strip()
-    return Decoded(text, tuple(tokens), logprob)
+def log_softmax(logits: Logprobs) -> Logprobs:
+    """Logits (…, V) → log-probabilities (…, V)."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    found: Logprobs = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return found
+
+
+def _argmax(values: Logprobs) -> Tokens:
+    """Where the largest of each row is (B)."""
+    found: Tokens = values.argmax(axis=-1)
+    return found
+
+
+def _largest(values: Logprobs, count: int) -> Tokens:
+    """Where the largest values are, the largest first, of equal ones the first."""
+    found = np.argpartition(-values, count - 1)[:count]
+    return found[np.lexsort((found, -values[found]))]
+
+
+def _decoded(model: LanguageModel, tokens: list[int], logprob: float) -> Decoded:
+    return Decoded(model.text_of(tokens).strip(), tuple(tokens), logprob)
 
 
 # --- evidence of objects ----------------------------------------------------------------------
 
 
 def evidence_for(
-    vlm: PrefixVLM, detections: Detections, question: str | None, decoding: DecodingConfig
+    model: LanguageModel, detections: Detections, question: str | None, decoding: DecodingConfig
 ) -> Evidence:
     """What to add to the log-probabilities (nats) of answers, by their tokens."""
     if question is None or not detections.probabilities:
         return {}
     if not (decoding.presence_weight or decoding.count_weight):
         return {}
-    asked = parse_object_question(question, vlm.object_names)
+    asked = parse_object_question(question, model.object_names)
     weight = decoding.count_weight if asked and asked.is_count else decoding.presence_weight
     if asked is None or not weight:
         return {}
@@ -328,14 +345,14 @@ def evidence_for(
     if not asked.exact:
         odds = min(odds, 0.0)
     if not asked.is_count:
-        return {tuple(vlm.tokens(" yes")): weight * odds}
-    if asked.class_index >= vlm.mapper.config.object_boxes:
+        return {tuple(model.tokens(" yes")): weight * odds}
+    if asked.class_index >= model.object_boxes:
         return {}
-    return _count_evidence(vlm, detections.counts[asked.class_index], odds, asked, weight)
+    return _count_evidence(model, detections.counts[asked.class_index], odds, asked, weight)
 
 
 def _count_evidence(
-    vlm: PrefixVLM, boxes: int, odds: float, asked: ObjectQuestion, weight: float
+    model: LanguageModel, boxes: int, odds: float, asked: ObjectQuestion, weight: float
 ) -> Evidence:
     """For the numbers below `MAX_COUNT`."""
     if not asked.exact and boxes:
@@ -344,6 +361,6 @@ def _count_evidence(
         boxes = 1  # surely there, though no box is
     spread = 0.5 + boxes / 3
     return {
-        tuple(vlm.tokens(f" {number}")): -weight * abs(number - boxes) / spread
+        tuple(model.tokens(f" {number}")): -weight * abs(number - boxes) / spread
         for number in range(MAX_COUNT)
     }

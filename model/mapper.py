@@ -182,7 +182,7 @@ class Resampler(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         """Hidden states (B, 1 + G², D) → positions (B, Q, C)."""
         memory = self.reduce(hidden) + self.patch_places  # (B, 1 + G², H)
-        queries = self.queries.expand(len(hidden), -1, -1)  # (B, Q, H)
+        queries = self.queries.expand(hidden.shape[0], -1, -1)  # (B, Q, H)
         for layer in self.layers:
             queries = layer(queries, memory)
         return cast(Tensor, self.project(queries))
@@ -219,7 +219,9 @@ class ClassTags(nn.Module):
         embeddings = [self._name(hidden[:, :1], self.whole)]
         if self.quarter:
             half = self.grid - self.grid // 2
-            cells = hidden[:, 1:].reshape(len(hidden), self.grid, self.grid, -1).permute(0, 3, 1, 2)
+            cells = (
+                hidden[:, 1:].reshape(hidden.shape[0], self.grid, self.grid, -1).permute(0, 3, 1, 2)
+            )
             quarters = F.avg_pool2d(cells.float(), half, self.grid // 2)  # (B, D, 2, 2)
             embeddings.append(self._name(quarters.flatten(2).transpose(1, 2), self.quarter))
         return torch.cat(embeddings, dim=1)

@@ -21,16 +21,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.config import MapperConfig
-from model.requests import DetectedObject
+from model.detections import COUNT_THRESHOLD
 
 WIDTH, STATE_FEATURES, DETAIL_FEATURES = 160, 192, 64
 MAX_BOXES = 48  # cells looked at for boxes in one picture
 NMS_IOU = 0.55  # intersection over union from which two boxes of a class are one object
-COUNT_THRESHOLD = 0.4  # score from which a box counts
-MAX_OBJECTS = 10  # told of a picture
-CONTAINMENT = 0.6  # share of a box inside another from which only the surer one is told
 INITIAL_LOGIT = -6.0  # of a class in a cell
-Corners = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -142,13 +138,13 @@ class ObjectHead(nn.Module):
     def forward(self, hidden: Tensor, detail: Tensor) -> ObjectMaps:
         """Hidden states (B, 1 + G², D) and detail states (B, 1 + G², r²E) → maps."""
         patches = F.relu(self.states(self._drop(hidden[:, 1:])))
-        cells = patches.view(len(hidden), self.grid, 1, self.grid, 1, -1)
+        cells = patches.view(hidden.shape[0], self.grid, 1, self.grid, 1, -1)
         cells = cells.expand(-1, -1, self.side, -1, self.side, -1)
         size = self.grid * self.side
-        joined = [cells.reshape(len(hidden), size, size, -1)]  # (B, F, F, .)
+        joined = [cells.reshape(hidden.shape[0], size, size, -1)]  # (B, F, F, .)
         if self.details is not None:
             fine = detail[:, 1:].transpose(1, 2)
-            fine = fine.reshape(len(hidden), -1, self.grid, self.grid)
+            fine = fine.reshape(hidden.shape[0], -1, self.grid, self.grid)
             fine = F.pixel_shuffle(fine, self.side).permute(0, 2, 3, 1)  # (B, F, F, E)
             joined.append(F.relu(self.details(fine)))
         states = torch.cat(joined, dim=-1).permute(0, 3, 1, 2)
@@ -166,8 +162,8 @@ class ObjectHead(nn.Module):
         """Hide whole channels of each picture while training: (B, …, C)."""
         if not self.training:
             return states
-        kept: Tensor = self.dropout(states.new_ones(len(states), states.shape[-1], 1, 1))
-        return states * kept.view(len(states), *([1] * (states.ndim - 2)), -1)
+        kept: Tensor = self.dropout(states.new_ones(states.shape[0], states.shape[-1], 1, 1))
+        return states * kept.view(states.shape[0], *([1] * (states.ndim - 2)), -1)
 
     def probabilities(self, maps: ObjectMaps) -> Tensor:
         """Calibrated probability that each class is in the picture: (B, K)."""
@@ -202,7 +198,7 @@ def find_boxes(maps: ObjectMaps, boxed: int) -> Boxes:
 def count_boxes(boxes: Boxes, classes: int) -> Tensor:
     """How many boxes of each class count: (B, classes)."""
     counted = (boxes.scores >= COUNT_THRESHOLD).float()
-    counts = counted.new_zeros(len(counted), classes)
+    counts = counted.new_zeros(counted.shape[0], classes)
     return counts.scatter_add(1, boxes.classes, counted)
 
 
@@ -217,44 +213,6 @@ def main_boxes(boxes: Boxes, classes: int) -> Tensor:
     return corners.gather(1, first[..., None].expand(-1, -1, 4))
 
 
-def select_objects(
-    boxes: Boxes, picture: Tensor, names: Sequence[str]
-) -> list[tuple[DetectedObject, ...]]:
-    """The objects to tell of each picture, the surest first.
-
-    Args:
-        boxes: What was found in the pictures.
-        picture: Probability of each class in each picture (B, K).
-        names: Of the classes.
-    """
-    selected: list[tuple[DetectedObject, ...]] = []
-    for row in range(len(picture)):
-        objects: list[DetectedObject] = []
-        of = (part[row].tolist() for part in (boxes.classes, boxes.scores, boxes.corners))
-        for number, score, (left, top, right, bottom) in zip(*of, strict=True):
-            there = float(picture[row, number])
-            if not score or there < 0.5:
-                continue
-            found = DetectedObject(names[number], there, (left, top, right, bottom))
-            same = [it.box for it in objects if it.name == found.name]
-            # The surest box of what is surely there is told, however faint it is.
-            if not same or (
-                score >= COUNT_THRESHOLD and not any(_contained(found.box, it) for it in same)
-            ):
-                objects.append(found)
-        objects.sort(key=lambda it: -it.score)
-        selected.append(tuple(objects[:MAX_OBJECTS]))
-    return selected
-
-
-def _contained(one: Corners, other: Corners) -> bool:
-    """Whether most of one box lies in another, or the other way round."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    areas = ((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return width > 0 and height > 0 and width * height > CONTAINMENT * min(areas)
-
-
 def _suppress_duplicates(scores: Tensor, classes: Tensor, corners: Tensor) -> Tensor:
     """Scores (B, M), sorted, with those of doubles 0: greedy non-maximum suppression."""
     low = torch.maximum(corners[:, :, None, :2], corners[:, None, :, :2])
@@ -263,9 +221,8 @@ def _suppress_duplicates(scores: Tensor, classes: Tensor, corners: Tensor) -> Te
     areas = (corners[..., 2:] - corners[..., :2]).clamp(min=0).prod(-1)
     union = areas[:, :, None] + areas[:, None] - both
     same = (classes[:, :, None] == classes[:, None]) & (both > NMS_IOU * union)
+    same = same & torch.ones_like(same[0]).triu(1)  # the surer one is kept
     kept = scores > 0
     for first in range(scores.shape[1] - 1):
-        doubles = same[:, first] & kept[:, first : first + 1]
-        doubles[:, : first + 1] = False
-        kept = kept & ~doubles
+        kept = kept & ~(same[:, first] & kept[:, first : first + 1])
     return scores * kept

@@ -39,11 +39,11 @@ from model.adapter import (
     with_tower,
 )
 from model.cache import (
-    TEMPORARY,
     Progress,
     build_folder,
     cache_folder,
     cache_folders,
+    evict_older,
     is_whole,
     sha256_of,
     silent,
@@ -228,7 +228,7 @@ def _to_cache(key: str, vlm: PrefixVLM, progress: Progress) -> bool:
 
     def write(out: Path) -> None:
         with contextlib.suppress(OSError):
-            _evict(place)
+            evict_older(place, MAX_CACHED)
         _write(vlm, out)
 
     try:
@@ -237,18 +237,6 @@ def _to_cache(key: str, vlm: PrefixVLM, progress: Progress) -> bool:
         log.warning("the quantised model cannot be kept: %s", error)
         return False
     return True
-
-
-def _evict(place: Path) -> None:
-    """Remove the least recently used models, to make room for one in this place."""
-    others = [
-        folder
-        for folder in place.parent.iterdir()
-        if folder.is_dir() and folder != place and not folder.name.startswith(TEMPORARY)
-    ]
-    others.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
-    for folder in others[MAX_CACHED - 1 :]:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _tensors(language: nn.Module) -> dict[str, Tensor]:

@@ -67,6 +67,7 @@ class EngineLimits:
     Attributes:
         queue: Most requests waiting.
         batch: Most computed together.
+        new_pictures: Most of them, at a time, about pictures that were not asked about before.
         workers: Threads that compute side by side.
         pictures: Most encoded pictures kept for follow-up questions.
         bytes: Most memory that they take (2.8 MB each with the starter, 15 with ViT-B/16).
@@ -74,6 +75,7 @@ class EngineLimits:
 
     queue: int = 64
     batch: int = 16
+    new_pictures: int = 4
     workers: int = 1
     pictures: int = 64
     bytes: int = 256_000_000

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -24,6 +23,7 @@ from model.cache import Progress, silent
 from model.config import STARTER_WHEEL, TowerConfig
 from model.errors import ProfileError
 from model.hub import load_network
+from model.preprocessing import pixels_of
 from model.pretrained import starter_tower
 
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
@@ -60,13 +60,8 @@ class VisionTower(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1) * 255, persistent=False)
 
     def preprocess(self, images: Sequence[Image.Image]) -> Tensor:
-        """RGB pictures of any shape → uint8 pixels (B, 3, S, S).
-
-        A plain bicubic resize, not a crop: a question may be about the edge of a picture.
-        """
-        side = (self.image_size, self.image_size)
-        arrays = [np.asarray(image.resize(side, Image.Resampling.BICUBIC)) for image in images]
-        return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
+        """RGB pictures of any shape → uint8 pixels (B, 3, S, S)."""
+        return torch.from_numpy(pixels_of(images, self.image_size))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Pixels (B, 3, S, S) of 0..255 → hidden states (B, 1 + grid², D + 3c² + r²E)."""

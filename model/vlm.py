@@ -10,41 +10,25 @@ The mapper's prefix is computed once for a picture; questions about it reuse its
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
+from model.detections import Detections, detections_of
 from model.mapper import Mapper
-from model.object_head import find_boxes, select_objects
+from model.object_head import find_boxes
 from model.prompts import target_text
-from model.requests import DetectedObject
+from model.tokenizer import unwritable_tokens
 from model.vision import VisionTower
-
-# As byte-level and other vocabularies spell tokens: "Ċ" is a line break, "ĉ" a tab.
-_NO_TEXT = re.compile(r"[A-Z_{}<>\\|^~=@\[\]Ċĉ]")
-
-
-@dataclass(frozen=True)
-class Detections:
-    """What the object head sees in one picture.
-
-    Attributes:
-        objects: To be told, the surest first.
-        probabilities: Whether an object of each class is there, 0..1 (K).
-        counts: How many of each class have a box (K).
-    """
-
-    objects: tuple[DetectedObject, ...] = ()
-    probabilities: tuple[float, ...] = ()
-    counts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,7 +41,7 @@ class PrefixCache:
     """
 
     layers: tuple[tuple[Tensor, Tensor], ...]
-    detections: Detections = Detections()
+    detections: Detections = Detections()  # noqa: RUF009 - frozen
 
     @property
     def positions(self) -> int:
@@ -87,18 +71,15 @@ class PrefixVLM(nn.Module):
 
     @cached_property
     def unwritable(self) -> Tensor:
-        """Which tokens no text to learn can hold: bool (V).
+        """Which tokens no text to learn can hold: bool (V)."""
+        size = self.language.config.vocab_size
+        found = unwritable_tokens(self.tokenizer.get_vocab(), size, self.end)
+        return torch.from_numpy(found).to(self.device)
 
-        `target_text` has no capitals and no line breaks, and texts none of the signs of programs.
-        A language model that learnt from code has tokens of them ("AlmostEqual"), of which one
-        would come up now and then.
-        """
-        found = torch.ones(self.language.config.vocab_size, dtype=torch.bool)  # rows of no token
-        for token, index in self.tokenizer.get_vocab().items():
-            if index < len(found):
-                found[index] = _NO_TEXT.search(token) is not None
-        found[self.end] = False
-        return found.to(self.device)
+    @property
+    def object_boxes(self) -> int:
+        """How many of the classes of objects have boxes; they come first."""
+        return self.mapper.config.object_boxes
 
     @property
     def width(self) -> int:
@@ -130,21 +111,24 @@ class PrefixVLM(nn.Module):
         maps = tags.head(states, detail)
         boxes = find_boxes(maps, tags.head.boxed)
         facts = tags.head.facts(maps, boxes)
-        found = zip(
-            select_objects(boxes, facts.probabilities, self.object_names),
-            facts.probabilities.tolist(),
-            facts.counts.long().tolist(),
-            strict=True,
-        )
-        return self.mapper(hidden, objects=facts), [
-            Detections(objects, tuple(there), tuple(many)) for objects, there, many in found
-        ]
+        seen = detections_of(boxes, facts.probabilities, facts.counts, self.object_names)
+        return self.mapper(hidden, objects=facts), seen
+
+    @torch.inference_mode()
+    def read_pictures(self, images: Sequence[Image.Image]) -> list[PrefixCache]:
+        """RGB pictures → what each is to the language model."""
+        return self.prefill(*self.encode_and_detect(images))
 
     def tokens(self, text: str) -> list[int]:
         """Token ids of a text, without any special tokens, not even those that it spells out."""
         encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
         ids: list[int] = encoded["input_ids"]
         return ids
+
+    def text_of(self, tokens: Sequence[int]) -> str:
+        """The text of tokens, special ones left out."""
+        text: str = self.tokenizer.decode(list(tokens), skip_special_tokens=True)
+        return text
 
     def target(self, text: str) -> list[int]:
         """Token ids of what the model should write for a caption or answer, with its end."""
@@ -181,6 +165,15 @@ class PrefixVLM(nn.Module):
         batch = {"input_ids": tokens, "attention_mask": mask.long(), "position_ids": places}
         return {name: tensor.to(self.device) for name, tensor in batch.items()}
 
+    def start(
+        self,
+        caches: Sequence[PrefixCache],
+        prompts: Sequence[Sequence[int]],
+        scales: Sequence[float] = (),
+    ) -> TorchDecoder:
+        """Read prompts, as token ids, behind cached prefixes, see `model.generation.Decoder`."""
+        return TorchDecoder(self, caches, prompts, scales)
+
     @torch.inference_mode()
     def score(
         self, caches: Sequence[PrefixCache], prompts: Sequence[str], answers: Sequence[str]
@@ -202,6 +195,69 @@ class PrefixVLM(nn.Module):
             loss = F.cross_entropy(logits, labels, reduction="sum")
             scores.append(-loss.item())
         return scores
+
+
+class TorchDecoder:
+    """Feeds tokens to the language model step by step, keeping its keys and values.
+
+    With guidance, the rows come twice: B that see their prefix, then the same B that do not.
+    See `model.generation.Decoder`.
+    """
+
+    @torch.inference_mode()
+    def __init__(
+        self,
+        vlm: PrefixVLM,
+        caches: Sequence[PrefixCache],
+        prompts: Sequence[Sequence[int]],
+        scales: Sequence[float],
+    ) -> None:
+        batch = vlm.batch(prompts, caches[0].positions)
+        self._language, self._unwritable = vlm.language, vlm.unwritable
+        self._times = 1 if all(scale == 1 for scale in scales) else 2
+        self._scales = torch.tensor(scales, device=vlm.device)[:, None]
+        self._cache = stack([*caches] * self._times)
+        self._mask = batch["attention_mask"].repeat(self._times, 1)
+        self._mask[len(caches) :, : caches[0].positions] = 0
+        position_ids = batch["position_ids"].repeat(self._times, 1)
+        self._position_ids = position_ids[:, -1:]
+        self.logprobs = self._forward(batch["input_ids"], position_ids)
+
+    @torch.inference_mode()
+    def step(self, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """Next tokens (B) → log-probabilities (B, V) of what follows."""
+        self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._mask), 1)], dim=1)
+        self._position_ids = self._position_ids + 1
+        ids = torch.tensor(list(tokens), device=self._mask.device)
+        return self._forward(ids[:, None], self._position_ids)
+
+    @torch.inference_mode()
+    def select(self, rows: Sequence[int]) -> None:
+        """Go on with these rows only, some of them perhaps several times."""
+        count = len(self._mask) // self._times
+        chosen = torch.tensor(list(rows), device=self._mask.device)
+        self._scales = self._scales[chosen] if self._times == 2 else self._scales
+        chosen = torch.cat([chosen + count * half for half in range(self._times)])
+        self._cache.reorder_cache(chosen)
+        self._mask, self._position_ids = self._mask[chosen], self._position_ids[chosen]
+
+    def _forward(self, tokens: Tensor, position_ids: Tensor) -> NDArray[np.float32]:
+        """Tokens (B, T) and the positions of all rows → log-probabilities (B, V)."""
+        output: Any = self._language(
+            input_ids=tokens.repeat(self._times, 1),
+            attention_mask=self._mask,
+            position_ids=position_ids,
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        logits = output.logits[:, -1].float()
+        if self._times == 2:  # logits do as well as log-probabilities: a row's constant drops out
+            seen, blind = logits.chunk(2)
+            logits = torch.lerp(blind, seen, self._scales)
+        logprobs = torch.log_softmax(logits, dim=-1).masked_fill(self._unwritable, -torch.inf)
+        found: NDArray[np.float32] = logprobs.cpu().numpy()
+        return found
 
 
 def stack(caches: Sequence[PrefixCache], repeats: int = 1) -> Any:

@@ -203,7 +203,7 @@ class Assistant:
     def needs_picture(self, text: str) -> bool:
         """Whether words are about a picture, rather than a command to the bot or small talk."""
         intent = read_intent(text)
-        return intent.kind in {Kind.CAPTION, Kind.QUESTION, Kind.REMARK}
+        return intent.kind in {Kind.CAPTION, Kind.QUESTION, Kind.REMARK, Kind.UNCLEAR}
 
     def forget(self, platform: str, chat: str, user: str) -> None:
         """Forget a person's pictures in one chat; their limits stay as they are."""
@@ -321,12 +321,14 @@ class Assistant:
         pictures = incoming.pictures or replied
         if not pictures:
             return None
+        is_older = not incoming.addressed and incoming.owner  # from before a restart, say
+        sent_now = incoming.pictures and not is_older
+        owner = who.user if sent_now else self._owner(incoming)
         entries = pictures[:MAX_PICTURES]
         album = Album(
             [*entries], len(entries) - 1, len(pictures) - len(entries),
-            own=bool(incoming.pictures), place=incoming.place,
-            numbers=tuple(each.number or n for n, each in enumerate(entries, 1)),
-            owner=who.user if incoming.pictures else self._owner(incoming),
+            own=bool(incoming.pictures) and owner == who.user, place=incoming.place,
+            numbers=tuple(each.number or n for n, each in enumerate(entries, 1)), owner=owner,
         )  # fmt: skip
         self._conversations.remember(who, album)
         return album
@@ -345,7 +347,7 @@ class Assistant:
 _NEED_PICTURE = frozenset(
     {
         *(Kind.CAPTION, Kind.QUESTION, Kind.RETRY, Kind.SAME, Kind.EMPTY, Kind.REMARK),
-        Kind.CORRECTED,
+        *(Kind.CORRECTED, Kind.UNCLEAR),
     }
 )
 # Not the person's doing, so it does not count towards their limits.

@@ -100,7 +100,7 @@ def findings(app: AppContext, profile: str | None) -> Iterator[Finding]:
         ("log", lambda: _kept(settings)),
         ("cache", _cache),
         ("adapter", lambda: _adapter(chosen)),
-        ("base weights", lambda: _base(chosen, settings.int8)),
+        ("base weights", lambda: _base(chosen, settings)),
     ):
         found = _try(name, check)
         sound = sound and found.state != PROBLEM
@@ -200,22 +200,24 @@ def _adapter(profile: str) -> tuple[str, str, str]:
     return OK, f"{folder.name} fits the profile, {size / 1e6:.0f} MB", ""
 
 
-def _base(profile: str, int8: bool) -> tuple[str, str, str]:
+def _base(profile: str, settings: Settings) -> tuple[str, str, str]:
     from model.config import STARTER_WHEEL, load_profile
     from model.pretrained import LANGUAGE_MODEL, TOWER, is_ready
-    from model.quantization import is_cached
+    from model.runtime import needs_base
 
     chosen = load_profile(profile)
-    starter = chosen.language.source == STARTER_WHEEL
-    merged = int8 and starter and is_cached(chosen)  # then it has all of the language model
-    needed = (("" if merged else chosen.language.source, LANGUAGE_MODEL),
-              (chosen.tower.source, TOWER))  # fmt: skip
-    parts = [part for source, part in needed if source == STARTER_WHEEL]
+    language, tower = needs_base(chosen, settings.runtime, settings.int8)
+    needed = ((language, chosen.language.source, LANGUAGE_MODEL),
+              (tower, chosen.tower.source, TOWER))  # fmt: skip
+    parts = [part for wanted, source, part in needed if wanted and source == STARTER_WHEEL]
     missing = [part.title for part in parts if not is_ready(part, verify=True)]
     if missing:
         lacking = " and ".join(missing)
         return PROBLEM, f"{lacking} missing or damaged", "Run glimpse fetch to download them."
-    return OK, "whole, by SHA-256" if parts else "the profile brings its own", ""
+    if parts:
+        return OK, "whole, by SHA-256", ""
+    starter = STARTER_WHEEL in (chosen.language.source, chosen.tower.source)
+    return OK, "converted, and not needed any more" if starter else "the profile brings its own", ""
 
 
 def _answer(app: AppContext, profile: str) -> tuple[str, str, str]:

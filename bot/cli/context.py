@@ -65,8 +65,8 @@ class AppContext:
     """Settings and the engine of one run.
 
     Args:
-        load: Takes a profile, a number of threads (None: any), whether to quantize, and the device
-            if it is not the CPU; gives an engine.
+        load: Takes a profile, a number of threads (None: any), whether to quantize, and by name the
+            device and the runtime if they are not the usual ones; gives an engine.
         environment: Where settings come from.
 
     Attributes:
@@ -107,14 +107,16 @@ class AppContext:
         """The assistant of the bots, with the settings' lists and limits."""
         from bot.assistant.assistant import Assistant
         from bot.assistant.limits import Access, Limits, LimitSettings, RateLimit
+        from bot.assistant.plain_pictures import MeasuringEngine
 
         chosen = self.settings
         lists = (chosen.allowed_users, chosen.allowed_chats, chosen.admins)
         limits = LimitSettings(default=RateLimit(chosen.per_minute, chosen.per_day))
         access = Access(*map(frozenset, lists))
         return Assistant(
-            engine, limits=Limits(limits), access=access, recorder=recorder, metrics=measures
-        )
+            MeasuringEngine(engine), limits=Limits(limits), access=access, recorder=recorder,
+            metrics=measures,
+        )  # fmt: skip
 
     def debug_on(self) -> None:
         """Log everything, and show where errors come from."""
@@ -127,9 +129,11 @@ class AppContext:
     ) -> Iterator[LoadedEngine]:
         """Load an engine, by the settings where nothing is given, and close it in the end."""
         settings = self.settings
-        elsewhere = () if device == "cpu" else (device,)
+        chosen = {"device": device, "runtime": settings.runtime}
+        usual = {"device": "cpu", "runtime": "auto"}
+        unusual = {name: value for name, value in chosen.items() if value != usual[name]}
         threads = threads or settings.threads or None
-        engine = self._load(profile or settings.profile, threads, settings.int8, *elsewhere)
+        engine = self._load(profile or settings.profile, threads, settings.int8, **unusual)
         try:
             yield engine
         finally:
@@ -140,28 +144,30 @@ class AppContext:
 
         Args:
             profile: Name of a profile, or path of a TOML file.
-            merged: The language model is not needed if it is kept with the adapter merged into it.
+            merged: They are not needed if what answers is kept with the adapter merged into it.
         """
-        _ = self.settings  # which tell where they are
+        settings = self.settings  # which also tell where they are
         with busy("Starting") as progress:
             from model.config import STARTER_WHEEL, load_profile
             from model.pretrained import starter_language_model, starter_tower
-            from model.quantization import is_cached
+            from model.runtime import needs_base
 
             chosen = load_profile(profile)
-            if chosen.language.source == STARTER_WHEEL and not (merged and is_cached(chosen)):
+            language, tower = True, True
+            if merged:
+                language, tower = needs_base(chosen, settings.runtime, settings.int8)
+            if chosen.language.source == STARTER_WHEEL and language:
                 starter_language_model(progress=progress)
-            if chosen.tower.source == STARTER_WHEEL:
+            if chosen.tower.source == STARTER_WHEEL and tower:
                 starter_tower(progress=progress)
 
 
-def load_model(profile: str, threads: int | None, int8: bool, device: str = "cpu") -> LoadedEngine:
+def load_model(profile: str, threads: int | None, int8: bool, **unusual: Any) -> LoadedEngine:
     """Load the real engine, showing what takes time."""
-    with busy("Starting"):  # importing PyTorch alone takes seconds
-        from model.engine import load_engine
     with busy("Loading the model") as progress:
-        elsewhere: dict[str, Any] = {} if device == "cpu" else {"device": device}
-        engine = load_engine(profile, threads=threads, int8=int8, progress=progress, **elsewhere)
+        from model.engine import load_engine
+
+        engine = load_engine(profile, threads=threads, int8=int8, progress=progress, **unusual)
     return cast(LoadedEngine, engine)  # a Future of an Answer is no Future of a ModelAnswer to mypy
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -43,7 +43,7 @@ from bot.assistant.types import (
 from bot.platforms import RECENT, PictureFile, PressGuard, SharedFile
 from bot.telegram.albums import AlbumCollector
 from bot.telegram.inbox import Inbox
-from bot.telegram.memory import MessageMemory
+from bot.telegram.memory import MessageMemory, Shown
 from bot.telegram.messages import (
     PLATFORM,
     conversation,
@@ -57,7 +57,7 @@ from bot.telegram.messages import (
     words_in,
 )
 from bot.telegram.reading import RequestReader, TelegramRequest
-from bot.telegram.sender import Sender
+from bot.telegram.sender import Sender, Sending
 
 # Seconds for which words wait for a picture: who forwards one with a comment sends two messages,
 # the comment first. The second is for who showed one before, and may well mean that.
@@ -120,6 +120,7 @@ class TelegramHandlers:
 
     def give_up(self, update: Update) -> None:
         """Say that this cannot be answered: it has ended the process more than once."""
+        self._seen[update.update_id] = None  # Telegram may bring it once more
         task = asyncio.ensure_future(self._give_up(update))
         self._giving_up.add(task)
         task.add_done_callback(self._giving_up.discard)
@@ -187,7 +188,8 @@ class TelegramHandlers:
         words = words_in(message, me)
         if words.startswith("/") or not self._assistant.needs_picture(words):
             return 0.0
-        shown = self._assistant.remembers(who) or self._memory.unasked(who)
+        memory = self._memory
+        shown = self._assistant.remembers(who) or memory.unasked(who) or memory.last(who)
         return FOLLOW_UP_HOLD if shown else HOLD
 
     async def on_edit(self, update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
@@ -242,7 +244,7 @@ class TelegramHandlers:
             raise
         self._inbox.done(numbers)
 
-    def _marks(self, numbers: Sequence[int]) -> Callable[[bool], None]:
+    def _marks(self, numbers: Sequence[int]) -> Sending:
         return lambda on: self._inbox.sending(numbers, on=on)
 
     async def _answer(self, request: TelegramRequest) -> None:
@@ -342,6 +344,8 @@ class TelegramHandlers:
         remarks = list(dict.fromkeys(own.remarks + others.remarks))
         if own.pictures or others.pictures:
             self._memory.drop_unasked(request.who)
+            seen = (request.who.user, request.own) if own.pictures else (owner, about)
+            self._memory.note_last(request.who, *seen)
         elif remarks:
             return None, remarks
         elif not (answer or request.text.lower().startswith("/forget")):
@@ -355,17 +359,22 @@ class TelegramHandlers:
         return incoming, remarks
 
     async def _catch_up(self, who: Conversation, texts: Texts) -> None:
-        """Show the assistant a picture that the person posted before they called the bot."""
-        files = self._memory.unasked(who)
-        if not files:
+        """Show the assistant what was posted before the bot was called, or before a restart."""
+        unasked = self._memory.unasked(who)
+        last = Shown(who.user, unasked) if unasked else None
+        if last is None and not self._assistant.remembers(who):
+            last = self._memory.last(who)
+        if last is None:
             return
-        shown = await self._fetcher.fetch_all(files, texts)
-        if self._memory.unasked(who) == files and shown.pictures:
+        found = await self._fetcher.fetch_all(last.files, texts)
+        if self._memory.unasked(who) == unasked and found.pictures:
             self._memory.drop_unasked(who)
-            pictures = tuple(shown.pictures)
             await self._assistant.handle(
-                Incoming(*who, pictures=pictures, addressed=False, place=files)
-            )
+                Incoming(
+                    *who, pictures=tuple(found.pictures), addressed=False, place=last.files,
+                    owner=last.owner,
+                )
+            )  # fmt: skip
 
     def _note(self, request: TelegramRequest, reply: Reply, message: int) -> None:
         """Keep which answer the bot's message is, and which message it answers."""

@@ -51,8 +51,9 @@ from finetune.research.starter_figures import (
 from finetune.research.variants import without_objects
 from model.adapter import read_card
 from model.config import DecodingConfig, Profile, load_profile
+from model.detections import COUNT_THRESHOLD
 from model.generation import beam, greedy
-from model.object_head import COUNT_THRESHOLD, ObjectFacts
+from model.object_head import ObjectFacts
 from model.prompts import prompt_for
 from model.quantization import load_quantized
 from model.vision import EfficientNetLiteTower

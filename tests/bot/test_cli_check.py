@@ -16,7 +16,7 @@ from engine_stand_in import Said
 from log_helpers import damage, opened, record
 
 from bot.cli import check, context
-from model import pretrained, quantization
+from model import converted, pretrained, quantization
 from model.cache import Progress
 from model.config import Profile, load_profile
 from model.prompts import PROMPT_VERSION
@@ -147,14 +147,18 @@ def test_fetch_prepares_what_the_profile_needs(
 
     monkeypatch.setattr(pretrained, "starter_language_model", note("language"))
     monkeypatch.setattr(pretrained, "starter_tower", note("tower"))
-    monkeypatch.setattr(quantization, "is_cached", lambda _profile: "merged" in fetched)
-    monkeypatch.setattr(quantization, "load_quantized", note("merged"))
+    monkeypatch.setattr(converted, "is_converted", lambda *_given: bool(cli.loaded))
+    monkeypatch.setattr(quantization, "is_cached", lambda _profile: True)
     assert cli.run("fetch").out == "The weights are ready.\n"
-    assert fetched == ["language", "tower", "merged"]
+    assert fetched == ["language", "tower"]
+    assert cli.loaded == [("starter", None, True)]  # which converts the model
     assert cli.run("fetch", "--profile", "clip-pythia").status == 0
-    assert fetched == ["language", "tower", "merged"]  # those come from a hub
+    assert len(fetched) == 2  # those come from a hub
     assert cli.run("fetch").status == 0
-    assert fetched[3:] == ["tower", "merged"]  # the merged model has all of the language model
+    assert len(fetched) == 2  # the converted model has everything
+    cli.environment["GLIMPSE_RUNTIME"] = "torch"
+    assert cli.run("fetch").status == 0
+    assert fetched[2:] == ["tower"]  # the merged model has all of the language model
     assert "There is no profile" in cli.run("fetch", "--profile", "nowhere").err
 
 

@@ -14,8 +14,8 @@ from engine_stand_in import picture
 from bot.cli import main
 from bot.cli.context import AppContext
 from finetune.evaluation import runner
-from model.engine import find_device
 from model.errors import AdapterError, DeviceError
+from model.runtime import find_device
 
 
 @pytest.fixture
@@ -141,9 +141,9 @@ def test_the_device_is_passed_on_and_one_that_is_not_there_is_said(
 ) -> None:
     places: list[str] = []
 
-    def load(*arguments: Any) -> Any:
-        places.extend(arguments[3:])
-        return cli.load(*arguments[:3])
+    def load(*arguments: Any, **unusual: str) -> Any:
+        places.append(unusual["device"])
+        return cli.load(*arguments)
 
     assert main(["eval", "fake", str(rows), "--device", "cuda"], AppContext(load, {})) == 0
     assert places == ["cuda"]

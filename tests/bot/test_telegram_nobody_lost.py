@@ -121,6 +121,8 @@ async def test_what_ends_the_process_again_and_again_is_given_up(tmp_path: Path)
     box.close()
     async with telegram(inbox=Inbox(path, TOKEN)) as api:
         assert await api.answers(1) == [ENGLISH.interrupted]
+        api.update(5, message=message)  # as Telegram brings it once more
+        assert len(await api.settle(0.2)) == 1
     assert Inbox(path, TOKEN).pending() == []
 
 
@@ -251,6 +253,30 @@ async def test_a_reaction_after_a_restart_gets_no_answer_and_an_edit_changes_the
     async with telegram(api=forgetful):
         forgetful.update(1003, edited_message={**asked, "date": int(time.time()) - 60})
         assert await forgetful.settle() == []
+
+
+async def test_after_a_restart_the_last_album_is_still_meant(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.db"
+    async with telegram(inbox=Inbox(path, TOKEN)) as api:
+        api.album([b"red", b"blue"], COLOUR)
+        asked = api.photo(b"green", COLOUR, user=8, chat=GROUP)
+        api.message(f"@glimpse_bot {COLOUR}", chat=GROUP, reply_to_message=asked)
+        api.photo(b"red", COLOUR, user=9)
+        await api.answers(3)
+        api.message("/forget", user=9)
+        await api.answers(4)
+        await api.settle(0.1)
+    later = FakeTelegram(files=api.files)
+    engine = StandIn()
+    async with telegram(engine, api=later, inbox=Inbox(path, TOKEN)):
+        later.message("and the first?")
+        assert await later.answers(1) == ["A red square."]
+        later.message(COLOUR)
+        later.message(f"@glimpse_bot {COLOUR}", chat=GROUP)
+        later.message(COLOUR, user=9)
+        said = await later.answers(4)
+        assert sorted(said[1:]) == sorted(["Red.", "Green.", ENGLISH.no_picture])
+    assert b"photo-" not in b"".join(each.read_bytes() for each in tmp_path.iterdir())
 
 
 async def test_an_edit_over_the_limit_leaves_the_good_answer() -> None:

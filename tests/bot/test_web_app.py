@@ -219,7 +219,7 @@ async def test_german_is_understood_and_spoken_to_who_chooses_it() -> None:
             (await web.post("/api/messages", **form(*message))).json()["reply"]
             for message in (("Welche Farbe hat das Auto?", b"red"), ("/settings de",), ("hello",))
         ]
-    assert said == ["Rot.", GERMAN.settings_chosen, GERMAN.hello]
+    assert said == ["Rot.", GERMAN.settings_chosen, GERMAN.hello_again]
 
 
 async def test_too_many_messages_at_once_are_asked_to_wait() -> None:

@@ -203,7 +203,7 @@ async def test_an_event_loop_goes_on_while_the_engine_computes(
     engine: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticks: list[float] = []
-    encode, matrix = engine._vlm.encode_and_detect, torch.randn(400, 400)
+    encode, matrix = engine._model.encode_and_detect, torch.randn(400, 400)
 
     def slow(images: Any) -> Any:
         end = time.monotonic() + 0.3
@@ -216,7 +216,7 @@ async def test_an_event_loop_goes_on_while_the_engine_computes(
             ticks.append(time.monotonic())
             await asyncio.sleep(0.005)
 
-    monkeypatch.setattr(engine._vlm, "encode_and_detect", slow)
+    monkeypatch.setattr(engine._model, "encode_and_detect", slow)
     ticking = asyncio.create_task(tick())
     futures: list[Any] = [
         asyncio.wrap_future(engine.submit(photo(i), "Is it red?")) for i in range(4)

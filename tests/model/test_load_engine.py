@@ -62,7 +62,7 @@ def test_a_profile_file_becomes_an_engine_that_answers(path: Path, int8: bool) -
     answers = [engine.answer(photo(i), QUESTIONS[i]) for i in range(4)]
     caption = engine.caption(photo(1))
     engine.close()
-    modules = engine._vlm.named_modules()
+    modules = engine._model.named_modules()
     quantised = [name for name, module in modules if isinstance(module, Int8Linear)]
     assert bool(quantised) == int8
     assert all(name.startswith("language.") for name in quantised)
@@ -96,13 +96,13 @@ def test_cores_become_workers_of_few_threads(
     path: Path, monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, threads: int
 ) -> None:
     engine, used = load_engine(str(path), threads=cores), list[int]()
-    encode = engine._vlm.encode_and_detect
+    encode = engine._model.encode_and_detect
 
     def counted(images: Any) -> Any:
         used.append(torch.get_num_threads())
         return encode(images)
 
-    monkeypatch.setattr(engine._vlm, "encode_and_detect", counted)
+    monkeypatch.setattr(engine._model, "encode_and_detect", counted)
     engine.caption(photo(1))
     engine.close()
     assert used == [threads]
@@ -131,7 +131,7 @@ def test_the_starters_way_with_class_tags_and_folded_batch_norms(
     engine = load_engine(str(path), int8=False)
     answer = engine.answer(photo(1), "Is it red?")
     engine.close()
-    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in engine._vlm.tower.modules())
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in engine._model.tower.modules())
     unfolded, _ = load_trained(profile)
     with torch.inference_mode():
         caches = unfolded.prefill(unfolded.encode([photo(1).image]))

@@ -11,9 +11,10 @@ import torch
 from tiny_models import picture, tiny_vlm
 
 from model.config import DecodingConfig, MapperConfig
+from model.detections import Detections
 from model.generation import PRIOR_SHIFT, Evidence, beam, evidence_for, greedy
 from model.prompts import prompt_for
-from model.vlm import Detections, PrefixVLM
+from model.vlm import PrefixVLM
 
 NAMES = (
     "person", "dog", "potted plant", "traffic light", "skis", "car", "hot dog", "tv", "tree", "sky",

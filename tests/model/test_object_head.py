@@ -11,6 +11,7 @@ from tiny_models import PATCH, SIDE, WIDTH, picture
 from torch import Tensor
 
 from model.config import MapperConfig, TowerConfig
+from model.detections import select_objects
 from model.errors import ProfileError
 from model.mapper import Mapper
 from model.object_head import (
@@ -20,7 +21,6 @@ from model.object_head import (
     count_boxes,
     find_boxes,
     main_boxes,
-    select_objects,
 )
 from model.vision import EfficientNetLiteTower, load_tower
 

@@ -13,9 +13,10 @@ from tiny_models import photo
 from torch import Tensor
 
 from model.config import Profile
+from model.detections import Detections
 from model.engine import Engine
 from model.requests import Answer
-from model.vlm import Detections, PrefixVLM
+from model.vlm import PrefixVLM
 
 
 class Watched(Engine):

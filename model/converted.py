@@ -1,0 +1,146 @@
+"""Models in OpenVINO's format: converted once from PyTorch's, and kept in the cache.
+
+The cache is `openvino/KEY`; the key stands for the profile, every file of the adapter (which names
+its base weights by SHA-256), the format and OpenVINO's version.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tomllib
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+
+from model.cache import (
+    Progress,
+    build_folder,
+    cache_folder,
+    cache_folders,
+    evict_older,
+    is_whole,
+    sha256_of,
+    silent,
+)
+from model.confidence import Calibration
+from model.config import Profile
+from model.openvino_vlm import OpenVinoVLM
+
+log = logging.getLogger(__name__)
+FORMAT = 1  # grows with every change of what is stored, or of how it is converted
+MAX_CACHED = 3  # models in the cache; the least recently used one goes first
+MIN_PARAMETERS = 10_000_000  # of a language model worth converting unasked
+MAKING = "converts the model"
+
+
+def load_converted(
+    profile: Profile,
+    *,
+    threads: int,
+    int8: bool = True,
+    small: bool = False,
+    progress: Progress = silent,
+) -> tuple[OpenVinoVLM, Calibration] | None:
+    """The model of a profile with its adapter, from the cache or converted now.
+
+    Args:
+        profile: The profile.
+        threads: CPU cores to use.
+        int8: Whether the language model's weights are quantised.
+        small: Convert a small language model, too.
+        progress: Told what takes time.
+
+    Returns:
+        None if the language model is not worth it, or what it was made of is not known.
+
+    Raises:
+        AdapterError, WeightsError, ProfileError: One plain sentence each.
+        RuntimeError: OpenVINO cannot convert this network, or run it here.
+        OSError: It cannot be kept.
+    """
+    key = cache_key(profile, int8)
+    folder = _find(key) if key else None
+    if folder is None:
+        folder = _convert(profile, key, int8, small, progress)
+        if folder is None:
+            return None
+    try:
+        vlm = OpenVinoVLM(folder, threads)
+    except Exception:  # whatever a parser of files trips over
+        log.warning("the converted model in %s is damaged; converting anew", folder, exc_info=True)
+        shutil.rmtree(folder, ignore_errors=True)  # it looked whole
+        folder = _convert(profile, key, int8, small, progress)
+        if folder is None:
+            return None
+        vlm = OpenVinoVLM(folder, threads)
+    with contextlib.suppress(OSError):  # of a shipped cache
+        os.utime(folder)
+    return vlm, Calibration(**vlm.calibration)
+
+
+def is_converted(profile: Profile, int8: bool = True) -> bool:
+    """Whether the model of a profile can be loaded without converting it."""
+    key = cache_key(profile, int8)
+    return bool(key) and _find(key) is not None
+
+
+def cache_key(profile: Profile, int8: bool) -> str:
+    """Names what conversion gives; "" if the base weights are not known by their sums."""
+    folder = profile.adapter_folder
+    try:
+        base = tomllib.loads((folder / "adapter.toml").read_text(encoding="utf-8"))["base"]
+        files = sorted(
+            path for path in folder.rglob("*") if path.suffix != ".md" and path.is_file()
+        )
+        sums = [f"{path.relative_to(folder)} {sha256_of(path)}" for path in files]
+    except (OSError, ValueError, KeyError):
+        return ""  # loading the adapter says what is wrong with it
+    if not base.get("language_sha256"):
+        return ""
+    facts = json.dumps({**asdict(profile), "adapter": ""}, sort_keys=True)
+    parts = [str(FORMAT), metadata.version("openvino"), str(int8), facts, *sums]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _place(cache: Path, key: str) -> Path:
+    return cache / "openvino" / key[:16]
+
+
+def _find(key: str) -> Path | None:
+    places = (_place(folder, key) for folder in cache_folders())
+    return next((place for place in places if is_whole(place, key)), None)
+
+
+def _convert(
+    profile: Profile, key: str, int8: bool, small: bool, progress: Progress
+) -> Path | None:
+    """Convert a model into the cache; its folder, or None if it is not worth it."""
+    from model.adapter import load_trained
+    from model.conversion import convert
+
+    if not key:
+        return None
+    vlm, calibration = load_trained(profile, progress)
+    if not small and sum(p.numel() for p in vlm.language.parameters()) < MIN_PARAMETERS:
+        return None
+    place = _place(cache_folder(), key)
+
+    def write(out: Path) -> None:
+        with contextlib.suppress(OSError):
+            evict_older(place, MAX_CACHED)
+        progress("Converting the model (once)", 0, 1)
+        try:
+            convert(vlm, calibration, out, int8=int8)
+        finally:
+            progress("Converting the model (once)", 1, 1)
+
+    try:
+        build_folder(place, {"sha256": key}, write, making=MAKING, progress=progress)
+    except OSError as error:
+        raise RuntimeError("The converted model cannot be kept.") from error
+    return place

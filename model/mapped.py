@@ -1,0 +1,32 @@
+"""Files that are mapped into memory: giving back the pages that nobody reads any more."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import sys
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+MADV_DONTNEED = 4  # of Linux's <sys/mman.h>
+
+
+def release_mapped(folder: Path) -> None:
+    """Drop the pages of a folder's files, as far as they are mapped to be read only.
+
+    They come back from the file, mostly from the system's cache, if they are read again. Elsewhere
+    than on Linux nothing happens.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    advise = ctypes.CDLL(None, use_errno=True).madvise
+    advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    inside = f"{folder.resolve()}/"
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
+        # start-end permissions offset device inode path
+        addresses, permissions, *rest = line.split(maxsplit=5)
+        if len(rest) < 4 or not rest[3].startswith(inside) or "w" in permissions:
+            continue
+        start, end = (int(part, 16) for part in addresses.split("-"))
+        if advise(start, end - start, MADV_DONTNEED):
+            log.debug("cannot release %s: error %d", rest[3], ctypes.get_errno())
