@@ -209,7 +209,6 @@ class Language:
         states = {state.name: state for state in self._request.query_state()}
         names = sorted(states, key=lambda name: int(name.rpartition(".")[2]))
         self._states = [states[name] for name in names]
-
         shape = self._states[0].state.shape  # (B, heads, positions, size)
         self.position_bytes = len(self._states) * shape[1] * shape[3] * 4
 
