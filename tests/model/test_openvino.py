@@ -109,7 +109,7 @@ def test_beams_and_other_answers_are_the_same(pair: Pair) -> None:
 
 
 def test_given_answers_score_the_same(pair: Pair) -> None:
-    vlm, fast = pair
+    vlm, _ = pair
     given = ["a brown dog", "two", "no", "red", "", "a fence near the dog"]
     exact = vlm.score(read(vlm), PROMPTS, given)
     for model in pair:
