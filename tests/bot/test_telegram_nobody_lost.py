@@ -93,6 +93,19 @@ async def test_what_was_not_answered_is_answered_after_a_kill_and_nothing_twice(
     assert b"colour" not in b"".join(each.read_bytes() for each in tmp_path.iterdir())
 
 
+async def test_whoever_had_many_questions_waiting_gets_all_answers_after_a_kill(
+    tmp_path: Path,
+) -> None:
+    path, api = tmp_path / "inbox.db", FakeTelegram()
+    for _ in range(25):
+        api.photo(b"red", COLOUR)
+    box = Inbox(path, TOKEN)
+    box.take(api.pending)
+    box.close()
+    async with telegram(api=FakeTelegram(files=api.files), inbox=Inbox(path, TOKEN)) as later:
+        assert await later.answers(25) == ["Red."] * 25
+
+
 async def test_an_answer_on_its_way_counts_as_said_but_not_one_that_waits(tmp_path: Path) -> None:
     path = tmp_path / "inbox.db"
     async with telegram(inbox=Inbox(path, TOKEN)) as api:
