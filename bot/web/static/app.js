@@ -356,10 +356,14 @@ function speak(language) {
 
 /** Shows again what was said in this tab before a reload. */
 async function restore() {
-  await conversation.restore();
-  for (const exchange of conversation.exchanges) {
-    draw(exchange);
-    present(exchange);
+  try {
+    await conversation.restore();
+    for (const exchange of conversation.exchanges) {
+      draw(exchange);
+      present(exchange);
+    }
+  } catch {
+    clearScreen(); // what was kept is not of this version, or of no version at all
   }
   ready = true;
   refresh();
