@@ -105,6 +105,7 @@ class TelegramHandlers:
         self._fetcher = picture_fetcher(bot)
         self._presses = PressGuard()
         self._giving_up: set[asyncio.Task[None]] = set()
+        self._earlier: set[int] = set()  # updates that an earlier run did not answer
 
     def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
         """Have an application hand its updates on."""
@@ -117,6 +118,10 @@ class TelegramHandlers:
     async def close(self) -> None:
         """Answer the albums that are still gathered."""
         await self._albums.close()
+
+    def take_up(self, update: Update) -> None:
+        """This one comes from an earlier run, so that it may wait however many wait already."""
+        self._earlier.add(update.update_id)
 
     def give_up(self, update: Update) -> None:
         """Say that this cannot be answered: it has ended the process more than once."""
@@ -263,7 +268,8 @@ class TelegramHandlers:
     async def _answer(self, request: TelegramRequest) -> None:
         asked, who, marks = request.asked, request.who, self._marks(request.updates)
         try:
-            async with self._turns.of(who):
+            patient = not self._earlier.isdisjoint(request.updates)
+            async with self._turns.of(who, patient=patient):
                 # Only now is the answer to the question before its edit known.
                 said, request, changed = self._compared(request)
                 if not changed:
