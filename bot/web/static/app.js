@@ -52,6 +52,7 @@ let underWay = null; // {controller, exchange} of the message that is being answ
 let album = null; // {photos, frames}: what the conversation is about
 let stale = false; // whether the server may take other photos for these
 let ready = false; // once what was said before is shown again
+let hasty = false; // whether something was to be sent before
 let changed = null; // the exchange whose question is being changed
 
 function warn(sentence) {
@@ -285,6 +286,7 @@ function stopChanging() {
 }
 
 function submit() {
+  if (!ready) hasty = true; // it is sent as soon as it can be
   if (!enabled(byId("send"))) return;
   const old = changed;
   changed = null;
@@ -367,6 +369,7 @@ async function restore() {
   }
   ready = true;
   refresh();
+  if (hasty) submit();
   const told = await known();
   const held = told !== null && album !== null && holds(told.pictures);
   if (album && !held && !album.photos.every(Boolean)) {
