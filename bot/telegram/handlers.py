@@ -198,6 +198,9 @@ class TelegramHandlers:
         assert message is not None  # by the filter
         with self._work((update.update_id,)):
             parts = self._memory.album(message) if message.media_group_id else [message]
+            answered = [self._memory.answer_to((part.chat_id, part.message_id)) for part in parts]
+            if sum(each is not None for each in answered) > 1:  # one by one
+                parts = [message]
             if request := self._reader.read(parts, (update.update_id,), edited=True):
                 await self._answer(request)
 
@@ -228,11 +231,21 @@ class TelegramHandlers:
                 await self._confirm(query, self._too_old(query))
 
     async def _answer_together(self, updates: list[Update]) -> None:
+        if self._ask_apart([each.message for each in updates if each.message]):
+            for update in updates:
+                await self._answer_together([update])
+            return
         numbers = tuple(update.update_id for update in updates)
         with self._work(numbers):
             messages = [update.message for update in updates if update.message]
             if request := self._reader.read(messages, numbers):
                 await self._answer(request)
+
+    def _ask_apart(self, parts: Sequence[Message]) -> bool:
+        """Whether photos of an album have questions of their own, so that each is answered."""
+        if not all(part.media_group_id for part in parts):
+            return False
+        return len({words_in(part, self._bot.bot) for part in parts} - {""}) > 1
 
     @contextmanager
     def _work(self, numbers: Sequence[int]) -> Iterator[None]:

@@ -435,6 +435,22 @@ async def test_after_an_album_pictures_are_asked_for_by_place_and_by_what_they_s
             assert (await api.answers(before + 1))[-1] == said, words
 
 
+async def test_photos_of_an_album_with_questions_of_their_own_are_answered_one_by_one() -> None:
+    async with telegram() as api:
+        both = {"media_group_id": "a"}
+        api.photo(b"red", COLOUR, **both)
+        second = api.photo(b"blue", "/caption", **both)
+        said = await api.answers(2)
+        assert said == ["Red.", "A blue square."]
+        replied = [call["reply_parameters"]["message_id"] for _, call in api.of("sendMessage")]
+        assert replied[1] == second["message_id"]
+        api.message(
+            COLOUR, message_id=second["message_id"], photo=second["photo"], edit=True, **both
+        )
+        await api.until(lambda: api.of("editMessageText"))
+        assert api.said[2:] == ["Blue."]
+
+
 async def test_albums_leave_others_their_turn() -> None:
     engine = StandIn(held=True)
     async with telegram(engine) as api:
