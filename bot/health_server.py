@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import asdict
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -20,12 +19,20 @@ from starlette.routing import Route
 from bot.errors import ServerError
 from bot.health import Health
 from bot.metrics import Metrics
+from bot.settings import WebSettings
+from bot.web.connections import Config, Server
 from bot.web.server import listen
 
-MAX_CONNECTIONS = 32  # at the same time; more are refused
 MAX_HEAD = 8192  # bytes of a request's head
-KEEP_ALIVE = 5  # seconds that a connection may wait for its next request
 SHUTDOWN_SECONDS = 2  # seconds that answers under way have at the end
+# Whoever dawdles must not make the process look ill.
+LIMITS = WebSettings(
+    connections=32,
+    header_seconds=5,
+    upload_seconds=5,
+    response_seconds=10,
+    shutdown_seconds=SHUTDOWN_SECONDS,
+)
 
 _HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
@@ -93,27 +100,14 @@ def create_health_app(health: Health, metrics: Metrics) -> Starlette:
     return Starlette(routes=[Route(path, answer) for path, answer in routes.items()])
 
 
-class _HealthServer(uvicorn.Server):
+class _HealthServer(Server):
     """Heeds no signal: those are for the bots."""
 
     def __init__(self, app: Starlette) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                loop="asyncio",
-                http="h11",  # which limits a request's head
-                h11_max_incomplete_event_size=MAX_HEAD,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                limit_concurrency=MAX_CONNECTIONS,
-                timeout_keep_alive=KEEP_ALIVE,
-                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-            )
+        config = Config(
+            app, LIMITS, loop="asyncio", lifespan="off", h11_max_incomplete_event_size=MAX_HEAD
         )
+        super().__init__(config)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

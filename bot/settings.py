@@ -59,7 +59,15 @@ class WebSettings:
         text_bytes: Longest text, in bytes of UTF-8; the assistant has a shorter limit of its own.
         messages_at_once: Messages read or answered at the same time; more are asked to wait.
         held_bytes: Bytes of all uploads held in memory at the same time.
-        silence_seconds: How long an upload may send nothing.
+        connections: Connections that are open at the same time. One client gets at most half of
+            these, of the messages and of the bytes.
+        trusted_proxies: Proxies that are believed which client they speak for, besides this
+            computer.
+        header_seconds: How long the headers of a request may take to come in.
+        silence_seconds: How long an upload may stay below the least rate, or send nothing.
+        least_rate: Bytes a second that an upload must send.
+        upload_seconds: How long a whole upload may take.
+        response_seconds: How long a client may leave a response unread.
         shutdown_seconds: How long a stopping server lets messages finish.
     """
 
@@ -69,9 +77,15 @@ class WebSettings:
     picture_bytes: int = ImageLimits.bytes
     pictures: int = 10
     text_bytes: int = 32_000
-    messages_at_once: int = 64
-    held_bytes: int = 400_000_000
+    messages_at_once: int = 128
+    held_bytes: int = 450_000_000
+    connections: int = 512
+    trusted_proxies: tuple[str, ...] = ()
+    header_seconds: float = 10.0
     silence_seconds: float = 30.0
+    least_rate: int = 1000
+    upload_seconds: float = 300.0
+    response_seconds: float = 60.0
     shutdown_seconds: int = 15
 
     @property
@@ -96,6 +110,8 @@ class Settings:
         port: Port of the chat page; 0 takes any free one.
         allowed_hosts: Further names that the chat page answers to, behind a proxy.
         debug: Log everything, and show where errors come from.
+        trusted_proxies: Addresses or networks of proxies that tell the chat page whom they speak
+            for; this computer's are believed anyway.
         telegram_token: The Telegram bot's token, from BotFather.
         telegram_base_url: Address of a Bot API server of one's own; if empty,
             https://api.telegram.org.
@@ -140,6 +156,7 @@ class Settings:
     port: int = _number(8000, 0, 65_535)
     allowed_hosts: tuple[str, ...] = ()
     debug: bool = False
+    trusted_proxies: tuple[str, ...] = ()
     telegram_token: str = field(default="", repr=False)
     telegram_base_url: str = ""
     telegram_webhook_url: str = _text(
@@ -171,7 +188,12 @@ class Settings:
     @property
     def web(self) -> WebSettings:
         """What the chat page allows, and where it listens."""
-        return WebSettings(host=self.host, port=self.port, allowed_hosts=self.allowed_hosts)
+        return WebSettings(
+            host=self.host,
+            port=self.port,
+            allowed_hosts=self.allowed_hosts,
+            trusted_proxies=self.trusted_proxies,
+        )
 
     @property
     def weight_places(self) -> dict[str, str]:

@@ -169,6 +169,20 @@ class Assistant:
         """Whether there is a picture that a message without one would mean."""
         return not isinstance(self._conversations.recall(who), Missing)
 
+    def shown(self, who: Conversation) -> tuple[str, ...]:
+        """SHA-256 of each picture that a message without one may mean, "" for unreadable ones."""
+        album = self._conversations.recall(who)
+        return () if isinstance(album, Missing) else album.digests
+
+    @property
+    def recorder(self) -> Recorder:
+        """Tells what is kept of people, for who has to say so elsewhere than in a reply."""
+        return self._recorder
+
+    async def takes_corrections(self, who: Conversation) -> bool:
+        """Whether it is of use to ask a person what a bad answer should have been."""
+        return await self._personal.takes_corrections(who)
+
     def purge(self) -> None:
         """Forget what is too old; nothing else does so while nobody writes."""
         self._conversations.purge()
@@ -189,7 +203,7 @@ class Assistant:
     def needs_picture(self, text: str) -> bool:
         """Whether words are about a picture, rather than a command to the bot or small talk."""
         intent = read_intent(text)
-        return intent.kind in {Kind.CAPTION, Kind.QUESTION, Kind.REMARK}
+        return intent.kind in {Kind.CAPTION, Kind.QUESTION, Kind.REMARK, Kind.UNCLEAR}
 
     def forget(self, platform: str, chat: str, user: str) -> None:
         """Forget a person's pictures in one chat; their limits stay as they are."""
@@ -307,12 +321,14 @@ class Assistant:
         pictures = incoming.pictures or replied
         if not pictures:
             return None
+        is_older = not incoming.addressed and incoming.owner  # from before a restart, say
+        sent_now = incoming.pictures and not is_older
+        owner = who.user if sent_now else self._owner(incoming)
         entries = pictures[:MAX_PICTURES]
         album = Album(
             [*entries], len(entries) - 1, len(pictures) - len(entries),
-            own=bool(incoming.pictures), place=incoming.place,
-            numbers=tuple(each.number or n for n, each in enumerate(entries, 1)),
-            owner=who.user if incoming.pictures else self._owner(incoming),
+            own=bool(incoming.pictures) and owner == who.user, place=incoming.place,
+            numbers=tuple(each.number or n for n, each in enumerate(entries, 1)), owner=owner,
         )  # fmt: skip
         self._conversations.remember(who, album)
         return album
@@ -331,7 +347,7 @@ class Assistant:
 _NEED_PICTURE = frozenset(
     {
         *(Kind.CAPTION, Kind.QUESTION, Kind.RETRY, Kind.SAME, Kind.EMPTY, Kind.REMARK),
-        Kind.CORRECTED,
+        *(Kind.CORRECTED, Kind.UNCLEAR),
     }
 )
 # Not the person's doing, so it does not count towards their limits.

@@ -30,7 +30,7 @@ THANKS = re.compile(
     rf"(?: (?:fuer (?:die|deine) (?:antwort|hilfe)|dafuer|trotzdem|nochmals|nochmal))*{_WHO}"
 )
 GOODBYE = re.compile(
-    r"(?:(?:ok|okay|danke) )?(?:tschuess(?:i)?|tschau|ciao|ade|auf wiedersehen|auf wiederschauen"
+    r"(?:(?:ok|okay|danke) )?(?:tschuess(?:i)?|tschau|ade|auf wiedersehen|auf wiederschauen"
     rf"|bis (?:bald|spaeter|dann|morgen)|gute nacht|mach s gut|machs gut){_WHO}"
 )
 NOD = re.compile(
@@ -79,6 +79,25 @@ ABOUT = re.compile(
     r"wer bist du|was bist du|wie heisst du|bist du (?:ein )?(?:bot|roboter|mensch|echt"
     r"|computer|chatgpt|maschine)|wer hat dich (?:gemacht|gebaut|programmiert)|stell dich vor"
     r"|wie alt bist du|sprichst du deutsch|kannst du deutsch|verstehst du deutsch"
+)
+
+REMARK = re.compile(
+    r"(?:oh |wow |hi |hallo |so |sehr |echt |wirklich |was fuer ein )*(?:(?:ein|das ist ein) )?"
+    r"(?:schoen|toll|suess|huebsch|nett|cool|super|klasse|lustig|niedlich|wunderschoen|herrlich)"
+    r"(?:e[rs]?|n)? \w+"
+)
+_THERE = r"(?:da|hier|dort|drauf|darauf|drin|dran|geschrieben)"
+READING = re.compile(
+    r"(?:(?:bitte|kannst du|koenntest du|mir|mal) )*"
+    + any_of(
+        r"(?:lies|lese|les|uebersetze?|entziffere|transkribiere)\b.*|was (?:denn )?steht(?: denn)?"
+        rf"(?: {_THERE})*",
+        rf"was ist {_THERE} geschrieben|wie lautet (?:die|der) \w+",
+        r"(?:\w+ )*(?:text|schrift|worte|woerter|buchstaben|schild)"
+        r"(?: (?:bitte|mir|vor|mal))* (?:lesen|vorlesen|uebersetzen|entziffern)",
+        r"(?:der|den|die) text|(?:die )?(?:schrift|worte|woerter|buchstaben)|vorlesen|lesen",
+    )
+    + r"(?: bitte)?"
 )
 
 # --- corrections: "Die Antwort ist ein Bus", or "Nein, ein Bus" -----------------------------------

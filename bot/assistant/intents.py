@@ -12,6 +12,13 @@ from itertools import takewhile
 
 from bot.assistant import german_patterns, patterns
 from bot.assistant.album_patterns import german_which_question, same_question, which_question
+from bot.assistant.fragments import (
+    emoji_talk,
+    foreign_small_talk,
+    says_nothing,
+    whole_german_question,
+    whole_question,
+)
 from bot.assistant.patterns import correction, named_pictures
 from bot.assistant.text import (
     clean,
@@ -76,6 +83,7 @@ UNANSWERABLE = frozenset(
         Kind.READING,
         Kind.UNSEEN,
         Kind.REMARK,
+        Kind.UNCLEAR,
         Kind.LINK,
         Kind.UNKNOWN_COMMAND,
     }
@@ -147,7 +155,9 @@ def read_intent(
     at_hand = _AtHand(attached=attached, shown=shown, several=several, previous=previous)
     command = _COMMAND.match(words)
     if command is None:
-        return _read_correction(words, at_hand) or _read_free_text(words, at_hand)
+        said = _read_correction(words, at_hand) or _read_free_text(words, at_hand)
+        only_emoji = said.kind is Kind.EMPTY and not has_words(words)
+        return Intent(emoji_talk(text) or Kind.EMPTY) if only_emoji else said
     name, rest = command.group(1).lower(), words[command.end() :]
     if name in _COMMANDS:
         return Intent(_COMMANDS[name], rest=rest)
@@ -239,12 +249,31 @@ def _read_free_text(words: str, at_hand: _AtHand) -> Intent:
         return replace(chat, kind=kind, invite=at_hand.attached)
     intent = _read_question(words, at_hand)
     asks = intent.kind is not Kind.EMPTY and (intent.translation or _asks(spoken))
-    if intent.kind not in {Kind.QUESTION, Kind.EMPTY} or asks:
+    asks = asks and not _is_german_remark(spoken)
+    if patterns.INCOMPLETE.fullmatch(plain(spoken)):
+        intent, asks = Intent(Kind.EMPTY), False
+    if intent.kind not in {Kind.QUESTION, Kind.EMPTY, Kind.FOREIGN} or asks:
         return intent
-    if at_hand.shown:
-        return Intent(Kind.CAPTION, invite=True)
-    remark = not intent.pictures and patterns.REMARK.match(spoken)
-    return Intent(Kind.REMARK) if remark else intent
+    return _read_statement(spoken, intent, at_hand)
+
+
+def _read_statement(spoken: str, intent: Intent, at_hand: _AtHand) -> Intent:
+    """What asks nothing: beside a picture it is no more than that, else maybe a word for one."""
+    german = is_german(spoken) or _is_german_remark(spoken)
+    if at_hand.attached or (at_hand.shown and intent.kind is not Kind.FOREIGN):
+        return Intent(Kind.CAPTION, invite=True, language=GERMAN if german else "")
+    if _is_german_remark(spoken):
+        return Intent(Kind.REMARK, language=GERMAN)
+    if intent.pictures or intent.kind is Kind.FOREIGN:
+        return intent
+    if patterns.REMARK.match(without_politeness(spoken)):
+        return Intent(Kind.REMARK)
+    noise = intent.kind is Kind.QUESTION and says_nothing(spoken)
+    return Intent(Kind.UNCLEAR) if noise else intent
+
+
+def _is_german_remark(spoken: str) -> bool:
+    return "?" not in spoken and german_patterns.REMARK.fullmatch(_folded(spoken)) is not None
 
 
 def _nothing_said(words: str) -> Kind:
@@ -252,7 +281,7 @@ def _nothing_said(words: str) -> Kind:
 
 
 def _small_talk(words: str) -> Intent | None:
-    """A greeting, thanks or the like, in English or in German."""
+    """A greeting, thanks or the like, in English, in German, or in a word of another language."""
     if len(words) > _SMALL_TALK_CHARACTERS:
         return None
     english = " ".join(re.sub(r"[^\w' ]+", " ", words.lower()).split())
@@ -260,6 +289,8 @@ def _small_talk(words: str) -> Intent | None:
     for kind, pattern in _SMALL_TALK.items():
         if pattern.fullmatch(english):
             return Intent(kind)
+    if foreign := foreign_small_talk(words):
+        return Intent(foreign)
     for kind, pattern in _GERMAN_SMALL_TALK.items():
         if pattern.fullmatch(german):
             return Intent(kind, language=GERMAN)
@@ -319,6 +350,10 @@ def _read_german(spoken: str, at_hand: _AtHand) -> Intent | None:
         numbers = numbers or named
     if german_patterns.MORE.fullmatch(_folded(spoken)):
         return Intent(Kind.CAPTION, pictures=numbers, more=True, language=GERMAN)
+    if german_patterns.READING.fullmatch(_folded(spoken)):
+        return Intent(Kind.READING, "What does it say?", language=GERMAN)
+    if "?" in spoken or not at_hand.shown:
+        spoken = whole_german_question(spoken) or spoken
     for sentence in (spoken, *reversed(sentences(spoken))):
         found = translate(sentence, at_hand.previous)
         if found is not None:
@@ -375,7 +410,8 @@ def _wants_caption(part: str) -> bool:
 
 def _asks(words: str) -> bool:
     """Whether any sentence looks like a question or a request about the picture."""
-    return "?" in words or any(
+    known = "?" in words and (" " not in words.strip() or not says_nothing(words))
+    return known or any(
         patterns.QUESTION_START.match(said) or patterns.CHOICE.fullmatch(said)
         for said in map(plain, sentences(words))
     )
@@ -392,4 +428,6 @@ def _is_instruction(asked: str, said: str) -> bool:
 def _as_question(asked: str) -> str:
     question = without_politeness(asked)
     count = patterns.COUNT.fullmatch(question)
-    return f"How many {count.group(1)} are there?" if count else question
+    if count:
+        return f"How many {count.group(1)} are there?"
+    return whole_question(plain(question)) or question

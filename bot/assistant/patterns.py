@@ -77,7 +77,7 @@ _ANYBODY = rf"(?:{_SOMEBODY}|(?:this|that|these|those|it){_WHERE})"
 
 WHO_IS = re.compile(
     any_of(
-        rf"who ?(?:{_BE}|'re) {_ANYBODY}|who am i",
+        rf"who ?(?:{_BE}|'re) {_ANYBODY}|who am i|who",
         # "Who is the driver?" asks for a name, "Who is the man looking at?" does not.
         rf"who {_BE} (?:the|this|that|these|those|his|her|their|my) "
         r"(?:(?!\w+(?:ing|est)\b|most\b|first\b|last\b|only\b)\w+ ?){1,6}"
@@ -170,9 +170,22 @@ REMARK = re.compile(
         r"i|i'm|im|i've|my|you|you're|we|we're|they're|he's|she's",
         r"(?:this|that|it|here)(?:'s| is)",
         r"no|yes|wrong|look|wow|just|because|maybe|never mind|nothing|test|testing",
+        r"(?:so |very |really |such an? )?(?:nice|beautiful|lovely|cute|great|cool|amazing|gorgeous"
+        r"|pretty|good|funny|adorable|sweet|wonderful|stunning|awesome)",
     )
     + r"\b",
     re.IGNORECASE,
+)
+
+# Programs and queries, typed or pasted.
+CODE = re.compile(
+    r"^\s*</?[a-z]\w*[\s>]|\w\((?:[\"'\d]|\))|[;{}]\s*$|==|!=|=>|::|&&|\|\|"
+    r"|^\s*(?:import|def|function|var|const|#include)\s|^\s*select\b.*\bfrom\b",
+    re.IGNORECASE,
+)
+# Without what was said before, these ask for nothing.
+INCOMPLETE = re.compile(
+    r"(?:why|how|when|which|whose|how come)(?: (?:not|so|one|that))?|is|are|do|does|can|what is"
 )
 
 # "asdf", "hjkl", "qqqq", "xzcvbn": keys beside each other, one key, or no vowel; "rgb" is a word.

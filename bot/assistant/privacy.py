@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
 import logging
 import secrets
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from typing import TypeVar
 
 from bot.assistant.intents import UNANSWERABLE
@@ -32,6 +34,14 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+class PictureKeeping(Enum):
+    """Whether a person's pictures are kept in the log."""
+
+    NEVER = "nobody's are"
+    ALLOWED = "only of who allows it, which this person did not"
+    KEPT = "this person allowed it"
+
+
 class Recorder:
     """Keeps exchanges in a log; without one it only tells the operator's log about ratings.
 
@@ -41,6 +51,7 @@ class Recorder:
 
     def __init__(self, log: Log | None = None) -> None:
         self._log = log
+        self._secret = secrets.token_bytes(32)
 
     @property
     def days(self) -> float | None:
@@ -113,6 +124,26 @@ class Recorder:
         if self._log:
             await _waited(self._log.set_sharing(platform, user, shares=shares))
 
+    async def knows(self, platform: str, user: str) -> bool:
+        """Whether anything is kept of a person.
+
+        Raises:
+            LogError: That cannot be told now.
+        """
+        return self._log is not None and await _waited(self._log.knows(platform, user))
+
+    def secret(self, purpose: str) -> bytes:
+        """A secret that lasts as long as what is kept of people: without a log, until the end."""
+        if self._log:
+            return self._log.secret(purpose)
+        return hmac.digest(self._secret, purpose.encode(), "sha256")
+
+    def picture_keeping(self, platform: str, user: str) -> PictureKeeping:
+        """Whether a person's pictures are kept, as far as is known at once."""
+        if self.shares(platform, user):
+            return PictureKeeping.KEPT
+        return PictureKeeping.ALLOWED if self.offers_sharing else PictureKeeping.NEVER
+
     def shares(self, platform: str, user: str) -> bool:
         """Whether a person allows that their pictures are kept, as far as is known at once."""
         return self._log is not None and self._log.shares(platform, user)
@@ -164,11 +195,15 @@ class PersonalData:
 
     async def correct(self, who: Conversation, number: str, correction: str) -> bool:
         """Keep what an answer should have been; returns whether that is kept."""
-        kept = await self._kept(who)
-        if number and kept and kept.exchanges:
+        if number and await self.takes_corrections(who):
             self._recorder.rate(Rating(who.platform, who.user, number, False, correction))
             return True
         return False
+
+    async def takes_corrections(self, who: Conversation) -> bool:
+        """Whether what a person puts right is kept."""
+        kept = await self._kept(who)
+        return kept is not None and kept.exchanges
 
     async def _kept(self, who: Conversation) -> Consent | None:
         """What is kept of a person; None if that cannot be told now, or nothing is of anybody."""

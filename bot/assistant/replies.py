@@ -11,9 +11,11 @@ from bot.assistant.conversations import Album
 from bot.assistant.inference import Failure, FailureCause
 from bot.assistant.intents import MAX_CHARACTERS, UNANSWERABLE
 from bot.assistant.locale import AUTOMATIC, CATALOGUES
+from bot.assistant.locale.files import what_it_is
 from bot.assistant.locale.german import GERMAN
 from bot.assistant.locale.texts import ENGLISH, Texts
 from bot.assistant.objects import other_things
+from bot.assistant.plain_pictures import plain_in_german
 from bot.assistant.text import word_set
 from bot.assistant.translation.answers import in_german
 from bot.assistant.translation.captions import caption_in_german
@@ -117,7 +119,8 @@ class ReplyWriter:
         """One picture's answer, or why there is none."""
         if isinstance(result, Failure):
             if result.cause is FailureCause.REFUSED:
-                return self.texts.refusals.get(result.reason, result.sentence)
+                named = what_it_is(result.sentence) if self.texts is GERMAN else ""
+                return named or self.texts.refusals.get(result.reason, result.sentence)
             sentence: str = getattr(self.texts, result.cause.value)
             return sentence.format(reference=result.reference)
         if result.question is None:
@@ -141,7 +144,10 @@ class ReplyWriter:
 
     def sentence(self, intent: Intent, *, offer_caption: bool) -> Reply:
         """The reply to what needs no look at a picture."""
-        template: str = getattr(self.texts, intent.kind.value)
+        greeted = intent.kind is Kind.HELLO and offer_caption
+        template: str = (
+            self.texts.hello_again if greeted else getattr(self.texts, intent.kind.value)
+        )
         text = template.format(
             limit=MAX_CHARACTERS, command=intent.command, time=self.texts.span(self.seconds)
         )
@@ -318,7 +324,7 @@ def say_caption(raw: str, texts: Texts, *, sure: bool = True) -> str:
     if not body:
         return texts.cannot_tell
     if texts is GERMAN:
-        german = caption_in_german(body)
+        german = plain_in_german(body) or caption_in_german(body)
         if german is None:
             return texts.in_english.format(answer=say_caption(raw, ENGLISH, sure=sure))
         return _stop(german) if sure else texts.unsure_looks_like.format(answer=_stop(german))
@@ -335,7 +341,10 @@ def say_alt(exchange: Exchange, texts: Texts) -> str:
 
 def translated_caption(exchange: Exchange, texts: Texts) -> Exchange:
     """The same with its caption in the language of the texts, if there are words for it."""
-    german = caption_in_german(_tidy(exchange.answer)) if texts is GERMAN else None
+    if texts is not GERMAN:
+        return replace(exchange, translated_answer="")
+    body = _tidy(exchange.answer)
+    german = plain_in_german(body) or caption_in_german(body)
     return replace(exchange, translated_answer=german or "")
 
 

@@ -193,6 +193,7 @@ class Kind(Enum):
     READING = "reading"
     UNSEEN = "unseen"
     REMARK = "remark"
+    UNCLEAR = "unclear"
     LINK = "link"
     UNKNOWN_COMMAND = "unknown_command"
 
@@ -254,7 +255,8 @@ class Incoming:
         action: A command or a button, instead of `text`.
         place: Where the adapter can fetch the pictures of this message again.
         intent: What it wants, where that was read before.
-        owner: Who showed the pictures of the message that this one replies to, or "".
+        owner: Who showed the pictures of the message that this one replies to, or those from before
+            a restart that are brought without addressing the bot; or "".
     """
 
     platform: str

@@ -88,6 +88,7 @@ _READING = re.compile(
         rf"^(?:what|which) (?:brand|names?|logo|team|player)s? {_BE} (?:on|written|printed) ",
         rf"^is there (?:any )?(?:text|writing|words?) (?:on|in) (?:the|this|that) {_WRITTEN}"
         r".* and what\b",
+        r"^(?:any |the )*(?:text|words?|letters?|writing|lettering|inscription)$",
         r"^translate\b.*\b(?:sign|text|menu|label|word|letter)s?\b",
     )
 )

@@ -93,14 +93,17 @@ def _answer(app: AppContext, image: str, intent: Intent, profile: str | None, *,
 
     from bot.assistant.assistant import Assistant
     from bot.assistant.objects import as_rows
+    from bot.assistant.plain_pictures import MeasuringEngine
     from bot.assistant.types import Attachment, Incoming
     from data.images.open import Picture, read_picture
 
     picture = read_picture(image)
     opened: Callable[[bytes], Picture] = lambda _content: picture  # noqa: E731
     shown = (Attachment(b"", "picture"),)
-    with app.engine(profile) as engine:
-        assistant = Assistant(engine, open_picture=opened)
+    with app.engine(profile, warm_up=False) as engine:
+        # Programs get the model's own words, as `batch` gives them.
+        asked = engine if key else MeasuringEngine(engine)
+        assistant = Assistant(asked, open_picture=opened)
         incoming = Incoming("cli", "cli", "cli", pictures=shown, intent=intent)
         reply = asyncio.run(assistant.handle(incoming))
         assert reply is not None  # it was addressed

@@ -23,7 +23,7 @@ import click
 from bot.assistant.types import ModelAnswer, PictureEngine
 from bot.cli.ask import question_intent
 from bot.cli.context import AppContext, profile_option, standard
-from bot.cli.terminal import Reporter, progress
+from bot.cli.terminal import Reporter, progress, saying_when_stopped
 from bot.errors import CommandError, GlimpseError, error_sentence
 from data.images.open import Picture
 from model.errors import EngineBusy
@@ -61,8 +61,13 @@ def batch(app: AppContext, objects: bool, threads: int | None, profile: str | No
     """
     source = _private_stdin()
     sink = sys.stdout.buffer
-    failed = 0
-    with app.engine(profile, threads) as engine:
+    failed = written = 0
+    with (
+        saying_when_stopped(
+            lambda: f"Stopped; lines answered so far: {written}, each of them whole."
+        ),
+        app.engine(profile, threads, warm_up=False) as engine,
+    ):
         from data.images.open import read_picture
 
         answers = BatchRunner(engine, read_picture, objects=objects).answers(read_lines(source))
@@ -70,6 +75,7 @@ def batch(app: AppContext, objects: bool, threads: int | None, profile: str | No
             for row in rows:
                 sink.write(json.dumps(row.values).encode("ascii") + b"\n")
                 sink.flush()
+                written += 1
                 failed += row.failed
                 count(row)
     if failed:

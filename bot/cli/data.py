@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from bot.cli.context import standard
-from bot.cli.terminal import TimedLines, progress
+from bot.cli.terminal import TimedLines, progress, saying_when_stopped
 
 if TYPE_CHECKING:
     from data.datasets.builder import BuildOptions, BuildResult
@@ -287,13 +287,29 @@ def _build(
     from data.datasets.builder import BuildOptions
 
     to, limit, strict = chosen
-    with progress(TimedLines) as report:
+    with progress(TimedLines) as report, saying_when_stopped(lambda: _left_in(to)):
         done = prepare(BuildOptions(to, limit, strict, report))
     for warning in done.warnings:
         click.echo(f"Warning: {warning}", err=True)
     counts = ", ".join(f"{n['rows']:,} {split}" for split, n in done.counts.items())
     state = "was ready already" if done.unchanged else "is ready"
     click.echo(f"{done.folder} {state}: {counts}.")
+
+
+def _left_in(folder: Path) -> str:
+    """What a build leaves that was stopped."""
+    from data.datasets.manifest import MANIFEST
+    from data.datasets.sources import IMAGES
+
+    if (folder / MANIFEST).exists():
+        return f"Stopped; the dataset in {folder} is as it was before."
+    images = folder / IMAGES
+    if images.is_dir() and not images.is_symlink():
+        return (
+            f"Stopped; {folder} is no dataset yet, and the same command goes on with the pictures "
+            "that are there."
+        )
+    return f"Stopped; {folder} is no dataset yet, and the same command begins anew."
 
 
 def _require(**options: object) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from bot.cli.context import AppContext, standard
-from bot.cli.terminal import PercentLines, busy, print_sentence, progress
+from bot.cli.terminal import PercentLines, busy, progress, saying_when_stopped
 from bot.errors import CommandError
 
 if TYPE_CHECKING:
@@ -110,11 +110,8 @@ def evaluate(
     _warn_of_repeated(asked)
     if calibrate:
         _check_calibrates(profile, asked)
-    try:
+    with saying_when_stopped("Stopped; nothing was written."):
         page, said = _measure(app, profile, asked, clip, seed, device)
-    except (KeyboardInterrupt, SystemExit):
-        print_sentence("Stopped; nothing was written.")
-        raise
     _write_results(said, vqa_results, caption_results)
     page = replace(page, dataset=dataset.name, losses=losses)
     if json_file:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bot.cli.context import AppContext, log_path, standard
-from bot.cli.terminal import busy, print_sentence
+from bot.cli.terminal import busy, print_sentence, saying_when_stopped
 from bot.errors import CommandError
 
 if TYPE_CHECKING:
@@ -55,11 +55,12 @@ def tail(app: AppContext, count: int, follow: bool, as_json: bool) -> None:
         _print_rows(rows, as_json)
         if not rows:
             print_sentence("The log holds nothing yet.")
-        while follow:
-            time.sleep(FOLLOW_SECONDS)
-            new = latest(db, 100_000, rows[-1]["id"] if rows else 0)
-            _print_rows(new, as_json)
-            rows = new or rows
+        with saying_when_stopped(""):  # Ctrl-C is how this ends
+            while follow:
+                time.sleep(FOLLOW_SECONDS)
+                new = latest(db, 100_000, rows[-1]["id"] if rows else 0)
+                _print_rows(new, as_json)
+                rows = new or rows
 
 
 @log.command(epilog="Example: glimpse log search giraffe", short_help="Find words.")
@@ -132,10 +133,13 @@ def export(app: AppContext, folder: Path | None) -> None:
 
     with closing(_database(app)) as db:
         if folder:
-            _export_for_training(app, db, folder)
+            left = f"Stopped; {folder} holds nothing to train on yet. Export again, or delete it."
+            with saying_when_stopped(left):
+                _export_for_training(app, db, folder)
             return
-        for row in all_exchanges(db):
-            click.echo(json.dumps(row, ensure_ascii=False))
+        with saying_when_stopped("Stopped; what was printed is not the whole log."):
+            for row in all_exchanges(db):
+                click.echo(json.dumps(row, ensure_ascii=False))
 
 
 @log.command(epilog="Example: glimpse log key", short_help="Make a key for pictures.")
@@ -164,7 +168,8 @@ def purge(app: AppContext, days: int, yes: bool) -> None:
     _database(app).close()  # there is one, of this version
     if not yes:
         click.confirm(f"Erase exchanges older than {days} days from {path}?", abort=True)
-    with closing(open_to_write(path)) as db, busy("Erasing"), transaction(db):
+    stopped = saying_when_stopped("Stopped; nothing was erased.")
+    with stopped, closing(open_to_write(path)) as db, busy("Erasing"), transaction(db):
         before = datetime.now(UTC) - timedelta(days=days)
         count = Store(db, Hasher(b""), ModelVersion()).purge(before)
     click.echo(f"{count} exchanges erased")
@@ -199,7 +204,7 @@ def backup(app: AppContext, target: Path) -> None:
 
     path = _path(app)
     _database(app, older=True).close()
-    with busy("Copying"):
+    with busy("Copying"), saying_when_stopped(f"Stopped; {target} was not written."):
         count = back_up(path, target)
     click.echo(f"{count} exchanges copied to {target}")
 

@@ -111,8 +111,9 @@ def _run(arguments: Sequence[str], app: AppContext) -> int:
         with _terminable(), glimpse.make_context("glimpse", list(arguments), obj=app) as context:
             glimpse.invoke(context)
             sys.stdout.flush()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         status = INTERRUPTED
+        terminal.print_stopped(stopped)
     except BrokenPipeError:
         _discard_stdout()
         status = PIPE_CLOSED
@@ -120,6 +121,8 @@ def _run(arguments: Sequence[str], app: AppContext) -> int:
         status = done.exit_code
     except SystemExit as done:
         status = done.code if isinstance(done.code, int) else 1
+        if status == TERMINATED:
+            terminal.print_stopped(done)
     except click.ClickException as error:
         status = _print_usage_error(error)
     except click.Abort as error:
@@ -142,6 +145,7 @@ def _print_usage_error(error: click.ClickException) -> int:
 def _print_abort(error: click.Abort) -> int:
     """After a question that was not answered by yes; click hides Ctrl-C there, too."""
     if isinstance(error.__context__, KeyboardInterrupt):
+        terminal.print_sentence("Stopped; nothing was changed.")
         return INTERRUPTED
     nobody = isinstance(error.__context__, EOFError)
     hint = " nobody answered; --yes asks nothing." if nobody else " that was not confirmed."

@@ -145,9 +145,10 @@ def web(app: AppContext, host: str | None, port: int | None, profile: str | None
         terminal.set_log_level(logging.WARNING)  # from here on, an operator's log
         with open_log(app.settings, engine, said=said) as recorder:
             from bot.assistant.assistant import Assistant
+            from bot.assistant.plain_pictures import MeasuringEngine
             from bot.web.app import create_app
 
-            assistant = Assistant(engine, recorder=recorder)
+            assistant = Assistant(MeasuringEngine(engine), recorder=recorder)
             page = create_app(assistant, settings=chosen)
             serve(page, chosen, tidy=assistant.purge)
 

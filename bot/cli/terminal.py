@@ -111,6 +111,27 @@ def print_sentence(sentence: str, level: int = logging.INFO) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
+@contextmanager
+def saying_when_stopped(sentence: str | Callable[[], str]) -> Iterator[None]:
+    """Have `glimpse` say what is kept, should Ctrl-C or SIGTERM end what is done in it.
+
+    Args:
+        sentence: What it says, or tells it then; "" for nothing.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as stopped:
+        if not hasattr(stopped, "__notes__"):  # else something inside knows better
+            stopped.add_note(sentence if isinstance(sentence, str) else sentence())
+        raise
+
+
+def print_stopped(stopped: BaseException) -> None:
+    """Say what is kept after Ctrl-C or SIGTERM, as `saying_when_stopped` was told."""
+    if sentence := getattr(stopped, "__notes__", ["Stopped."])[0]:
+        print_sentence(sentence)
+
+
 def _restore_hooks() -> None:
     """Give back what Python does with warnings and with errors that nobody handles."""
     if _setup.hooks:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from bot.cli.context import AppContext, data_option, profile_option, standard
-from bot.cli.terminal import PercentLines, busy, print_sentence, progress
+from bot.cli.terminal import PercentLines, busy, progress, saying_when_stopped
 from bot.errors import CommandError
 from data.errors import DataError
 from finetune.launcher import is_child, is_distributed, is_main_process, run_processes
@@ -75,7 +74,8 @@ def train(
         arguments += [f"--features={features}"] if features else []
         arguments += ["--resume"] if resume else []
         arguments += ["--dry-run"] if dry_run else []
-        run_processes(processes, arguments)
+        with saying_when_stopped(""):  # one of them says it
+            run_processes(processes, arguments)
         return
     _train(chosen, data, run, features, resume=resume)
 
@@ -85,7 +85,9 @@ def _train(recipe: Recipe, data: Path, run: Path, features: Path | None, *, resu
     with busy("Starting"):
         from finetune.errors import TrainingError
         from finetune.trainer import Trainer
-    with progress(PercentLines) as show, _said_when_interrupted():
+    # Between steps, the trainer says it.
+    kept = "Stopped; what was encoded, and each checkpoint, is kept." if is_main_process() else ""
+    with progress(PercentLines) as show, saying_when_stopped(kept):
 
         def on_encoded(done: int, total: int, size: int) -> None:
             written = f" ({size / 1e9:.2f} GB)" if size else ""
@@ -103,17 +105,6 @@ def _train(recipe: Recipe, data: Path, run: Path, features: Path | None, *, resu
     if trainer.processes.is_main:
         click.echo(f"The adapter is in {folder}.")
         click.echo(f"Try it: glimpse ask PHOTO QUESTION --profile {folder.parent / 'profile.toml'}")
-
-
-@contextmanager
-def _said_when_interrupted() -> Iterator[None]:
-    """Say what is kept after Ctrl-C or SIGTERM, unless it comes between steps: the trainer does."""
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit):
-        if is_main_process():
-            print_sentence("Stopped; what was encoded, and each checkpoint, is kept.")
-        raise
 
 
 def _rehearse(app: AppContext, recipe: Recipe, data: Path, run: Path) -> None:
@@ -229,8 +220,9 @@ def fetch(app: AppContext, profile: str | None) -> None:
 
     settings = app.settings
     chosen = profile or settings.profile
-    app.prepare_base(chosen, merged=True)
-    if load_profile(chosen).adapter:
-        with app.engine(chosen):  # which converts the model, and keeps that
-            pass
+    with saying_when_stopped("Stopped; what was fetched and prepared to its end is kept."):
+        app.prepare_base(chosen, merged=True)
+        if load_profile(chosen).adapter:
+            with app.engine(chosen):  # which converts the model, and keeps that
+                pass
     click.echo("The weights are ready.")

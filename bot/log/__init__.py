@@ -77,6 +77,14 @@ class Log:
         """What is kept of a person."""
         return self.writer.put(lambda store: store.consent(platform, user))
 
+    def knows(self, platform: str, user: str) -> Future[bool]:
+        """Whether anything is kept of a person, be it that nothing may be."""
+        return self.writer.put(lambda store: store.knows(platform, user))
+
+    def secret(self, purpose: str) -> bytes:
+        """A secret for another purpose, made of the key of the hashes and as lasting as that."""
+        return bytes.fromhex(self._hasher("secret", purpose, ""))
+
     def shares(self, platform: str, user: str) -> bool:
         """Whether a person allows that their pictures are kept, as far as is known at once."""
         return self._who(platform, user) in self._consents.sharing

@@ -153,6 +153,14 @@ class Store:
         """What is kept of a person: exchanges until they say no, pictures once they say yes."""
         return self.consents.of(self._hash("person", platform, user))
 
+    def knows(self, platform: str, user: str) -> bool:
+        """Whether anything is kept of a person, be it that nothing may be."""
+        sql = "SELECT 1 FROM people WHERE hash = ?1"
+        for table in ("unlogged", "sharing", "choices"):
+            sql += f" UNION SELECT 1 FROM {table} WHERE hash = ?1"
+        who = self._hash("person", platform, user)
+        return self._db.execute(sql, [who]).fetchone() is not None
+
     def set_logged(self, platform: str, user: str, *, logged: bool) -> None:
         """Keep whether a person's exchanges may be kept: if not, nothing of them but that."""
         who = self._hash("person", platform, user)

@@ -100,7 +100,7 @@ class ExportCounts:
 
 
 def export(db: Database, cipher: PictureCipher, folder: Path) -> ExportCounts:
-    """Write examples and their pictures, which are encrypted no longer.
+    """Write examples and their pictures, which are encrypted no longer; the rows appear at the end.
 
     Raises:
         OSError: They cannot be written.
@@ -109,10 +109,12 @@ def export(db: Database, cipher: PictureCipher, folder: Path) -> ExportCounts:
     pictures = folder / PICTURES
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     pictures.mkdir(exist_ok=True, mode=0o700)
+    rows_file, part = folder / ROWS, folder / f"{ROWS}.part"
+    rows_file.unlink(missing_ok=True)
     for old in pictures.glob("*.jpg"):  # of an export before, whose people may have left since
         if _DIGEST.fullmatch(old.stem):
             old.unlink()
-    with (folder / ROWS).open("w", encoding="utf-8") as lines:
+    with part.open("w", encoding="utf-8") as lines:
         for examples in shared(db):
             rows = [*examples.rows()]
             try:
@@ -127,6 +129,7 @@ def export(db: Database, cipher: PictureCipher, folder: Path) -> ExportCounts:
             found.pictures += 1
             found.texts += len(rows)
             found.corrected += sum(bool(said.right) for said in examples.said.values())
+    part.replace(rows_file)
     return found
 
 

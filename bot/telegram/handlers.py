@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -43,7 +43,7 @@ from bot.assistant.types import (
 from bot.platforms import RECENT, PictureFile, PressGuard, SharedFile
 from bot.telegram.albums import AlbumCollector
 from bot.telegram.inbox import Inbox
-from bot.telegram.memory import MessageMemory
+from bot.telegram.memory import MessageMemory, Shown
 from bot.telegram.messages import (
     PLATFORM,
     conversation,
@@ -57,7 +57,7 @@ from bot.telegram.messages import (
     words_in,
 )
 from bot.telegram.reading import RequestReader, TelegramRequest
-from bot.telegram.sender import Sender
+from bot.telegram.sender import Sender, Sending
 
 # Seconds for which words wait for a picture: who forwards one with a comment sends two messages,
 # the comment first. The second is for who showed one before, and may well mean that.
@@ -105,6 +105,7 @@ class TelegramHandlers:
         self._fetcher = picture_fetcher(bot)
         self._presses = PressGuard()
         self._giving_up: set[asyncio.Task[None]] = set()
+        self._earlier: set[int] = set()  # updates that an earlier run did not answer
 
     def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
         """Have an application hand its updates on."""
@@ -118,8 +119,13 @@ class TelegramHandlers:
         """Answer the albums that are still gathered."""
         await self._albums.close()
 
+    def take_up(self, update: Update) -> None:
+        """This one comes from an earlier run, so that it may wait however many wait already."""
+        self._earlier.add(update.update_id)
+
     def give_up(self, update: Update) -> None:
         """Say that this cannot be answered: it has ended the process more than once."""
+        self._seen[update.update_id] = None  # Telegram may bring it once more
         task = asyncio.ensure_future(self._give_up(update))
         self._giving_up.add(task)
         task.add_done_callback(self._giving_up.discard)
@@ -187,7 +193,8 @@ class TelegramHandlers:
         words = words_in(message, me)
         if words.startswith("/") or not self._assistant.needs_picture(words):
             return 0.0
-        shown = self._assistant.remembers(who) or self._memory.unasked(who)
+        memory = self._memory
+        shown = self._assistant.remembers(who) or memory.unasked(who) or memory.last(who)
         return FOLLOW_UP_HOLD if shown else HOLD
 
     async def on_edit(self, update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
@@ -196,6 +203,9 @@ class TelegramHandlers:
         assert message is not None  # by the filter
         with self._work((update.update_id,)):
             parts = self._memory.album(message) if message.media_group_id else [message]
+            answered = [self._memory.answer_to((part.chat_id, part.message_id)) for part in parts]
+            if sum(each is not None for each in answered) > 1:  # one by one
+                parts = [message]
             if request := self._reader.read(parts, (update.update_id,), edited=True):
                 await self._answer(request)
 
@@ -226,11 +236,21 @@ class TelegramHandlers:
                 await self._confirm(query, self._too_old(query))
 
     async def _answer_together(self, updates: list[Update]) -> None:
+        if self._ask_apart([each.message for each in updates if each.message]):
+            for update in updates:
+                await self._answer_together([update])
+            return
         numbers = tuple(update.update_id for update in updates)
         with self._work(numbers):
             messages = [update.message for update in updates if update.message]
             if request := self._reader.read(messages, numbers):
                 await self._answer(request)
+
+    def _ask_apart(self, parts: Sequence[Message]) -> bool:
+        """Whether photos of an album have questions of their own, so that each is answered."""
+        if not all(part.media_group_id for part in parts):
+            return False
+        return len({words_in(part, self._bot.bot) for part in parts} - {""}) > 1
 
     @contextmanager
     def _work(self, numbers: Sequence[int]) -> Iterator[None]:
@@ -242,13 +262,14 @@ class TelegramHandlers:
             raise
         self._inbox.done(numbers)
 
-    def _marks(self, numbers: Sequence[int]) -> Callable[[bool], None]:
+    def _marks(self, numbers: Sequence[int]) -> Sending:
         return lambda on: self._inbox.sending(numbers, on=on)
 
     async def _answer(self, request: TelegramRequest) -> None:
         asked, who, marks = request.asked, request.who, self._marks(request.updates)
         try:
-            async with self._turns.of(who):
+            patient = not self._earlier.isdisjoint(request.updates)
+            async with self._turns.of(who, patient=patient):
                 # Only now is the answer to the question before its edit known.
                 said, request, changed = self._compared(request)
                 if not changed:
@@ -342,6 +363,8 @@ class TelegramHandlers:
         remarks = list(dict.fromkeys(own.remarks + others.remarks))
         if own.pictures or others.pictures:
             self._memory.drop_unasked(request.who)
+            seen = (request.who.user, request.own) if own.pictures else (owner, about)
+            self._memory.note_last(request.who, *seen)
         elif remarks:
             return None, remarks
         elif not (answer or request.text.lower().startswith("/forget")):
@@ -355,17 +378,22 @@ class TelegramHandlers:
         return incoming, remarks
 
     async def _catch_up(self, who: Conversation, texts: Texts) -> None:
-        """Show the assistant a picture that the person posted before they called the bot."""
-        files = self._memory.unasked(who)
-        if not files:
+        """Show the assistant what was posted before the bot was called, or before a restart."""
+        unasked = self._memory.unasked(who)
+        last = Shown(who.user, unasked) if unasked else None
+        if last is None and not self._assistant.remembers(who):
+            last = self._memory.last(who)
+        if last is None:
             return
-        shown = await self._fetcher.fetch_all(files, texts)
-        if self._memory.unasked(who) == files and shown.pictures:
+        found = await self._fetcher.fetch_all(last.files, texts)
+        if self._memory.unasked(who) == unasked and found.pictures:
             self._memory.drop_unasked(who)
-            pictures = tuple(shown.pictures)
             await self._assistant.handle(
-                Incoming(*who, pictures=pictures, addressed=False, place=files)
-            )
+                Incoming(
+                    *who, pictures=tuple(found.pictures), addressed=False, place=last.files,
+                    owner=last.owner,
+                )
+            )  # fmt: skip
 
     def _note(self, request: TelegramRequest, reply: Reply, message: int) -> None:
         """Keep which answer the bot's message is, and which message it answers."""

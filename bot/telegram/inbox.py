@@ -28,6 +28,7 @@ from bot.assistant.conversations import PICTURE_SECONDS
 EDITABLE = 48 * 3600.0  # seconds for which Telegram lets people edit a message
 ATTEMPTS = 20  # to answer one update: what ends the process each time would do so for ever
 CLEANING_SECONDS = 600.0
+TAKEN_UNTIL_CHECKPOINT = 200  # batches of updates
 _HASH_BYTES = 16
 _TABLES = """
     CREATE TABLE IF NOT EXISTS updates (
@@ -40,6 +41,10 @@ _TABLES = """
         message INTEGER NOT NULL, content BLOB NOT NULL, about BLOB
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS answers_by_answer ON answers (answer);
+    CREATE TABLE IF NOT EXISTS shown (
+        conversation BLOB PRIMARY KEY, person BLOB NOT NULL, owner BLOB NOT NULL,
+        at REAL NOT NULL, content BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS begun (at REAL NOT NULL) STRICT;
 """
 
@@ -92,6 +97,7 @@ class Inbox:
         self._key = hmac.new(token.encode(), b"glimpse telegram inbox", hashlib.sha256).digest()
         self._fernet = Fernet(base64.urlsafe_b64encode(self._key))
         self._clock, self._cleaned, self._failing = clock, 0.0, False
+        self._taken = 0
         self._db = _opened(path)
         with self._writing():
             self._db.executescript(_TABLES)
@@ -127,6 +133,9 @@ class Inbox:
                 rows,
             )
         self._clean()
+        self._taken += 1
+        if self._taken % TAKEN_UNTIL_CHECKPOINT == 0:
+            self._read("PRAGMA wal_checkpoint(PASSIVE)")
         numbers = [row[0] for row in rows]
         marks = ", ".join("?" * len(numbers))
         sql = f"SELECT number FROM updates WHERE content IS NULL AND number IN ({marks})"
@@ -136,7 +145,8 @@ class Inbox:
         """What an earlier run left unanswered, in order.
 
         An update whose answer was on its way counts as answered: it can not be known whether the
-        answer arrived, and nobody is answered twice.
+        answer arrived, for the Bot API takes nothing by which it would know the same one again.
+        Who ended the process in the fraction of a millisecond before it left, loses it.
         """
         with self._writing():
             self._db.execute("UPDATE updates SET content = NULL WHERE sending")
@@ -201,10 +211,36 @@ class Inbox:
         """What a message of the bot's answered, if that is known."""
         return self._answered("answer", self.hash("message", chat, message))
 
+    def note_shown(self, where: tuple[str, str], owner: str, files: Any) -> None:
+        """Keep the pictures that a message without any would mean, for an hour.
+
+        Args:
+            where: The chat, and the person.
+            owner: Who showed them.
+            files: What fetches them again; nothing if there are none any more.
+        """
+        key = self.hash("conversation", *where)
+        row = (key, self.hash("person", where[1]), self.hash("person", owner), self._clock())
+        with self._writing():
+            self._db.execute("DELETE FROM shown WHERE conversation = ?", [key])
+            if files:
+                sealed = self._seal({"owner": owner, "files": files})
+                self._db.execute("INSERT INTO shown VALUES (?, ?, ?, ?, ?)", (*row, sealed))
+
+    def shown(self, where: tuple[str, str]) -> Any:
+        """Owner and files, as `note_shown` was given them; None if they are not known any more."""
+        sql = "SELECT content FROM shown WHERE conversation = ? AND at > ?"
+        key = self.hash("conversation", *where)
+        for (sealed,) in self._read(sql, [key, self._clock() - PICTURE_SECONDS]):
+            with suppress(InvalidToken, ValueError):
+                return self._unseal(sealed)
+        return None
+
     def forget(self, person: str) -> None:
         """Erase what is known of the messages of a person."""
         with self._writing():
             who = [self.hash("person", person)]
+            self._db.execute("DELETE FROM shown WHERE ? IN (person, owner)", who)
             self._db.execute("DELETE FROM answers WHERE person = ?", who)
             self._db.execute("UPDATE answers SET about = NULL WHERE owner = ?", who)
 
@@ -235,6 +271,7 @@ class Inbox:
             self._db.execute(
                 "UPDATE answers SET about = NULL WHERE at < ?", [now - PICTURE_SECONDS]
             )
+            self._db.execute("DELETE FROM shown WHERE at < ?", [now - PICTURE_SECONDS])
             self._db.execute(
                 "DELETE FROM updates WHERE content IS NULL AND at < ?", [now - EDITABLE]
             )
@@ -281,7 +318,11 @@ def _opened(path: Path | None) -> sqlite3.Connection:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.touch(mode=0o600)
             db = sqlite3.connect(path, timeout=1.0)
-            for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"):
+            # Checkpoints write for long: never while an answer leaves.
+            for pragma in (
+                *("journal_mode=WAL", "synchronous=NORMAL", "secure_delete=ON"),
+                "wal_autocheckpoint=0",
+            ):
                 db.execute(f"PRAGMA {pragma}").fetchall()
             db.execute("SELECT count(*) FROM sqlite_master").fetchall()
         except (OSError, sqlite3.Error) as error:

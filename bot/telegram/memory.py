@@ -12,7 +12,7 @@ from telegram import Message
 
 from bot.assistant.conversations import PICTURE_SECONDS
 from bot.assistant.types import Conversation, Reply
-from bot.platforms import RECENT, PictureFile, SharedFile
+from bot.platforms import RECENT, OtherFile, PictureFile, SharedFile
 from bot.telegram.inbox import Answered, Inbox
 
 Key = tuple[int, int]  # of a chat, and a message in it
@@ -153,6 +153,14 @@ class MessageMemory:
         """Newer pictures came, or they were looked at."""
         self._unasked.pop(who, None)
 
+    def note_last(self, who: Conversation, owner: str, files: Sequence[SharedFile]) -> None:
+        """Keep what a message without pictures means here, for after a restart."""
+        self._inbox.note_shown((who.chat, who.user), owner, [_told(each) for each in files])
+
+    def last(self, who: Conversation) -> Shown | None:
+        """What a message without pictures means here, also after a restart."""
+        return _files(self._inbox.shown((who.chat, who.user)))
+
     def forget(self, user: str) -> None:
         """Forget what a person wrote and showed, wherever that was."""
         self._inbox.forget(user)
@@ -178,15 +186,21 @@ def _about(reply: Reply) -> tuple[SharedFile, ...]:
     return pictures
 
 
-def _told(file: PictureFile) -> dict[str, Any]:
+def _told(file: SharedFile) -> dict[str, Any]:
+    if not isinstance(file, PictureFile):
+        return {}  # it has a number among the pictures
     return {"id": file.id, "size": file.size, "name": file.name, "still": file.still}
 
 
 def _shown(found: Answered) -> Shown | None:
-    told = found.about
+    return _files(found.about)
+
+
+def _files(told: Any) -> Shown | None:
     if not told or not told["files"]:
         return None
-    return Shown(told["owner"], tuple(PictureFile(**each) for each in told["files"]))
+    files = tuple(PictureFile(**each) if each else OtherFile("") for each in told["files"])
+    return Shown(told["owner"], files)
 
 
 def _is_by(parts: dict[int, Message], user: str) -> bool:

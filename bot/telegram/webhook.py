@@ -17,6 +17,9 @@ import tornado.web
 from telegram import Bot
 
 Take = Callable[[Any], Awaitable[None]]
+# Telegram keeps a connection for its next update, and sends each at once.
+IDLE_SECONDS, BODY_SECONDS = 60, 20
+MAX_BODY = 1_000_000  # bytes of an update
 _HEADER = "X-Telegram-Bot-Api-Secret-Token"
 
 
@@ -69,7 +72,12 @@ class Webhook:
         application = tornado.web.Application(
             [(rf"{path}/?", _Receiver, known)], log_function=lambda _: None
         )
-        server = tornado.httpserver.HTTPServer(application)
+        server = tornado.httpserver.HTTPServer(
+            application,
+            idle_connection_timeout=IDLE_SECONDS,
+            body_timeout=BODY_SECONDS,
+            max_body_size=MAX_BODY,
+        )
         server.listen(self.port, self.host)
         return server
 

@@ -1,8 +1,14 @@
 """The web chat as an ASGI app: routes, and answers in JSON.
 
 `POST /api/messages` takes multipart/form-data with `text` and any number of `pictures`, and
-answers `{"reply", "buttons": [{"label", "action"}], "error", "reference", "pictures"}`; so does
-every refusal, with its HTTP status. `DELETE /api/conversation` forgets.
+answers `{"reply", "buttons": [{"label", "action"}], "error", "reference", "pictures", "outcome",
+"retry", "language", "asks"}`; so does every refusal, with its HTTP status. The header
+`Glimpse-Conversation` tells a person's conversations apart; `Glimpse-Corrects` names the answer
+that the text puts right. `GET /api/conversation` tells what is known of the conversation,
+`DELETE` forgets it.
+
+`outcome` is "answered", or in a word why not; `retry` whether the same message may be answered
+another time; `asks` whether it is worth telling what a bad answer should have been.
 
 Pictures are those that the reply is about: `{"place", "digest", "objects", "names"}`. The place
 counts from 0 among the pictures sent together, which the digest (SHA-256 of the file) tells from
@@ -11,15 +17,17 @@ others later on; objects are as `bot.assistant.objects.as_rows` has them, names 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import html
 import logging
+import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from string import Template
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -28,36 +36,44 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from bot.assistant.conversations import PICTURE_SECONDS
+from bot.assistant.intents import MAX_CHARACTERS
+from bot.assistant.locale import code_of
+from bot.assistant.locale.texts import Texts
 from bot.assistant.objects import as_rows, in_words
-from bot.assistant.types import Incoming, Reply
+from bot.assistant.privacy import PictureKeeping
+from bot.assistant.types import Conversation, Incoming, Intent, Kind, Reply
 from bot.settings import WebSettings
+from bot.web import texts as web_texts
+from bot.web.budget import UploadBudget
 from bot.web.security import (
     HEADERS,
     RequestRefused,
     SecurityMiddleware,
-    Visitor,
-    identifies_visitor,
-    in_new_chat,
-    set_cookies,
-    visitor_of,
 )
-from bot.web.upload import Upload, UploadBudget, read_upload
+from bot.web.shares import client_of
+from bot.web.texts import CRASHED, NOTHING_TO_SAY, SENTENCES, TITLE, TITLES, in_language
+from bot.web.upload import Upload, read_upload
+from bot.web.visitors import PERSON_COOKIE, Visitor, Visitors, identifies_visitor, set_cookies
+from data.images.sniff import moving
 
 if TYPE_CHECKING:
     from bot.assistant.assistant import Assistant
 
 _log = logging.getLogger(__name__)
 
-NOTHING_TO_SAY = "I have nothing to say to that. Send me a photo, or ask about the last one."
-CRASHED = "Something went wrong on my side. Please try again."
-_TITLES = {404: "There is no such page", 405: "That does not work here", 421: "Wrong address"}
-_SENTENCES = {
-    404: "There is nothing at this address.",
-    405: "This address exists, but not for that kind of request.",
-}
+CORRECTS_HEADER = "glimpse-corrects"
+# After these, or with these statuses, the same message may be answered another time.
+_PASSING = frozenset(
+    {"busy", "closing", "crashed", "too_many", "limit_minute", "refused:unavailable"}
+)
+_PASSING_STATUSES = frozenset({408, 429, 500, 503})
+_ANSWER_NUMBER = re.compile(r"[0-9a-f]{16}")
+_SAMPLES = ("cat.jpg", "coffee.jpg", "tower.jpg")  # as static/samples.js offers them
 # Not `mimetypes`: it asks the machine, and with nosniff a wrong answer breaks the page.
 _TYPES = {
     ".css": "text/css; charset=utf-8",
+    ".jpg": "image/jpeg",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
@@ -78,7 +94,8 @@ def create_app(assistant: Assistant, *, settings: WebSettings | None = None) -> 
         Route("/static/{name}", chat.asset),
         Route("/healthz", chat.healthy),
         Route("/api/messages", chat.messages, methods=["POST"]),
-        Route("/api/conversation", chat.conversation, methods=["DELETE"]),
+        Route("/api/conversation", chat.conversation, methods=["GET"]),
+        Route("/api/conversation", chat.forget, methods=["DELETE"]),
     ]
     return Starlette(
         routes=routes,
@@ -92,12 +109,18 @@ class _ChatPage:
         self._assistant = assistant
         self._settings = settings
         self._pages = pages
-        self._budget = UploadBudget(settings.messages_at_once, settings.held_bytes)
+        self._budget = UploadBudget(settings)
+        recorder = assistant.recorder
+        self._visitors = Visitors(recorder.secret("web visitors"), recorder.knows)
 
     async def index(self, request: Request) -> Response:
-        response = self._pages.index.response(request)
-        if identifies_visitor(request):  # else the first message does it
-            set_cookies(request, response, visitor_of(request), renew=True)
+        person = await self._visitors.person(request)
+        keeping = self._assistant.recorder.picture_keeping("web", person)
+        language = code_of(self._texts(request, person))
+        response = self._pages.index(language, keeping).response(request)
+        response.headers["vary"] = "accept-language, cookie"
+        if identifies_visitor(request, person):  # else the first message does it
+            set_cookies(request, response, await self._visitors.read(request), renew=True)
         return response
 
     async def asset(self, request: Request) -> Response:
@@ -110,11 +133,12 @@ class _ChatPage:
         return JSONResponse({"status": "ok"})
 
     async def messages(self, request: Request) -> Response:
-        visitor = visitor_of(request)
+        visitor = await self._visitors.read(request)
         try:
-            with self._budget.admit() as share:
+            async with self._budget.admit(client_of(request.client)) as share:
                 upload = await read_upload(request, self._settings, share)
-                response = await self._answer(visitor, upload)
+                answering = asyncio.ensure_future(self._answer(request, visitor, upload))
+                response = await _unless_gone(request, answering)
         except RequestRefused as refusal:
             return self.refuse(request, refusal)
         except ClientDisconnect:
@@ -122,8 +146,8 @@ class _ChatPage:
         set_cookies(request, response, visitor)
         return response
 
-    async def _answer(self, visitor: Visitor, upload: Upload) -> Response:
-        incoming = Incoming("web", visitor.chat, visitor.person, upload.text, upload.pictures)
+    async def _answer(self, request: Request, visitor: Visitor, upload: Upload) -> Response:
+        incoming = _incoming(request, visitor, upload)
         try:
             reply = await self._assistant.handle(incoming)
         except Exception:
@@ -133,27 +157,54 @@ class _ChatPage:
                 reference,
                 extra={"reference": reference},
             )
-            return _answer(Reply(CRASHED, error=True, reference=reference), status=500)
-        return _answer(reply or Reply(NOTHING_TO_SAY))
+            texts = self._texts(request, visitor.person)
+            said = in_language(code_of(texts), CRASHED)
+            reply = Reply(said, error=True, reference=reference)
+            return _answer(reply, 500, language=code_of(texts))
+        # After it was handled: /settings may have changed the language.
+        texts = self._texts(request, visitor.person)
+        language = code_of(texts)
+        reply = reply or Reply(in_language(language, NOTHING_TO_SAY))
+        asks = False
+        if reply.outcome == "rated" and incoming.text.startswith("/rate bad"):
+            asks = await self._assistant.takes_corrections(incoming.conversation)
+        return _answer(_with_remark(reply, upload, texts), language=language, asks=asks)
 
     async def conversation(self, request: Request) -> Response:
-        visitor = visitor_of(request)
+        visitor = await self._visitors.read(request)
+        known = self._assistant.shown(Conversation("web", visitor.chat, visitor.person))
+        language = code_of(self._texts(request, visitor.person))
+        content = {"pictures": known, "language": language}
+        return JSONResponse(content, headers={"cache-control": "no-store"})
+
+    async def forget(self, request: Request) -> Response:
+        visitor = await self._visitors.read(request)
         self._assistant.forget("web", visitor.chat, visitor.person)
-        # A new chat id as well: an answer still under way then belongs to no chat. The person
-        # stays who they are, or their settings would be lost and their log out of reach.
         response = Response(status_code=204)
-        set_cookies(request, response, in_new_chat(visitor))
+        if visitor.chat == visitor.cookie:
+            # A new chat id as well: an answer still under way then belongs to no chat. The person
+            # stays who they are, or their settings would be lost and their log out of reach.
+            visitor = self._visitors.in_new_chat(visitor)
+        set_cookies(request, response, visitor)
         return response
 
+    def _texts(self, request: Request, person: str = "") -> Texts:
+        """What is said to a person, or to a stranger (""), in their language."""
+        asked = web_texts.preferred_language(request.headers.get("accept-language", ""))
+        return self._assistant.texts("web", person, asked)
+
     def refuse(self, request: Request, refusal: RequestRefused) -> Response:
+        language = code_of(self._texts(request, request.cookies.get(PERSON_COOKIE, "")))
+        sentence = in_language(language, refusal.sentence)
         if request.url.path.startswith("/api/"):
-            return _answer(Reply(refusal.sentence, error=True), status=refusal.status)
-        title = _TITLES.get(refusal.status, "Something went wrong")
-        return self._pages.error_page(refusal.status, title, refusal.sentence)
+            reply = Reply(sentence, error=True, outcome="refused")
+            return _answer(reply, refusal.status, language=language)
+        title = in_language(language, TITLES.get(refusal.status, TITLE))
+        return self._pages.error_page(refusal.status, title, sentence, language)
 
     def on_http_error(self, request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        response = self.refuse(request, RequestRefused(status, _SENTENCES.get(status, CRASHED)))
+        response = self.refuse(request, RequestRefused(status, SENTENCES.get(status, CRASHED)))
         response.headers.update(getattr(error, "headers", None) or {})
         return response
 
@@ -164,12 +215,63 @@ class _ChatPage:
         return response
 
 
-def _answer(reply: Reply, status: int = 200) -> JSONResponse:
+async def _unless_gone(request: Request, answering: asyncio.Future[Response]) -> Response:
+    """The answer, given up once nobody waits for it any longer.
+
+    Raises:
+        starlette.requests.ClientDisconnect: They stopped it, or went away.
+    """
+    leaving = asyncio.ensure_future(_gone(request))
+    try:
+        tasks: set[asyncio.Future[Any]] = {answering, leaving}
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if not answering.done():
+            raise ClientDisconnect
+        return answering.result()
+    finally:
+        for task in (answering, leaving):
+            task.cancel()
+        await asyncio.gather(answering, leaving, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _incoming(request: Request, visitor: Visitor, upload: Upload) -> Incoming:
+    incoming = Incoming(
+        "web", visitor.chat, visitor.person, upload.text, upload.pictures,
+        language=web_texts.preferred_language(request.headers.get("accept-language", "")),
+    )  # fmt: skip
+    corrected = request.headers.get(CORRECTS_HEADER, "")
+    right = " ".join(upload.text.split())
+    if not (_ANSWER_NUMBER.fullmatch(corrected) and right and len(right) <= MAX_CHARACTERS):
+        return incoming
+    return replace(incoming, reply_to=corrected, intent=Intent(Kind.CORRECTED, rest=right))
+
+
+def _with_remark(reply: Reply, upload: Upload, texts: Texts) -> Reply:
+    """The same, with a word on those pictures that move, of which one frame is seen."""
+    if reply.error:
+        return reply
+    kinds = dict.fromkeys(filter(None, (moving(each.content) for each in upload.pictures)))
+    remarks = dict.fromkeys(texts.still_only.format(what=kind) for kind in kinds)
+    return replace(reply, text="\n\n".join([reply.text, *remarks])) if remarks else reply
+
+
+def _answer(
+    reply: Reply, status: int = 200, *, language: str = "en", asks: bool = False
+) -> JSONResponse:
     body = {
         "reply": reply.text,
         "buttons": [asdict(button) for button in reply.buttons],
         "error": reply.error,
         "reference": reply.reference,
+        "outcome": reply.outcome,
+        "retry": reply.error and (reply.outcome in _PASSING or status in _PASSING_STATUSES),
+        "language": language,
+        "asks": asks,
         "pictures": [
             {
                 "place": exchange.place,
@@ -215,12 +317,14 @@ class StaticPages:
     """Everything that a browser loads.
 
     Attributes:
-        index: The chat page, with the limits filled in.
+        page: The chat page, to be filled in with limits and words.
+        limits: What is filled in whoever looks at it.
         assets: Style, scripts and icon by file name.
         error: The page that says why there is no page.
     """
 
-    index: Asset
+    page: Template
+    limits: Mapping[str, str]
     assets: Mapping[str, Asset]
     error: Template
 
@@ -231,16 +335,38 @@ class StaticPages:
             entry.name: entry.read_bytes()
             for entry in resources.files("bot.web").joinpath("static").iterdir()
         }
-        index = Template(files.pop("index.html").decode()).substitute(
-            picture_bytes=settings.picture_bytes, pictures=settings.pictures
-        )
+        samples = resources.files("data").joinpath("samples")
+        files |= {name: samples.joinpath(name).read_bytes() for name in _SAMPLES}
+        page = Template(files.pop("index.html").decode())
         error = Template(files.pop("error.html").decode())
+        limits = {
+            "picture_bytes": settings.picture_bytes,
+            "pictures": settings.pictures,
+            "characters": MAX_CHARACTERS,
+            "picture_seconds": round(PICTURE_SECONDS),
+        }
         assets = {
             name: Asset.of(content, name[name.rindex(".") :]) for name, content in files.items()
         }
-        return cls(Asset.of(index.encode(), ".html"), assets, error)
+        return cls(page, {name: str(each) for name, each in limits.items()}, assets, error)
 
-    def error_page(self, status: int, title: str, sentence: str) -> HTMLResponse:
+    def index(self, language: str, keeping: PictureKeeping) -> Asset:
+        """The chat page for a person.
+
+        Args:
+            language: "en" or "de".
+            keeping: Whether their pictures are kept, which it tells them.
+        """
+        words = {**web_texts.PAGE[language], **self.limits}
+        words["small_print"] = web_texts.small_print(language, keeping)
+        escaped = {name: html.escape(each) for name, each in words.items()}
+        return Asset.of(self.page.substitute(escaped).encode(), ".html")
+
+    def error_page(
+        self, status: int, title: str, sentence: str, language: str = "en"
+    ) -> HTMLResponse:
         """Build the page for something that went wrong."""
-        page = self.error.substitute(title=html.escape(title), sentence=html.escape(sentence))
+        words = {"title": title, "sentence": sentence, "lang": language}
+        words["back"] = web_texts.PAGE[language]["back"]
+        page = self.error.substitute({name: html.escape(each) for name, each in words.items()})
         return HTMLResponse(page, status_code=status)

@@ -1,17 +1,14 @@
-"""What stands between the chat page and strangers: who may send a request, and who is who.
+"""What stands between the chat page and strangers: who may send a request.
 
-The Host check, the cross-site check and the security headers come before every request. Cookies
-tell people and their chats apart; they name nobody, and nothing is stored here.
+The Host check, the cross-site check and the security headers come before every request. Who is who
+is told by `bot.web.visitors`.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import re
-import secrets
 import socket
 from collections.abc import Callable
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -40,9 +37,6 @@ WRONG_HOST = (
 CROSS_SITE = "This request came from another site, so Glimpse left it alone."
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-PERSON_COOKIE, CHAT_COOKIE = "glimpse_person", "glimpse_chat"
-COOKIE_SECONDS = 400 * 86_400  # seconds; browsers keep no cookie longer
-_COOKIE_SHAPE = re.compile(r"[A-Za-z0-9_-]{32}")
 
 
 class RequestRefused(Exception):  # noqa: N818  (it is an answer, not a defect)
@@ -155,74 +149,3 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
-
-
-# --- people and their chats -------------------------------------------------------------------
-
-
-class Visitor(NamedTuple):
-    """Whose browser it is, by which /forget and /settings find them, and which chat of theirs."""
-
-    person: str
-    chat: str
-
-
-def identifies_visitor(request: Request) -> bool:
-    """Whether a request for the page tells who makes it, be it somebody new.
-
-    Who follows a link from another site brings no strict cookies; were new ones set then, the
-    person whose cookies these replace could never be found again.
-    """
-    own = request.headers.get("sec-fetch-site") in {"none", "same-origin"}
-    return own or _read_cookie(request, PERSON_COOKIE) is not None
-
-
-def visitor_of(request: Request) -> Visitor:
-    """Read who makes a request; what it does not bring in our shape is made up."""
-    person = _read_cookie(request, PERSON_COOKIE)
-    # Somebody else's chat is none of a new person's.
-    chat = _read_cookie(request, CHAT_COOKIE) if person else None
-    return Visitor(person or _new_id(), chat or _new_id())
-
-
-def in_new_chat(visitor: Visitor) -> Visitor:
-    """The same person in a chat that nothing was said in yet."""
-    return visitor._replace(chat=_new_id())
-
-
-def set_cookies(
-    request: Request, response: Response, visitor: Visitor, *, renew: bool = False
-) -> None:
-    """Set what the browser does not know yet: the person for long, the chat until it is closed.
-
-    Args:
-        request: Tells what it knows.
-        response: Sets it, out of reach of scripts and other sites.
-        visitor: What it is to know.
-        renew: Begin the time of the person's cookie anew.
-    """
-    for name, value, seconds in (
-        (PERSON_COOKIE, visitor.person, COOKIE_SECONDS),
-        (CHAT_COOKIE, visitor.chat, None),
-    ):
-        if _read_cookie(request, name) == value and not (renew and seconds):
-            continue
-        response.set_cookie(
-            name,
-            value,
-            max_age=seconds,
-            path="/",
-            httponly=True,
-            samesite="strict",
-            secure=request.url.scheme == "https",
-        )
-
-
-def _new_id() -> str:
-    """An id of 192 random bits."""
-    return secrets.token_urlsafe(24)
-
-
-def _read_cookie(request: Request, name: str) -> str | None:
-    value = request.cookies.get(name, "")
-    return value if _COOKIE_SHAPE.fullmatch(value) else None

@@ -11,11 +11,11 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from bot.errors import ServerError
 from bot.settings import WebSettings
+from bot.web.connections import Config, Server
 from bot.web.security import is_loopback
 
 TIDY_TICKS = 600  # ticks of uvicorn, ten a second
@@ -33,15 +33,10 @@ def serve(app: ASGIApp, settings: WebSettings, *, tidy: Callable[[], None] = lam
     Raises:
         ServerError: The port is taken, or the address is not this computer's.
     """
-    uvicorn_log = logging.getLogger("uvicorn.error")
     listening = listen(settings.host, settings.port)
-    with listening as listener, contextlib.suppress(KeyboardInterrupt):
-        uvicorn_log.addFilter(_not_a_cancellation)
-        try:
-            line = opening_line(settings.host, listener.getsockname()[1])
-            WebServer(app, line, settings.shutdown_seconds, tidy=tidy).run([listener])
-        finally:
-            uvicorn_log.removeFilter(_not_a_cancellation)
+    with listening as listener, contextlib.suppress(KeyboardInterrupt), _quiet_cancellations():
+        line = opening_line(settings.host, listener.getsockname()[1])
+        WebServer(app, line, settings, tidy=tidy).run([listener])
 
 
 async def serve_until(
@@ -61,11 +56,9 @@ async def serve_until(
     Raises:
         ServerError: The port is taken, or the address is not this computer's.
     """
-    with listen(settings.host, settings.port) as listener:
+    with listen(settings.host, settings.port) as listener, _quiet_cancellations():
         line = opening_line(settings.host, listener.getsockname()[1])
-        server = WebServer(
-            app, line, settings.shutdown_seconds, heeds_signals=False, listening=listening
-        )
+        server = WebServer(app, line, settings, heeds_signals=False, listening=listening)
 
         async def stop() -> None:
             await stopped.wait()
@@ -124,12 +117,22 @@ def _bind_error(error: OSError, host: str, port: int) -> str:
     return f"Glimpse cannot listen on {host}, port {port}; try another --host or --port."
 
 
+@contextlib.contextmanager
+def _quiet_cancellations() -> Iterator[None]:
+    uvicorn_log = logging.getLogger("uvicorn.error")
+    uvicorn_log.addFilter(_not_a_cancellation)
+    try:
+        yield
+    finally:
+        uvicorn_log.removeFilter(_not_a_cancellation)
+
+
 def _not_a_cancellation(record: logging.LogRecord) -> bool:
     """Drop the traceback of a message that was cut off at the end of the grace time."""
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
-class WebServer(uvicorn.Server):
+class WebServer(Server):
     """Prints `line` once it answers, and ends quietly; `should_exit` ends it from a thread.
 
     uvicorn repeats a signal at its end, which would stop the process with a traceback, or before
@@ -140,22 +143,13 @@ class WebServer(uvicorn.Server):
         self,
         app: ASGIApp,
         line: str,
-        shutdown_seconds: int = 15,
+        settings: WebSettings | None = None,
         *,
         heeds_signals: bool = True,
         tidy: Callable[[], None] = lambda: None,
         listening: Callable[[], None] = lambda: None,
     ) -> None:
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            ws="none",
-            timeout_graceful_shutdown=shutdown_seconds,
-        )
-        super().__init__(config)
+        super().__init__(Config(app, settings or WebSettings()))
         self._line, self._heeds_signals = line, heeds_signals
         self._tidy, self._listening = tidy, listening
 
@@ -166,7 +160,7 @@ class WebServer(uvicorn.Server):
         self._listening()
 
     async def on_tick(self, counter: int) -> bool:
-        """Tidy every `TIDY_TICKS` tenths of a second; tells whether to stop."""
+        """Look after the connections, and tidy now and then; tells whether to stop."""
         if counter % TIDY_TICKS == TIDY_TICKS - 1:
             self._tidy()
         return await super().on_tick(counter)

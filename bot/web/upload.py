@@ -9,8 +9,7 @@ that is absent or lies changes nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from python_multipart.exceptions import FormParserError
@@ -19,14 +18,13 @@ from starlette.requests import Request
 
 from bot.assistant.types import Attachment
 from bot.settings import WebSettings
+from bot.web.budget import UploadShare
 from bot.web.security import RequestRefused
 
-TOO_BUSY = "Glimpse is very busy right now. Please try again in a moment."
 BROKEN = "The message arrived incomplete. Please send it again."
 TOO_LONG = "That text is far too long. Please ask a short question."
 NOT_A_FORM = "Send messages as multipart/form-data with the fields text and pictures."
 TOO_MANY_FIELDS = "A message has one text and some pictures, nothing else."
-STALLED = "The upload stopped half-way. Please try again."
 _DRAIN_BYTES = 64_000_000
 _DRAIN_SECONDS = 10.0
 _NAME_LENGTH = 255
@@ -49,7 +47,7 @@ async def read_upload(request: Request, settings: WebSettings, share: UploadShar
     Args:
         request: The request; its body was not read yet.
         settings: The limits.
-        share: Accounts for the memory held.
+        share: Accounts for the memory held, and knows how slow it may be.
 
     Raises:
         RequestRefused: 400, 408, 413, 415 or 503, with a sentence for the person.
@@ -59,6 +57,7 @@ async def read_upload(request: Request, settings: WebSettings, share: UploadShar
     try:
         return await _read(request, stream, settings, share)
     except RequestRefused:
+        share.leave()  # what is dropped keeps nobody waiting
         await _drain(stream)
         raise
     finally:
@@ -77,27 +76,14 @@ async def _read(
     try:
         form = _Form(options.get(b"boundary", b""), settings)
         received = 0
-        async for chunk in _timed(stream, settings.silence_seconds):
+        async for chunk in share.timed(stream):
             received += len(chunk)
             if received > settings.body_bytes:
                 raise _too_much(settings)
-            share.take(len(chunk))
             form.feed(chunk)
         return form.finish()
     except FormParserError as error:
         raise RequestRefused(400, BROKEN) from error
-
-
-async def _timed(stream: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:
-    while True:
-        try:
-            async with asyncio.timeout(seconds):
-                chunk = await anext(stream)
-        except StopAsyncIteration:
-            return
-        except TimeoutError as error:
-            raise RequestRefused(408, STALLED) from error
-        yield chunk
 
 
 async def _drain(stream: AsyncIterator[bytes]) -> None:
@@ -202,60 +188,3 @@ class _Form:
 
     def _end(self) -> None:
         self._complete = True
-
-
-# --- bounds on what all uploads together hold in memory --------------------------------------
-
-
-class UploadBudget:
-    """Counts the messages in flight and the bytes that they hold.
-
-    It lives on one event loop, so plain integers are enough.
-
-    Args:
-        messages: Most messages in flight.
-        held_bytes: Most bytes that they hold together.
-    """
-
-    def __init__(self, messages: int, held_bytes: int) -> None:
-        self._messages_left = messages
-        self._bytes_left = held_bytes
-
-    @contextmanager
-    def admit(self) -> Iterator[UploadShare]:
-        """Let one message in; all that it took is given back at the end.
-
-        Raises:
-            RequestRefused: 503 if too many are in flight.
-        """
-        if self._messages_left <= 0:
-            raise RequestRefused(503, TOO_BUSY)
-        self._messages_left -= 1
-        share = UploadShare(self)
-        try:
-            yield share
-        finally:
-            self._messages_left += 1
-            self._bytes_left += share.held
-
-    def _take(self, count: int) -> None:
-        if count > self._bytes_left:
-            raise RequestRefused(503, TOO_BUSY)
-        self._bytes_left -= count
-
-
-class UploadShare:
-    """What one message holds of the budget."""
-
-    def __init__(self, budget: UploadBudget) -> None:
-        self._budget = budget
-        self.held = 0
-
-    def take(self, count: int) -> None:
-        """Account for `count` more bytes.
-
-        Raises:
-            RequestRefused: 503 if all uploads together would hold too much.
-        """
-        self._budget._take(count)
-        self.held += count

@@ -60,7 +60,9 @@ def build_shapes(options: BuildOptions, pictures: int, seed: int = 0) -> BuildRe
             if stale.name not in names:
                 stale.unlink()
         for number, shapes in enumerate(islice(random_shapes(seed), pictures)):
-            _draw(shapes).save(folder / _name(number, seed))
+            part = folder / "being-drawn.png"  # so that none is ever half there
+            _draw(shapes).save(part)
+            part.replace(folder / _name(number, seed))
             options.progress("Drawing", number + 1, pictures)
 
     def rows(statistics: BuildStatistics) -> Iterator[dict[str, Any]]:

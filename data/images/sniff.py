@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import codecs
 import re
+import zlib
 from dataclasses import dataclass
 
 _HEAD = 1024  # bytes looked at when no signature matches
+_PROLOG = 65_536  # bytes in which the root of markup is looked for, behind comments and the like
 
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
 _AVIF_BRANDS = {b"avif", b"avis"}
@@ -40,13 +42,16 @@ _UNSUPPORTED = (
     (b"#?RADIANCE", "a Radiance HDR file"),
     (b"qoif", "a QOI picture"),
     (b"DDS ", "a game texture"),
+    (b"\xd7\xcd\xc6\x9a", "a Windows metafile"),
+    (b"AC10", "a CAD drawing"),
 )
 _NOT_IMAGES = (
-    (b"%PDF-", "a PDF"),
     (b"PK\3\4", "a ZIP archive or an office document"),
     (b"PK\5\6", "an empty ZIP archive"),
     (b"\xd0\xcf\x11\xe0", "an old office document"),
     (b"{\\rtf", "a text document"),
+    (b"AT&TFORM", "a scanned document (DjVu)"),
+    (b"MIME-Version:", "a saved web page or an e-mail"),
     (b"\x1f\x8b", "a compressed file"),
     (b"BZh", "a compressed file"),
     (b"\xfd7zXZ", "a compressed file"),
@@ -69,10 +74,14 @@ _NOT_IMAGES = (
     (b"\xcf\xfa\xed\xfe", "a program"),
     (b"SQLite format 3", "a database"),
 )
-_MARKUP = (
-    (re.compile(rb"<svg[\s>]", re.IGNORECASE), "svg"),
-    (re.compile(rb"<!doctype\s+html|<(html|head|body|script|title)[\s>]", re.IGNORECASE), "html"),
+# What may come before the root of markup: a declaration, comments, a doctype with its subset.
+_BEFORE_ROOT = re.compile(
+    rb"(?:\s|<\?.*?\?>|<!--.*?-->|<!doctype[^\[<>]*(?:\[.*?\]\s*)?>)*", re.IGNORECASE | re.DOTALL
 )
+_ROOT = re.compile(rb"<(?:[\w.-]+:)?([a-z][\w.-]*)", re.IGNORECASE)
+_WEB_PAGE = re.compile(rb"<!doctype\s+html|<(html|head|body|script|title)[\s>]", re.IGNORECASE)
+_OF_WEB_PAGES = frozenset({b"meta", b"div", b"p", b"h1", b"table", b"center", b"style", b"link"})
+_XML = re.compile(rb"\s*<\?xml\b")
 
 
 @dataclass(frozen=True)
@@ -152,10 +161,37 @@ def _text(data: bytes) -> FileType | None:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
         return None
-    found = [name for pattern, name in _MARKUP if pattern.search(head)]
-    if "html" in found:
+    return _markup(data, head) or _not_an_image("a text file")
+
+
+def _markup(data: bytes, head: bytes) -> FileType | None:
+    """SVG, HTML and other XML, told by the root element: an SVG may hold a title and scripts."""
+    text = data[:_PROLOG]
+    if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = text[: len(text) // 2 * 2].decode("utf-16", "replace").encode()
+    text = text.removeprefix(codecs.BOM_UTF8)
+    before = _BEFORE_ROOT.match(text)
+    root = _ROOT.match(text, before.end() if before else 0)
+    name = root[1].lower() if root else b""
+    if name == b"svg":
+        return _unsupported("an SVG drawing")
+    page = name in _OF_WEB_PAGES or _WEB_PAGE.search(head)
+    if page and (name == b"html" or not _XML.match(text)):
         return _not_an_image("a web page")
-    return _unsupported("an SVG drawing") if found else _not_an_image("a text file")
+    return _not_an_image("an XML file") if _XML.match(text) else None
+
+
+def _is_svg(data: bytes) -> bool:
+    found = _markup(data, data[:_HEAD])
+    return found is not None and found.reason == "unsupported"
+
+
+def _unpacked(data: bytes) -> bytes:
+    """The beginning of what is packed by gzip, as SVG drawings may be."""
+    try:
+        return zlib.decompressobj(wbits=31).decompress(data[:_PROLOG], _PROLOG)
+    except zlib.error:
+        return b""
 
 
 def sniff(data: bytes) -> FileType:
@@ -171,17 +207,28 @@ def sniff(data: bytes) -> FileType:
     for magic, name in _IMAGES:
         if data.startswith(magic):
             return FileType(name)
-    special = _iso_container(data) or _riff(data) or _bitmap(data)
+    special = _iso_container(data) or _riff(data) or _bitmap(data) or _other(data)
     if special:
         return special
+    unknown = "This is no picture of a known kind. Please send a photo such as a JPEG or PNG."
+    return _text(data) or FileType(reason="not-a-picture", sentence=unknown)
+
+
+def _other(data: bytes) -> FileType | None:
+    """What cannot be opened here, by its first bytes or by some of those that follow."""
     for magic, what in _UNSUPPORTED:
         if data.startswith(magic):
             return _unsupported(what)
-    for magic, what in _NOT_IMAGES:
-        if data.startswith(magic):
-            return _not_an_image(what)
-    unknown = "This is no picture of a known kind. Please send a photo such as a JPEG or PNG."
-    return _text(data) or FileType(reason="not-a-picture", sentence=unknown)
+    if data.startswith(b"\x1f\x8b") and _is_svg(_unpacked(data)):
+        return _unsupported("an SVG drawing")
+    if data[40:44] == b" EMF":
+        return _unsupported("a Windows metafile")
+    if b"%PDF-" in data[:_HEAD]:  # readers put up with what is before it
+        return _not_an_image("a PDF")
+    if data[60:68] == b"BOOKMOBI":
+        return _not_an_image("an e-book")
+    kinds = (what for magic, what in _NOT_IMAGES if data.startswith(magic))
+    return next(map(_not_an_image, kinds), None)
 
 
 _MOST_BLOCKS = 100_000  # and pieces of them, over which a GIF's second frame is looked for

@@ -242,7 +242,7 @@ async def test_crash_of_the_assistant_itself(
     reply = await say(assistant, "", "red")
     assert CRASHED.fullmatch(reply.text)
     assert reply.reference in caplog.text
-    assert (await say(assistant, "hello")).text == ENGLISH.hello  # the turn was passed on
+    assert (await say(assistant, "hello")).text == ENGLISH.hello_again  # the turn was passed on
 
 
 async def test_crash_over_an_unaddressed_message_stays_silent(

@@ -194,7 +194,7 @@ async def test_an_answer_offers_a_caption_a_verdict_and_another_answer(chats: Ch
         names = [each.partition(" ")[0] for each in chat.actions(0)]
         assert names == ["/caption", "/rate", "/rate", "/retry"]
         await chat.say("hello")
-        await chat.says("Red.", ENGLISH.hello)
+        await chat.says("Red.", ENGLISH.hello_again)
         assert chat.actions(1) == []
 
 
@@ -439,6 +439,7 @@ async def test_who_chooses_german_is_spoken_to_in_german(chats: Chats) -> None:
         await chat.until(lambda: GERMAN.settings_chosen in (*chat.texts, *chat.private))
         await chat.say("hello")
         await chat.say("hello", by=BEN)
+        await chat.says(chat.texts[0], GERMAN.hello, ENGLISH.hello)
         await chat.says(chat.texts[0], GERMAN.hello, ENGLISH.hello)
 
 

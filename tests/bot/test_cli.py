@@ -153,7 +153,7 @@ from bot.cli import main
 from bot.cli import terminal
 from bot.cli.context import AppContext
 
-def load(profile, threads, int8):
+def load(profile, threads, int8, **unusual):
     print("loaded", file=sys.stderr, flush=True)
     return FakeEngine()
 
@@ -168,7 +168,9 @@ def start(*arguments: str) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_end_a_command_quietly(cli: CliRunner, number: signal.Signals, status: int) -> None:
+def test_signals_end_a_command_in_words(
+    cli: CliRunner, number: signal.Signals, status: int
+) -> None:
     line = b'{"id": 7, "image": "%s", "question": null}\n' % cli.photo("red").encode()
     with start("batch") as process:
         assert process.stdin is not None
@@ -181,7 +183,9 @@ def test_signals_end_a_command_quietly(cli: CliRunner, number: signal.Signals, s
         assert process.wait(10) == status
         assert process.stdout.read() == b""
         assert process.stderr is not None
-        assert process.stderr.read() == b"loaded\n"
+        assert process.stderr.read() == (
+            b"loaded\nStopped; lines answered so far: 1, each of them whole.\n"
+        )
 
 
 def test_a_reader_that_goes_away_ends_the_batch_quietly(cli: CliRunner) -> None:
@@ -208,11 +212,11 @@ def test_a_reader_that_goes_away_ends_the_batch_quietly(cli: CliRunner) -> None:
         assert process.stderr.read() == b"loaded\n"
 
 
-def test_ctrl_c_while_loading_is_quiet(cli: CliRunner) -> None:
+def test_ctrl_c_while_loading_is_a_word(cli: CliRunner) -> None:
     cli.trouble = KeyboardInterrupt()
-    assert cli.run("caption", cli.photo("red")) == Outcome(130, "", "")
+    assert cli.run("caption", cli.photo("red")) == Outcome(130, "", "Stopped.\n")
     cli.trouble = SystemExit(143)
-    assert cli.run("caption", cli.photo("red")) == Outcome(143, "", "")
+    assert cli.run("caption", cli.photo("red")) == Outcome(143, "", "Stopped.\n")
 
 
 def test_commands_run_in_any_thread(cli: CliRunner) -> None:

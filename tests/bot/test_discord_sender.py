@@ -58,7 +58,7 @@ async def test_the_same_small_talk_and_refusals_are_said_twice_and_then_not() ->
         assert world.said[4:] == [ENGLISH.hello]
         await world.ann.send(world.channel, world.me, attachments=[photo("blue")])
         await world.ann.send(world.channel, f"{world.me} hello")
-        assert world.said[5:] == [BLUE_CAPTION, ENGLISH.hello]
+        assert world.said[5:] == [BLUE_CAPTION, ENGLISH.hello_again]
 
 
 async def test_commands_refused_again_and_again_disturb_nobody_else() -> None:

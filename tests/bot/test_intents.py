@@ -94,7 +94,7 @@ def test_picture_without_a_request_gets_a_caption_and_an_invitation(text: str) -
         ("", Kind.EMPTY),
         (" \n\t", Kind.EMPTY),
         ("\u200b\u200e\u202e\ufeff\x00", Kind.EMPTY),
-        ("❤️👍🏽", Kind.EMPTY),
+        ("❤️👍🏽", Kind.NOD),
         ("?!", Kind.EMPTY),
         ("@glimpse_bot", Kind.EMPTY),
         ("/ask", Kind.EMPTY),
@@ -188,7 +188,7 @@ def test_name_of_a_person_is_never_asked_of_the_model(text: str) -> None:
         ("/Help@bot", Kind.HELP, None, ""),
         ("/dance", Kind.UNKNOWN_COMMAND, None, "/dance"),
         ("/DANCE@bot now", Kind.UNKNOWN_COMMAND, None, "/dance"),
-        (f"/{'x' * 40}", Kind.QUESTION, f"/{'x' * 40}", ""),
+        (f"/{'x' * 40}", Kind.UNCLEAR, None, ""),
         ("and/or what?", Kind.QUESTION, "and/or what?", ""),
     ],
 )
@@ -395,3 +395,40 @@ def test_more_is_asked_for_beyond_a_caption() -> None:
         assert read_intent(text).more, text
     assert read_intent("/ask Was siehst du noch?").more
     assert not read_intent("describe it").more
+
+
+@pytest.mark.parametrize(
+    ("kind", "texts"),
+    [
+        (Kind.HELLO, "bonjour!|Hola amigo|salut|olá|привет|こんにちは|नमस्ते|مرحبا|안녕하세요|👋"),
+        (Kind.THANKS, "merci|gracias|спасибо|谢谢|🙏"),
+        (Kind.GOODBYE, "ciao|au revoir"),
+        (Kind.NOD, "👍|😍🎉"),
+        (Kind.SORRY, "👎"),
+        (Kind.REACTION, "😂😂😂"),
+        (Kind.UNCLEAR, "x|42|3.14|jfkdlsajf|blah blah|the|llanfairpwllgwyngyll|que ves?|blah blah?"
+         "|print(\"hello\")|<script>alert(1)</script>|SELECT * FROM users;|vielleicht"),
+        (Kind.EMPTY, "?|...|🐱|why?|which one|asdf|is"),
+        (Kind.REMARK, "Hi, nice photo!|beautiful cat|süße Katze|Was für ein süßer Hund!"),
+        (Kind.READING, "text?|ocr|read it|was steht da|Was steht da drauf?|lies den Text"
+         "|übersetze das Schild|Wie lautet die Nummer?|Kannst du den Text auf dem Schild lesen?"),
+        (Kind.CAPTION, "who?"),
+    ],
+)  # fmt: skip
+def test_a_word_or_two_get_what_a_sensible_person_would_say(kind: Kind, texts: str) -> None:
+    for text in texts.split("|"):
+        assert read_intent(text).kind is kind, text
+        if kind is not Kind.READING:
+            assert read_intent(text, attached=True).kind in {Kind.CAPTION, Kind.EMPTY}, text
+
+
+def test_a_noun_alone_asks_whether_it_is_there() -> None:
+    for text, question in {
+        "dog?": "Is there a dog?", "umbrellas": "Are there any umbrellas?", "colour":
+        "What colour is it?", "animal?": "What animal is it?", "Hund?": "Is there a dog?",
+        "Katzen?": "Are there any cats?", "farbe?": "What color is it?", "Wie viele?":
+        "How many are there?", "hand?": "Is there a hand?", "red car": "red car", "my dog": None,
+    }.items():  # fmt: skip
+        assert read_intent(text).question == question, text
+    assert read_intent("mein Hund", attached=True).kind is Kind.CAPTION
+    assert read_intent("dog", attached=True).invite

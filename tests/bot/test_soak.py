@@ -39,6 +39,7 @@ from bot.benchmarks.process import Sample, Verdict, read_records
 from bot.benchmarks.soak import PLATFORMS, SoakPlan, SoakResult
 from bot.cli.context import AppContext
 from bot.discord.bot import build, serve
+from bot.settings import WebSettings
 from bot.web.app import create_app
 from bot.web.server import WebServer, listen
 from data.errors import ImageRefused
@@ -424,7 +425,7 @@ async def test_every_fault_of_the_page_is_borne(
     monkeypatch.setattr("bot.benchmarks.clients.SLOW_SECONDS", 0.2)
     ledger, app = Ledger(), create_app(Assistant(StandIn(), open_picture=open_as_red))
     with listen("127.0.0.1", 0) as listener:
-        server = WebServer(app, "ready", shutdown_seconds=1, heeds_signals=False)
+        server = WebServer(app, "ready", WebSettings(shutdown_seconds=1), heeds_signals=False)
         task = asyncio.ensure_future(server.serve([listener]))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
         client = WebClient(address, ledger=ledger, rng=random.Random(0))

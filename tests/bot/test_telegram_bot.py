@@ -88,6 +88,29 @@ async def _posted(client: httpx.AsyncClient, hook: Webhook, update: object) -> h
                 await asyncio.sleep(0.01)
 
 
+@pytest.mark.parametrize(
+    "sent", [b"", b"POST / HT", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{"]
+)
+async def test_what_stops_half_way_does_not_hold_the_webhook(
+    monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    for name in ("IDLE_SECONDS", "BODY_SECONDS"):
+        monkeypatch.setattr(f"bot.telegram.webhook.{name}", 0.1)
+
+    async def take(_update: object) -> None:
+        raise AssertionError
+
+    hook = webhook("")
+    server = hook.listen(take)
+    async with asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection(hook.host, hook.port)
+        writer.write(sent)
+        assert await reader.read() == b""
+        writer.close()
+    server.stop()
+    await server.close_all_connections()
+
+
 async def test_polling_takes_the_webhook_back() -> None:
     async with telegram() as api:
         await api.until(lambda: api.of("deleteWebhook"))

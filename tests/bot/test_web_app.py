@@ -6,11 +6,15 @@ import asyncio
 import hashlib
 import logging
 import random
+import re
+import tomllib
+from fnmatch import fnmatch
+from pathlib import Path
 
 import httpx
 import pytest
 from engine_stand_in import Said, StandIn, open_photo, picture
-from web_client import HERE, SMALL, Echo, client, form
+from web_client import HERE, SMALL, Echo, Yes, client, form
 
 from bot.assistant.assistant import Assistant
 from bot.assistant.locale.german import GERMAN
@@ -18,8 +22,8 @@ from bot.assistant.objects import in_words
 from bot.assistant.types import Incoming, Reply
 from bot.settings import WebSettings
 from bot.web.app import create_app
-from bot.web.security import CHAT_COOKIE, PERSON_COOKIE
-from bot.web.upload import TOO_BUSY
+from bot.web.budget import TOO_BUSY
+from bot.web.visitors import CHAT_COOKIE, PERSON_COOKIE
 from data.images.open import Picture
 from model.requests import DetectedObject
 
@@ -44,6 +48,10 @@ async def test_a_person_keeps_their_session_and_their_picture() -> None:
         "buttons": [{"label": "Describe", "action": "/c", "name": ""}],
         "error": False,
         "reference": "",
+        "outcome": "said",
+        "retry": False,
+        "language": "en",
+        "asks": False,
         "pictures": [],
     }
     chat, person = page.cookies[CHAT_COOKIE], page.cookies[PERSON_COOKIE]
@@ -211,13 +219,13 @@ async def test_german_is_understood_and_spoken_to_who_chooses_it() -> None:
             (await web.post("/api/messages", **form(*message))).json()["reply"]
             for message in (("Welche Farbe hat das Auto?", b"red"), ("/settings de",), ("hello",))
         ]
-    assert said == ["Rot.", GERMAN.settings_chosen, GERMAN.hello]
+    assert said == ["Rot.", GERMAN.settings_chosen, GERMAN.hello_again]
 
 
 async def test_too_many_messages_at_once_are_asked_to_wait() -> None:
     go = asyncio.Event()
 
-    class Slow:
+    class Slow(Yes):
         async def handle(self, incoming: Incoming) -> Reply:
             await go.wait()
             return Reply("done")
@@ -235,9 +243,42 @@ async def test_too_many_messages_at_once_are_asked_to_wait() -> None:
 
 
 async def test_the_memory_of_all_uploads_together_is_bounded_and_given_back() -> None:
-    async with client(Echo(), WebSettings(held_bytes=5000)) as web:
+    async with client(Echo(), WebSettings(held_bytes=10_000)) as web:
         statuses = [
             (await web.post("/api/messages", **form("", b"x" * size))).status_code
             for size in (4000, 6000, 4000)
         ]
     assert statuses == [200, 503, 200]
+
+
+async def test_all_that_the_page_needs_is_served_and_comes_in_the_wheel() -> None:
+    async with client(Echo()) as web:
+        named, found = {"index.html", "error.html"}, set()
+        waiting = set(re.findall(r'"/static/([\w.-]+)"', (await web.get("/")).text))
+        samples = (await web.get("/static/samples.js")).text
+        offered = re.search(r"SAMPLES = \[(.*?)\]", samples)
+        assert offered is not None
+        waiting |= {f"{name}.jpg" for name in re.findall(r'"(\w+)"', offered[1])}
+        while waiting:
+            response = await web.get(f"/static/{waiting.pop()}")
+            assert response.status_code == 200, response.url
+            found.add(response.url.path.rpartition("/")[2])
+            if response.url.path.endswith(".js"):
+                waiting |= set(re.findall(r'from "\./([\w.-]+)"', response.text)) - found
+    assert {name for name in found if name.endswith(".jpg")} == {
+        "cat.jpg", "coffee.jpg", "tower.jpg"
+    }  # fmt: skip
+    root = Path(__file__).parents[2]
+    packed = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"][
+        "package-data"
+    ]
+    folders = {"bot": "web/static", "data": "samples"}
+    files = {
+        path.name: path
+        for package, folder in folders.items()
+        for path in (root / package / folder).iterdir()
+    }
+    for name in named | found:
+        package = files[name].relative_to(root).parts[0]
+        inside = files[name].relative_to(root / package).as_posix()
+        assert any(fnmatch(inside, pattern) for pattern in packed[package]), name

@@ -27,12 +27,19 @@ from bot.web.server import WebServer, _not_a_cancellation, listen, opening_line,
 
 PROGRAM = """
 import asyncio, sys
+from bot.assistant.locale.texts import ENGLISH
+from bot.assistant.privacy import Recorder
 from bot.assistant.types import Reply
 from bot.settings import WebSettings
 from bot.web.server import serve
 from bot.web.app import create_app
 
 class Slow:
+    recorder = Recorder()
+
+    def texts(self, platform, user, language):
+        return ENGLISH
+
     async def handle(self, incoming):
         print("asked", flush=True)
         await asyncio.sleep(float(incoming.text))

@@ -9,6 +9,9 @@ from typing import Any
 
 import httpx
 
+from bot.assistant.locale import spoken
+from bot.assistant.locale.texts import Texts
+from bot.assistant.privacy import Recorder
 from bot.assistant.types import Button, Incoming, Reply
 from bot.settings import WebSettings
 from bot.web.app import create_app
@@ -18,10 +21,24 @@ HERE = "http://127.0.0.1:8000"
 SMALL = WebSettings(picture_bytes=1000, pictures=3, text_bytes=200)
 
 
-class Echo:
+class AssistantStandIn:
+    """What the page asks of an assistant besides answers."""
+
+    def __init__(self) -> None:
+        self.recorder = Recorder()
+
+    def texts(self, platform: str, user: str, language: str = "") -> Texts:
+        return spoken(language)
+
+    def forget(self, platform: str, chat: str, user: str) -> None:
+        pass
+
+
+class Echo(AssistantStandIn):
     """Answers with what it was given, after a moment; remembers pictures by chat and person."""
 
     def __init__(self, pause: Callable[[], float] = lambda: 0.0) -> None:
+        super().__init__()
         self.heard: list[Incoming] = []
         self.last: dict[tuple[str, str], str] = {}
         self.forgotten: list[tuple[str, str, str]] = []
@@ -43,14 +60,11 @@ class Echo:
         self.forgotten.append((platform, chat, user))
 
 
-class Yes:
+class Yes(AssistantStandIn):
     """Answers everything alike."""
 
     async def handle(self, incoming: Incoming) -> Reply:
         return Reply("Yes.")
-
-    def forget(self, platform: str, chat: str, user: str) -> None:
-        pass
 
 
 def client(assistant: Any, settings: WebSettings | None = None, base: str = HERE) -> Any:
@@ -78,13 +92,19 @@ def scope() -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def talk(app: Any, *messages: dict[str, Any]) -> list[Any]:
-    """Call the app as a server would; when the messages run out, the line stays silent."""
+async def talk(app: Any, *messages: dict[str, Any] | asyncio.Event) -> list[Any]:
+    """Call the app as a server would; when the messages run out, the line stays silent.
+
+    At an event among them, the line is silent until it is set.
+    """
     queue, sent = list(messages), []
 
     async def receive() -> dict[str, Any]:
         if not queue:
             await asyncio.Event().wait()
+        if isinstance(event := queue[0], asyncio.Event):
+            await event.wait()
+            queue.pop(0)
         return queue.pop(0)
 
     async def send(message: Any) -> None:

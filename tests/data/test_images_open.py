@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import logging
 import os
@@ -62,6 +63,22 @@ OTHER_FILES = {
     "SVG": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
     "SVG with a prolog": (b"<?xml version='1.0'?>\n<!-- x -->\n<svg width='1'>", "an SVG drawing"),
     "SVG in UTF-16": ("\ufeff<svg >".encode("utf-16-le"), "an SVG drawing"),
+    "SVG with a title and a script": (
+        b"\xef\xbb\xbf<svg><title>A</title><script/></svg>",
+        "an SVG drawing",
+    ),
+    "SVG behind a long comment that names tags": (
+        b"<?xml version='1.0'?><!-- " + b"<html> <body> " * 200 + b"--><svg/>",
+        "an SVG drawing",
+    ),
+    "SVG with a doctype and a prefix": (
+        b"<!DOCTYPE svg PUBLIC 'a' 'b' [<!ENTITY c 'd'>]><s:svg><s:title/>",
+        "an SVG drawing",
+    ),
+    "SVG that is packed": (gzip.compress(b"<svg><title/></svg>"), "an SVG drawing"),
+    "part of a web page": (b"<div><svg/></div>", "a web page"),
+    "another XML file": (b"<?xml version='1.0'?><rss><title>a</title></rss>", "an XML file"),
+    "PDF behind a byte order mark": (b"\xef\xbb\xbf%PDF-1.7", "a PDF"),
     "text": (b"BMW is a car, GIF a format, II a numeral.", "a text file"),
     "text of another script": ("Ein Käfer, 甲虫 ".encode() * 100, "a text file"),
     "JSON": (b'{"error": "not found"}', "a text file"),

@@ -69,7 +69,9 @@ def test_the_example_has_the_defaults_but_for_what_a_container_needs() -> None:
     }
     assert changed == {
         "log": "/data/log.db", "log_format": "json", "health_host": "0.0.0.0",
-        "health_port": 8081, "host": "0.0.0.0", "telegram_webhook_host": "0.0.0.0",
+        "health_port": 8081, "host": "0.0.0.0",
+        "trusted_proxies": ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8"),
+        "telegram_webhook_host": "0.0.0.0",
     }  # fmt: skip
 
 

@@ -73,8 +73,13 @@ class FakeEngine:
             objects=self.objects,
         )  # fmt: skip
         future: Future[Any] = Future()
-        threading.Timer(self.seconds, future.set_result, [answer]).start()
+        threading.Timer(self.seconds, _finish, [future, answer]).start()
         return future
+
+
+def _finish(future: Future[Any], answer: Any) -> None:
+    if future.set_running_or_notify_cancel():
+        future.set_result(answer)
 
 
 class Page:

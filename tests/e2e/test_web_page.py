@@ -14,6 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from bot.assistant.assistant import Assistant
+from bot.settings import WebSettings
 from bot.web.app import create_app
 from bot.web.server import WebServer, listen
 from model.requests import DetectedObject
@@ -32,7 +33,7 @@ def engine() -> FakeEngine:
 @pytest.fixture(scope="module")
 def address(engine: FakeEngine) -> Iterator[str]:
     with listen("127.0.0.1", 0) as listener:
-        server = WebServer(create_app(Assistant(engine)), "ready", shutdown_seconds=1)
+        server = WebServer(create_app(Assistant(engine)), "ready", WebSettings(shutdown_seconds=1))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
@@ -66,6 +67,8 @@ def page(browser: webdriver.Chrome, address: str, engine: FakeEngine) -> Iterato
     page = Page(browser)
     page.screen(1280, 800)
     browser.delete_all_cookies()
+    browser.get(f"{address}healthz")  # where no script keeps what it shows
+    page.run("sessionStorage.clear()")  # a new tab
     browser.get(address)
     browser.get_log("browser")
     yield page
@@ -80,7 +83,7 @@ def test_a_photo_a_caption_a_question_and_a_follow_up(
     page: Page, engine: FakeEngine, photos: dict[str, str]
 ) -> None:
     assert "Show me a photo" in page.find("#welcome").text
-    engine.seconds = 0.3
+    engine.seconds = 1.5
     page.add(photos["red.jpg"])
     page.find("#send").click()
     log = page.find("#log")
@@ -120,7 +123,7 @@ def test_an_answer_can_be_rated_and_tried_again(
     assert good.accessible_name == "Good answer"
     good.click()
     page.until(lambda: page.texts(".thanks"))
-    assert page.texts(".chip") == ["Caption it", "Try again"]
+    assert good.get_attribute("aria-pressed") == "true"
     assert len(page.texts(".bubble")) == 1  # a rating is nothing one says
     engine.ranks.clear()
     page.find(".chip:last-of-type").click()
@@ -152,9 +155,9 @@ def test_a_rating_that_gets_lost_can_be_given_again(page: Page, photos: dict[str
     assert page.texts(".chip") == ["Caption it", "", "", "Try again"]  # two are drawn
     network(page, offline=False)
     page.find(".chip[aria-label]").click()
-    page.until(lambda: page.texts(".chip") == ["Caption it", "Try again"])
-    (thanks,) = page.until(lambda: page.texts(".thanks"))
-    assert "cannot be reached" not in thanks
+    page.until(
+        lambda: "cannot be reached" not in " ".join(page.texts(".thanks") or ["cannot be reached"])
+    )
 
 
 @pytest.mark.parity("several pictures, answered together by their numbers", "chat page")
@@ -271,12 +274,13 @@ def test_everything_works_from_the_keyboard(page: Page, photos: dict[str, str]) 
     page.answers(1)
     page.run("document.querySelector('.skip').focus()")
     order = [page.focused()]
-    for _ in range(11):
+    for _ in range(14):
         page.driver.switch_to.active_element.send_keys(Keys.TAB)
         order.append(page.focused())
-    assert order[:3] == ["skip", "new-chat", "scroller"]
-    assert [name.split()[0] for name in order[3:9]] == ["chip"] * 6
-    assert order[9:12] == ["question", "add", "caption"]
+    assert order[:4] == ["skip", "new-chat", "menu-button", "scroller"]
+    assert [name.split()[-1] for name in order[4:5]] == ["copy"]
+    assert [name.split()[0] for name in order[5:11]] == ["chip"] * 6
+    assert order[11:15] == ["in-view", "question", "add", "caption"]
     ring = "return getComputedStyle(document.activeElement).outlineStyle"
     assert page.run(ring) == "solid"
     page.driver.switch_to.active_element.send_keys(Keys.ENTER)
@@ -301,7 +305,8 @@ def test_a_phone_shows_all_of_it(page: Page, photos: dict[str, str], width: int)
     assert size["right"] <= width
     assert size["bottom"] <= 700
     assert float(size["font"].removesuffix("px")) >= 16
-    for button in page.driver.find_elements(By.CSS_SELECTOR, ".tool, .send, .quiet"):
+    buttons = page.driver.find_elements(By.CSS_SELECTOR, ".tool, .send, .quiet, .in-view")
+    for button in (each for each in buttons if each.is_displayed()):
         assert min(button.size["width"], button.size["height"]) >= 44
 
 
@@ -424,13 +429,15 @@ def test_boxes_are_never_drawn_over_another_photo(
 ) -> None:
     send_with_objects(page, engine, photos["red.jpg"])
     page.run("""
-        const body = new FormData();  // as another tab of the same browser would
+        const body = new FormData();  // as a script would that meddles with the conversation
+        const {conversation} = JSON.parse(sessionStorage.getItem("glimpse"));
+        const headers = {"Glimpse-Conversation": conversation};
         body.append("text", "");
         const canvas = new OffscreenCanvas(40, 40);
         canvas.getContext("2d").fillRect(0, 0, 40, 40);
         canvas.convertToBlob().then((blob) => {
             body.append("pictures", blob, "other.png");
-            return fetch("/api/messages", {method: "POST", body});
+            return fetch("/api/messages", {method: "POST", body, headers});
         }).then(() => { document.body.dataset.sent = "yes"; });""")
     page.until(lambda: page.find("body").get_attribute("data-sent"))
     page.type("What colour is it?", Keys.ENTER)

@@ -69,5 +69,10 @@ def spoken(device: str) -> Texts:
     return CATALOGUES.get(_primary(device), ENGLISH)
 
 
+def code_of(texts: Texts) -> str:
+    """The code of the language that texts are in: "de"."""
+    return next(code for code, each in CATALOGUES.items() if each is texts)
+
+
 def _primary(device: str) -> str:
     return device.replace("_", "-").partition("-")[0].lower()

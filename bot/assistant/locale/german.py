@@ -17,8 +17,8 @@ GERMAN = Texts(
         "/caption beschreibt das Bild\n"
         "/ask beantwortet eine Frage, zum Beispiel: /ask Wie viele Leute sind da?\n"
         "/retry antwortet noch einmal, aber anders\n"
-        "/forget vergisst alles von dir, und /privacy sagt, was ich behalte\n"
-        "/settings ändert meine Sprache und was ich behalte\n\n"
+        "/forget löscht alles, was ich über dich speichere, und /privacy sagt dir, was das ist\n"
+        "/settings ändert meine Sprache und was ich speichere\n\n"
         "Auf Deutsch verstehe ich einfache Fragen, auf Englisch mehr. Wofür mir deutsche Worte "
         "fehlen, das sage ich auf Englisch. Ich antworte mit wenigen Worten, und ich mache Fehler."
     ),
@@ -34,7 +34,7 @@ GERMAN = Texts(
     no_names="Ich erkenne niemanden mit Namen, aber ich kann sagen, was ich sehe.",
     also_see="Außerdem sehe ich: {things}.",
     nothing_more="Mehr kann ich nicht erkennen.",
-    unsure_say="Ich bin mir nicht sicher, vielleicht: {answer}",
+    unsure_say="Ich bin mir nicht sicher, aber ich würde sagen: {answer}",
     unsure_looks_like="Ich bin mir nicht sicher, aber ich vermute: {answer}",
     in_english="Das weiß ich nur auf Englisch: {answer}",
     cannot_tell="Das kann ich auf diesem Bild nicht erkennen.",
@@ -44,8 +44,9 @@ GERMAN = Texts(
     bad="Schlechte Antwort",
     rated="Danke für deine Rückmeldung.",
     corrected="Danke. Sofort lernen kann ich das nicht, aber ich habe es weitergegeben.",
-    queued="{number} Bilder sind vor deinem dran. Gleich antworte ich.",
+    queued="Vor deinem sind noch {number} Bilder dran. Ich antworte gleich.",
     hello="Hallo. Schick mir ein Foto und frag mich danach.",
+    hello_again="Hallo. Frag mich etwas zu deinem Bild, oder schick mir ein anderes.",
     thanks="Gern geschehen.",
     goodbye="Auf Wiedersehen, und komm gern wieder.",
     nod="Das freut mich. Ich bin da, wenn du wieder ein Bild hast.",
@@ -56,8 +57,7 @@ GERMAN = Texts(
         "Oder frag mich etwas anderes zu dem Bild."
     ),
     forget_hint=(
-        "Schick mir /forget, dann vergesse ich deine Bilder und lösche alles, was ich von dir "
-        "behalte."
+        "Schick mir /forget, dann lösche ich deine Bilder und alles, was ich über dich speichere."
     ),
     empty="Was möchtest du wissen? Stell mir eine Frage zu dem Bild.",
     too_long="Das ist mir zu lang. Bitte frag mit höchstens {limit} Zeichen.",
@@ -70,7 +70,7 @@ GERMAN = Texts(
     outside="Ich weiß nur, was ich sehe. Frag mich nach etwas auf dem Bild.",
     health=(
         "Ob jemand gesund ist, kann ich nicht beurteilen, und ein Bild reicht dafür nicht. "
-        "Bitte frag einen Arzt."
+        "Bitte frag eine Ärztin oder einen Arzt."
     ),
     expert=(
         "Verlass dich dabei bitte nicht auf mich: Ich irre mich oft, und hier kommt es darauf an. "
@@ -84,6 +84,7 @@ GERMAN = Texts(
         "Am besten kann ich Fragen beantworten. Frag mich nach dem Bild, "
         "zum Beispiel: Was ist vorne?"
     ),
+    unclear="Das habe ich nicht verstanden. Frag mich nach dem Bild, zum Beispiel: Was ist vorne?",
     link="Ich kann keine Links öffnen. Bitte schick mir das Bild selbst.",
     unknown_command="{command} kenne ich nicht. Schick mir /help, dann sage ich, was ich kann.",
     no_picture="Ich habe hier noch kein Bild gesehen. Bitte schick mir eines und frag dann.",
@@ -92,8 +93,8 @@ GERMAN = Texts(
         "Nachrichten, die mich rufen: Antworte auf das Foto und erwähne mich dabei."
     ),
     picture_gone=(
-        "Ich habe dein letztes Bild nicht mehr, denn ich behalte eines nur eine Weile "
-        "(höchstens {time}). Bitte schick es noch einmal und frag dann."
+        "Ich habe dein letztes Bild nicht mehr, denn ich behalte es höchstens {time} lang. "
+        "Bitte schick es noch einmal und frag dann."
     ),
     no_such_picture=(
         "Du hast {count} Bilder geschickt, nenn also bitte eine Nummer von 1 bis {count}."
@@ -130,9 +131,9 @@ GERMAN = Texts(
     command_help="Sagen, was ich kann",
     command_caption="Das Bild beschreiben",
     command_ask="Eine Frage zum Bild beantworten",
-    command_forget="Alles über mich vergessen",
-    command_privacy="Sagen, was du von mir behältst",
-    command_settings="Ändern, wie ich spreche und was ich behalte",
+    command_forget="Alles über dich vergessen",
+    command_privacy="Sagen, was ich über dich speichere",
+    command_settings="Ändern, wie ich spreche und was ich speichere",
     command_retry="Noch einmal antworten, aber anders",
     command_describe_menu="Bild beschreiben",
     command_ask_menu="Zum Bild fragen…",
@@ -141,12 +142,12 @@ GERMAN = Texts(
     command_question="Deine Frage",
     forgotten="Erledigt, ich habe deine Bilder vergessen.",
     forgotten_rows=(
-        "Erledigt, ich habe deine Bilder vergessen und gelöscht, was ich von dir behalten hatte. "
-        "Nachrichten: {exchanges}, Bewertungen: {ratings}, gespeicherte Bilder: {pictures}."
+        "Erledigt, ich habe deine Bilder vergessen und gelöscht, was ich über dich gespeichert "
+        "habe. Nachrichten: {exchanges}, Bewertungen: {ratings}, gespeicherte Bilder: {pictures}."
     ),
     forgotten_later=(
-        "Deine Bilder habe ich vergessen. Was ich sonst von dir behalte, lösche ich, sobald ich "
-        "es erreiche."
+        "Deine Bilder habe ich vergessen. Was ich sonst über dich speichere, lösche ich, sobald "
+        "ich wieder darauf zugreifen kann."
     ),
     privacy=(
         "Dein letztes Bild behalte ich nur im Arbeitsspeicher (höchstens {time} lang), damit du "
@@ -156,50 +157,49 @@ GERMAN = Texts(
     privacy_logged=(
         "1. Dein letztes Bild behalte ich im Arbeitsspeicher (höchstens {time} lang), damit du "
         "weiterfragen kannst. {pictures}\n"
-        "2. Deine Fragen und meine Antworten behalte ich eine Weile ({days}), damit mein Betreiber "
+        "2. Deine Fragen und meine Antworten speichere ich {days} lang, damit mein Betreiber "
         "Fehler finden und mich verbessern kann.\n"
         "3. Dazu kommen ein Code statt deines Namens, die Sprache deines Geräts, Größe und "
         "Prüfsumme des Bildes, und wie lange ich brauchte.\n"
-        "4. Genauso lange behalte ich, welche Antworten du gut oder schlecht fandest oder "
-        "verbessert hast.\n"
-        "5. Niemand sonst bekommt etwas davon. Mit /settings bleibst du ganz draußen.\n"
+        "4. Genauso lange speichere ich, welche Antworten du bewertet oder berichtigt hast.\n"
+        "5. Niemand sonst bekommt etwas davon. Unter /settings kannst du das abschalten.\n"
         "6. /forget löscht alles sofort."
     ),
     privacy_unlogged=(
         "1. Dein letztes Bild behalte ich im Arbeitsspeicher (höchstens {time} lang), damit du "
         "weiterfragen kannst. Deine Bilder speichere ich nie.\n"
-        "2. Ich behalte nichts von dem, was du fragst und ich antworte, denn so hast du es unter "
-        "/settings gewählt; nur diese Wahl behalte ich, mit einem Code statt deines Namens.\n"
-        "3. Was ich davor behalten habe, geht von selbst (höchstens noch so lange: {days}), und "
-        "/forget löscht es sofort."
+        "2. Ich speichere weder deine Fragen noch meine Antworten, denn so hast du es unter "
+        "/settings gewählt; nur diese Wahl speichere ich, mit einem Code statt deines Namens.\n"
+        "3. Was ich vorher gespeichert habe, verschwindet von selbst (das dauert höchstens "
+        "{days}), und /forget löscht es sofort."
     ),
     privacy_unsaved="Ich speichere keine Bilder.",
     privacy_may_save=(
         "Deine Bilder speichere ich nicht, außer du erlaubst es mir unter /settings."
     ),
     privacy_saved=(
-        "Weil du es erlaubt hast, speichere ich deine Bilder auch verschlüsselt (so lange nach "
-        "deiner letzten Frage dazu: {days}), und mein Betreiber darf sie ansehen und mich damit "
-        "trainieren."
+        "Weil du es erlaubt hast, speichere ich auch deine Bilder, verschlüsselt und bis {days} "
+        "nach deiner letzten Frage dazu vergangen sind, und mein Betreiber darf sie ansehen und "
+        "mich damit trainieren."
     ),
     privacy_learnt="Womit ich schon trainiert wurde, lässt sich nicht zurückholen.",
     language="Deutsch",
-    settings="Ich spreche {language} mit dir{automatic}. Wähle gern eine andere Sprache.",
+    settings="Ich spreche {language} mit dir{automatic}. Du kannst eine andere Sprache wählen.",
     settings_automatic=", wie dein Gerät",
     settings_chosen="Von jetzt an spreche ich Deutsch mit dir.",
     automatic_button="Wie mein Gerät",
-    settings_logged="Ich behalte deine Fragen und meine Antworten; /privacy sagt, warum.",
-    settings_unlogged="Ich behalte nichts von dem, was du fragst und ich antworte.",
+    settings_logged="Ich speichere deine Fragen und meine Antworten; /privacy sagt dir, warum.",
+    settings_unlogged="Ich speichere weder deine Fragen noch meine Antworten.",
     settings_shared=(
         "Auch deine Bilder speichere ich, verschlüsselt. Mein Betreiber darf sie ansehen und mich "
-        "damit trainieren, und mit dem, was du von meinen Antworten hältst."
+        "damit trainieren, ebenso mit dem, was du zu meinen Antworten sagst."
     ),
     settings_unshared=(
         "Deine Bilder speichere ich nicht. Wenn du es erlaubst, darf mein Betreiber sie ansehen "
-        "und mich damit trainieren, und mit dem, was du von meinen Antworten hältst."
+        "und mich damit trainieren, ebenso mit dem, was du zu meinen Antworten sagst."
     ),
-    log_button="Behalten",
-    unlog_button="Nichts behalten",
+    log_button="Speichern",
+    unlog_button="Nichts speichern",
     share_button="Meine Bilder speichern",
     unshare_button="Meine Bilder löschen",
     not_allowed=(

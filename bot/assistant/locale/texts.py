@@ -43,6 +43,7 @@ class Texts:
 
     # Small talk
     hello: str
+    hello_again: str
     thanks: str
     goodbye: str
     nod: str
@@ -62,6 +63,7 @@ class Texts:
     reading: str
     unseen: str
     remark: str
+    unclear: str
     link: str
     unknown_command: str
 
@@ -174,8 +176,8 @@ ENGLISH = Texts(
         "{time}, or you can reply to a message that has a picture.\n\n"
         "/caption describes the picture\n"
         "/ask answers a question, for example: /ask How many people are there?\n"
-        "/retry answers once more, in another way\n"
-        "/forget forgets all that I keep of you, and /privacy tells what that is\n"
+        "/retry answers again, in another way\n"
+        "/forget erases everything I keep about you, and /privacy tells you what that is\n"
         "/settings changes my language and what I keep\n\n"
         "I answer in English, in a few words, and I do make mistakes."
     ),
@@ -198,18 +200,19 @@ ENGLISH = Texts(
     bad="Bad answer",
     rated="Thank you for telling me.",
     corrected="Thank you. I can't learn it right away, but I have passed it on.",
-    queued="{number} pictures are before yours. I'll answer in a moment.",
+    queued="{number} pictures are ahead of yours. I'll answer in a moment.",
     hello="Hello. Send me a photo and ask me anything about it.",
+    hello_again="Hello. Ask me anything about your picture, or send me another one.",
     thanks="You're welcome.",
     goodbye="Goodbye, and come back any time.",
     nod="Good to hear. I'm here whenever you have a picture to ask about.",
     sorry="Sorry about that; I do make mistakes. Asking in other words sometimes helps.",
-    rude="Sorry if I was no help. I'm here whenever you have a picture to ask about.",
+    rude="Sorry I wasn't more help. I'm here whenever you have a picture to ask about.",
     reaction=(
         "Did I get it wrong? Then tell me what it really is, for example: No, it's a train. "
         "Or ask me something else about the picture."
     ),
-    forget_hint="Send /forget, and I forget your pictures and erase all that I keep of you.",
+    forget_hint="Send /forget, and I'll erase your pictures and everything I keep about you.",
     empty="What would you like to know? Ask me a question about the picture.",
     too_long="That is more than I can take in. Please ask in at most {limit} characters.",
     foreign=(
@@ -217,20 +220,21 @@ ENGLISH = Texts(
     ),
     instruction="I can only describe pictures and answer questions about what they show.",
     outside="I only know what I can see. Ask me about something in the picture.",
-    health="I can't judge anybody's health, and no picture is enough for it. Please ask a doctor.",
+    health="I can't judge anybody's health, and a picture is not enough. Please ask a doctor.",
     expert=(
         "Please don't rely on me for that: I'm often wrong, and it matters. Ask somebody who knows "
         "about it and can look closely."
     ),
-    reading="I can't read text or numbers in pictures. Ask me what is there, or what happens.",
-    unseen="A picture alone can't tell me that. Ask me about something that can be seen in it.",
+    reading="I can't read text or numbers in pictures. Ask me what is there, or what is happening.",
+    unseen="A picture alone can't tell me that. Ask me about something you can see in it.",
     remark="I'm best at questions. Ask me about the picture, for example: What is in front?",
+    unclear="I didn't understand that. Ask me about the picture, for example: What is in front?",
     link="I can't open links. Please send me the picture itself.",
     unknown_command="I don't know {command}. Send /help to see what I can do.",
     no_picture="I haven't seen a picture here yet. Please send me one, then ask.",
     no_picture_in_group=(
-        "I haven't seen a picture of yours here. In this group I only get messages that call me: "
-        "reply to the photo, and mention me."
+        "I haven't seen a picture of yours here. In this group I only get messages that mention "
+        "me, so please reply to the photo and mention me."
     ),
     picture_gone=(
         "I no longer have your last picture, because I keep one for {time} at most. "
@@ -256,18 +260,18 @@ ENGLISH = Texts(
     ),
     not_yours="Somebody else showed that picture to me alone, so only they can ask about it.",
     form_too_old=(
-        "I was started anew, can no longer see that picture, and could not answer: "
-        "“{question}” Please choose the command again."
+        "I was restarted, so I can no longer see that picture and could not answer “{question}”. "
+        "Please choose the command again."
     ),
     button_too_old="I no longer have that picture. Please send it again, then ask.",
     command_start="Say hello",
-    command_help="Tell what I can do",
+    command_help="See what I can do",
     command_caption="Describe the picture",
     command_ask="Answer a question about the picture",
-    command_forget="Forget everything about me",
-    command_privacy="Tell what you keep of me",
+    command_forget="Forget everything about you",
+    command_privacy="See what I keep about you",
     command_settings="Change my language, and what I keep",
-    command_retry="Answer once more, in another way",
+    command_retry="Answer again, in another way",
     command_describe_menu="Describe image",
     command_ask_menu="Ask about image…",
     command_alt_menu="Write alt text",
@@ -275,12 +279,12 @@ ENGLISH = Texts(
     command_question="Your question",
     forgotten="Done, I have forgotten your pictures.",
     forgotten_rows=(
-        "Done, I have forgotten your pictures, and erased what I kept of you. "
+        "Done, I have forgotten your pictures and erased what I kept about you. "
         "Messages: {exchanges}, ratings: {ratings}, saved pictures: {pictures}."
     ),
     forgotten_later=(
-        "I have forgotten your pictures. What else I keep of you will be erased as soon as I can "
-        "reach it."
+        "I have forgotten your pictures. Whatever else I keep about you will be erased as soon "
+        "as I can reach it."
     ),
     privacy=(
         "I keep your last picture for {time} at most, in memory only, so that you can ask about it "
@@ -291,18 +295,18 @@ ENGLISH = Texts(
         "{pictures}\n"
         "2. I keep your questions and my answers for {days}, so that whoever runs me can find "
         "mistakes and make me better.\n"
-        "3. With them go a code in place of your name, your device's language, the size and a "
-        "fingerprint of the picture, and the time I took.\n"
-        "4. I keep which answers you found good or bad or put right, for as long.\n"
+        "3. With them I keep a code in place of your name, your device's language, the size and a "
+        "fingerprint of the picture, and how long I took.\n"
+        "4. For as long, I also keep which answers you rated or corrected.\n"
         "5. Nobody else gets any of this. /settings can keep you out of it.\n"
         "6. /forget erases all of it at once."
     ),
     privacy_unlogged=(
         "1. I keep your last picture in memory for {time} at most, so that you can ask again. "
         "I never save your pictures.\n"
-        "2. I keep nothing that you ask or I answer, because you chose so in /settings; that you "
-        "did is all I keep, under a code in place of your name.\n"
-        "3. What I kept before that goes after {days} at the latest, and /forget erases it at once."
+        "2. I keep neither your questions nor my answers, because you chose that in /settings; the "
+        "choice is all I keep, under a code in place of your name.\n"
+        "3. What I kept before is erased after {days} at the latest, and by /forget at once."
     ),
     privacy_unsaved="I never save pictures.",
     privacy_may_save="I do not save your pictures, unless you allow it in /settings.",
@@ -312,19 +316,19 @@ ENGLISH = Texts(
     ),
     privacy_learnt="What I was trained on before cannot be taken back.",
     language="English",
-    settings="I speak {language} with you{automatic}. Please choose another language if you like.",
+    settings="I speak {language} with you{automatic}. You can choose another language.",
     settings_automatic=", as your device does",
     settings_chosen="From now on I speak English with you.",
     automatic_button="Like my device",
-    settings_logged="I keep your questions and my answers; /privacy tells why.",
-    settings_unlogged="I keep nothing that you ask or I answer.",
+    settings_logged="I keep your questions and my answers; /privacy tells you why.",
+    settings_unlogged="I keep neither your questions nor my answers.",
     settings_shared=(
         "I also save your pictures, encrypted. Whoever runs me may look at them, and train me on "
-        "them and on what you say of my answers."
+        "them and on what you say about my answers."
     ),
     settings_unshared=(
         "I don't save your pictures. If you let me, whoever runs me may look at them, and train me "
-        "on them and on what you say of my answers."
+        "on them and on what you say about my answers."
     ),
     log_button="Keep them",
     unlog_button="Keep nothing",

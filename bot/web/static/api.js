@@ -1,46 +1,81 @@
 // Talks to the server. Every outcome, a lost connection too, comes back as a reply.
 
-const PATIENCE = 120_000; // milliseconds
-const UNREACHABLE = "Glimpse cannot be reached. Check that it is still running, then try again.";
-const TOO_SLOW = "That took too long. Please try again.";
+import { headers } from "./identity.js";
+import { t } from "./texts.js";
+
+const PATIENCE = 120_000; // milliseconds in which nothing happens
+const LATE = "late";
 
 function failure(text) {
-  return { text, buttons: [], error: true, reference: "", pictures: [] };
+  const nothing = { buttons: [], reference: "", pictures: [], outcome: "lost", asks: false };
+  return { ...nothing, text, error: true, retry: true, language: "" };
 }
 
-/** Sends a message. Resolves to null if `controller` was told to give it up. */
-export async function send(text, files, controller) {
+/**
+ * Sends a message. Resolves to null if `controller` was told to give it up. `corrects` is the
+ * number of the answer that the text puts right. `onProgress` is told which share of it was sent.
+ */
+export async function send(text, files, controller, { corrects = "", onProgress = () => {} } = {}) {
   const body = new FormData();
   body.append("text", text);
   for (const file of files) body.append("pictures", file, file.name || "pasted");
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    controller.abort();
-  }, PATIENCE);
+  const named = corrects ? { ...headers(), "Glimpse-Corrects": corrects } : headers();
   try {
-    const { signal } = controller;
-    const response = await fetch("/api/messages", { method: "POST", body, signal });
-    const answer = await response.json();
-    return {
-      text: String(answer.reply),
-      buttons: answer.buttons,
-      error: answer.error,
-      reference: answer.reference,
-      pictures: answer.pictures,
+    const answer = await post("/api/messages", body, named, controller.signal, onProgress);
+    return answer && { ...answer, text: String(answer.reply) };
+  } catch (error) {
+    return failure(t(error.message === LATE ? "tooSlow" : "unreachable"));
+  }
+}
+
+/** Posts a form; `fetch` would not tell how much of it was sent. Resolves to null if given up. */
+function post(address, body, named, signal, onProgress) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    let timer = 0;
+    const beLate = () => {
+      reject(new Error(LATE));
+      request.abort();
     };
+    const wait = () => {
+      clearTimeout(timer);
+      timer = setTimeout(beLate, PATIENCE); // anew, as long as it moves
+    };
+    request.open("POST", address);
+    request.responseType = "json";
+    for (const [name, value] of Object.entries(named)) request.setRequestHeader(name, value);
+    request.upload.addEventListener("progress", ({ loaded, total }) => {
+      wait();
+      if (total) onProgress(loaded / total);
+    });
+    request.addEventListener("load", () => {
+      if (typeof request.response?.reply === "string") resolve(request.response);
+      else reject(new Error("no answer"));
+    });
+    request.addEventListener("error", () => reject(new Error("lost")));
+    request.addEventListener("abort", () => resolve(null));
+    request.addEventListener("loadend", () => clearTimeout(timer));
+    if (signal.aborted) return resolve(null);
+    signal.addEventListener("abort", () => request.abort());
+    wait();
+    return request.send(body);
+  });
+}
+
+/** What the server knows of this conversation: `{pictures, language}`; null if it tells nothing. */
+export async function known() {
+  try {
+    const response = await fetch("/api/conversation", { headers: headers() });
+    return response.ok ? await response.json() : null;
   } catch {
-    if (controller.signal.aborted && !late) return null;
-    return failure(late ? TOO_SLOW : UNREACHABLE);
-  } finally {
-    clearTimeout(timer);
+    return null;
   }
 }
 
 /** Makes the server forget this conversation. Resolves to whether it did. */
 export async function forget() {
   try {
-    const response = await fetch("/api/conversation", { method: "DELETE" });
+    const response = await fetch("/api/conversation", { method: "DELETE", headers: headers() });
     return response.ok;
   } catch {
     return false;

@@ -1,15 +1,14 @@
 // The objects that Glimpse sees in photos: boxes over them, and buttons that show and hide these.
 
 import { element, icon } from "./dom.js";
+import { t } from "./texts.js";
 
-const SHOW = "Show what I see";
-const HIDE = "Hide what I see";
 const EYE = "M2.5 12S6 5.5 12 5.5 21.5 12 21.5 12 18 18.5 12 18.5 2.5 12 2.5 12ZM12 14.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5Z";
 const TONES = 6; // colours of boxes in objects.css
 
 /**
  * Photos with what is seen in them. The server names a photo by its digest, because it may mean
- * another one than this page shows: one that was sent from another tab, say.
+ * another one than this page shows: one that a script sent, say.
  */
 export class Objects {
   /** `onShow` runs before boxes are shown, which may make the conversation longer. */
@@ -107,7 +106,7 @@ class Row {
     this.button.type = "button";
     this.button.addEventListener("click", toggle);
     const words = element("span", "words");
-    words.append(element("span", "to-show", SHOW), element("span", "to-hide", HIDE));
+    words.append(element("span", "to-show", t("show")), element("span", "to-hide", t("hide")));
     this.button.append(icon(EYE), words);
     const list = element("div", "names");
     for (const { place, names } of pictures) {
@@ -135,7 +134,7 @@ function boxes(objects, image) {
 function listOf(items) {
   const list = element("ul", "objects");
   list.setAttribute("role", "list");
-  list.setAttribute("aria-label", "Objects in the photo");
+  list.setAttribute("aria-label", t("objects"));
   list.setAttribute("aria-live", "off"); // the names under the answer are read out
   // Small ones on top, so that each can be pointed at.
   const bySize = [...items].sort((one, other) => other.area - one.area);
