@@ -1,6 +1,6 @@
 """Converting a PyTorch model into OpenVINO's format, once; `model.converted` keeps the result.
 
-    vision.xml      pixels (B, 3, S, S) uint8 ─► prefix (B, P, C), and what the object head sees
+    vision.xml      pixels (1, 3, S, S) uint8 ─► prefix (1, P, C), and what the object head sees
     language.xml    embeddings (B, T, C), mask, positions, rows, keep ─► logits (B, K, V);
                     keys and values are a state of the network, its rows chosen by `rows`
     embeddings.npy  of the tokens: float32 (V, C), or int8 with scales.npy, GGUF's Q8_0
@@ -108,7 +108,9 @@ def _convert_vision(vlm: PrefixVLM) -> ov.Model:
     pixels = torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8, generator=random)
     with _tracing():
         model = ov.convert_model(_Vision(vlm).eval(), example_input=pixels)
-    model.reshape({model.input(0): ov.PartialShape([-1, 3, side, side])})
+    # One picture at a time: with a fixed shape its memory is planned, and two cores gain nothing
+    # from more at once.
+    model.reshape({model.input(0): ov.PartialShape([1, 3, side, side])})
     return model
 
 

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from model.config import DecodingConfig
 from model.detections import Detections
+from model.prompts import target_text
 from model.questions import ObjectQuestion, parse_object_question
 
 Logprobs = NDArray[np.float32]
@@ -170,6 +171,28 @@ def sample(
         return _argmax(logprobs + noise)
 
     return _generate(model, caches, prompts, max_tokens, draw)
+
+
+def score(
+    model: LanguageModel,
+    caches: Sequence[Any],
+    prompts: Sequence[str],
+    answers: Sequence[str],
+    guidance_scales: Sequence[float] = (),
+) -> list[float]:
+    """Log-probability of each given answer, its end token included, in nats."""
+    wanted = [[*model.tokens(target_text(answer)), model.end] for answer in answers]
+    decoder = model.start(caches, [model.tokens(prompt) for prompt in prompts], guidance_scales)
+    logprobs, totals = decoder.logprobs, [0.0] * len(answers)
+    longest = max(len(target) for target in wanted)
+    for place in range(longest):
+        tokens = [target[place] if place < len(target) else model.end for target in wanted]
+        for row, target in enumerate(wanted):
+            if place < len(target):
+                totals[row] += float(logprobs[row, tokens[row]])
+        if place + 1 < longest:
+            logprobs = decoder.step(tokens)
+    return totals
 
 
 def _generate(  # noqa: PLR0917

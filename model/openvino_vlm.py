@@ -111,6 +111,11 @@ class OpenVinoVLM:
         self._vision, self._vision_request = vision, vision.create_infer_request()
         self.language = Language(language)
 
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of the language model's weights, all of which are read for each token."""
+        return (self._folder / NETWORKS[1]).with_suffix(".bin").stat().st_size
+
     def release(self) -> None:
         """Give back the memory of the files' weights: OpenVINO computes with a copy of its own."""
         release_mapped(self._folder)
@@ -129,19 +134,19 @@ class OpenVinoVLM:
 
     def read_pictures(self, images: Sequence[Image.Image]) -> list[OpenVinoCache]:
         """RGB pictures → what each is to the language model."""
-        found = self._vision_request.infer([pixels_of(images, self._side)])
+        return [self._read_picture(image) for image in images]
+
+    def _read_picture(self, image: Image.Image) -> OpenVinoCache:
+        found = self._vision_request.infer([pixels_of([image], self._side)])
         prefix, *seen = (np.array(found[port]) for port in self._vision.outputs)
-        detections = [Detections()] * len(images)
+        detections = Detections()
         if seen:
             classes, scores, corners, there, counts = seen
             boxes = _Boxes(classes, scores, corners)
-            detections = detections_of(boxes, there, counts, self.object_names)
+            [detections] = detections_of(boxes, there, counts, self.object_names)
         positions = prefix.shape[1]
         size = positions * self.language.position_bytes
-        return [
-            OpenVinoCache(prefix[row], None, positions, size, each)
-            for row, each in enumerate(detections)
-        ]
+        return OpenVinoCache(prefix[0], None, positions, size, detections)
 
     def start(
         self,
@@ -209,7 +214,6 @@ class Language:
         states = {state.name: state for state in self._request.query_state()}
         names = sorted(states, key=lambda name: int(name.rpartition(".")[2]))
         self._states = [states[name] for name in names]
-
         shape = self._states[0].state.shape  # (B, heads, positions, size)
         self.position_bytes = len(self._states) * shape[1] * shape[3] * 4
 

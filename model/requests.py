@@ -74,10 +74,10 @@ class EngineLimits:
     """
 
     queue: int = 64
-    batch: int = 16
+    batch: int = 8
     new_pictures: int = 4
     workers: int = 1
-    pictures: int = 64
+    pictures: int = 24
     bytes: int = 256_000_000
 
 

@@ -264,14 +264,18 @@ class TurnQueue:
         return len(self._queues)
 
     @asynccontextmanager
-    async def of(self, conversation: Hashable) -> AsyncIterator[None]:
+    async def of(self, conversation: Hashable, *, patient: bool = False) -> AsyncIterator[None]:
         """Wait for this conversation's turn and hold it.
+
+        Args:
+            conversation: Whose.
+            patient: However many wait: it was taken in before.
 
         Raises:
             TooManyWaitingError: At once, if too many wait already.
         """
         queue = self._queues.setdefault(conversation, _Turn())
-        if queue.inside >= self._waiting:
+        if queue.inside >= self._waiting and not patient:
             raise TooManyWaitingError
         queue.inside += 1
         try:

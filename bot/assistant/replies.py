@@ -11,6 +11,7 @@ from bot.assistant.conversations import Album
 from bot.assistant.inference import Failure, FailureCause
 from bot.assistant.intents import MAX_CHARACTERS, UNANSWERABLE
 from bot.assistant.locale import AUTOMATIC, CATALOGUES
+from bot.assistant.locale.files import what_it_is
 from bot.assistant.locale.german import GERMAN
 from bot.assistant.locale.texts import ENGLISH, Texts
 from bot.assistant.objects import other_things
@@ -118,7 +119,8 @@ class ReplyWriter:
         """One picture's answer, or why there is none."""
         if isinstance(result, Failure):
             if result.cause is FailureCause.REFUSED:
-                return self.texts.refusals.get(result.reason, result.sentence)
+                named = what_it_is(result.sentence) if self.texts is GERMAN else ""
+                return named or self.texts.refusals.get(result.reason, result.sentence)
             sentence: str = getattr(self.texts, result.cause.value)
             return sentence.format(reference=result.reference)
         if result.question is None:

@@ -118,6 +118,7 @@ async def _take_up(application: App, handlers: TelegramHandlers) -> None:
     for pending in bot.inbox.pending():
         update = read_update(pending.content, bot)
         if pending.attempts < ATTEMPTS:
+            handlers.take_up(update)
             await application.update_queue.put(update)
         else:
             handlers.give_up(update)

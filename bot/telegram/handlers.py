@@ -105,6 +105,7 @@ class TelegramHandlers:
         self._fetcher = picture_fetcher(bot)
         self._presses = PressGuard()
         self._giving_up: set[asyncio.Task[None]] = set()
+        self._earlier: set[int] = set()  # updates that an earlier run did not answer
 
     def register(self, application: Application[Any, Any, Any, Any, Any, Any]) -> None:
         """Have an application hand its updates on."""
@@ -117,6 +118,10 @@ class TelegramHandlers:
     async def close(self) -> None:
         """Answer the albums that are still gathered."""
         await self._albums.close()
+
+    def take_up(self, update: Update) -> None:
+        """This one comes from an earlier run, so that it may wait however many wait already."""
+        self._earlier.add(update.update_id)
 
     def give_up(self, update: Update) -> None:
         """Say that this cannot be answered: it has ended the process more than once."""
@@ -198,6 +203,9 @@ class TelegramHandlers:
         assert message is not None  # by the filter
         with self._work((update.update_id,)):
             parts = self._memory.album(message) if message.media_group_id else [message]
+            answered = [self._memory.answer_to((part.chat_id, part.message_id)) for part in parts]
+            if sum(each is not None for each in answered) > 1:  # one by one
+                parts = [message]
             if request := self._reader.read(parts, (update.update_id,), edited=True):
                 await self._answer(request)
 
@@ -228,11 +236,21 @@ class TelegramHandlers:
                 await self._confirm(query, self._too_old(query))
 
     async def _answer_together(self, updates: list[Update]) -> None:
+        if self._ask_apart([each.message for each in updates if each.message]):
+            for update in updates:
+                await self._answer_together([update])
+            return
         numbers = tuple(update.update_id for update in updates)
         with self._work(numbers):
             messages = [update.message for update in updates if update.message]
             if request := self._reader.read(messages, numbers):
                 await self._answer(request)
+
+    def _ask_apart(self, parts: Sequence[Message]) -> bool:
+        """Whether photos of an album have questions of their own, so that each is answered."""
+        if not all(part.media_group_id for part in parts):
+            return False
+        return len({words_in(part, self._bot.bot) for part in parts} - {""}) > 1
 
     @contextmanager
     def _work(self, numbers: Sequence[int]) -> Iterator[None]:
@@ -250,7 +268,8 @@ class TelegramHandlers:
     async def _answer(self, request: TelegramRequest) -> None:
         asked, who, marks = request.asked, request.who, self._marks(request.updates)
         try:
-            async with self._turns.of(who):
+            patient = not self._earlier.isdisjoint(request.updates)
+            async with self._turns.of(who, patient=patient):
                 # Only now is the answer to the question before its edit known.
                 said, request, changed = self._compared(request)
                 if not changed:

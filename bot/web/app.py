@@ -135,7 +135,7 @@ class _ChatPage:
     async def messages(self, request: Request) -> Response:
         visitor = await self._visitors.read(request)
         try:
-            with self._budget.admit(client_of(request.client)) as share:
+            async with self._budget.admit(client_of(request.client)) as share:
                 upload = await read_upload(request, self._settings, share)
                 answering = asyncio.ensure_future(self._answer(request, visitor, upload))
                 response = await _unless_gone(request, answering)

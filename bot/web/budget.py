@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from bot.settings import WebSettings
 from bot.web.security import RequestRefused
@@ -12,6 +12,8 @@ from bot.web.shares import Shares
 
 TOO_BUSY = "Glimpse is very busy right now. Please try again in a moment."
 STALLED = "The upload was too slow or stopped half-way. Please try again."
+_WAITING_SECONDS = 2.0  # how long a message waits for a place while others are coming in
+_LOOKING_SECONDS = 0.05
 _SETTLING_SECONDS = 1.0  # how long an upload may be slow before it can lose its place to another
 
 
@@ -30,11 +32,11 @@ class UploadBudget:
         self.bytes = Shares(settings.held_bytes)
         self._uploads: set[UploadShare] = set()
 
-    @contextmanager
-    def admit(self, client: str) -> Iterator[UploadShare]:
+    @asynccontextmanager
+    async def admit(self, client: str) -> AsyncIterator[UploadShare]:
         """Let one message in; all that it took is given back at the end.
 
-        Where there is no room, an upload that hardly moves makes room.
+        Where there is no room, an upload that hardly moves makes room; that shows within moments.
 
         Args:
             client: Who sends it, as `client_of` names them.
@@ -42,10 +44,17 @@ class UploadBudget:
         Raises:
             RequestRefused: 503 if too many are in flight, of all or of this client.
         """
-        if not self.messages.has_room(client):
-            self._end_a_slow_one(client)
-        if not self.messages.has_room(client):
-            raise RequestRefused(503, TOO_BUSY)
+        end = _now() + _WAITING_SECONDS
+        while not self.messages.has_room(client):
+            rivals = self._rivals(client)
+            slow = [upload for upload in rivals if upload.is_slow()]
+            if slow:
+                taken = self.messages.taken
+                min(slow, key=lambda upload: (-taken[upload.client], upload.rate())).end()
+            elif rivals and _now() < end:
+                await asyncio.sleep(_LOOKING_SECONDS)
+            else:
+                raise RequestRefused(503, TOO_BUSY)
         share = UploadShare(self, client)
         self._uploads.add(share)
         try:
@@ -55,13 +64,11 @@ class UploadBudget:
             self._uploads.discard(share)
             self.bytes.give_back(client, share.held)
 
-    def _end_a_slow_one(self, client: str) -> None:
-        """End the slowest upload: one of this client, else one of whoever has the most."""
-        slow = [upload for upload in self._uploads if upload.is_slow()]
-        own = [upload for upload in slow if upload.client == client]
-        if own or (slow and not self.messages.free):
-            taken = self.messages.taken
-            min(own or slow, key=lambda upload: (-taken[upload.client], upload.rate())).end()
+    def _rivals(self, client: str) -> list[UploadShare]:
+        """Uploads coming in whose end would make room: this client's, else anybody's."""
+        coming = [upload for upload in self._uploads if upload.is_coming_in()]
+        own = [upload for upload in coming if upload.client == client]
+        return own if own or self.messages.free else coming
 
 
 class UploadShare:
@@ -124,13 +131,14 @@ class UploadShare:
         """Bytes a second, of late."""
         return self._received / max(_now() - self._since, 1e-9)
 
+    def is_coming_in(self) -> bool:
+        """Tell whether it waits for more of itself, and holds a place."""
+        return self._has_place and self._timer is not None and not self._timer.expired()
+
     def is_slow(self) -> bool:
-        """Tell whether it is still coming in, but hardly."""
-        waits = self._timer is not None and not self._timer.expired()
+        """Tell whether it hardly moves."""
         settled = _now() - self._since > _SETTLING_SECONDS
-        return (
-            waits and self._has_place and settled and self.rate() < self._budget.settings.least_rate
-        )
+        return settled and self.rate() < self._budget.settings.least_rate
 
     def end(self) -> None:
         """Cut a slow upload off, and free its place at once."""

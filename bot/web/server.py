@@ -33,15 +33,10 @@ def serve(app: ASGIApp, settings: WebSettings, *, tidy: Callable[[], None] = lam
     Raises:
         ServerError: The port is taken, or the address is not this computer's.
     """
-    uvicorn_log = logging.getLogger("uvicorn.error")
     listening = listen(settings.host, settings.port)
-    with listening as listener, contextlib.suppress(KeyboardInterrupt):
-        uvicorn_log.addFilter(_not_a_cancellation)
-        try:
-            line = opening_line(settings.host, listener.getsockname()[1])
-            WebServer(app, line, settings, tidy=tidy).run([listener])
-        finally:
-            uvicorn_log.removeFilter(_not_a_cancellation)
+    with listening as listener, contextlib.suppress(KeyboardInterrupt), _quiet_cancellations():
+        line = opening_line(settings.host, listener.getsockname()[1])
+        WebServer(app, line, settings, tidy=tidy).run([listener])
 
 
 async def serve_until(
@@ -61,7 +56,7 @@ async def serve_until(
     Raises:
         ServerError: The port is taken, or the address is not this computer's.
     """
-    with listen(settings.host, settings.port) as listener:
+    with listen(settings.host, settings.port) as listener, _quiet_cancellations():
         line = opening_line(settings.host, listener.getsockname()[1])
         server = WebServer(app, line, settings, heeds_signals=False, listening=listening)
 
@@ -120,6 +115,16 @@ def _bind_error(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{host} is not an address of this computer; try --host 127.0.0.1."
     return f"Glimpse cannot listen on {host}, port {port}; try another --host or --port."
+
+
+@contextlib.contextmanager
+def _quiet_cancellations() -> Iterator[None]:
+    uvicorn_log = logging.getLogger("uvicorn.error")
+    uvicorn_log.addFilter(_not_a_cancellation)
+    try:
+        yield
+    finally:
+        uvicorn_log.removeFilter(_not_a_cancellation)
 
 
 def _not_a_cancellation(record: logging.LogRecord) -> bool:

@@ -131,7 +131,7 @@ async def test_settings_change_the_language_for_good_and_back() -> None:
     assert (await ann.say("/start")).text == GERMAN.start
     assert (await ann.say("/start", user="ben")).text == ENGLISH.start
     reply = await ann.say("/settings")
-    assert reply.text == "Ich spreche Deutsch mit dir. Wähle gern eine andere Sprache."
+    assert reply.text == GERMAN.settings.format(language="Deutsch", automatic="")
     assert (await press(ann, reply, "Wie mein Gerät")).text == AUTOMATIC
     assert (await ann.say("/settings klingon")).text == AUTOMATIC
     other = await ann.say("/settings", language="fr", user="luc")

@@ -238,7 +238,12 @@ async def test_what_a_hidden_picture_shows_stays_hidden() -> None:
         await world.ann.send(world.channel, f"{world.me} what colour is it?")
         await world.ann.click(world.answers()[-1], label=ENGLISH.caption_button)
         await world.ann.send(world.channel, f"{world.me} hello")
-        assert world.said == ["||A red square.||", "||Red.||", "||A red square.||", ENGLISH.hello]
+        assert world.said == [
+            "||A red square.||",
+            "||Red.||",
+            "||A red square.||",
+            ENGLISH.hello_again,
+        ]
 
 
 async def test_a_message_edited_to_call_the_bot_is_answered_once() -> None:
@@ -287,3 +292,19 @@ async def test_a_button_whose_picture_is_gone_says_so_to_whoever_pressed_it() ->
         await world.env.restart_bot(new_bot())
         done = await world.ann.click(second, label=ENGLISH.caption_button)
         assert [each.content for each in done.followups] == [ENGLISH.button_too_old]
+
+
+async def test_a_message_that_the_gateway_brings_twice_is_answered_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with discord_world() as world:
+        emit = world.env.backend.emit
+
+        def twice(event: str, *rest: Any, **more: Any) -> None:
+            for _ in range(1 + (event == "MESSAGE_CREATE")):
+                emit(event, *rest, **more)
+
+        monkeypatch.setattr(world.env.backend, "emit", twice)
+        await world.ann.send(world.channel, f"{world.me} hello")
+        await world.env.settle()
+        assert world.said == [ENGLISH.hello]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import io
+import re
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -15,6 +17,7 @@ from PIL import Image
 from web_client import SMALL, Echo, client, form, talk
 
 from bot.assistant.assistant import Assistant
+from bot.assistant.locale.files import GERMAN_FILES
 from bot.assistant.locale.german import GERMAN
 from bot.assistant.locale.texts import ENGLISH
 from bot.assistant.privacy import Recorder
@@ -25,6 +28,7 @@ from bot.log.schema import open_to_read
 from bot.web.app import create_app
 from bot.web.texts import PAGE, in_language, preferred_language
 from bot.web.visitors import CHAT_COOKIE, PERSON_COOKIE
+from data.images import sniff
 from data.images.open import Picture
 from model.requests import Answer
 
@@ -229,6 +233,17 @@ async def test_the_small_print_and_privacy_agree_on_photos(tmp_path: Path) -> No
 )
 def test_the_language_that_a_browser_asks_for(header: str, language: str) -> None:
     assert preferred_language(header) == language
+
+
+async def test_a_file_that_is_no_picture_is_named_in_both_languages() -> None:
+    drawing = form("", b"\xef\xbb\xbf<svg><title>A</title></svg>")
+    async with client(Assistant(StandIn())) as web:
+        english = await web.post("/api/messages", **drawing)
+        german = await web.post("/api/messages", headers={"accept-language": "de"}, **drawing)
+    assert english.json()["reply"].startswith("This is an SVG drawing, which cannot be opened")
+    assert german.json()["reply"].startswith("Das ist eine SVG-Zeichnung")
+    source = inspect.getsource(sniff)
+    assert set(re.findall(r'"(an? [^"]+)"', source)) == set(GERMAN_FILES)
 
 
 def test_the_page_says_everything_in_both_languages() -> None:

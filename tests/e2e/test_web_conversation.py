@@ -200,6 +200,19 @@ def test_a_reload_shows_the_conversation_and_asks_about_the_photo_again(
     assert world.engine.ranks == [1]  # another answer to the same question, not a caption
 
 
+@pytest.mark.parametrize(
+    "kept",
+    ["", "null", "{", '{"exchanges": [null]}', '{"conversation": 5, "exchanges": [{"ids": 7}]}'],
+)
+def test_what_another_version_kept_does_not_stop_the_page(
+    page: Page, photos: dict[str, str], kept: str
+) -> None:
+    page.driver.execute_script("sessionStorage.setItem('glimpse', arguments[0])", kept)
+    page.driver.refresh()
+    send(page, photos["red"])
+    assert ask(page, "What colour is it?") == "Red."
+
+
 def test_forget_me_clears_every_tab_and_this_browser(
     page: Page, address: str, world: World, photos: dict[str, str]
 ) -> None:

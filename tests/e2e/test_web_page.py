@@ -83,7 +83,7 @@ def test_a_photo_a_caption_a_question_and_a_follow_up(
     page: Page, engine: FakeEngine, photos: dict[str, str]
 ) -> None:
     assert "Show me a photo" in page.find("#welcome").text
-    engine.seconds = 0.3
+    engine.seconds = 1.5
     page.add(photos["red.jpg"])
     page.find("#send").click()
     log = page.find("#log")

@@ -278,7 +278,7 @@ def test_a_part_is_marked_by_dragging_and_asked_about(
         assert image.size == pytest.approx((80, 100), abs=4)
     assert not page.find(".lightbox").is_displayed()
     assert len(page.texts(".mine img")) == 2
-    page.type("And now?", Keys.ENTER)  # goes on about the part
+    page.type("What colour is the wall?", Keys.ENTER)  # goes on about the part
     assert page.answers(3)[2] == "Blue."
 
 

@@ -32,7 +32,7 @@ from model.config import MapperConfig, TowerConfig, load_profile
 from model.conversion import convert
 from model.engine import load_engine
 from model.errors import AdapterError, DeviceError, MissingLibraryError
-from model.generation import Decoded, beam, greedy
+from model.generation import Decoded, beam, greedy, score
 from model.libraries import TITLES
 from model.openvino_vlm import OpenVinoVLM
 from model.prompts import prompt_for
@@ -107,6 +107,14 @@ def test_beams_and_other_answers_are_the_same(pair: Pair) -> None:
     ranks = [0, 1, 2, 3, 1, 0]
     expected = greedy(vlm, read(vlm), PROMPTS, 5, (), ranks)
     assert_same(greedy(fast, read(fast), PROMPTS, 5, (), ranks), expected)
+
+
+def test_given_answers_score_the_same(pair: Pair) -> None:
+    vlm, _ = pair
+    given = ["a brown dog", "two", "no", "red", "", "a fence near the dog"]
+    exact = vlm.score(read(vlm), PROMPTS, given)
+    for model in pair:
+        assert score(model, read(model), PROMPTS, given) == pytest.approx(exact, abs=2e-3)
 
 
 def test_several_questions_about_one_picture(pair: Pair) -> None:

@@ -8,6 +8,7 @@ import { InView, Lightbox, descriptionOf } from "./lightbox.js";
 import { Log, describeAll } from "./log.js";
 import { Menu, confirmed } from "./menu.js";
 import { Objects } from "./objects.js";
+import { followKeyboard, ignoreDoubles, listenForFiles, speak } from "./page.js";
 import { Photo, Tray } from "./photos.js";
 import { Progress } from "./progress.js";
 import { isRating, press, rate } from "./ratings.js";
@@ -23,9 +24,7 @@ const CAPTION = "/caption";
 const RETRY = "/retry";
 // Of outcomes that no photo was looked at for: others are just something that Glimpse says.
 const FAILURE = /^(refused|lost|not_allowed|limit)/;
-const DOUBLE = 600; // milliseconds between the two clicks of unsteady hands
 const EXAMPLES = ["example1", "example2", "example3"];
-const SPOKEN_KEY = "glimpse-language";
 /** Whether words may be about a photo: commands about the person are not. */
 const aboutPhotos = (text) => !text.startsWith("/") || /^\/(caption|ask|retry)\b/.test(text);
 
@@ -52,6 +51,7 @@ let underWay = null; // {controller, exchange} of the message that is being answ
 let album = null; // {photos, frames}: what the conversation is about
 let stale = false; // whether the server may take other photos for these
 let ready = false; // once what was said before is shown again
+let hasty = false; // whether something was to be sent before
 let changed = null; // the exchange whose question is being changed
 
 function warn(sentence) {
@@ -188,7 +188,7 @@ function show(exchange, reply) {
   exchange.reply = reply;
   conversation.save();
   present(exchange);
-  if (reply.outcome === "settings") speak(reply.language);
+  if (reply.outcome === "settings" && conversation.keeps) speak(reply.language);
 }
 
 /** Draws the answer to what is drawn already. */
@@ -285,6 +285,7 @@ function stopChanging() {
 }
 
 function submit() {
+  if (!ready) hasty = true; // it is sent as soon as it can be
   if (!enabled(byId("send"))) return;
   const old = changed;
   changed = null;
@@ -341,28 +342,20 @@ function forgotten(reply) {
 
 // --- beginning --------------------------------------------------------------------------------
 
-/** The page in another language, once that is spoken. */
-function speak(language) {
-  if (!language || !conversation.keeps) return;
-  try {
-    if (language === document.documentElement.lang) return sessionStorage.removeItem(SPOKEN_KEY);
-    if (sessionStorage.getItem(SPOKEN_KEY) === language) return; // it did not help before
-    sessionStorage.setItem(SPOKEN_KEY, language);
-    location.reload();
-  } catch {
-    // Without a memory of this tab, what was said would be lost.
-  }
-}
-
 /** Shows again what was said in this tab before a reload. */
 async function restore() {
-  await conversation.restore();
-  for (const exchange of conversation.exchanges) {
-    draw(exchange);
-    present(exchange);
+  try {
+    await conversation.restore();
+    for (const exchange of conversation.exchanges) {
+      draw(exchange);
+      present(exchange);
+    }
+  } catch {
+    clearScreen(); // what was kept is not of this version, or of no version at all
   }
   ready = true;
   refresh();
+  if (hasty) submit();
   const told = await known();
   const held = told !== null && album !== null && holds(told.pictures);
   if (album && !held && !album.photos.every(Boolean)) {
@@ -371,7 +364,7 @@ async function restore() {
   }
   if (told === null) return;
   if (album && told.pictures.length) stale = stale || !held;
-  speak(told.language);
+  if (conversation.keeps) speak(told.language);
 }
 
 /** Whether the server's photos are those that are shown last. */
@@ -419,46 +412,9 @@ function command(text, shown) {
   if (ready && !underWay) say(text, shown, []);
 }
 
-/** Of two buttons in one place, a double click hits only the first. */
-function ignoreDoubles(...buttons) {
-  let last = { at: -DOUBLE };
-  const listen = (event) => {
-    const { currentTarget, detail, timeStamp } = event;
-    const doubled = detail > 0 && currentTarget !== last.target && timeStamp - last.at < DOUBLE;
-    if (doubled) event.stopImmediatePropagation();
-    if (doubled) event.preventDefault();
-    else last = { target: currentTarget, at: timeStamp };
-  };
-  for (const button of buttons) button.addEventListener("click", listen, { capture: true });
-}
-
 function takeFiles(list) {
   tray.add(list);
   composer.settle();
-}
-
-function listenToPage() {
-  const drop = byId("drop");
-  const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
-  document.addEventListener("paste", (event) => {
-    if (!event.clipboardData?.files.length) return;
-    event.preventDefault();
-    takeFiles(event.clipboardData.files);
-  });
-  document.addEventListener("dragover", (event) => {
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    drop.hidden = false;
-  });
-  document.addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) drop.hidden = true;
-  });
-  document.addEventListener("drop", (event) => {
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    drop.hidden = true;
-    takeFiles(event.dataTransfer.files);
-  });
 }
 
 /** A click on a photo of the conversation shows it large. */
@@ -472,18 +428,9 @@ function listenToPhotos() {
   });
 }
 
-/** Keeps the composer above the keyboard of phones that cover the page with it. */
-function followKeyboard() {
-  const view = window.visualViewport;
-  view?.addEventListener("resize", () => {
-    if (view.scale > 1.01) return; // pinched, not covered
-    document.documentElement.style.setProperty("--height", `${view.height}px`);
-  });
-}
-
 listenToComposer();
 listenToMenu();
-listenToPage();
+listenForFiles(byId("drop"), takeFiles);
 listenToPhotos();
 followKeyboard();
 refresh();
