@@ -31,11 +31,12 @@ from model.cache import (
 from model.confidence import Calibration
 from model.config import Profile
 from model.libraries import needed_for
+from model.memory import release_freed
 from model.openvino_vlm import OpenVinoVLM
 
 log = logging.getLogger(__name__)
 FORMAT = 2  # grows with every change of what is stored, or of how it is converted
-MAX_CACHED = 3  # models in the cache; the least recently used one goes first
+MAX_CACHED = 2  # models in the cache; the least recently used one goes first
 MIN_PARAMETERS = 10_000_000  # of a language model worth converting unasked
 MAKING = "converts the model"
 NOT_CONVERTED = (
@@ -75,6 +76,7 @@ def load_converted(
         folder = _convert(profile, key, int8, small, progress)
         if folder is None:
             return None
+        release_freed()  # a gigabyte
     try:
         vlm = OpenVinoVLM(folder, threads)
     except Exception:  # whatever a parser of files trips over

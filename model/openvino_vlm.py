@@ -26,7 +26,7 @@ from PIL import Image
 
 from model.detections import Detections, detections_of
 from model.generation import log_softmax
-from model.mapped import release_mapped
+from model.memory import release_mapped
 from model.preprocessing import pixels_of
 from model.quiet_openvino import ov
 from model.tokenizer import TextTokenizer

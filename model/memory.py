@@ -1,8 +1,10 @@
-"""Files that are mapped into memory: giving back the pages that nobody reads any more."""
+"""Giving memory back to the system that nobody needs any more."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import gc
 import logging
 import sys
 from pathlib import Path
@@ -30,3 +32,11 @@ def release_mapped(folder: Path) -> None:
         start, end = (int(part, 16) for part in addresses.split("-"))
         if advise(start, end - start, MADV_DONTNEED):
             log.debug("cannot release %s: error %d", rest[3], ctypes.get_errno())
+
+
+def release_freed() -> None:
+    """Give back what was freed but is kept by the allocator, as far as the C library can."""
+    gc.collect()
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(AttributeError):  # of GNU's C library alone
+            ctypes.CDLL(None).malloc_trim(0)
