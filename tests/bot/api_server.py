@@ -6,7 +6,8 @@ import base64
 import contextlib
 import io
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -100,3 +101,10 @@ def user(text: str = "", *pictures: bytes | str) -> dict[str, Any]:
         address = each if isinstance(each, str) else data_url(each)
         parts.append({"type": "image_url", "image_url": {"url": address}})
     return {"role": "user", "content": parts if pictures else text}
+
+
+def wait_until(happened: Callable[[], bool], seconds: float = 5) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -12,7 +12,7 @@ from typing import Any
 
 import openai
 import pytest
-from api_server import KEY, Running, api, data_url, png, serving, serving_stand_in, user
+from api_server import KEY, Running, api, data_url, png, serving, serving_stand_in, user, wait_until
 from engine_stand_in import Said, StandIn
 
 RED, BLUE = png("red"), png("blue")
@@ -299,10 +299,3 @@ def test_base64_is_read_as_generously_as_elsewhere(running: Running) -> None:
         url.replace("data:", "DATA:"),
     ):
         assert said(running.ask(user(WHAT, variant))) == "red"
-
-
-def wait_until(happened: Any, seconds: float = 5) -> None:
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.01)
