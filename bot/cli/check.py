@@ -21,7 +21,8 @@ from bot.errors import UNKNOWN, CommandError, OlderLogError, ServerError, error_
 from bot.settings import CONFIG, Settings
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
-_PACKAGES = ("torch", "transformers", "peft", "pillow", "starlette")
+_PACKAGES = ("openvino", "tokenizers", "pillow", "starlette")
+_CONVERTING = ("torch", "transformers", "peft")
 _COLOURS = {OK: "green", NOTE: "yellow", PROBLEM: "red"}
 HEALTH_TIMEOUT = 5.0  # seconds
 MAX_RESPONSE = 65_536  # bytes of an answer
@@ -136,6 +137,15 @@ def _packages() -> tuple[str, str, str]:
         found = [f"{name} {version(name)}" for name in _PACKAGES]
     except PackageNotFoundError as error:
         return PROBLEM, f"{error.name} is not installed.", "Run make setup again."
+    absent = []
+    for name in _CONVERTING:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            absent.append(name)
+    if absent:
+        detail = f"{', '.join(found)}; not installed: {', '.join(absent)}"
+        return NOTE, detail, "Models that were converted are served; training needs more."
     return OK, ", ".join(found), ""
 
 
@@ -190,7 +200,7 @@ def _cache() -> tuple[str, str, str]:
 
 
 def _adapter(profile: str) -> tuple[str, str, str]:
-    from model.adapter import read_card
+    from model.card import read_card
     from model.config import load_profile
 
     chosen = load_profile(profile)
