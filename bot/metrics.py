@@ -6,7 +6,7 @@ No label holds anything of a person: all of them come from short, fixed lists.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -21,11 +21,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from bot.assistant.types import Incoming, Kind, Reply
+from bot.assistant.types import Exchange, Incoming, Kind, Reply
 from bot.health import Health
 from bot.version import BuildInfo
 
-PLATFORMS = frozenset({"telegram", "discord", "web", "cli"})
+PLATFORMS = frozenset({"telegram", "discord", "web", "cli", "api"})
 KINDS = frozenset({"caption", "question"})
 OUTCOMES = frozenset(
     {
@@ -87,18 +87,31 @@ class Metrics:
             reply: Its answer.
             seconds: From the message, with its pictures fetched, to the answer.
         """
-        platform = _known(incoming.platform, PLATFORMS)
-        kind = _known(reply.exchanges[0].kind, KINDS) if reply.exchanges else "message"
-        outcome = _known(reply.outcome.partition(":")[0], OUTCOMES)
-        self._answers.labels(platform, kind, outcome).inc()
-        if incoming.fetching and (incoming.pictures or incoming.reply_pictures):
-            self._observe(platform, "download", incoming.fetching)
-        for exchange in reply.exchanges:
+        fetching = incoming.fetching
+        if fetching and (incoming.pictures or incoming.reply_pictures):
+            self._observe(_known(incoming.platform, PLATFORMS), "download", fetching)
+        self.count(incoming.platform, reply.exchanges, reply.outcome, seconds + fetching)
+
+    def count(
+        self, platform: str, exchanges: Sequence[Exchange], outcome: str, seconds: float
+    ) -> None:
+        """Count an answer on a platform that knows no messages, or part of `answered`.
+
+        Args:
+            platform: "api", say.
+            exchanges: What the model said.
+            outcome: "answered", or in a word why not; what follows a colon is left out.
+            seconds: From the request to its answer.
+        """
+        platform = _known(platform, PLATFORMS)
+        kind = _known(exchanges[0].kind, KINDS) if exchanges else "message"
+        self._answers.labels(platform, kind, _known(outcome.partition(":")[0], OUTCOMES)).inc()
+        for exchange in exchanges:
             self._observe(platform, "wait", exchange.waiting)
             self._observe(platform, "encode", exchange.encoding)
             self._observe(platform, "decode", exchange.decoding)
-        if reply.exchanges:
-            self._observe(platform, "whole", seconds + incoming.fetching)
+        if exchanges:
+            self._observe(platform, "whole", seconds)
 
     def exposition(self, accept: str = "") -> tuple[bytes, str]:
         """Everything that is measured, and its content type, for the `Accept` header of who asks.

@@ -21,6 +21,7 @@ from data.images.open import ImageLimits
 
 PREFIX = "GLIMPSE_"
 CONFIG = PREFIX + "CONFIG"
+API_KEY = r"[!-~]{16,}"
 
 
 # What is possible stands beside each field, as metadata.
@@ -110,8 +111,8 @@ class Settings:
         port: Port of the chat page; 0 takes any free one.
         allowed_hosts: Further names that the chat page answers to, behind a proxy.
         debug: Log everything, and show where errors come from.
-        trusted_proxies: Addresses or networks of proxies that tell the chat page whom they speak
-            for; this computer's are believed anyway.
+        trusted_proxies: Addresses or networks of proxies that tell the chat page and the API whom
+            they speak for; this computer's are believed anyway.
         telegram_token: The Telegram bot's token, from BotFather.
         telegram_base_url: Address of a Bot API server of one's own; if empty,
             https://api.telegram.org.
@@ -145,6 +146,14 @@ class Settings:
             recommends.
         shipped_cache: Folder of prepared weights that is only read, and looked in first, as the
             container does.
+        api_host: Name or address that the API listens on.
+        api_port: Port of the API; 0 takes any free one.
+        api_key: What programs prove themselves with; without a key, the API answers this computer
+            only.
+        api_keys_file: File with more keys, one a line.
+        api_per_minute: Requests that a key, or a client without one, may send in a minute.
+        api_fetch: Whether the API fetches pictures from the web, where a request holds their
+            address instead of the picture.
     """
 
     profile: str = _path("starter")
@@ -184,6 +193,21 @@ class Settings:
     discord_shards: int = _number(0, 0, 10_000)
     shipped_cache: str = _path()
     runtime: str = _text("auto|openvino|torch", '"auto", "openvino" or "torch"', default="auto")
+    api_host: str = "127.0.0.1"
+    api_port: int = _number(8001, 0, 65_535)
+    api_key: str = _text(
+        API_KEY, "at least 16 letters, digits or signs, without spaces", repr=False
+    )
+    api_keys_file: str = _path()
+    api_per_minute: int = _number(600, 1, 1_000_000)
+    api_fetch: bool = False
+
+    @property
+    def api(self) -> WebSettings:
+        """Where the API listens, and what its connections may cost."""
+        return WebSettings(
+            host=self.api_host, port=self.api_port, trusted_proxies=self.trusted_proxies
+        )
 
     @property
     def web(self) -> WebSettings:

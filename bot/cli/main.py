@@ -24,6 +24,7 @@ from bot.cli.data import data
 from bot.cli.evaluate import evaluate
 from bot.cli.log import log
 from bot.cli.serve import discord, run, telegram, web
+from bot.cli.serve_api import serve
 from bot.cli.train import fetch, train
 from bot.errors import UNKNOWN, CommandError, SettingsError, error_sentence
 from bot.settings import Settings
@@ -56,6 +57,7 @@ for command in (
     caption,
     batch,
     web,
+    serve,
     telegram,
     discord,
     run,

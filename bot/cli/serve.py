@@ -178,7 +178,7 @@ def serve_platforms(
     said = check_log(settings)
     health = Health(names)
     metrics = Metrics(health, build_info(chosen), chosen)
-    with _health_server(settings, health, metrics):
+    with health_server(settings, health, metrics):
         terminal.print_sentence("Loading the model, which takes a few seconds...")
         with app.engine(profile) as engine:
             terminal.set_log_level(logging.WARNING)  # from here on, an operator's log
@@ -187,12 +187,11 @@ def serve_platforms(
                 assistant = app.assistant(engine, recorder, metrics)
                 running = parts(assistant, health)
                 health.loaded()
-                asyncio.run(
-                    _until_signalled(assistant, engine, running, health, bool(settings.health_port))
-                )
+                stays = bool(settings.health_port)
+                asyncio.run(until_signalled(assistant.purge, engine, running, health, stays))
 
 
-def _health_server(
+def health_server(
     settings: Settings, health: Health, metrics: Metrics
 ) -> AbstractContextManager[object]:
     """Serves health, if that is set up."""
@@ -204,10 +203,14 @@ def _health_server(
     return serve_health(health, metrics, settings.health_host, settings.health_port)
 
 
-async def _until_signalled(
-    assistant: Assistant, engine: LoadedEngine, parts: Iterable[Part], health: Health, stays: bool
+async def until_signalled(
+    purge: Callable[[], None],
+    engine: LoadedEngine,
+    parts: Iterable[Part],
+    health: Health,
+    stays: bool,
 ) -> None:
-    """Run platforms, and keep the assistant tidy, until Ctrl-C or SIGTERM."""
+    """Run platforms until Ctrl-C or SIGTERM; what is too old is purged every minute."""
     import asyncio
 
     from bot.health import keep_beating
@@ -225,7 +228,7 @@ async def _until_signalled(
     around = [keep_beating(health), refuse_late(engine.refuse_waiting, stopped)]
     tasks = [asyncio.ensure_future(each) for each in around]
     try:
-        purging: Part = lambda event: purge_until(assistant.purge, event)  # noqa: E731
+        purging: Part = lambda event: purge_until(purge, event)  # noqa: E731
         await run_together([*parts], stopped, beside=[purging], stays=stays)
     finally:
         for task in tasks:

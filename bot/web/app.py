@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -46,6 +46,7 @@ from bot.assistant.types import Conversation, Incoming, Intent, Kind, Reply
 from bot.settings import WebSettings
 from bot.web import texts as web_texts
 from bot.web.budget import UploadBudget
+from bot.web.leaving import unless_gone
 from bot.web.security import (
     HEADERS,
     RequestRefused,
@@ -138,7 +139,7 @@ class _ChatPage:
             async with self._budget.admit(client_of(request.client)) as share:
                 upload = await read_upload(request, self._settings, share)
                 answering = asyncio.ensure_future(self._answer(request, visitor, upload))
-                response = await _unless_gone(request, answering)
+                response = await unless_gone(request, answering)
         except RequestRefused as refusal:
             return self.refuse(request, refusal)
         except ClientDisconnect:
@@ -213,30 +214,6 @@ class _ChatPage:
         response = self.refuse(request, RequestRefused(500, CRASHED))
         response.headers.update(HEADERS)
         return response
-
-
-async def _unless_gone(request: Request, answering: asyncio.Future[Response]) -> Response:
-    """The answer, given up once nobody waits for it any longer.
-
-    Raises:
-        starlette.requests.ClientDisconnect: They stopped it, or went away.
-    """
-    leaving = asyncio.ensure_future(_gone(request))
-    try:
-        tasks: set[asyncio.Future[Any]] = {answering, leaving}
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        if not answering.done():
-            raise ClientDisconnect
-        return answering.result()
-    finally:
-        for task in (answering, leaving):
-            task.cancel()
-        await asyncio.gather(answering, leaving, return_exceptions=True)
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _incoming(request: Request, visitor: Visitor, upload: Upload) -> Incoming:

@@ -44,6 +44,7 @@ async def serve_until(
     settings: WebSettings,
     stopped: asyncio.Event,
     listening: Callable[[], None] = lambda: None,
+    line: Callable[[str, int], str] | None = None,
 ) -> None:
     """Serve an app beside others in one event loop; messages under way are finished.
 
@@ -52,13 +53,14 @@ async def serve_until(
         settings: Where to listen, and how long messages under way may take to finish.
         stopped: Ends it.
         listening: Called once it answers.
+        line: Words what is printed then, of host and port; that of the page if not given.
 
     Raises:
         ServerError: The port is taken, or the address is not this computer's.
     """
     with listen(settings.host, settings.port) as listener, _quiet_cancellations():
-        line = opening_line(settings.host, listener.getsockname()[1])
-        server = WebServer(app, line, settings, heeds_signals=False, listening=listening)
+        said = (line or opening_line)(settings.host, listener.getsockname()[1])
+        server = WebServer(app, said, settings, heeds_signals=False, listening=listening)
 
         async def stop() -> None:
             await stopped.wait()
@@ -101,10 +103,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 def opening_line(host: str, port: int) -> str:
     """Say which address to open."""
-    shown = "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host
-    shown = f"[{shown}]" if ":" in shown else shown
     reach = "" if is_loopback(host) else " Everyone on this network can use it."
-    return f"Glimpse is ready: open http://{shown}:{port} in a browser.{reach} Ctrl-C stops it."
+    return f"Glimpse is ready: open {address_of(host, port)} in a browser.{reach} Ctrl-C stops it."
+
+
+def address_of(host: str, port: int) -> str:
+    """The address by which this computer reaches what listens there."""
+    shown = "127.0.0.1" if host in {"0.0.0.0", "::", ""} else host
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
 
 
 def _bind_error(error: OSError, host: str, port: int) -> str:

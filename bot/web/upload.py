@@ -64,6 +64,40 @@ async def read_upload(request: Request, settings: WebSettings, share: UploadShar
         await stream.aclose()
 
 
+async def read_body(request: Request, share: UploadShare, most: int) -> bytes:
+    """Read a body that is no form, and drop what is left of one that is refused.
+
+    Args:
+        request: The request; its body was not read yet.
+        share: Accounts for the memory held, and knows how slow it may be.
+        most: Bytes that it may have.
+
+    Raises:
+        RequestRefused: 408, 413 or 503, with a sentence for the person.
+        starlette.requests.ClientDisconnect: They went away.
+    """
+    stream = request.stream()
+    too_large = RequestRefused(
+        413, f"This request is too large; {most / 1e6:g} MB are allowed, pictures included."
+    )
+    body = bytearray()
+    try:
+        declared = request.headers.get("content-length", "")
+        if declared.isdecimal() and int(declared) > most:
+            raise too_large
+        async for chunk in share.timed(stream):
+            if len(body) + len(chunk) > most:
+                raise too_large
+            body += chunk
+        return bytes(body)
+    except RequestRefused:
+        share.leave()
+        await _drain(stream)
+        raise
+    finally:
+        await stream.aclose()
+
+
 async def _read(
     request: Request, stream: AsyncIterator[bytes], settings: WebSettings, share: UploadShare
 ) -> Upload:

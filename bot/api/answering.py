@@ -1,0 +1,142 @@
+"""From a request to its answer: pictures and question are read, and the engine is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.api.completion import Completion, Line
+from bot.api.errors import ApiError
+from bot.api.pictures import Fetch, load_pictures
+from bot.api.protocol import ChatRequest, pictures_of, words_of
+from bot.assistant.conversations import Album
+from bot.assistant.inference import Failure, FailureCause, Inference
+from bot.assistant.intents import FOR_PEOPLE, MAX_CHARACTERS, UNANSWERABLE, read_intent
+from bot.assistant.locale.texts import ENGLISH
+from bot.assistant.text import clean, has_words
+from bot.assistant.types import Attachment, Exchange, Intent, Kind, PictureEngine
+from data.images.open import Picture, open_picture
+
+BUSY_SECONDS = 2.0  # after which a full queue has room again
+_LATER_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer, and what the model said for it."""
+
+    completion: Completion
+    exchanges: tuple[Exchange, ...] = ()
+
+
+class Answering:
+    """Answers requests with an engine.
+
+    Args:
+        engine: Answers questions about pictures.
+        model: The name of its profile.
+        fetch: Gets pictures from the web; None if that is not allowed.
+        fingerprint: Names the weights.
+        opener: Decodes untrusted bytes, in a thread.
+        timeout: Seconds to wait for the engine.
+    """
+
+    def __init__(
+        self,
+        engine: PictureEngine,
+        model: str,
+        *,
+        fetch: Fetch | None = None,
+        fingerprint: str = "",
+        opener: Callable[[bytes], Picture] = open_picture,
+        timeout: float = 120.0,
+    ) -> None:
+        self.model = model
+        self._fetch, self._fingerprint = fetch, fingerprint
+        self._inference = Inference(engine, opener, timeout=timeout)
+
+    async def answer(self, chat: ChatRequest) -> Answered:
+        """Answer a request.
+
+        Raises:
+            ApiError: It cannot be answered, or not now.
+        """
+        if chat.model != self.model:
+            raise unknown_model(chat.model)
+        addresses, param = pictures_of(chat)
+        words = clean(words_of(chat))
+        intent = _intent(words)
+        if intent.kind in UNANSWERABLE:
+            return Answered(self._refusal(chat, intent, words))
+        files = await load_pictures(addresses, param, self._fetch)
+        album = Album([Attachment(file) for file in files], 0)
+        question = intent.question if intent.kind is Kind.QUESTION else None
+        found = await self._inference.ask(album, range(len(files)), question)
+        exchanges = []
+        for number, result in enumerate(found.values(), 1):
+            if isinstance(result, Failure):
+                raise _failed(result, param, f"Picture {number}: " if len(files) > 1 else "")
+            exchanges.append(result)
+        lines = [Line(each.answer, each.confidence) for each in exchanges]
+        completion = Completion(chat, lines, words, fingerprint=self._fingerprint)
+        return Answered(completion, tuple(exchanges))
+
+    def _refusal(self, chat: ChatRequest, intent: Intent, words: str) -> Completion:
+        """Why there is no answer, as the assistant says it."""
+        template: str = getattr(ENGLISH, intent.kind.value)
+        said = template.format(limit=MAX_CHARACTERS, command=intent.command)
+        fingerprint = self._fingerprint
+        return Completion(chat, [Line(said)], words, refusal=True, fingerprint=fingerprint)
+
+
+def unknown_model(name: str) -> ApiError:
+    """A model that is not served here."""
+    shown = name if len(name) <= 100 else f"{name[:100]}…"
+    return ApiError(
+        404, f"The model '{shown}' does not exist here; /v1/models lists what does.",
+        "model_not_found", param="model",
+    )  # fmt: skip
+
+
+def _intent(words: str) -> Intent:
+    """What is asked, read as `glimpse ask --json` reads it: for a program, not for a person."""
+    if not has_words(words):
+        return Intent(Kind.CAPTION)
+    intent = read_intent(f"/ask {words}", attached=True)
+    if intent.kind is Kind.TOO_LONG:
+        raise ApiError(
+            400,
+            f"The last message may have {MAX_CHARACTERS} characters at most.",
+            "context_length_exceeded",
+            param="messages",
+        )
+    if intent.kind in FOR_PEOPLE:
+        return Intent(Kind.QUESTION, intent.question)
+    return intent
+
+
+def _failed(failure: Failure, param: str, which: str) -> ApiError:
+    """Why the engine gave no answer, as an error."""
+    if failure.cause is FailureCause.BUSY:
+        return ApiError(
+            503, "The model is overloaded; please try again.", "overloaded",
+            retry_after=BUSY_SECONDS,
+        )  # fmt: skip
+    if failure.cause is FailureCause.CLOSING:
+        return ApiError(
+            503, "The server is shutting down; please try again.", "shutting_down",
+            retry_after=_LATER_SECONDS,
+        )  # fmt: skip
+    if failure.cause is FailureCause.CRASHED:
+        return crashed(failure.reference)
+    said = which + failure.sentence
+    if failure.reason == "unavailable":
+        return ApiError(503, said, "overloaded", retry_after=_LATER_SECONDS)
+    if failure.reason == "too-large":
+        return ApiError(413, said, "image_too_large", param=param)
+    return ApiError(400, said, "invalid_image", param=param)
+
+
+def crashed(reference: str) -> ApiError:
+    """Something that nobody foresaw; the operator's log has it under the reference."""
+    return ApiError(500, f"Something went wrong; reference {reference}.", "internal_error")
