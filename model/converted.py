@@ -35,7 +35,7 @@ from model.memory import release_freed
 from model.openvino_vlm import OpenVinoVLM
 
 log = logging.getLogger(__name__)
-FORMAT = 2  # grows with every change of what is stored, or of how it is converted
+FORMAT = 3  # grows with every change of what is stored, or of how it is converted
 MAX_CACHED = 2  # models in the cache; the least recently used one goes first
 MIN_PARAMETERS = 10_000_000  # of a language model worth converting unasked
 MAKING = "converts the model"

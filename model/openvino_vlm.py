@@ -32,7 +32,7 @@ from model.quiet_openvino import ov
 from model.tokenizer import TextTokenizer
 
 BLOCK = 32  # numbers that share a scale in GGUF's Q8_0
-ACTIVATION_GROUP = 64  # activations that share a scale when they are quantised
+ACTIVATION_GROUP = 32  # activations that share a scale when they are quantised
 NETWORKS = ("vision.xml", "language.xml")
 COMPILED = "compiled"  # the folder of what OpenVINO made of them
 HIDDEN = np.float32(-1e9)  # added to the attention to a position that a row must not see
