@@ -30,5 +30,9 @@ class EngineBusy(ModelError):  # noqa: N818 - a state, not a mistake
     """The engine's queue is full; ask again in a moment."""
 
 
+class EngineUnavailable(ModelError):  # noqa: N818
+    """The model's server gives no answer; the sentence is for the operator alone."""
+
+
 class EngineClosed(ModelError):  # noqa: N818
     """The engine was shut down."""
