@@ -186,8 +186,7 @@ class ReplyWriter:
         texts, span = self.texts, self.texts.span(self.seconds)
         alone = self.sent_to is None
         if days is None:
-            nobody = texts.privacy_nobody_else if alone else ""
-            return texts.privacy.format(time=span, nobody_else=nobody)
+            return (texts.privacy if alone else texts.privacy_far).format(time=span)
         kept = texts.span(86_400 * days)
         if consent and not consent.exchanges:
             return texts.privacy_unlogged.format(time=span, days=kept)
@@ -197,8 +196,9 @@ class ReplyWriter:
             time=span,
             days=kept,
             pictures=texts.privacy_saved.format(days=kept) if shares else unsaved,
-            nobody_else=texts.privacy_logged_nobody_else if alone else "",
         )
+        if not alone:
+            said = said.replace(f"{texts.privacy_nobody_else} ", "")
         return said + (f" {texts.privacy_learnt}" if shares else "")
 
     def forgotten(self, erased: Erased | None) -> Reply:
@@ -402,7 +402,7 @@ def say_translated(raw: str, question: str, texts: Texts, *, sure: bool = True) 
 
 def _is_written(raw: str) -> bool:
     """Whether an answer is in sentences already, as chat models write, not in bare words."""
-    return "\n" in raw or bool(_WRITTEN.match(raw) and _ENDED.search(raw))
+    return bool(_WRITTEN.match(raw) and (_ENDED.search(raw) or re.search(r"\n\S", raw)))
 
 
 def _say_written(raw: str, texts: Texts, *, sure: bool) -> str:

@@ -17,6 +17,8 @@ from engine_stand_in import open_photo, photo
 from llmock.pytest_plugin import LLMock
 
 from bot.assistant.assistant import Assistant
+from bot.assistant.locale.german import GERMAN
+from bot.assistant.locale.texts import ENGLISH
 from bot.assistant.types import Ask, Incoming, Reply
 from bot.cli import terminal
 from bot.cli.context import AppContext, load_model, sent_to
@@ -128,6 +130,8 @@ def test_privacy_tells_where_pictures_go(far: Path) -> None:
 
     assert "nobody else gets them" in told("en", "127.0.0.1")
     assert "niemandem" in told("de", "localhost")
+    for texts in (ENGLISH, GERMAN):  # else it would be promised all the same
+        assert f"{texts.privacy_nobody_else} " in texts.privacy_logged
     for language, nobody in (("en", "nobody else"), ("de", "niemandem")):
         named, unnamed = told(language, "a.example", "Somebody Ltd"), told(language, "b.lan")
         assert "Somebody Ltd" in named

@@ -257,7 +257,8 @@ def test_what_is_queued_is_finished_at_the_end(llmock: LLMock) -> None:
     ("written", "plain"),
     [
         ("**Yes**, it is `red`.", "Yes, it is red."),
-        ("# A dog\n\n- brown\n- *big*\n\n3. one\n4. two", "A dog\n\n- brown\n- big\n\n3. one\n4. two"),
+        ("# A dog\n\n- brown\n- *big*\n\n3. one\n4. two",
+         "A dog\n\n- brown\n- big\n\n3. one\n4. two"),
         ("See [this](https://evil.example) ![x](http://track.example/a.png)", "See this x"),
         ("<a href='https://evil.example'>here</a> <b>now</b>", "here now"),
         ("@everyone ask me@here.example or <@123>",

@@ -152,7 +152,7 @@ GERMAN = Texts(
     ),
     privacy=(
         "Dein letztes Bild behalte ich nur im Arbeitsspeicher (höchstens {time} lang), damit du "
-        "weiterfragen kannst. Ich speichere keine Bilder{nobody_else}. "
+        "weiterfragen kannst. Ich speichere keine Bilder und gebe sie niemandem. "
         "/forget löscht es sofort."
     ),
     privacy_logged=(
@@ -163,7 +163,7 @@ GERMAN = Texts(
         "3. Dazu kommen ein Code statt deines Namens, die Sprache deines Geräts, Größe und "
         "Prüfsumme des Bildes, und wie lange ich brauchte.\n"
         "4. Genauso lange speichere ich, welche Antworten du bewertet oder berichtigt hast.\n"
-        "5. {nobody_else}Unter /settings kannst du das abschalten.\n"
+        "5. Niemand sonst bekommt etwas davon. Unter /settings kannst du das abschalten.\n"
         "6. /forget löscht alles sofort."
     ),
     privacy_unlogged=(
@@ -184,8 +184,11 @@ GERMAN = Texts(
         "mich damit trainieren."
     ),
     privacy_learnt="Womit ich schon trainiert wurde, lässt sich nicht zurückholen.",
-    privacy_nobody_else=" und gebe sie niemandem",
-    privacy_logged_nobody_else="Niemand sonst bekommt etwas davon. ",
+    privacy_far=(
+        "Dein letztes Bild behalte ich nur im Arbeitsspeicher (höchstens {time} lang), damit du "
+        "weiterfragen kannst. Ich speichere keine Bilder. /forget löscht es sofort."
+    ),
+    privacy_nobody_else="Niemand sonst bekommt etwas davon.",
     privacy_sent=(
         "Um zu antworten, schicke ich dein Bild und deine Frage an einen anderen Computer, den "
         "mein Betreiber gewählt hat. Was dort gespeichert wird, weiß ich nicht; /forget reicht "

@@ -114,8 +114,8 @@ class Texts:
     privacy_may_save: str
     privacy_saved: str
     privacy_learnt: str
+    privacy_far: str
     privacy_nobody_else: str
-    privacy_logged_nobody_else: str
     privacy_sent: str
     privacy_sent_to: str
 
@@ -295,7 +295,7 @@ ENGLISH = Texts(
     ),
     privacy=(
         "I keep your last picture for {time} at most, in memory only, so that you can ask about it "
-        "again. I never save pictures{nobody_else}. /forget removes it at once."
+        "again. I never save pictures, and nobody else gets them. /forget removes it at once."
     ),
     privacy_logged=(
         "1. I keep your last picture in memory for {time} at most, so that you can ask again. "
@@ -305,7 +305,7 @@ ENGLISH = Texts(
         "3. With them I keep a code in place of your name, your device's language, the size and a "
         "fingerprint of the picture, and how long I took.\n"
         "4. For as long, I also keep which answers you rated or corrected.\n"
-        "5. {nobody_else}/settings can keep you out of it.\n"
+        "5. Nobody else gets any of this. /settings can keep you out of it.\n"
         "6. /forget erases all of it at once."
     ),
     privacy_unlogged=(
@@ -322,8 +322,11 @@ ENGLISH = Texts(
         "asked about them, and whoever runs me may look at them and train me on them."
     ),
     privacy_learnt="What I was trained on before cannot be taken back.",
-    privacy_nobody_else=", and nobody else gets them",
-    privacy_logged_nobody_else="Nobody else gets any of this. ",
+    privacy_far=(
+        "I keep your last picture for {time} at most, in memory only, so that you can ask about it "
+        "again. I never save pictures. /forget removes it at once."
+    ),
+    privacy_nobody_else="Nobody else gets any of this.",
     privacy_sent=(
         "To answer, I send your picture and your question to another computer, which whoever runs "
         "me has chosen. What is kept there, I do not know; /forget does not reach it."
