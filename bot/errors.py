@@ -13,7 +13,12 @@ import sqlite3
 from data.errors import DataError
 from finetune.errors import FinetuneError
 from model.errors import ModelError
+from model.libraries import missing_library
 
+NO_LIBRARY = (
+    "{library} is not installed here, and this needs it; run it where Glimpse was installed with "
+    "make setup."
+)
 UNKNOWN = "Something went wrong inside Glimpse; --verbose shows the cause."
 
 
@@ -65,13 +70,22 @@ def error_sentence(error: BaseException) -> str | None:
     """The sentence of an error that was foreseen, else None."""
     if isinstance(error, _FORESEEN):
         return str(error)
+    if library := missing_library(error):
+        return NO_LIBRARY.format(library=library)
     if isinstance(error, MemoryError):
         return "There is not enough memory; close other programs and try again."
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full; make room and try again."
+    if isinstance(error, OSError):
+        return _system_sentence(error)
     if isinstance(error, sqlite3.Error):
         return _database_sentence(str(error))
-    if isinstance(error, OSError) and error.errno and error.filename:
+    return None
+
+
+def _system_sentence(error: OSError) -> str | None:
+    """What the system says of a file, where that is foreseen."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The disk is full; make room and try again."
+    if error.errno and error.filename:
         return f"{error.filename} cannot be used: {os.strerror(error.errno).lower()}."
     return None
 

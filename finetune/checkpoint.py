@@ -14,7 +14,8 @@ from finetune.config import Recipe, trained_profile
 from finetune.errors import TrainingError
 from finetune.lora import Learner, State, WeightAverage, part
 from finetune.progress import Progress
-from model.adapter import adapter_state, read_card, save_adapter
+from model.adapter import adapter_state, save_adapter
+from model.card import read_card
 from model.config import Profile, save_profile
 
 log = logging.getLogger(__name__)

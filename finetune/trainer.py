@@ -51,9 +51,10 @@ from finetune.progress import Progress, SampleImages, StepReport, TensorBoard
 from finetune.sampler import Mixture, Visit, check_pictures, warnings_of
 from finetune.scst import Critic
 from finetune.word_tags import CrossFittedWords, WordExamples, fit_words
-from model.adapter import adapter_state, load_base, read_card
+from model.adapter import adapter_state, load_base
 from model.cache import Progress as Fetching
 from model.cache import silent
+from model.card import read_card
 from model.config import load_profile
 
 log = logging.getLogger(__name__)

@@ -12,10 +12,8 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-import tomllib
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +23,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from model.cache import Progress, silent
+from model.card import base_facts, read_card
 from model.confidence import Calibration, calibration_of
-from model.config import STARTER_WHEEL, MapperConfig, Profile
+from model.config import STARTER_WHEEL, Profile
 from model.errors import AdapterError
-from model.hub import load_network, load_tokenizer, silence_libraries, weights_sha256
+from model.hub import load_network, load_tokenizer, silence_libraries
 from model.mapper import Mapper
-from model.pretrained import LANGUAGE_MODEL, TOWER, starter_language_model
+from model.pretrained import starter_language_model
 from model.prompts import PROMPT_VERSION
 from model.vision import load_tower
 from model.vlm import PrefixVLM
@@ -40,8 +39,6 @@ MAPPER_FILE, TOWER_FILE = "prefix.safetensors", "tower.safetensors"
 LORA_FILE = "lora/adapter_model.safetensors"
 PACKED_SIZE = 2**15  # weights of a matrix from which eight bits are worth it
 _SCALE = ".scale"
-# Facts of the base that an adapter does not work without; older adapters lack some of them.
-_DECISIVE = frozenset({"tower_kind", "layer", "detail_layer", "tower_sha256", "language_sha256"})
 
 
 # --- loading ----------------------------------------------------------------------------------
@@ -105,6 +102,8 @@ def load_trained(profile: Profile, progress: Progress = silent) -> tuple[PrefixV
     vlm = load_base(profile, progress)
     try:
         vlm.language = _merge_lora(vlm.language, folder)
+    except ModuleNotFoundError:  # not the adapter's fault
+        raise
     except Exception as error:  # whatever a parser of files trips over
         raise _damaged(folder) from error
     return load_mapper_and_tower(vlm, profile, card), calibration
@@ -154,36 +153,6 @@ def adapter_state(profile: Profile) -> dict[str, Tensor]:
     return {f"{part}.{k}": v.float() for part, state in parts.items() for k, v in state.items()}
 
 
-def read_card(folder: Path, profile: Profile) -> dict[str, Any]:
-    """Read adapter.toml and check that the adapter fits the profile.
-
-    Raises:
-        AdapterError: It is missing, damaged or does not fit; one plain sentence.
-    """
-    if not (folder / "adapter.toml").is_file():
-        raise AdapterError(f"There is no adapter in {folder}; train one with `glimpse train`.")
-    try:
-        card = tomllib.loads((folder / "adapter.toml").read_text(encoding="utf-8"))
-        version, base = card["prompt_version"], dict(card["base"])
-        mapper = MapperConfig(**base.pop("mapper"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        log.exception("cannot read the adapter in %s", folder)
-        raise AdapterError(f"The file adapter.toml in {folder} is damaged.") from error
-    if version != PROMPT_VERSION:
-        raise AdapterError(
-            f"The adapter in {folder} was trained with prompts of version {version}, "
-            f"but this Glimpse speaks version {PROMPT_VERSION}."
-        )
-    facts = base_facts(profile)
-    pairs = {key: {base[key], facts[key]} - {""} for key in _DECISIVE & base.keys()}  # "": unknown
-    other = {key for key, values in pairs.items() if len(values) > 1}
-    if mapper != profile.mapper or other - {"language_sha256"}:
-        raise AdapterError(f"The adapter in {folder} was trained for another tower or mapper.")
-    if other:
-        raise AdapterError(f"The adapter in {folder} was trained for another language model.")
-    return card
-
-
 def _mapper_state(folder: Path) -> dict[str, Tensor]:
     state = unpack(load_file(folder / MAPPER_FILE))
     if not all(value.isfinite().all() for value in state.values()):
@@ -223,24 +192,6 @@ def _merge_lora(language: Any, folder: Path) -> Any:
 
 
 # --- saving -----------------------------------------------------------------------------------
-
-
-def base_facts(profile: Profile) -> dict[str, Any]:
-    """What an adapter must know of its base, for adapter.toml: names, never paths."""
-    facts: dict[str, Any] = {
-        "tower_kind": profile.tower.kind,
-        "image_size": profile.tower.image_size,
-        "layer": profile.tower.layer,
-        "detail_layer": profile.tower.detail_layer,
-        "mapper": asdict(profile.mapper),
-    }
-    for name, part in (("tower", TOWER), ("language", LANGUAGE_MODEL)):
-        source = getattr(profile, name).source
-        starter = source == STARTER_WHEEL
-        shown = Path(source).name if Path(source).is_absolute() else source
-        facts[name] = str(part) if starter else shown
-        facts[f"{name}_sha256"] = part.sha256 if starter else weights_sha256(source)
-    return facts
 
 
 def save_adapter(  # noqa: PLR0917

@@ -16,6 +16,7 @@ import tomllib
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from model.cache import (
     Progress,
@@ -29,6 +30,7 @@ from model.cache import (
 )
 from model.confidence import Calibration
 from model.config import Profile
+from model.libraries import needed_for
 from model.openvino_vlm import OpenVinoVLM
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,10 @@ FORMAT = 2  # grows with every change of what is stored, or of how it is convert
 MAX_CACHED = 3  # models in the cache; the least recently used one goes first
 MIN_PARAMETERS = 10_000_000  # of a language model worth converting unasked
 MAKING = "converts the model"
+NOT_CONVERTED = (
+    "This model was not converted yet, which needs {library}, and that is not installed here; run "
+    "`glimpse fetch` where it is, and bring the cache here."
+)
 
 
 def load_converted(
@@ -59,7 +65,7 @@ def load_converted(
         None if the language model is not worth it, or what it was made of is not known.
 
     Raises:
-        AdapterError, WeightsError, ProfileError: One plain sentence each.
+        AdapterError, WeightsError, ProfileError, MissingLibraryError: One plain sentence each.
         RuntimeError: OpenVINO cannot convert this network, or run it here.
         OSError: It cannot be kept.
     """
@@ -102,9 +108,18 @@ def cache_key(profile: Profile, int8: bool) -> str:
         return ""  # loading the adapter says what is wrong with it
     if not base.get("language_sha256"):
         return ""
-    facts = json.dumps({**asdict(profile), "adapter": ""}, sort_keys=True)
+    facts = json.dumps(_facts(profile), sort_keys=True)
     parts = [str(FORMAT), metadata.version("openvino"), str(int8), facts, *sums]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _facts(profile: Profile) -> dict[str, Any]:
+    """A profile without where its files lie: the same model on another machine."""
+    facts = {**asdict(profile), "adapter": ""}
+    for part in ("tower", "language"):
+        source = Path(facts[part]["source"])
+        facts[part]["source"] = source.name if source.is_absolute() else str(source)
+    return facts
 
 
 def _place(cache: Path, key: str) -> Path:
@@ -120,12 +135,13 @@ def _convert(
     profile: Profile, key: str, int8: bool, small: bool, progress: Progress
 ) -> Path | None:
     """Convert a model into the cache; its folder, or None if it is not worth it."""
-    from model.adapter import load_trained
-    from model.conversion import convert
+    with needed_for(NOT_CONVERTED):
+        from model.adapter import load_trained
+        from model.conversion import convert
 
-    if not key:
-        return None
-    vlm, calibration = load_trained(profile, progress)
+        if not key:
+            return None
+        vlm, calibration = load_trained(profile, progress)
     if not small and sum(p.numel() for p in vlm.language.parameters()) < MIN_PARAMETERS:
         return None
     place = _place(cache_folder(), key)

@@ -267,8 +267,9 @@ def load_engine(
     progress: Progress = silent,
     device: str = "cpu",
     runtime: str = "auto",
+    warm_up: bool = True,
 ) -> Engine:
-    """Load a profile's model and start its engine, warmed up.
+    """Load a profile's model and start its engine.
 
     Args:
         profile: Name of a profile, or path of a TOML file.
@@ -280,6 +281,7 @@ def load_engine(
             CPU one worker of PyTorch computes in fp32, for eight bits are for CPUs.
         runtime: "openvino" or "torch"; "auto" takes OpenVINO for int8 models on the CPU that are
             worth a conversion.
+        warm_up: Compute something first, so that the first person does not wait for that.
 
     Raises:
         ProfileError, AdapterError, WeightsError, DeviceError: One plain sentence each.
@@ -291,12 +293,13 @@ def load_engine(
     engine = Engine(
         chosen, loaded.model, loaded.calibration, replace(limits, workers=loaded.workers)
     )
-    try:
-        _warm_up(engine)
+    if warm_up:
+        try:
+            _warm_up(engine)
+        except BaseException:
+            engine.close()
+            raise
         loaded.release()
-    except BaseException:
-        engine.close()
-        raise
     return engine
 
 

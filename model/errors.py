@@ -26,6 +26,10 @@ class DeviceError(ModelError):
     """A device that is not there, or cannot be used."""
 
 
+class MissingLibraryError(ModelError):
+    """A library that is not installed, which serving a converted model does without."""
+
+
 class EngineBusy(ModelError):  # noqa: N818 - a state, not a mistake
     """The engine's queue is full; ask again in a moment."""
 

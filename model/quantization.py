@@ -35,7 +35,6 @@ from model.adapter import (
     LORA_FILE,
     load_mapper_and_tower,
     load_trained,
-    read_card,
     with_tower,
 )
 from model.cache import (
@@ -48,6 +47,7 @@ from model.cache import (
     sha256_of,
     silent,
 )
+from model.card import read_card
 from model.confidence import Calibration, calibration_of
 from model.config import Profile
 from model.errors import AdapterError

@@ -16,8 +16,9 @@ from model.cache import Progress
 from model.confidence import Calibration
 from model.config import Profile
 from model.detections import Detections
-from model.errors import DeviceError, ProfileError
+from model.errors import DeviceError, ModelError, ProfileError
 from model.generation import LanguageModel
+from model.libraries import needed_for
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 RUNTIMES = ("auto", "openvino", "torch")
 MAX_WORKERS = 4
+NO_PYTORCH = (
+    "The runtime torch needs {library}, which is not installed here; take the runtime openvino, "
+    "in eight bits."
+)
 
 
 class PictureCache(Protocol):
@@ -86,7 +91,8 @@ def load_model(
         loaded = _load_openvino(profile, runtime, threads or usable_cores(), int8, progress)
         if loaded:
             return loaded
-    return _load_torch(profile, threads, int8, device, progress)
+    with needed_for(NO_PYTORCH):
+        return _load_torch(profile, threads, int8, device, progress)
 
 
 def _load_openvino(
@@ -99,6 +105,8 @@ def _load_openvino(
         found = load_converted(
             profile, threads=threads, int8=int8, small=runtime == "openvino", progress=progress
         )
+    except ModelError:  # which says what is wrong
+        raise
     except (ImportError, RuntimeError) as error:  # the latter is what OpenVINO raises
         if runtime == "openvino":
             raise DeviceError(

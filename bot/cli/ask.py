@@ -100,7 +100,7 @@ def _answer(app: AppContext, image: str, intent: Intent, profile: str | None, *,
     picture = read_picture(image)
     opened: Callable[[bytes], Picture] = lambda _content: picture  # noqa: E731
     shown = (Attachment(b"", "picture"),)
-    with app.engine(profile) as engine:
+    with app.engine(profile, warm_up=False) as engine:
         # Programs get the model's own words, as `batch` gives them.
         asked = engine if key else MeasuringEngine(engine)
         assistant = Assistant(asked, open_picture=opened)

@@ -66,7 +66,7 @@ def batch(app: AppContext, objects: bool, threads: int | None, profile: str | No
         saying_when_stopped(
             lambda: f"Stopped; lines answered so far: {written}, each of them whole."
         ),
-        app.engine(profile, threads) as engine,
+        app.engine(profile, threads, warm_up=False) as engine,
     ):
         from data.images.open import read_picture
 

@@ -14,7 +14,15 @@ from bot.cli.terminal import busy
 if TYPE_CHECKING:
     from finetune.benchmark import Round, Throughput
 
+# Of `bot.benchmarks.peer_models.all_kinds`, which takes long to import.
+PEERS = ("glimpse", "glimpse-torch", "clip-gpt2", "clip-pythia", "git", "blip", "smolvlm")
+WRITTEN = click.Path(dir_okay=False, path_type=Path)
 PAUSE = 20.0  # seconds; twenty people then keep two cores busy half of the time
+
+
+json_file = click.option(
+    "--json", "json_to", type=WRITTEN, metavar="FILE", help="Also write all figures to a file."
+)
 
 
 @click.group(
@@ -169,6 +177,120 @@ def soak(
     click.echo(json.dumps(report_json(plan, found)) if as_json else report_text(plan, found))
     if not found.passed:
         raise SystemExit(1)
+
+
+@bench.command(
+    epilog="Example: glimpse bench peers --only glimpse --only clip-gpt2",
+    short_help="Compare answering with well-known shapes.",
+)
+@click.option(
+    "--only", multiple=True, type=click.Choice(PEERS), metavar="NAME",
+    help=f"Measure this one; several are allowed: {', '.join(PEERS)}. [default: all]",
+)  # fmt: skip
+@click.option(
+    "--rounds", type=click.IntRange(1, 1000), default=5, help="Turns of each. [default: 5]"
+)
+@json_file
+@click.option(
+    "--picture", type=WRITTEN, metavar="FILE", help="Also draw a bar chart: a file for SVG."
+)
+@profile_option
+@standard
+@click.pass_obj
+def peers(
+    app: AppContext, *, only: tuple[str, ...], rounds: int, json_to: Path | None,
+    picture: Path | None, profile: str | None,
+) -> None:  # fmt: skip
+    """Time captions, answers and follow-ups of Glimpse beside plain programs of transformers.
+
+    Those have the shapes of well-known models and random weights, so that nothing is fetched for
+    them. Every one writes the same number of tokens. It takes some minutes, and 10 GB of memory;
+    where there is less, one is measured after the other.
+    """
+    from bot.benchmarks.peers import (
+        Comparison,
+        enough_memory,
+        measure_peers,
+        report_json,
+        report_picture,
+        report_text,
+    )
+
+    _check_folders(json_to, picture)
+    chosen, threads = profile or app.settings.profile, _threads(app)
+    if not only or {"glimpse", "glimpse-torch"} & set(only):
+        app.prepare_base(chosen, merged=True)
+    with busy("Comparing") as progress:
+        from bot.benchmarks.machine import this_machine
+        from bot.benchmarks.peer_models import all_kinds
+
+        kinds = all_kinds(chosen, app.settings.int8, progress)
+        kinds = {name: kind for name, kind in kinds.items() if not only or name in only}
+        together = enough_memory()
+        timings = measure_peers(kinds, threads, rounds, together=together, progress=progress)
+    found = Comparison(this_machine(threads), together, rounds, timings)
+    click.echo(report_text(found))
+    _write(json_to, report_json(found))
+    _write(picture, report_picture(found))
+
+
+@bench.command(
+    epilog="Example: glimpse bench decode --rounds 10",
+    short_help="Compare writing with what memory allows.",
+)
+@click.option(
+    "--rounds", type=click.IntRange(1, 1000), default=5, help="Turns of each runtime. [default: 5]"
+)
+@json_file
+@profile_option
+@standard
+@click.pass_obj
+def decode(app: AppContext, *, rounds: int, json_to: Path | None, profile: str | None) -> None:
+    """Time tokens of one row and of two guided rows, beside how fast memory can be read.
+
+    For each token all weights of the language model are read. The tower, and 52 positions read at
+    once, are timed, too; OpenVINO and PyTorch take turns.
+    """
+    from bot.benchmarks.decoding import (
+        OpenVinoRuntime,
+        Runtime,
+        TorchRuntime,
+        measure_decoding,
+        report_json,
+        report_text,
+    )
+
+    _check_folders(json_to)
+    chosen, threads = profile or app.settings.profile, _threads(app)
+    app.prepare_base(chosen, merged=True)
+    with busy("Measuring") as progress:
+        from bot.benchmarks.machine import this_machine
+        from model.config import load_profile
+
+        arguments = load_profile(chosen), threads, app.settings.int8, progress
+        runtimes: list[Runtime] = [OpenVinoRuntime(*arguments), TorchRuntime(*arguments)]
+        found = measure_decoding(runtimes, rounds, progress=progress)
+    machine = this_machine(threads)
+    click.echo(report_text(machine, found))
+    _write(json_to, report_json(machine, found))
+
+
+def _check_folders(*paths: Path | None) -> None:
+    """See that files can be written before minutes are spent on what they will hold."""
+    for path in paths:
+        if path and not path.absolute().parent.is_dir():
+            raise click.BadParameter(f"There is no folder {path.parent}.")
+
+
+def _threads(app: AppContext) -> int:
+    from model.runtime import usable_cores
+
+    return app.settings.threads or usable_cores()
+
+
+def _write(path: Path | None, text: str) -> None:
+    if path:
+        path.write_text(text, encoding="utf-8")
 
 
 def _samples() -> list[Path]:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from model.server_config import RemoteProfile
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
-_PACKAGES = ("torch", "transformers", "peft", "pillow", "starlette")
+_PACKAGES = ("openvino", "tokenizers", "pillow", "starlette")
+_CONVERTING = ("torch", "transformers", "peft")
 _COLOURS = {OK: "green", NOTE: "yellow", PROBLEM: "red"}
 HEALTH_TIMEOUT = 5.0  # seconds
 MODEL_TIMEOUT = 120.0  # seconds; a server may have to load its model first
@@ -161,6 +162,15 @@ def _packages() -> tuple[str, str, str]:
         found = [f"{name} {version(name)}" for name in _PACKAGES]
     except PackageNotFoundError as error:
         return PROBLEM, f"{error.name} is not installed.", "Run make setup again."
+    absent = []
+    for name in _CONVERTING:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            absent.append(name)
+    if absent:
+        detail = f"{', '.join(found)}; not installed: {', '.join(absent)}"
+        return NOTE, detail, "Models that were converted are served; training needs more."
     return OK, ", ".join(found), ""
 
 
@@ -215,7 +225,7 @@ def _cache() -> tuple[str, str, str]:
 
 
 def _adapter(profile: str) -> tuple[str, str, str]:
-    from model.adapter import read_card
+    from model.card import read_card
     from model.config import load_profile
 
     chosen = load_profile(profile)

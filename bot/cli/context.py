@@ -65,8 +65,8 @@ class AppContext:
     """Settings and the engine of one run.
 
     Args:
-        load: Takes a profile, a number of threads (None: any), whether to quantize, and by name the
-            device and the runtime if they are not the usual ones; gives an engine.
+        load: Takes a profile, a number of threads (None: any), whether to quantize, and by name
+            what is unusual of device, runtime and warm_up; gives an engine.
         environment: Where settings come from.
 
     Attributes:
@@ -125,12 +125,24 @@ class AppContext:
 
     @contextmanager
     def engine(
-        self, profile: str | None = None, threads: int | None = None, device: str = "cpu"
+        self,
+        profile: str | None = None,
+        threads: int | None = None,
+        device: str = "cpu",
+        *,
+        warm_up: bool = True,
     ) -> Iterator[LoadedEngine]:
-        """Load an engine, by the settings where nothing is given, and close it in the end."""
+        """Load an engine, by the settings where nothing is given, and close it in the end.
+
+        Args:
+            profile: Name of a profile, or path of a TOML file.
+            threads: CPU cores to use.
+            device: Where to compute, as PyTorch names it.
+            warm_up: Whether it computes something first, so that nobody waits for that later.
+        """
         settings = self.settings
-        chosen = {"device": device, "runtime": settings.runtime}
-        usual = {"device": "cpu", "runtime": "auto"}
+        chosen = {"device": device, "runtime": settings.runtime, "warm_up": warm_up}
+        usual = {"device": "cpu", "runtime": "auto", "warm_up": True}
         unusual = {name: value for name, value in chosen.items() if value != usual[name]}
         threads = threads or settings.threads or None
         engine = self._load(profile or settings.profile, threads, settings.int8, **unusual)

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from data.images.protocol import MAX_DETAIL, READY, REPLY, REQUEST
@@ -43,6 +44,12 @@ def limit_resources() -> None:
         allowed = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         with contextlib.suppress(ValueError, OSError):  # some systems lack one or the other
             resource.setrlimit(kind, (allowed, allowed))
+
+
+def die_first() -> None:
+    """Where memory runs out, let Linux end this process, and not the one that it works for."""
+    with contextlib.suppress(OSError):  # other systems know nothing of it
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
 def _die_after(seconds: float) -> None:
@@ -105,6 +112,7 @@ def main() -> None:
     from data.images.decode import configure_decoders, decode
 
     configure_decoders()
+    die_first()
     limit_resources()
     with contextlib.suppress(BrokenPipeError):
         serve(sys.stdin.buffer, replies, decode)

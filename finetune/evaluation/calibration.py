@@ -24,7 +24,7 @@ from data.errors import DataError
 from finetune.evaluation.dataset import Dataset
 from finetune.evaluation.metrics import calibration_error
 from finetune.evaluation.summary import Scored
-from model.adapter import read_card
+from model.card import read_card
 from model.confidence import Calibration, calibration_of
 from model.config import Profile
 from model.errors import AdapterError

@@ -49,7 +49,7 @@ from finetune.research.starter_figures import (
     vqa_questions,
 )
 from finetune.research.variants import without_objects
-from model.adapter import read_card
+from model.card import read_card
 from model.config import DecodingConfig, Profile, load_profile
 from model.detections import COUNT_THRESHOLD
 from model.generation import beam, greedy

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from image_files import CORNERS, check_colours, encode, four_corners, plain, png
@@ -157,6 +158,15 @@ def test_picture_that_needs_too_much_memory(
     assert refusal(LARGE).reason == "too-hungry"
     assert gone(worker), "who knows what state it is in"
     opens()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux has it")
+def test_where_memory_runs_out_it_is_ended_and_not_its_parent(pool: DecoderPool) -> None:
+    opens()
+    scores = [
+        Path(f"/proc/{each}/oom_score_adj").read_text() for each in (idle(pool).process.pid, "self")
+    ]
+    assert int(scores[0]) == 1000 > int(scores[1])
 
 
 def test_eight_threads_at_once(pool: DecoderPool) -> None:

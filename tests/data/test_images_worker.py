@@ -188,6 +188,7 @@ def test_whole_process_from_inside(monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr("data.images.worker.os.dup2", lambda *fds: None)
         patch.setattr("data.images.worker.signal.signal", lambda *pair: ignored.append(pair))
         patch.setattr(worker, "limit_resources", lambda: None)
+        patch.setattr(worker, "die_first", lambda: None)
         worker.main()
     assert ignored == [(signal.SIGINT, signal.SIG_IGN)]
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False

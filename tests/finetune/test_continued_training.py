@@ -19,7 +19,7 @@ from data.images.open import open_picture
 from finetune.checkpoint import interpolate_weights
 from finetune.config import RECIPES_FOLDER, load_recipe
 from finetune.errors import RecipeError
-from model.adapter import read_card
+from model.card import read_card
 from model.engine import load_engine
 from model.requests import EngineLimits
 

@@ -18,7 +18,8 @@ from tiny_models import tiny_profile
 from transformers import CLIPVisionModel
 from transformers.utils import logging as library
 
-from model.adapter import base_facts, load_base
+from model.adapter import load_base
+from model.card import base_facts
 from model.config import LanguageConfig, Profile, TowerConfig, load_profile
 from model.errors import WeightsError
 from model.hub import is_folder, load_network, silence_libraries, weights_sha256

