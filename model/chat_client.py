@@ -41,10 +41,11 @@ class TransientFailure(EngineUnavailable):
     Args:
         sentence: What went wrong.
         wait: Seconds for which the server wants to be left alone, or 0.
+        status: The HTTP status that the server answered with; 0 if it did not.
     """
 
-    def __init__(self, sentence: str, wait: float = 0.0) -> None:
-        super().__init__(sentence)
+    def __init__(self, sentence: str, wait: float = 0.0, status: int = 0) -> None:
+        super().__init__(sentence, status)
         self.wait = wait
 
 
@@ -223,24 +224,25 @@ class ChatClient:
 
     def _refusal(self, response: httpx.Response) -> EngineUnavailable:
         where, status, model = self._where, response.status_code, self._server.model
-        if status == httpx.codes.TOO_MANY_REQUESTS:
-            wait = _retry_after(response.headers.get("retry-after", ""))
-            said = f"{where} has had too many questions, or its account has no credit (429)."
-            # Who has to wait longer than a person does is told at once.
-            return EngineUnavailable(said) if wait > LONGEST_WAIT else TransientFailure(said, wait)
+        wait = _retry_after(response.headers.get("retry-after", ""))
         if status >= 500:
-            wait = _retry_after(response.headers.get("retry-after", ""))
-            return TransientFailure(f"{where} has a fault of its own ({status}).",
-                                    min(wait, LONGEST_WAIT))  # fmt: skip
-        if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-            return EngineUnavailable(f"{where} does not accept the key ({status}).")
-        if status == httpx.codes.NOT_FOUND:
-            return EngineUnavailable(f"{where} knows no model {model!r}, or no such path (404).")
-        if status in (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY):
-            return _BadRequest(
-                f"{where} does not understand the request ({status}); can {model!r} see pictures?"
-            )
-        return EngineUnavailable(f"{where} refuses the request ({status}).")
+            said = f"{where} has a fault of its own ({status})."
+            return TransientFailure(said, min(wait, LONGEST_WAIT), status)
+        match status:
+            case 429:
+                said = f"{where} has had too many questions, or its account has no credit (429)."
+                if wait <= LONGEST_WAIT:  # else people would wait longer than they do
+                    return TransientFailure(said, wait, status)
+            case 400 | 422:
+                said = f"{where} does not understand the request ({status}); "
+                return _BadRequest(said + f"can {model!r} see pictures?", status)
+            case 401 | 403:
+                said = f"{where} does not accept the key ({status})."
+            case 404:
+                said = f"{where} knows no model {model!r}, or no such path (404)."
+            case _:
+                said = f"{where} refuses the request ({status})."
+        return EngineUnavailable(said, status)
 
     def _too_slow(self) -> EngineUnavailable:
         return EngineUnavailable(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from bot.cli import terminal
 from bot.cli.context import AppContext, check_log_keys, log_path, profile_option, standard
 from bot.errors import UNKNOWN, CommandError, OlderLogError, ServerError, error_sentence
 from bot.settings import CONFIG, Settings
-from model.errors import ProfileError
+from model.errors import EngineUnavailable, ProfileError
 
 if TYPE_CHECKING:
     from model.server_config import RemoteProfile
@@ -245,6 +246,10 @@ def _server(profile: RemoteProfile) -> tuple[str, str, str]:
     client = ChatClient(profile)
     try:
         models = client.models()
+    except EngineUnavailable as error:
+        if error.status != HTTPStatus.NOT_FOUND and error.status < 500:
+            raise
+        return NOTE, f"{server.address} does not tell its models ({error.status})", ""
     finally:
         client.close()
     if server.model not in models and f"{server.model}:latest" not in models:

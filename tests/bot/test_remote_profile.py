@@ -162,6 +162,10 @@ def test_check_asks_the_server(cli: CliRunner, llmock: LLMock, far: Path) -> Non
     llmock.fail(401, times=None)
     state, detail = checked(cli, far)["server"]
     assert (state, "does not accept the key (401)" in detail) == ("problem", True)
+    llmock.reset().fail(500)  # which is for the list alone
+    found = checked(cli, far)
+    assert found["server"] == ("note", f"{llmock.base_url()} does not tell its models (500)")
+    assert found["answer"][0] == "ok" or "Not tried" in found["answer"][1]
     (far.parent / "key").unlink()
     state, detail = checked(cli, far)["server"]
     assert (state, "cannot be read" in detail) == ("problem", True)
