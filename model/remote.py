@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
+from collections import deque
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 
 from model.chat_client import ChatClient
 from model.errors import EngineBusy, EngineClosed
-from model.requests import Answer, Picture
+from model.requests import Answer, Picture, Request
 from model.server_config import RemoteProfile
 
+CLOSING_SECONDS = 10.0  # that `close` waits for a server when those who wait were refused
 _SHORT = re.compile(r"[^\s.!?]+(?: [^\s.!?]+){0,2}\.")  # few words, though with a full stop
 _SMALL = frozenset({"yes", "no", "unknown", "not sure", "unsure", "i don't know", "unclear"})
 
@@ -30,10 +32,16 @@ class RemoteEngine:
     def __init__(self, profile: RemoteProfile) -> None:
         self.profile = profile
         self._client = ChatClient(profile)
-        self._pool = ThreadPoolExecutor(profile.server.parallel, "glimpse-remote")
-        self._lock = threading.Lock()
-        self._queued: set[Future[Answer]] = set()
-        self._refusing = False
+        self._changed = threading.Condition()
+        self._queued: deque[Request] = deque()
+        self._sent: set[Future[Answer]] = set()
+        self._closed = self._refusing = False
+        self._workers = [
+            threading.Thread(target=self._work, name=f"glimpse-remote-{number}", daemon=True)
+            for number in range(profile.server.parallel)
+        ]
+        for worker in self._workers:
+            worker.start()
 
     @property
     def waiting(self) -> int:
@@ -55,55 +63,79 @@ class RemoteEngine:
             EngineBusy: The queue is full.
             EngineClosed: The engine was shut down.
         """
-        answer: Future[Answer] = Future()
-        with self._lock:
-            if self._refusing:
+        request = Request(picture, question, rank)
+        with self._changed:
+            if self._closed:
                 raise EngineClosed("The engine was shut down.")
             if len(self._queued) >= self.profile.server.queue:
                 raise EngineBusy("Too many questions are waiting.")
-            self._queued.add(answer)
-            self._pool.submit(
-                partial(self._serve, answer, picture, question, rank, time.perf_counter())
-            )
-        return answer
+            self._queued.append(request)
+            self._changed.notify()
+        return request.future
 
     def refuse_waiting(self) -> int:
-        """Refuse what has not been sent, and all later requests; tells how many."""
-        with self._lock:
-            self._refusing = True
-            queued, self._queued = self._queued, set()
+        """Refuse what has not been sent, and all later requests; tells how many.
+
+        From then on nothing is tried again, and `close` does not wait long for the server.
+        """
+        with self._changed:
+            self._closed = self._refusing = True
+            queued = [*self._queued]
+            self._queued.clear()
+            self._changed.notify_all()
         self._client.stop_retrying()
-        refused = 0
-        for answer in queued:
-            if answer.set_running_or_notify_cancel():
-                answer.set_exception(EngineClosed("The engine is shutting down."))
-                refused += 1
-        return refused
+        refused = [each for each in queued if each.future.set_running_or_notify_cancel()]
+        for each in refused:
+            each.future.set_exception(EngineClosed("The engine is shutting down."))
+        return len(refused)
 
     def close(self) -> None:
         """Finish what is queued and stop; later requests are refused."""
-        with self._lock:
-            self._refusing = True
-        self._pool.shutdown(wait=True)
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        deadline = time.monotonic() + CLOSING_SECONDS
+        for worker in self._workers:
+            worker.join(max(0.0, deadline - time.monotonic()) if self._refusing else None)
+        for answer in [*self._sent]:  # the server is slower than whoever ends may be
+            with suppress(InvalidStateError):
+                answer.set_exception(EngineClosed("The engine is shutting down."))
         self._client.close()
 
-    def _serve(
-        self, answer: Future[Answer], picture: Picture, question: str | None, rank: int, at: float
-    ) -> None:
-        with self._lock:
-            if answer not in self._queued:  # it was refused
-                return
-            self._queued.remove(answer)
-        if not answer.set_running_or_notify_cancel():
-            return
+    # -- a worker --------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while request := self._next():
+            answer = request.future
+            self._sent.add(answer)
+            try:
+                result = self._ask(request)
+            except BaseException as error:
+                with suppress(InvalidStateError):
+                    answer.set_exception(error)
+            else:
+                with suppress(InvalidStateError):
+                    answer.set_result(result)
+            self._sent.discard(answer)
+
+    def _next(self) -> Request | None:
+        """The next request to send; None for the end."""
+        with self._changed:
+            while True:
+                while not self._queued and not self._closed:
+                    self._changed.wait()
+                if not self._queued:
+                    return None
+                request = self._queued.popleft()
+                if request.future.set_running_or_notify_cancel():
+                    return request
+
+    def _ask(self, request: Request) -> Answer:
         begun = time.perf_counter()
-        try:
-            said = self._client.ask(picture.image, question, rank)
-        except BaseException as error:
-            answer.set_exception(error)
-            return
+        said = self._client.ask(request.picture.image, request.question, request.rank)
         now = time.perf_counter()
-        answer.set_result(Answer(bare(said.text), said.confidence, now - at, 0.0, now - begun))
+        waited = now - request.submitted
+        return Answer(bare(said.text), said.confidence, waited, decoding=now - begun)
 
 
 def bare(text: str) -> str:

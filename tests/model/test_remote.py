@@ -19,6 +19,7 @@ from faulty_server import FaultyServer, completion, faulty_server, response, sel
 from llmock.pytest_plugin import LLMock
 from PIL import Image
 
+from model import remote
 from model.chat_client import LONGEST_ANSWER, ChatClient
 from model.config import load_profile
 from model.errors import EngineBusy, EngineClosed, EngineUnavailable, ProfileError
@@ -220,9 +221,12 @@ def test_a_very_long_answer_ends_with_a_sentence(faulty: FaultyServer, ask: Ask)
 # --- the queue ------------------------------------------------------------------------------------
 
 
-def test_few_are_asked_at_once_and_few_wait(faulty: FaultyServer) -> None:
+def test_few_are_asked_at_once_few_wait_and_the_end_does_not_wait_for_a_silent_server(
+    faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "CLOSING_SECONDS", 0.2)
     faulty.responses = [None]
-    engine = RemoteEngine(profile(faulty.url, parallel=1, queue=2, timeout=1.0))
+    engine = RemoteEngine(profile(faulty.url, parallel=1, queue=2, timeout=30.0))
     asked: list[Future[Answer]] = [engine.submit(RED, "What?")]
     while not faulty.requests:
         time.sleep(0.01)
@@ -235,9 +239,7 @@ def test_few_are_asked_at_once_and_few_wait(faulty: FaultyServer) -> None:
         engine.submit(RED, "What?")
     engine.close()
     assert len(faulty.requests) == 1
-    assert [type(each.exception()) for each in asked] == [
-        EngineUnavailable, EngineClosed, EngineClosed
-    ]  # fmt: skip
+    assert [type(each.exception(0)) for each in asked] == [EngineClosed] * 3
 
 
 def test_what_is_queued_is_finished_at_the_end(llmock: LLMock) -> None:
