@@ -214,12 +214,12 @@ def test_what_waits_is_computed_together_and_everyone_gets_their_own(
     fresh = tiny_vlm(hub)
     for future, request in zip(futures, asked, strict=True):
         assert future.result(20).text == expected(fresh, *request).text
-    # Of the first eight those about four new pictures, then the fifth; the rest is known by then.
-    assert engine.computed == [1, 7, 1, 8]
+    # Of the first eight those about two new pictures at a time; the rest is known by then.
+    assert engine.computed == [1, 4, 3, 1, 8]
 
 
 def test_a_batch_is_no_larger_than_allowed(hub: Path, vlm: PrefixVLM) -> None:
-    engine = Watched(tiny_profile(hub), vlm, limits=EngineLimits(batch=3))
+    engine = Watched(tiny_profile(hub), vlm, limits=EngineLimits(batch=3, new_pictures=9))
     with engine.held():
         futures = [engine.submit(photo(i), "Is it red?") for i in range(7)]
     for future in futures:
@@ -257,7 +257,7 @@ def test_two_workers_share_what_waits_and_encode_each_picture_once(
     hub: Path, vlm: PrefixVLM
 ) -> None:
     profile = replace(tiny_profile(hub), decoding=DECODING)
-    engine = Watched(profile, vlm, limits=EngineLimits(workers=2))
+    engine = Watched(profile, vlm, limits=EngineLimits(workers=2, new_pictures=9))
     asked = [(photo(i % 4), None if i % 3 else QUESTIONS[i]) for i in range(12)]
     with engine.held() as first:
         busy = engine.submit(photo(98), None)  # for the other worker

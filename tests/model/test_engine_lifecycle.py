@@ -33,7 +33,7 @@ class Broken:
 
 @pytest.fixture
 def engine(hub: Path) -> Iterator[Watched]:
-    made = Watched(tiny_profile(hub), tiny_vlm(hub), limits=EngineLimits(queue=4))
+    made = Watched(tiny_profile(hub), tiny_vlm(hub), limits=EngineLimits(queue=4, new_pictures=9))
     yield made
     made.gate.set()
     made.close()
