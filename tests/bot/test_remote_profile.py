@@ -13,7 +13,7 @@ from pathlib import Path
 import discord
 import pytest
 from cli_runner import CliRunner
-from engine_stand_in import Said, open_photo, photo
+from engine_stand_in import open_photo, photo
 from llmock.pytest_plugin import LLMock
 
 from bot.assistant.assistant import Assistant
@@ -151,9 +151,13 @@ def checked(cli: CliRunner, path: Path) -> dict[str, tuple[str, str]]:
     return {row["name"]: (row["state"], row["detail"]) for row in json.loads(outcome.out)["checks"]}
 
 
-def test_check_asks_the_server(cli: CliRunner, llmock: LLMock, far: Path) -> None:
-    cli.engine.answer = lambda _picture, _question: Said("red")
+def test_check_asks_the_server(
+    cli: CliRunner, llmock: LLMock, far: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "load", load_model)  # the real one
+    llmock.reply("Red.")
     found = checked(cli, far)
+    assert found["answer"][1].startswith('"Red" in')
     assert found["server"] == ("ok", f"{llmock.base_url()} has gpt-4o-mini")
     assert not {"adapter", "base weights"} & set(found)
     far.write_text(far.read_text().replace("gpt-4o-mini", "llava"))
