@@ -155,7 +155,7 @@ def test_check_asks_the_server(
     cli: CliRunner, llmock: LLMock, far: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cli, "load", load_model)  # the real one
-    llmock.reply("Red.")
+    llmock.reply("Red.", times=2)  # the list of models takes one
     found = checked(cli, far)
     assert found["answer"][1].startswith('"Red" in')
     assert found["server"] == ("ok", f"{llmock.base_url()} has gpt-4o-mini")
