@@ -31,7 +31,7 @@ OUTCOMES = frozenset(
     {
         *(kind.value for kind in Kind),
         "answered", "said", "refused", "busy", "closing", "crashed", "not_allowed", "too_many",
-        "limit_minute", "limit_day", "no_picture", "picture_gone", "not_fetched",
+        "unavailable", "limit_minute", "limit_day", "no_picture", "picture_gone", "not_fetched",
     }
 )  # fmt: skip
 # Seconds. An encoded picture is found in milliseconds; nobody waits longer than two minutes.

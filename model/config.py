@@ -149,7 +149,7 @@ class Profile:
                 f"The profile {self.name!r} has no trained adapter yet; "
                 "train one with `glimpse train` and name its folder under `adapter`."
             )
-        path = _expand(self.adapter)
+        path = expand(self.adapter)
         return path if path.is_absolute() else ADAPTERS_FOLDER / path
 
 
@@ -165,14 +165,22 @@ def load_profile(name: str | os.PathLike[str]) -> Profile:
     Raises:
         ProfileError: No such profile, a syntax error, an unknown key or an impossible value.
     """
+    return profile_from_table(*read_table(name))
+
+
+def read_table(name: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
+    """What is in a profile's file, and the file's path.
+
+    Raises:
+        ProfileError: No such profile, or a syntax error.
+    """
     path = _find(name)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8")), path
     except (OSError, UnicodeDecodeError) as error:
         raise ProfileError(f"The profile {path.name} cannot be read.") from error
     except tomllib.TOMLDecodeError as error:
         raise ProfileError(f"The profile {path.name} is not valid TOML: {error}.") from error
-    return profile_from_table(table, path)
 
 
 def save_profile(profile: Profile, path: Path) -> None:
@@ -186,6 +194,11 @@ def save_profile(profile: Profile, path: Path) -> None:
 
 def profile_from_table(table: dict[str, Any], path: Path) -> Profile:
     """Build a profile from a parsed TOML table; `path` is the file it came from."""
+    if "kind" in table or "server" in table:
+        raise ProfileError(
+            f"The model of the profile {path.name} is on a server: it can answer, but not be "
+            "trained or changed here."
+        )
     for section in ("tower", "mapper", "language", "decoding"):
         if not isinstance(table.get(section, {} if section == "decoding" else None), dict):
             raise ProfileError(f"The profile {path.name} lacks the section [{section}].")
@@ -194,7 +207,7 @@ def profile_from_table(table: dict[str, Any], path: Path) -> Profile:
         raise ProfileError(f'colours in [mapper] of {path.name} needs kind = "mlp".')
     if profile.mapper.quarter_tags and not profile.mapper.tags:
         raise ProfileError(f"quarter_tags in [mapper] of {path.name} needs tags as well.")
-    beside = path.parent / _expand(profile.adapter)
+    beside = path.parent / expand(profile.adapter)
     if profile.adapter and (beside.is_dir() or os.sep in profile.adapter):
         profile = replace(profile, adapter=str(beside.resolve()))
     return replace(
@@ -269,7 +282,7 @@ def _section(kind: Any, name: str) -> tuple[Any, bool]:
 def _find(name: str | os.PathLike[str]) -> Path:
     text = os.fspath(name)
     if text.endswith(".toml") or os.sep in text:
-        path = _expand(text)
+        path = expand(text)
         if not path.is_file():
             raise ProfileError(f"There is no profile file {text!r}.")
         return path
@@ -282,13 +295,13 @@ def _find(name: str | os.PathLike[str]) -> Path:
 
 def _resolve_source(config: C, folder: Path) -> C:
     """A source that is a folder beside the profile becomes that folder's whole path."""
-    local = folder / _expand(config.source)
+    local = folder / expand(config.source)
     if config.source == STARTER_WHEEL or not local.is_dir():
         return config
     return replace(config, source=str(local.resolve()))
 
 
-def _expand(path: str) -> Path:
+def expand(path: str) -> Path:
     """A path with `~` resolved, if this machine knows whose home it is."""
     try:
         return Path(path).expanduser()

@@ -34,5 +34,18 @@ class EngineBusy(ModelError):  # noqa: N818 - a state, not a mistake
     """The engine's queue is full; ask again in a moment."""
 
 
+class EngineUnavailable(ModelError):  # noqa: N818
+    """The model's server gives no answer; the sentence is for the operator alone.
+
+    Args:
+        sentence: What went wrong.
+        status: The HTTP status that the server answered with; 0 if it did not.
+    """
+
+    def __init__(self, sentence: str, status: int = 0) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
 class EngineClosed(ModelError):  # noqa: N818
     """The engine was shut down."""

@@ -44,8 +44,10 @@ class Answer:
     """What the model says.
 
     Attributes:
-        text: Lower case, no final full stop: "yes", "2", "a brown dog running through grass".
-        confidence: Calibrated probability, 0..1.
+        text: Lower case, no final full stop: "yes", "2", "a brown dog running through grass"; of a
+            chat model plain text as it writes, in sentences.
+        confidence: Calibrated probability, 0..1; of a chat model a mean of its tokens', or None if
+            it tells none.
         seconds: From asking to answering, waiting included.
         encoding: Of those, for the pictures answered together; 0 if all were encoded before.
         decoding: For their texts.
@@ -53,7 +55,7 @@ class Answer:
     """
 
     text: str
-    confidence: float
+    confidence: float | None
     seconds: float
     encoding: float = 0.0
     decoding: float = 0.0

@@ -65,6 +65,8 @@ class Assistant:
         timeout: Seconds to wait for the engine before asking the person to try again.
         recorder: Keeps what was asked and answered.
         metrics: Counts answers and their seconds.
+        sent_to: Who gets pictures and questions in order to answer: a name, "" for somebody without
+            one, None for nobody.
     """
 
     def __init__(
@@ -79,13 +81,14 @@ class Assistant:
         timeout: float = 120.0,
         recorder: Recorder | None = None,
         metrics: AnswerMetrics | None = None,
+        sent_to: str | None = None,
     ) -> None:
         self._inference = Inference(engine, open_picture, timeout=timeout)
         # Empty ones are false, so "or" would not do.
         self._conversations = Conversations() if conversations is None else conversations
         self._limits = Limits() if limits is None else limits
         self._access = access
-        self._thresholds = thresholds
+        self._thresholds, self._sent_to = thresholds, sent_to
         self._turns = TurnQueue()
         self._recorder, self._metrics = recorder or Recorder(), metrics
         self._languages = Languages(self._recorder.language, self._recorder.choose_language)
@@ -313,7 +316,9 @@ class Assistant:
         return reply
 
     def _writer(self, texts: Texts, place: Hashable = None) -> ReplyWriter:
-        return ReplyWriter(texts, self._thresholds, self._conversations.seconds, place)
+        return ReplyWriter(
+            texts, self._thresholds, self._conversations.seconds, place, self._sent_to
+        )
 
     def _keep_pictures(self, who: Conversation, incoming: Incoming) -> Album | None:
         """Remember what this message shows: its own pictures, else those it replies to."""
@@ -351,7 +356,7 @@ _NEED_PICTURE = frozenset(
     }
 )
 # Not the person's doing, so it does not count towards their limits.
-_OURS = frozenset({FailureCause.BUSY, FailureCause.CLOSING, FailureCause.CRASHED})
+_OURS = frozenset({*FailureCause} - {FailureCause.REFUSED})
 
 
 def _read(incoming: Incoming, album: Album | None) -> Intent:

@@ -14,7 +14,7 @@ from bot.assistant.conversations import Album
 from bot.assistant.types import Attachment, Exchange, ModelAnswer, PictureEngine
 from data.errors import ImageRefused
 from data.images.open import Picture
-from model.errors import EngineBusy, EngineClosed
+from model.errors import EngineBusy, EngineClosed, EngineUnavailable
 
 ALBUM_SHARE = 2  # of an album's pictures in the queue at once: others have their turn between
 LONG_QUEUE = 12  # questions before one's own, which take more than a second
@@ -30,6 +30,7 @@ class FailureCause(Enum):
     BUSY = "busy"
     CLOSING = "closing"
     CRASHED = "crashed"
+    UNAVAILABLE = "unavailable"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Failure:
         cause: What went wrong.
         sentence: Why the picture was refused, in English, else "".
         reason: The same as `data.errors.ImageRefused` names it.
-        reference: Id of a crash in the operator's log, else "".
+        reference: Id of a crash, or of a server's fault, in the operator's log, else "".
     """
 
     cause: FailureCause
@@ -199,6 +200,11 @@ def _failure(error: BaseException) -> Failure:
     # An engine that shuts down may also cancel what is queued.
     if isinstance(error, EngineClosed | asyncio.CancelledError):
         return Failure(FailureCause.CLOSING)
+    if isinstance(error, EngineUnavailable):
+        reference = secrets.token_hex(3)
+        told = {"reference": reference}
+        _log.error("%s Reference %s", str(error), reference, extra=told)
+        return Failure(FailureCause.UNAVAILABLE, reference=reference)
     return crashed(error)
 
 

@@ -24,7 +24,9 @@ from bot.log.store import storable
 
 LOG_TIMEOUT = 3.0  # seconds that somebody waits until the log has done what they want
 # Of these the words are kept: they tell what people want that cannot be answered.
-_WANTED = frozenset(kind.value for kind in UNANSWERABLE) | {"crashed", "busy", "closing"}
+_WANTED = frozenset(
+    {*(kind.value for kind in UNANSWERABLE), "crashed", "unavailable", "busy", "closing"}
+)
 # These are no exchanges; and after erasing everything, that they wanted this is not kept.
 _UNKEPT = frozenset(
     {"forgotten", "settings", "rated", "corrected", "privacy", "not_allowed", "too_many", "refused"}

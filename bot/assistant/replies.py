@@ -55,12 +55,15 @@ class ReplyWriter:
         thresholds: Confidence below which it says that it is not sure.
         seconds: How long pictures are kept.
         place: Where the pictures at hand can be fetched again.
+        sent_to: Who gets pictures and questions in order to answer: a name, "" for somebody without
+            one, None for nobody.
     """
 
     texts: Texts
     thresholds: ConfidenceThresholds
     seconds: float
     place: Hashable = None
+    sent_to: str | None = None
 
     def answers(self, album: Album, intent: Intent, found: dict[int, Exchange | Failure]) -> Reply:
         """Put answers together: one as it is, several in a numbered list."""
@@ -124,11 +127,11 @@ class ReplyWriter:
             sentence: str = getattr(self.texts, result.cause.value)
             return sentence.format(reference=result.reference)
         if result.question is None:
-            sure = result.confidence >= self.thresholds.caption
+            sure = _is_sure(result.confidence, self.thresholds.caption)
             return say_caption(result.answer, self.texts, sure=sure)
         polar = result.answer in _POLAR
         least = self.thresholds.polar if polar else self.thresholds.answer
-        sure = result.confidence >= least
+        sure = _is_sure(result.confidence, least)
         if result.original_question:
             return say_translated(result.answer, result.question, self.texts, sure=sure)
         return say_answer(result.answer, result.question, self.texts, sure=sure)
@@ -171,13 +174,22 @@ class ReplyWriter:
             consent: What this person chose; None if that is not known.
             offered: People may allow that their pictures are kept.
         """
+        said = self._privacy(days, consent, offered=offered)
+        if self.sent_to is not None:
+            texts = self.texts
+            sent = texts.privacy_sent_to if self.sent_to else texts.privacy_sent
+            said += "\n" + sent.format(provider=self.sent_to)
+        return Reply(said, outcome="privacy")
+
+    def _privacy(self, days: float | None, consent: Consent | None, *, offered: bool) -> str:
+        """What is kept on this computer."""
         texts, span = self.texts, self.texts.span(self.seconds)
+        alone = self.sent_to is None
         if days is None:
-            return Reply(texts.privacy.format(time=span), outcome="privacy")
+            return (texts.privacy if alone else texts.privacy_far).format(time=span)
         kept = texts.span(86_400 * days)
         if consent and not consent.exchanges:
-            said = texts.privacy_unlogged.format(time=span, days=kept)
-            return Reply(said, outcome="privacy")
+            return texts.privacy_unlogged.format(time=span, days=kept)
         shares = consent is not None and consent.pictures
         unsaved = texts.privacy_may_save if offered else texts.privacy_unsaved
         said = texts.privacy_logged.format(
@@ -185,8 +197,9 @@ class ReplyWriter:
             days=kept,
             pictures=texts.privacy_saved.format(days=kept) if shares else unsaved,
         )
-        said += f" {texts.privacy_learnt}" if shares else ""
-        return Reply(said, outcome="privacy")
+        if not alone:
+            said = said.replace(f"{texts.privacy_nobody_else} ", "")
+        return said + (f" {texts.privacy_learnt}" if shares else "")
 
     def forgotten(self, erased: Erased | None) -> Reply:
         """Everything of a person was erased, so many rows of the log too."""
@@ -311,6 +324,8 @@ _CAPITALS = word_set(
 )
 _PHRASES = ("New York", "Los Angeles", "San Francisco", "Las Vegas", "Santa Claus", "Coca-Cola")
 _SPELLINGS = {word.lower(): word for word in (*_CAPITALS, *_PHRASES)} | {"coca cola": "Coca-Cola"}
+_WRITTEN = re.compile(r"[^\sa-z]")
+_ENDED = re.compile(r"[.!?…][)\"'”\u2019]*$")
 _NAMES = re.compile(
     r"(?<!\w)(?<!\w')(?:"
     + "|".join(re.escape(name) for name in sorted(_SPELLINGS, key=len, reverse=True))
@@ -318,9 +333,16 @@ _NAMES = re.compile(
 )
 
 
+def _is_sure(confidence: float | None, least: float) -> bool:
+    """Whether an answer goes without a doubt; a model that does not tell is taken at its word."""
+    return confidence is None or confidence >= least
+
+
 def say_caption(raw: str, texts: Texts, *, sure: bool = True) -> str:
     """Write a caption as a sentence: "a dog runs ." becomes "A dog runs." or "Ein Hund rennt."."""
     body = _tidy(raw)
+    if _is_written(raw) and not (texts is GERMAN and caption_in_german(body)):
+        return _say_written(raw, texts, sure=sure)
     if not body:
         return texts.cannot_tell
     if texts is GERMAN:
@@ -335,6 +357,8 @@ def say_alt(exchange: Exchange, texts: Texts) -> str:
     """A caption as a sentence to be copied: without doubts, and without a word on its language."""
     if exchange.translated_answer:
         return _stop(exchange.translated_answer)
+    if _is_written(exchange.answer):
+        return exchange.answer
     body = _tidy(exchange.answer)
     return _sentence(body) if body else texts.cannot_tell
 
@@ -350,6 +374,8 @@ def translated_caption(exchange: Exchange, texts: Texts) -> Exchange:
 
 def say_answer(raw: str, question: str, texts: Texts, *, sure: bool = True) -> str:
     """Write an answer as a sentence: "2" to a question for a count becomes "Two."."""
+    if _is_written(raw):
+        return _say_written(raw, texts, sure=sure)
     body = _tidy(raw)
     if not body or body.lower() in _UNKNOWN:
         return texts.cannot_tell
@@ -363,6 +389,8 @@ def say_answer(raw: str, question: str, texts: Texts, *, sure: bool = True) -> s
 
 def say_translated(raw: str, question: str, texts: Texts, *, sure: bool = True) -> str:
     """Write the answer to a translated question as a German sentence: "red" becomes "Rot."."""
+    if _is_written(raw):
+        return _say_written(raw, texts, sure=sure)
     body = _tidy(raw)
     if not body or body.lower() in _UNKNOWN:
         return texts.cannot_tell
@@ -370,6 +398,17 @@ def say_translated(raw: str, question: str, texts: Texts, *, sure: bool = True) 
     if german is None:
         return texts.in_english.format(answer=_stop(body))
     return _sentence(german) if sure else texts.unsure_say.format(answer=_stop(german))
+
+
+def _is_written(raw: str) -> bool:
+    """Whether an answer is in sentences already, as chat models write, not in bare words."""
+    return bool(_WRITTEN.match(raw) and (_ENDED.search(raw) or re.search(r"\n\S", raw)))
+
+
+def _say_written(raw: str, texts: Texts, *, sure: bool) -> str:
+    """Sentences as they are, and in which language if that is not the person's."""
+    said = raw if sure else texts.unsure_sentence.format(answer=raw)
+    return texts.in_english.format(answer=said) if sure else said
 
 
 def _number_word(digits: re.Match[str]) -> str:

@@ -308,7 +308,7 @@ class Exchange:
         kind: "caption" or "question".
         question: As the model got it; None for a caption.
         answer: In the model's own words.
-        confidence: Calibrated, 0..1.
+        confidence: Calibrated, 0..1; None if the model tells none.
         seconds: From asking to answering: waiting, encoding and decoding.
         digest: SHA-256 of the picture.
         width: Of the picture as it was sent.
@@ -328,7 +328,7 @@ class Exchange:
     kind: str
     question: str | None
     answer: str
-    confidence: float
+    confidence: float | None
     seconds: float
     digest: str
     width: int = 0
@@ -410,12 +410,12 @@ class ModelAnswer(Protocol):
 
     @property
     def text(self) -> str:
-        """What it says, in lower case and without a final full stop."""
+        """What it says: bare words in lower case, or sentences as a chat model writes them."""
         ...
 
     @property
-    def confidence(self) -> float:
-        """Calibrated probability, 0..1."""
+    def confidence(self) -> float | None:
+        """Calibrated probability, 0..1; None if the model tells none."""
         ...
 
     @property

@@ -11,20 +11,28 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from bot.cli import terminal
 from bot.cli.context import AppContext, check_log_keys, log_path, profile_option, standard
 from bot.errors import UNKNOWN, CommandError, OlderLogError, ServerError, error_sentence
 from bot.settings import CONFIG, Settings
+from model.errors import EngineUnavailable, ProfileError
+
+if TYPE_CHECKING:
+    from model.server_config import RemoteProfile
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 _PACKAGES = ("openvino", "tokenizers", "pillow", "starlette")
 _CONVERTING = ("torch", "transformers", "peft")
 _COLOURS = {OK: "green", NOTE: "yellow", PROBLEM: "red"}
 HEALTH_TIMEOUT = 5.0  # seconds
+MODEL_TIMEOUT = 120.0  # seconds; a server may have to load its model first
+MOST_MODELS = 20  # of a server's that are named
 MAX_RESPONSE = 65_536  # bytes of an answer
 
 
@@ -81,6 +89,9 @@ class Finding:
     advice: str = ""
 
 
+Check = Callable[[], tuple[str, str, str]]  # gives a finding's state, detail and advice
+
+
 def findings(app: AppContext, profile: str | None) -> Iterator[Finding]:
     """Look at everything, cheap things first; what depends on something broken is left out."""
     try:
@@ -100,8 +111,7 @@ def findings(app: AppContext, profile: str | None) -> Iterator[Finding]:
         ("discord", lambda: _discord(settings)),
         ("log", lambda: _kept(settings)),
         ("cache", _cache),
-        ("adapter", lambda: _adapter(chosen)),
-        ("base weights", lambda: _base(chosen, settings)),
+        *_model_checks(chosen, settings),
     ):
         found = _try(name, check)
         sound = sound and found.state != PROBLEM
@@ -112,7 +122,23 @@ def findings(app: AppContext, profile: str | None) -> Iterator[Finding]:
         yield Finding("answer", NOTE, "Not tried, because of the above.")
 
 
-def _try(name: str, check: Callable[[], tuple[str, str, str]]) -> Finding:
+def _model_checks(profile: str, settings: Settings) -> list[tuple[str, Check]]:
+    """What a model needs: its weights, or the server that has it."""
+    from model.server_config import load_remote
+
+    try:
+        remote = load_remote(profile)
+    except ProfileError:  # which is told by the check of the adapter
+        remote = None
+    if remote:
+        return [("server", lambda: _server(remote))]
+    return [
+        ("adapter", lambda: _adapter(profile)),
+        ("base weights", lambda: _base(profile, settings)),
+    ]
+
+
+def _try(name: str, check: Check) -> Finding:
     try:
         return Finding(name, *check())
     except Exception as error:
@@ -210,6 +236,30 @@ def _adapter(profile: str) -> tuple[str, str, str]:
     return OK, f"{folder.name} fits the profile, {size / 1e6:.0f} MB", ""
 
 
+def _server(profile: RemoteProfile) -> tuple[str, str, str]:
+    """Asks for the server's models, which takes no question and costs nothing."""
+    from model.chat_client import ChatClient
+
+    for secret in profile.secrets():
+        terminal.add_secret(secret)
+    server = profile.server
+    client = ChatClient(profile)
+    try:
+        models = client.models()
+    except EngineUnavailable as error:
+        if error.status != HTTPStatus.NOT_FOUND and error.status < 500:
+            raise
+        return NOTE, f"{server.address} does not tell its models ({error.status})", ""
+    finally:
+        client.close()
+    if server.model not in models and f"{server.model}:latest" not in models:
+        has = ", ".join(sorted(models)[:MOST_MODELS])[:400] or "none"
+        return PROBLEM, f"{server.address} has no model {server.model!r}; it has {has}", ""
+    if profile.key() and server.url.startswith("http://") and not server.is_here:
+        return NOTE, f"{server.address} has {server.model}", "The key is sent there unencrypted."
+    return OK, f"{server.address} has {server.model}", ""
+
+
 def _base(profile: str, settings: Settings) -> tuple[str, str, str]:
     from model.config import STARTER_WHEEL, load_profile
     from model.pretrained import LANGUAGE_MODEL, TOWER, is_ready
@@ -237,7 +287,7 @@ def _answer(app: AppContext, profile: str) -> tuple[str, str, str]:
     with app.engine(profile) as engine:
         loaded = time.perf_counter()
         future = engine.submit(open_picture(_sample()), "What colour is this?")
-        answer = future.result(timeout=60)
+        answer = future.result(timeout=MODEL_TIMEOUT)
     took = time.perf_counter() - loaded
     return OK, f'"{answer.text}" in {took:.2f} s, after {loaded - start:.1f} s of loading', ""
 

@@ -115,7 +115,7 @@ class AppContext:
         access = Access(*map(frozenset, lists))
         return Assistant(
             MeasuringEngine(engine), limits=Limits(limits), access=access, recorder=recorder,
-            metrics=measures,
+            metrics=measures, sent_to=sent_to(engine),
         )  # fmt: skip
 
     def debug_on(self) -> None:
@@ -161,6 +161,10 @@ class AppContext:
         settings = self.settings  # which also tell where they are
         with busy("Starting") as progress:
             from model.config import STARTER_WHEEL, load_profile
+            from model.server_config import load_remote
+
+            if load_remote(profile):
+                return
             from model.pretrained import starter_language_model, starter_tower
             from model.runtime import needs_base
 
@@ -175,12 +179,30 @@ class AppContext:
 
 
 def load_model(profile: str, threads: int | None, int8: bool, **unusual: Any) -> LoadedEngine:
-    """Load the real engine, showing what takes time."""
+    """Load the real engine, showing what takes time; or ask the server that has the model."""
+    from model.server_config import load_remote
+
+    if remote := load_remote(profile):
+        from model.remote import RemoteEngine
+
+        for secret in remote.secrets():
+            terminal.add_secret(secret)
+        return cast(LoadedEngine, RemoteEngine(remote))
     with busy("Loading the model") as progress:
         from model.engine import load_engine
 
         engine = load_engine(profile, threads=threads, int8=int8, progress=progress, **unusual)
     return cast(LoadedEngine, engine)  # a Future of an Answer is no Future of a ModelAnswer to mypy
+
+
+def sent_to(engine: PictureEngine) -> str | None:
+    """Who gets pictures and questions in order to answer; None if they stay on this computer."""
+    from model.server_config import RemoteProfile
+
+    profile = getattr(engine, "profile", None)
+    if not isinstance(profile, RemoteProfile) or profile.server.is_here:
+        return None
+    return profile.server.provider
 
 
 # --- the log of exchanges ----------------------------------------------------------------------

@@ -259,8 +259,9 @@ def exchange_line(row: dict[str, Any]) -> str:
     where = click.style(f"{row['platform']:8}", fg="cyan")
     asked = _plain(row["question"]) or ("(caption)" if row["kind"] == "caption" else "(message)")
     if row["outcome"] == "answered":
-        sure = click.style(f"{row['confidence']:.2f}", dim=True)
-        said = f"{_plain(row['answer'])}  {sure}"
+        told = row["confidence"]  # a chat model may tell none
+        sure = "" if told is None else click.style(f"  {told:.2f}", dim=True)
+        said = f"{_plain(row['answer'])}{sure}"
     else:
         code = f" {row['reference']}" if row["reference"] else ""
         said = click.style(f"{row['outcome']}{code}", fg="yellow")

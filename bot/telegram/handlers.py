@@ -73,7 +73,7 @@ PERSONAL_REPEATS = 10  # answers to such in a row
 _NO_ANSWERS = frozenset(
     {
         *("limit_minute", "limit_day", "too_many", "busy", "closing", "crashed", "not_fetched"),
-        *("no_picture", "picture_gone", "not_allowed"),
+        *("unavailable", "no_picture", "picture_gone", "not_allowed"),
     }
 )
 

@@ -66,7 +66,7 @@ _log = logging.getLogger(__name__)
 CORRECTS_HEADER = "glimpse-corrects"
 # After these, or with these statuses, the same message may be answered another time.
 _PASSING = frozenset(
-    {"busy", "closing", "crashed", "too_many", "limit_minute", "refused:unavailable"}
+    {"busy", "closing", "crashed", "unavailable", "too_many", "limit_minute", "refused:unavailable"}
 )
 _PASSING_STATUSES = frozenset({408, 429, 500, 503})
 _ANSWER_NUMBER = re.compile(r"[0-9a-f]{16}")

@@ -171,6 +171,7 @@ class Config(uvicorn.Config):
         super().__init__(
             app,
             http=Connection,
+            loop="asyncio",  # not another one that happens to be installed
             ws="none",
             log_config=None,
             log_level="warning",

@@ -26,7 +26,7 @@ OnAnswer = Callable[[int, int], None]  # takes how many are done, of how many
 
 @dataclass(frozen=True)
 class Reply:
-    """What the model says, and how sure it is (calibrated, 0..1)."""
+    """What the model says, and how sure it is (calibrated, 0..1; 0 if it does not tell)."""
 
     text: str
     confidence: float
@@ -107,7 +107,7 @@ def ask(engine: Engine, requests: Sequence[Request], on_answer: OnAnswer) -> lis
     def receive() -> None:
         index, future = waiting.popleft()
         answer = future.result()
-        replies[index] = Reply(answer.text, answer.confidence)
+        replies[index] = Reply(answer.text, answer.confidence or 0.0)
         on_answer(len(replies), len(requests))
 
     path, picture = None, blank_picture()

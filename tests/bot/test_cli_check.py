@@ -170,7 +170,7 @@ def test_the_real_loader_passes_everything_on_and_shows_what_is_fetched(
         return profile, threads, int8
 
     monkeypatch.setattr("model.engine.load_engine", load_engine)
-    assert context.load_model("p", 2, False) == ("p", 2, False)
+    assert context.load_model("tiny", 2, False) == ("tiny", 2, False)
     assert capsys.readouterr().err == "Downloading it...\n"
 
 

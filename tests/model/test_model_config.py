@@ -11,6 +11,7 @@ from tiny_models import write_profile
 
 from model.config import ADAPTERS_FOLDER, PROFILES_FOLDER, DecodingConfig, load_profile
 from model.errors import ProfileError
+from model.server_config import load_remote
 
 GOOD: dict[str, Any] = {
     "tower": {"kind": "clip", "source": "openai/clip-vit-base-patch32", "image_size": 224},
@@ -44,7 +45,7 @@ def refusal(path: str | Path) -> str:
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in PROFILES_FOLDER.glob("*.toml")))
 def test_every_shipped_profile_is_whole_and_named_like_its_file(name: str) -> None:
-    assert load_profile(name).name == name
+    assert (load_remote(name) or load_profile(name)).name == name
 
 
 def test_a_minimal_profile_takes_its_name_from_the_file_and_defaults_for_the_rest(
@@ -126,7 +127,10 @@ def test_a_profile_without_an_adapter_says_how_to_train_one(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("strater", "There is no profile 'strater'; known are clip-pythia, starter"),
+        (
+            "strater",
+            "There is no profile 'strater'; known are clip-pythia, ollama, openai, pixtral",
+        ),
         ("", "There is no profile ''"),
         ("nowhere/mine.toml", "There is no profile file 'nowhere/mine.toml'"),
         ("~nobody-at-all/mine.toml", "There is no profile file"),

@@ -36,6 +36,7 @@ GERMAN = Texts(
     nothing_more="Mehr kann ich nicht erkennen.",
     unsure_say="Ich bin mir nicht sicher, aber ich würde sagen: {answer}",
     unsure_looks_like="Ich bin mir nicht sicher, aber ich vermute: {answer}",
+    unsure_sentence="Ich bin mir nicht sicher, aber das sehe ich: {answer}",
     in_english="Das weiß ich nur auf Englisch: {answer}",
     cannot_tell="Das kann ich auf diesem Bild nicht erkennen.",
     caption_button="Beschreiben",
@@ -183,6 +184,20 @@ GERMAN = Texts(
         "mich damit trainieren."
     ),
     privacy_learnt="Womit ich schon trainiert wurde, lässt sich nicht zurückholen.",
+    privacy_far=(
+        "Dein letztes Bild behalte ich nur im Arbeitsspeicher (höchstens {time} lang), damit du "
+        "weiterfragen kannst. Ich speichere keine Bilder. /forget löscht es sofort."
+    ),
+    privacy_nobody_else="Niemand sonst bekommt etwas davon.",
+    privacy_sent=(
+        "Um zu antworten, schicke ich dein Bild und deine Frage an einen anderen Computer, den "
+        "mein Betreiber gewählt hat. Was dort gespeichert wird, weiß ich nicht; /forget reicht "
+        "nicht dorthin."
+    ),
+    privacy_sent_to=(
+        "Um zu antworten, schicke ich dein Bild und deine Frage an {provider}. Was dort "
+        "gespeichert wird, entscheidet {provider}; /forget reicht nicht dorthin."
+    ),
     language="Deutsch",
     settings="Ich spreche {language} mit dir{automatic}. Du kannst eine andere Sprache wählen.",
     settings_automatic=", wie dein Gerät",
@@ -215,6 +230,10 @@ GERMAN = Texts(
     closing="Ich werde gerade beendet. Bitte frag in ein paar Minuten noch einmal.",
     crashed=(
         "Bei mir ging etwas schief, deshalb konnte ich nicht antworten. Bitte versuch es noch "
+        "einmal; wenn es wieder geschieht, nenn den Code {reference}."
+    ),
+    unavailable=(
+        "Ich erreiche nicht, womit ich Bilder ansehe. Bitte versuch es in ein paar Minuten noch "
         "einmal; wenn es wieder geschieht, nenn den Code {reference}."
     ),
     interrupted=(

@@ -31,6 +31,7 @@ class Texts:
     nothing_more: str
     unsure_say: str
     unsure_looks_like: str
+    unsure_sentence: str
     in_english: str
     cannot_tell: str
     caption_button: str
@@ -113,6 +114,10 @@ class Texts:
     privacy_may_save: str
     privacy_saved: str
     privacy_learnt: str
+    privacy_far: str
+    privacy_nobody_else: str
+    privacy_sent: str
+    privacy_sent_to: str
 
     # What a person may choose
     language: str
@@ -137,6 +142,7 @@ class Texts:
     too_many_waiting: str
     closing: str
     crashed: str
+    unavailable: str
     interrupted: str
     your_id: str
 
@@ -192,6 +198,7 @@ ENGLISH = Texts(
     nothing_more="That is all I can make out.",
     unsure_say="I'm not sure, but I'd say {answer}",
     unsure_looks_like="I'm not sure, but it looks like {answer}",
+    unsure_sentence="I'm not sure, but this is what I see: {answer}",
     in_english="{answer}",
     cannot_tell="I can't tell from this picture.",
     caption_button="Caption it",
@@ -315,6 +322,19 @@ ENGLISH = Texts(
         "asked about them, and whoever runs me may look at them and train me on them."
     ),
     privacy_learnt="What I was trained on before cannot be taken back.",
+    privacy_far=(
+        "I keep your last picture for {time} at most, in memory only, so that you can ask about it "
+        "again. I never save pictures. /forget removes it at once."
+    ),
+    privacy_nobody_else="Nobody else gets any of this.",
+    privacy_sent=(
+        "To answer, I send your picture and your question to another computer, which whoever runs "
+        "me has chosen. What is kept there, I do not know; /forget does not reach it."
+    ),
+    privacy_sent_to=(
+        "To answer, I send your picture and your question to {provider}. What is kept there, "
+        "{provider} decides; /forget does not reach it."
+    ),
     language="English",
     settings="I speak {language} with you{automatic}. You can choose another language.",
     settings_automatic=", as your device does",
@@ -342,6 +362,10 @@ ENGLISH = Texts(
     closing="I'm shutting down just now. Please ask again in a few minutes.",
     crashed=(
         "Something went wrong on my side, so I could not answer. Please try again; "
+        "if it keeps happening, mention the code {reference}."
+    ),
+    unavailable=(
+        "I cannot reach what I look at pictures with. Please try again in a few minutes; "
         "if it keeps happening, mention the code {reference}."
     ),
     interrupted=(

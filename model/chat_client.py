@@ -1,0 +1,331 @@
+"""Asks a server that speaks OpenAI's chat protocol about one picture, and tells failures apart.
+
+What a server says in an error is never repeated: it may hold the key, or somebody's words.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+from PIL import Image
+from tenacity import RetryCallState, Retrying, retry_if_exception_type
+from tenacity.nap import sleep_using_event
+from tenacity.wait import wait_random_exponential
+
+from model.errors import EngineUnavailable
+from model.plain_text import plain_text
+from model.server_config import RemoteProfile
+
+MOST_BYTES = 2_000_000  # of a response
+LONGEST_ANSWER = 6000  # characters
+LONGEST_WAIT = 20.0  # seconds between two tries
+CONNECT_TIMEOUT = 10.0  # seconds
+OTHER_TEMPERATURE = 0.8  # least one of other answers than the first
+
+
+class TransientFailure(EngineUnavailable):
+    """A failure that may pass.
+
+    Args:
+        sentence: What went wrong.
+        wait: Seconds for which the server wants to be left alone, or 0.
+        status: The HTTP status that the server answered with; 0 if it did not.
+    """
+
+    def __init__(self, sentence: str, wait: float = 0.0, status: int = 0) -> None:
+        super().__init__(sentence, status)
+        self.wait = wait
+
+
+@dataclass(frozen=True)
+class ChatAnswer:
+    """What a chat model says.
+
+    Attributes:
+        text: Plain text.
+        confidence: The mean probability of its tokens (geometric), 0..1, which is not calibrated;
+            None if the server does not tell.
+    """
+
+    text: str
+    confidence: float | None
+
+
+class ChatClient:
+    """Asks one server; threads may share it.
+
+    Args:
+        profile: The server, and how it is asked.
+
+    Raises:
+        ProfileError: The key cannot be read.
+    """
+
+    def __init__(self, profile: RemoteProfile) -> None:
+        self._server, key = profile.server, profile.key()
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.Client(
+            base_url=self._server.url.rstrip("/") + "/",
+            headers=headers,
+            timeout=httpx.Timeout(
+                self._server.timeout, connect=min(CONNECT_TIMEOUT, self._server.timeout)
+            ),
+            limits=httpx.Limits(max_connections=self._server.parallel + 1),
+        )
+        self._logprobs = self._server.logprobs
+        self._stopping = threading.Event()
+
+    def ask(self, image: Image.Image, question: str | None, rank: int = 0) -> ChatAnswer:
+        """Ask about a picture, and again after failures that may pass; waits.
+
+        Args:
+            image: RGB pixels.
+            question: None asks for a caption.
+            rank: 0 for the best answer; others are drawn, with this seed.
+
+        Raises:
+            EngineUnavailable: There is no answer; one plain sentence for the operator.
+        """
+        server = self._server
+        body: dict[str, Any] = {
+            "model": server.model,
+            "messages": self._messages(_data_url(image, server.longest_side, server.quality),
+                                       server.caption if question is None else question),
+            server.tokens_field: server.most_tokens,
+            "temperature": max(server.temperature, OTHER_TEMPERATURE if rank else 0.0),
+        }  # fmt: skip
+        if rank:
+            body["seed"] = rank
+        deadline = time.monotonic() + server.timeout
+        for attempt in self._tries(deadline):
+            with attempt:
+                return self._complete(body, deadline)
+        raise AssertionError("tenacity gives an answer or raises")
+
+    def models(self) -> tuple[str, ...]:
+        """The names of the server's models.
+
+        Raises:
+            EngineUnavailable: It does not tell; one plain sentence.
+        """
+        told = self._request("GET", "models", None, time.monotonic() + CONNECT_TIMEOUT)
+        rows = told.get("data")
+        if not isinstance(rows, list):
+            raise EngineUnavailable(f"{self._where} is no server of OpenAI's protocol.")
+        names = [row.get("id") for row in rows if isinstance(row, dict)]
+        return tuple(name for name in names if isinstance(name, str) and name.isprintable())
+
+    def stop_retrying(self) -> None:
+        """Begin no further try of anything."""
+        self._stopping.set()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    # -- one request -----------------------------------------------------------------------
+
+    def _messages(self, picture: str, text: str) -> list[dict[str, Any]]:
+        asked = [
+            {"type": "image_url", "image_url": {"url": picture}},
+            {"type": "text", "text": text},
+        ]
+        system = [{"role": "system", "content": self._server.system}] if self._server.system else []
+        return [*system, {"role": "user", "content": asked}]
+
+    def _tries(self, deadline: float) -> Retrying:
+        backoff = wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT)
+
+        def wait(state: RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            return max(backoff(state), error.wait if isinstance(error, TransientFailure) else 0.0)
+
+        def stop(state: RetryCallState) -> bool:
+            too_late = time.monotonic() + state.upcoming_sleep >= deadline
+            enough = state.attempt_number > self._server.retries
+            return enough or too_late or self._stopping.is_set()
+
+        return Retrying(
+            retry=retry_if_exception_type(TransientFailure),
+            stop=stop,
+            wait=wait,
+            sleep=sleep_using_event(self._stopping),
+            reraise=True,
+        )
+
+    def _complete(self, body: Mapping[str, Any], deadline: float) -> ChatAnswer:
+        if self._logprobs:
+            try:
+                return self._answer(
+                    self._request("POST", "chat/completions", {**body, "logprobs": True}, deadline)
+                )
+            except _BadRequest:
+                answer = self._answer(self._request("POST", "chat/completions", body, deadline))
+                self._logprobs = False  # it was they that this server does not know
+                return answer
+        return self._answer(self._request("POST", "chat/completions", body, deadline))
+
+    def _request(
+        self, method: str, path: str, body: Mapping[str, Any] | None, deadline: float
+    ) -> dict[str, Any]:
+        """The JSON object that the server answers."""
+        with self._explaining(), self._http.stream(method, path, json=body) as response:
+            if response.status_code != httpx.codes.OK:
+                raise self._refusal(response)
+            content = bytearray()
+            for part in response.iter_bytes():
+                content += part
+                if len(content) > MOST_BYTES:
+                    raise EngineUnavailable(f"{self._where} sends more than an answer can be.")
+                if time.monotonic() > deadline:
+                    raise self._too_slow()
+        try:
+            told = json.loads(content)
+        except (ValueError, RecursionError):
+            told = None
+        if not isinstance(told, dict):
+            raise EngineUnavailable(
+                f"{self._where} answers with something else than JSON; its address may be wrong, "
+                "which ends in /v1 as a rule."
+            )
+        return told
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """Turn what httpx raises into one plain sentence."""
+        where = self._where
+        try:
+            yield
+        except httpx.TimeoutException:
+            raise self._too_slow() from None
+        except httpx.ConnectError as error:
+            if _is_tls(error):
+                raise EngineUnavailable(
+                    f"{where} cannot be trusted: its TLS certificate is not valid here, or it does "
+                    "not speak TLS."
+                ) from None
+            raise TransientFailure(f"{where} cannot be reached; is it running?") from None
+        except httpx.TransportError:
+            raise TransientFailure(f"{where} broke off in the middle of an answer.") from None
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError):
+            raise EngineUnavailable(f"{where} gives answers that cannot be read.") from None
+
+    def _refusal(self, response: httpx.Response) -> EngineUnavailable:
+        where, status, model = self._where, response.status_code, self._server.model
+        wait = _retry_after(response.headers.get("retry-after", ""))
+        if status >= 500:
+            said = f"{where} has a fault of its own ({status})."
+            return TransientFailure(said, min(wait, LONGEST_WAIT), status)
+        match status:
+            case 429:
+                said = f"{where} has had too many questions, or its account has no credit (429)."
+                if wait <= LONGEST_WAIT:  # else people would wait longer than they do
+                    return TransientFailure(said, wait, status)
+            case 400 | 422:
+                said = f"{where} does not understand the request ({status}); "
+                return _BadRequest(said + f"can {model!r} see pictures?", status)
+            case 401 | 403:
+                said = f"{where} does not accept the key ({status})."
+            case 404:
+                said = f"{where} knows no model {model!r}, or no such path (404)."
+            case _:
+                said = f"{where} refuses the request ({status})."
+        return EngineUnavailable(said, status)
+
+    def _too_slow(self) -> EngineUnavailable:
+        return EngineUnavailable(
+            f"{self._where} gave no answer within {self._server.timeout:g} seconds."
+        )
+
+    @property
+    def _where(self) -> str:
+        return f"The model's server {self._server.address}"
+
+    # -- what it says ----------------------------------------------------------------------
+
+    def _answer(self, told: Mapping[str, Any]) -> ChatAnswer:
+        choices = told.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        message = choice.get("message") if isinstance(choice, dict) else None
+        if not isinstance(choice, dict) or not isinstance(message, dict):
+            raise EngineUnavailable(f"{self._where} answers without an answer in it.")
+        text = _shortened(plain_text(_content(message)))
+        if not text:
+            if message.get("tool_calls"):
+                raise EngineUnavailable(f"{self._where} wants to use a tool; there are none.")
+            raise EngineUnavailable(f"{self._where} gave an empty answer.")
+        return ChatAnswer(text, _confidence(choice.get("logprobs")))
+
+
+class _BadRequest(EngineUnavailable):
+    """The server does not understand what it is asked."""
+
+
+def _data_url(image: Image.Image, longest_side: int, quality: int) -> str:
+    picture = image.convert("RGB")
+    picture.thumbnail((longest_side, longest_side))
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=quality)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _content(message: Mapping[str, Any]) -> str:
+    """The text of a message, in one piece or in parts; a refusal in words is one as well."""
+    content = message.get("content") or message.get("refusal")
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        content = "".join(part for part in parts if isinstance(part, str))
+    return content[:MOST_BYTES] if isinstance(content, str) else ""
+
+
+def _shortened(text: str) -> str:
+    """The text up to the last sentence that is not too much to read."""
+    if len(text) <= LONGEST_ANSWER:
+        return text
+    cut = text[:LONGEST_ANSWER]
+    end = max(cut.rfind(mark) for mark in (". ", "! ", "? ", ".\n", "\n"))
+    return cut[: end + 1].rstrip() if end > LONGEST_ANSWER // 2 else cut.rstrip() + "…"
+
+
+def _confidence(logprobs: object) -> float | None:
+    """The geometric mean of the tokens' probabilities; None if they are not told."""
+    rows = logprobs.get("content") if isinstance(logprobs, dict) else None
+    if not isinstance(rows, Sequence) or not rows:
+        return None
+    values = [row.get("logprob") if isinstance(row, dict) else None for row in rows]
+    numbers = [float(each) for each in values if isinstance(each, int | float)]
+    if len(numbers) < len(values) or not all(map(math.isfinite, numbers)):
+        return None
+    return min(1.0, math.exp(sum(numbers) / len(numbers)))
+
+
+def _retry_after(header: str) -> float:
+    """Seconds that the header asks for, or the time until its date; 0 if it says neither."""
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(header).timestamp() - time.time()
+        except (ValueError, OverflowError, OSError):
+            return 0.0
+    return max(0.0, seconds) if math.isfinite(seconds) else 0.0
+
+
+def _is_tls(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
