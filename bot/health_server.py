@@ -105,7 +105,7 @@ class _HealthServer(Server):
 
     def __init__(self, app: Starlette) -> None:
         config = Config(
-            app, LIMITS, loop="asyncio", lifespan="off", h11_max_incomplete_event_size=MAX_HEAD
+            app, LIMITS, lifespan="off", h11_max_incomplete_event_size=MAX_HEAD
         )
         super().__init__(config)
 
