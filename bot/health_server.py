@@ -104,9 +104,7 @@ class _HealthServer(Server):
     """Heeds no signal: those are for the bots."""
 
     def __init__(self, app: Starlette) -> None:
-        config = Config(
-            app, LIMITS, lifespan="off", h11_max_incomplete_event_size=MAX_HEAD
-        )
+        config = Config(app, LIMITS, lifespan="off", h11_max_incomplete_event_size=MAX_HEAD)
         super().__init__(config)
 
     @contextlib.contextmanager

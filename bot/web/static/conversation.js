@@ -17,6 +17,12 @@ function channel() {
   }
 }
 
+/** Whether an exchange is one that this version kept. */
+function isSound(exchange) {
+  const { at, text, ids } = exchange ?? {};
+  return Number.isFinite(at) && typeof text === "string" && Array.isArray(ids);
+}
+
 /**
  * The exchanges of a conversation: `{at, text, shown, photos, ids, reply, rated}`. Photos are null
  * where the browser did not keep them; the reply is null until there is one.
@@ -108,8 +114,9 @@ export class Conversation {
 
   #read() {
     try {
-      const saved = JSON.parse(sessionStorage.getItem(KEY));
-      return Array.isArray(saved?.exchanges) ? saved : null;
+      const { conversation, exchanges } = JSON.parse(sessionStorage.getItem(KEY));
+      if (typeof conversation !== "string") return null;
+      return { conversation, exchanges: exchanges.filter(isSound) };
     } catch {
       return null;
     }
