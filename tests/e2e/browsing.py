@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,3 +128,16 @@ class Page:
             "value": "reduce",
         }  # what moves in is not seen yet
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme, still]})
+
+
+def fresh_page(browser: webdriver.Chrome, address: str) -> Iterator[Page]:
+    """The page as somebody new sees it, in a new tab; nothing may have gone wrong in the end."""
+    page = Page(browser)
+    page.screen(1280, 800)
+    browser.delete_all_cookies()
+    browser.get(f"{address}healthz")  # where no script keeps what it shows
+    page.run("sessionStorage.clear()")  # a new tab
+    browser.get(address)
+    browser.get_log("browser")
+    yield page
+    assert [entry["message"] for entry in browser.get_log("browser")] == []

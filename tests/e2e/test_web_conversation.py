@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import FakeEngine, Page, installed, start_browser
+from browsing import FakeEngine, Page, installed
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
@@ -84,13 +84,6 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     made["text"] = str(folder / "text.jpg")
     Path(made["text"]).write_bytes(b"not a photo")
     return made
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    driver = start_browser(tmp_path_factory.mktemp("profile"))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture

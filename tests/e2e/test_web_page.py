@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import FakeEngine, Page, installed, start_browser
+from browsing import FakeEngine, Page, fresh_page, installed
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -54,25 +54,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return made
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    driver = start_browser(tmp_path_factory.mktemp("profile"))
-    yield driver
-    driver.quit()
-
-
 @pytest.fixture
 def page(browser: webdriver.Chrome, address: str, engine: FakeEngine) -> Iterator[Page]:
     engine.busy, engine.seconds, engine.objects = False, 0.0, ()
-    page = Page(browser)
-    page.screen(1280, 800)
-    browser.delete_all_cookies()
-    browser.get(f"{address}healthz")  # where no script keeps what it shows
-    page.run("sessionStorage.clear()")  # a new tab
-    browser.get(address)
-    browser.get_log("browser")
-    yield page
-    assert [entry["message"] for entry in browser.get_log("browser")] == []
+    yield from fresh_page(browser, address)
 
 
 @pytest.mark.parity("a caption of a photo", "chat page")

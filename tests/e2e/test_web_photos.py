@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browsing import FakeEngine, Page, installed, start_browser
+from browsing import FakeEngine, Page, fresh_page, installed
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.action_chains import ActionChains
@@ -55,25 +55,10 @@ def address(assistant: Remembering) -> Iterator[str]:
         thread.join()
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    driver = start_browser(tmp_path_factory.mktemp("profile"))
-    yield driver
-    driver.quit()
-
-
 @pytest.fixture
 def page(browser: webdriver.Chrome, address: str, assistant: Remembering) -> Iterator[Page]:
     assistant.sent = []
-    page = Page(browser)
-    page.screen(1280, 800)
-    browser.delete_all_cookies()
-    browser.get(f"{address}healthz")  # where no script keeps what it shows
-    page.run("sessionStorage.clear()")  # a new tab
-    browser.get(address)
-    browser.get_log("browser")
-    yield page
-    assert [entry["message"] for entry in browser.get_log("browser")] == []
+    yield from fresh_page(browser, address)
 
 
 def halves(width: int, height: int) -> Image.Image:
