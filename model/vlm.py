@@ -20,7 +20,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from model.detections import Detections, detections_of
@@ -173,28 +172,6 @@ class PrefixVLM(nn.Module):
     ) -> TorchDecoder:
         """Read prompts, as token ids, behind cached prefixes, see `model.generation.Decoder`."""
         return TorchDecoder(self, caches, prompts, scales)
-
-    @torch.inference_mode()
-    def score(
-        self, caches: Sequence[PrefixCache], prompts: Sequence[str], answers: Sequence[str]
-    ) -> list[float]:
-        """Log-probability of each given answer, its end token included, in nats."""
-        asked = [self.tokens(prompt) for prompt in prompts]
-        wanted = [self.target(answer) for answer in answers]
-        batch = self.batch([a + w for a, w in zip(asked, wanted, strict=True)], caches[0].positions)
-        output = self.language(
-            **batch,
-            past_key_values=stack(caches),
-            use_cache=True,
-            logits_to_keep=max(len(target) for target in wanted) + 1,
-        )
-        scores = []
-        for row, target in enumerate(wanted):
-            logits = output.logits[row, -len(target) - 1 : -1].float()  # (A, V)
-            labels = torch.tensor(target, device=logits.device)
-            loss = F.cross_entropy(logits, labels, reduction="sum")
-            scores.append(-loss.item())
-        return scores
 
 
 class TorchDecoder:

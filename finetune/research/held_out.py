@@ -30,7 +30,7 @@ from finetune.research.starter_figures import (
 )
 from finetune.research.variants import Variant, object_lines, without_objects
 from model.config import DecodingConfig
-from model.generation import greedy
+from model.generation import greedy, score
 from model.prompts import prompt_for
 from model.vlm import PrefixVLM
 
@@ -214,7 +214,7 @@ def _replies(  # noqa: PLR0917
         prefix, ahead = reader(vlm, torch.stack([hidden[a.image] for a in part]))
         caches = vlm.prefill(prefix)
         prompts = [line + prompt_for(a.question) for line, a in zip(ahead, part, strict=True)]
-        losses.extend(-score for score in vlm.score(caches, prompts, [a.gold for a in part]))
+        losses.extend(-nats for nats in score(vlm, caches, prompts, [a.gold for a in part]))
         for texts, guidance in zip(written, guidances, strict=True):
             scales = [guidance.scale_of(a.question or "") for a in part] if guidance else []
             texts.extend(found.text for found in greedy(vlm, caches, prompts, most, scales))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from model import quantization
 from model.adapter import load_trained
 from model.config import Profile
-from model.generation import Decoded, greedy
+from model.generation import Decoded, greedy, score
 from model.prompts import prompt_for
 from model.quantization import (
     BlockEmbedding,
@@ -118,10 +118,10 @@ def test_a_tied_output_layer_leaves_the_embeddings_alone(hub: Path) -> None:
 @pytest.mark.parametrize("speaking", ["gpt-neox", "llama"])
 def test_a_whole_model_answers_a_batch_as_one_by_one(hub: Path, speaking: str) -> None:
     vlm = tiny_vlm(hub, speaking)
-    exact = vlm.score(caches(vlm), prompts(), ["a dog"] * 16)
+    exact = score(vlm, caches(vlm), prompts(), ["a dog"] * 16)
     quantize(vlm.language)
     assert [d.tokens for d in decode(vlm, 16)] == [d.tokens for d in decode(vlm, 1)]
-    assert vlm.score(caches(vlm), prompts(), ["a dog"] * 16) == pytest.approx(exact, rel=0.05)
+    assert score(vlm, caches(vlm), prompts(), ["a dog"] * 16) == pytest.approx(exact, rel=0.05)
 
 
 def prompts() -> list[str]:
@@ -164,7 +164,7 @@ def scores(vlm: PrefixVLM) -> list[float]:
     with torch.inference_mode():
         caches = vlm.prefill(vlm.encode([picture(seed) for seed in range(4)]))
     prompts = [prompt_for(question) for question in QUESTIONS[:4]]
-    return vlm.score(caches, prompts, ["a dog", "two", "no", "red"])
+    return score(vlm, caches, prompts, ["a dog", "two", "no", "red"])
 
 
 def forbid(monkeypatch: pytest.MonkeyPatch, name: str) -> None:

@@ -12,7 +12,7 @@ from reference_decoding import reference_greedy, reference_score
 from tiny_models import END, QUESTIONS, picture, tiny_vlm
 
 from model.config import MapperConfig
-from model.generation import greedy, sample
+from model.generation import greedy, sample, score
 from model.prompts import PROMPT_VERSION, normalise_question, prompt_for, target_text
 from model.vlm import PrefixCache, PrefixVLM, stack
 
@@ -84,20 +84,20 @@ def test_the_picture_decides_the_answer(vlm: PrefixVLM) -> None:
 
 def test_scores_are_sums_of_log_probabilities(vlm: PrefixVLM) -> None:
     answers = ["yes", "A brown dog.", "two people near a fence"]
-    scores = vlm.score(encode(vlm, 3), PROMPTS[:3], answers)
-    for seed, (answer, score) in enumerate(zip(answers, scores, strict=True)):
+    scores = score(vlm, encode(vlm, 3), PROMPTS[:3], answers)
+    for seed, (answer, found) in enumerate(zip(answers, scores, strict=True)):
         target = vlm.target(answer)
         assert target[-1] == vlm.end
         expected = reference_score(vlm, picture(seed), PROMPTS[seed], target)
-        assert score == pytest.approx(expected, abs=1e-3)
+        assert found == pytest.approx(expected, abs=1e-3)
 
 
 def test_scores_of_a_batch_are_those_one_by_one(vlm: PrefixVLM) -> None:
     caches = encode(vlm, 16)
     answers = [("a dog " * (i % 4 + 1)).strip() for i in range(16)]
-    together = vlm.score(caches, PROMPTS, answers)
+    together = score(vlm, caches, PROMPTS, answers)
     alone = [
-        vlm.score([cache], [prompt], [answer])[0]
+        score(vlm, [cache], [prompt], [answer])[0]
         for cache, prompt, answer in zip(caches, PROMPTS, answers, strict=True)
     ]
     assert together == pytest.approx(alone, abs=1e-3)

@@ -195,7 +195,7 @@ changed = (hide([2]) != prefix).any(dim=-1)[0]
 assert changed.tolist() == [place == 2 for place in range(10)]
 assert torch.equal(hide([2])[0, 2], vlm.mapper.places[2])
 assert loss.isfinite().all() and loss.abs().max() > 0
-hidden_loss = vlm.score(vlm.prefill(hide([3])), [prompt_for(None)], [caption])[0]
+hidden_loss = score(vlm, vlm.prefill(hide([3])), [prompt_for(None)], [caption])[0]
 assert abs((scores[0] - hidden_loss) - float(loss[3])) < 1e-3
 """
 
