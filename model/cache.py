@@ -13,7 +13,8 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -144,20 +145,69 @@ def is_whole(folder: Path, sha256: str, *, verify: bool = False) -> bool:
     return True
 
 
-def evict_older(place: Path, most: int) -> None:
-    """Remove the least recently used folders beside a place, so that with it there are `most`.
+@dataclass(frozen=True)
+class ModelCache:
+    """Prepared models of one kind, by keys that stand for everything that they are made of.
 
-    Raises:
-        OSError: They cannot be listed.
+    Attributes:
+        name: Their folder in the cache.
+        most: How many are kept; the least recently used one goes first.
     """
-    others = [
-        folder
-        for folder in place.parent.iterdir()
-        if folder.is_dir() and folder != place and not folder.name.startswith(TEMPORARY)
-    ]
-    others.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
-    for folder in others[most - 1 :]:
-        shutil.rmtree(folder, ignore_errors=True)
+
+    name: str
+    most: int
+
+    def find(self, key: str) -> Path | None:
+        """The folder of a model, its own or a shipped one; None if there is none, or no key."""
+        places = (self._place(cache, key) for cache in cache_folders() if key)
+        return next((place for place in places if is_whole(place, key)), None)
+
+    def keep(
+        self,
+        key: str,
+        write: Callable[[Path], None],
+        *,
+        making: str,
+        verify: bool = False,
+        progress: Progress = silent,
+    ) -> Path:
+        """Build a model's folder and return it; the arguments are those of `build_folder`.
+
+        Raises:
+            OSError: The disk failed, or is full.
+        """
+        place = self._place(cache_folder(), key)
+
+        def make_room_and_write(out: Path) -> None:
+            with suppress(OSError):
+                self._evict(place)
+            write(out)
+
+        origin = {"sha256": key}
+        build_folder(
+            place, origin, make_room_and_write, making=making, verify=verify, progress=progress
+        )
+        return place
+
+    @staticmethod
+    def used(place: Path) -> None:
+        """Remember that a model is in use."""
+        with suppress(OSError):  # of a shipped cache
+            os.utime(place)
+
+    def _place(self, cache: Path, key: str) -> Path:
+        return cache / self.name / key[:16]
+
+    def _evict(self, place: Path) -> None:
+        """Remove the least recently used models, to make room for one in this place."""
+        others = [
+            folder
+            for folder in place.parent.iterdir()
+            if folder.is_dir() and folder != place and not folder.name.startswith(TEMPORARY)
+        ]
+        others.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
+        for folder in others[self.most - 1 :]:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -6,11 +6,9 @@ its base weights by SHA-256), the format and OpenVINO's version.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
 import shutil
 import tomllib
 from dataclasses import asdict
@@ -18,25 +16,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from model.cache import (
-    Progress,
-    build_folder,
-    cache_folder,
-    cache_folders,
-    evict_older,
-    is_whole,
-    sha256_of,
-    silent,
-)
+from model.cache import ModelCache, Progress, is_whole, sha256_of, silent
 from model.confidence import Calibration
 from model.config import Profile
 from model.libraries import needed_for
 from model.memory import release_freed
-from model.openvino_vlm import OpenVinoVLM
+from model.openvino_vlm import OpenVinoVLM, is_compiled
 
 log = logging.getLogger(__name__)
 FORMAT = 3  # grows with every change of what is stored, or of how it is converted
-MAX_CACHED = 2  # models in the cache; the least recently used one goes first
+CACHE = ModelCache("openvino", most=2)
 MIN_PARAMETERS = 10_000_000  # of a language model worth converting unasked
 MAKING = "converts the model"
 NOT_CONVERTED = (
@@ -71,7 +60,7 @@ def load_converted(
         OSError: It cannot be kept.
     """
     key = cache_key(profile, int8)
-    folder = _find(key) if key else None
+    folder = _find(key)
     if folder is None:
         folder = _convert(profile, key, int8, small, progress)
         if folder is None:
@@ -86,15 +75,14 @@ def load_converted(
         if folder is None:
             return None
         vlm = OpenVinoVLM(folder, threads)
-    with contextlib.suppress(OSError):  # of a shipped cache
-        os.utime(folder)
+    CACHE.used(folder)
     return vlm, Calibration(**vlm.calibration)
 
 
 def is_converted(profile: Profile, int8: bool = True) -> bool:
     """Whether the model of a profile can be loaded without converting it."""
     key = cache_key(profile, int8)
-    return bool(key) and _find(key) is not None
+    return _find(key) is not None
 
 
 def cache_key(profile: Profile, int8: bool) -> str:
@@ -124,33 +112,34 @@ def _facts(profile: Profile) -> dict[str, Any]:
     return facts
 
 
-def _place(cache: Path, key: str) -> Path:
-    return cache / "openvino" / key[:16]
-
-
 def _find(key: str) -> Path | None:
-    places = (_place(folder, key) for folder in cache_folders())
-    return next((place for place in places if is_whole(place, key)), None)
+    """The converted model of a key, if there is a whole one.
+
+    What OpenVINO has not compiled yet is compared with its sums, for a network that it cannot read
+    does harm: it then tries other formats' readers, which leave the process with a stack for
+    signals that is not there any more, so that SIGTERM ends it with a segmentation fault.
+    """
+    folder = CACHE.find(key)
+    if folder is None or is_compiled(folder) or is_whole(folder, key, verify=True):
+        return folder
+    return None
 
 
 def _convert(
     profile: Profile, key: str, int8: bool, small: bool, progress: Progress
 ) -> Path | None:
     """Convert a model into the cache; its folder, or None if it is not worth it."""
+    if not key:
+        return None
     with needed_for(NOT_CONVERTED):
         from model.adapter import load_trained
         from model.conversion import convert
 
-        if not key:
-            return None
         vlm, calibration = load_trained(profile, progress)
     if not small and sum(p.numel() for p in vlm.language.parameters()) < MIN_PARAMETERS:
         return None
-    place = _place(cache_folder(), key)
 
     def write(out: Path) -> None:
-        with contextlib.suppress(OSError):
-            evict_older(place, MAX_CACHED)
         progress("Converting the model (once)", 0, 1)
         try:
             convert(vlm, calibration, out, int8=int8)
@@ -158,7 +147,6 @@ def _convert(
             progress("Converting the model (once)", 1, 1)
 
     try:
-        build_folder(place, {"sha256": key}, write, making=MAKING, progress=progress)
+        return CACHE.keep(key, write, making=MAKING, verify=True, progress=progress)
     except OSError as error:
         raise RuntimeError("The converted model cannot be kept.") from error
-    return place

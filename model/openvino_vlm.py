@@ -58,6 +58,11 @@ class OpenVinoCache:
     detections: Detections = Detections()  # noqa: RUF009 - frozen
 
 
+def is_compiled(folder: Path) -> bool:
+    """Whether the networks of a folder were compiled before, and are not read again."""
+    return len([*(folder / COMPILED).glob("*.blob")]) >= len(NETWORKS)
+
+
 def _compile(folder: Path, threads: int) -> list[ov.CompiledModel]:
     """The networks of a folder, which keeps what OpenVINO made of them for this processor."""
     core = ov.Core()

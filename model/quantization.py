@@ -17,11 +17,9 @@ merged, and the base weights of the language model are not even needed.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -37,16 +35,7 @@ from model.adapter import (
     load_trained,
     with_tower,
 )
-from model.cache import (
-    Progress,
-    build_folder,
-    cache_folder,
-    cache_folders,
-    evict_older,
-    is_whole,
-    sha256_of,
-    silent,
-)
+from model.cache import ModelCache, Progress, sha256_of, silent
 from model.card import read_card
 from model.confidence import Calibration, calibration_of
 from model.config import Profile
@@ -60,7 +49,8 @@ BLOCK = 32  # numbers that share a scale in GGUF's Q8_0
 FINER = 2 * LARGEST  # what rounding leaves is at most half a step
 FORMAT = 1  # grows with every change of what is stored, or of how it is quantised
 WEIGHTS = "language.safetensors"
-MAX_CACHED = 3  # models in the cache; the least recently used one goes first
+MAX_CACHED = 3  # models in the cache
+CACHE = ModelCache("quantised", MAX_CACHED)
 MIN_PARAMETERS = 10_000_000  # of a model worth caching; fewer are merged in no time
 
 
@@ -179,7 +169,7 @@ def is_cached(profile: Profile) -> bool:
         key = _key(read_card(folder, profile), folder)
     except AdapterError:
         return False
-    return bool(key) and _find(key) is not None
+    return CACHE.find(key) is not None
 
 
 def _key(card: dict[str, Any], folder: Path) -> str:
@@ -193,20 +183,11 @@ def _key(card: dict[str, Any], folder: Path) -> str:
     return hashlib.sha256(text.encode()).hexdigest() if base else ""
 
 
-def _place(cache: Path, key: str) -> Path:
-    return cache / "quantised" / key[:16]
-
-
-def _find(key: str) -> Path | None:
-    places = (_place(folder, key) for folder in cache_folders())
-    return next((place for place in places if is_whole(place, key)), None)
-
-
 def _from_cache(
     key: str, profile: Profile, card: dict[str, Any], progress: Progress
 ) -> PrefixVLM | None:
     """The model that is cached under a key; None if there is none, or it cannot be read."""
-    place = _find(key) if key else None
+    place = CACHE.find(key)
     if place is None:
         return None
     try:
@@ -217,22 +198,15 @@ def _from_cache(
         return None
     vlm = with_tower(profile, language, tokenizer, progress)
     vlm = load_mapper_and_tower(vlm, profile, card)
-    with contextlib.suppress(OSError):  # of a shipped cache
-        os.utime(place)
+    CACHE.used(place)
     return vlm
 
 
 def _to_cache(key: str, vlm: PrefixVLM, progress: Progress) -> bool:
     """Write a model into the cache; false if that cannot be done, which costs only time."""
-    place, making = _place(cache_folder(), key), "prepares the language model"
-
-    def write(out: Path) -> None:
-        with contextlib.suppress(OSError):
-            evict_older(place, MAX_CACHED)
-        _write(vlm, out)
-
+    making = "prepares the language model"
     try:
-        build_folder(place, {"sha256": key}, write, making=making, progress=progress)
+        CACHE.keep(key, lambda out: _write(vlm, out), making=making, progress=progress)
     except (OSError, RuntimeError, SafetensorError) as error:  # the last for a full disk, too
         log.warning("the quantised model cannot be kept: %s", error)
         return False

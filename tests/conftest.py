@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
-import threading
-from collections.abc import Iterator
 
 import pytest
 
@@ -34,21 +31,6 @@ os.environ.update(
     TOKENIZERS_PARALLELISM="false",
     TRANSFORMERS_OFFLINE="1",
 )
-
-
-@pytest.fixture(autouse=True)
-def _a_late_sigterm_ends_no_worker(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Tests send this process SIGTERM; one that comes after its command has ended is told here."""
-
-    def late(_number: int, _frame: object) -> None:
-        print(f"SIGTERM that no command took: {request.node.nodeid}", file=sys.__stderr__)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, late)
-    yield
-    signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,8 @@ import pytest
 import torch
 from tiny_models import (
     QUESTIONS,
-    SIDE,
     photo,
-    save_tiny_adapter,
+    trained_profile,
     with_lora,
     write_profile,
 )
@@ -29,24 +28,11 @@ from model.quantization import Int8Linear, quantize
 from model.requests import EngineLimits
 from model.vision import EfficientNetLiteTower
 
-DECODING = {"answer_tokens": 5, "caption_tokens": 8}
-
 
 @pytest.fixture
 def path(hub: Path, tmp_path: Path) -> Path:
     """A profile with a trained adapter beside it, as somebody would write it."""
-    for kind in ("clip", "gpt-neox"):
-        (tmp_path / kind).symlink_to(hub / kind)
-    path = write_profile(
-        tmp_path / "mine.toml",
-        adapter="adapter",
-        tower={"kind": "clip", "source": "clip", "image_size": SIDE},
-        mapper={"kind": "mlp", "hidden_size": 24, "shuffle": 2},
-        language={"source": "gpt-neox"},
-        decoding=DECODING,
-    )
-    save_tiny_adapter(tmp_path / "adapter", load_profile(path), calibration={"answer_slope": 0.25})
-    return path
+    return trained_profile(tmp_path, hub)
 
 
 @pytest.fixture(autouse=True)

@@ -30,7 +30,7 @@ from transformers import (
 )
 
 from model.adapter import load_base, save_adapter
-from model.config import LanguageConfig, MapperConfig, Profile, TowerConfig
+from model.config import LanguageConfig, MapperConfig, Profile, TowerConfig, load_profile
 from model.hub import silence_libraries
 from model.vlm import PrefixVLM
 
@@ -180,6 +180,22 @@ def save_tiny_adapter(folder: Path, profile: Profile, **facts: Any) -> PrefixVLM
 def write_profile(path: Path, **table: Any) -> Path:
     """Write a profile's TOML file."""
     path.write_text(tomli_w.dumps(table), encoding="utf-8")
+    return path
+
+
+def trained_profile(folder: Path, hub: Path) -> Path:
+    """A profile's file with a trained adapter beside it, as somebody would write it."""
+    for kind in ("clip", "gpt-neox"):
+        (folder / kind).symlink_to(hub / kind)
+    path = write_profile(
+        folder / "mine.toml",
+        adapter="adapter",
+        tower={"kind": "clip", "source": "clip", "image_size": SIDE},
+        mapper={"kind": "mlp", "hidden_size": 24, "shuffle": 2},
+        language={"source": "gpt-neox"},
+        decoding={"answer_tokens": 5, "caption_tokens": 8},
+    )
+    save_tiny_adapter(folder / "adapter", load_profile(path), calibration={"answer_slope": 0.25})
     return path
 
 
