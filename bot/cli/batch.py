@@ -74,8 +74,8 @@ def batch(app: AppContext, objects: bool, threads: int | None, profile: str | No
         with closing(answers) as rows, counting(source) as count:
             for row in rows:
                 sink.write(json.dumps(row.values).encode("ascii") + b"\n")
+                written += 1  # before anybody can have read it
                 sink.flush()
-                written += 1
                 failed += row.failed
                 count(row)
     if failed:

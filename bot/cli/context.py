@@ -66,7 +66,7 @@ class AppContext:
 
     Args:
         load: Takes a profile, a number of threads (None: any), whether to quantize, and by name
-            what is unusual of device, runtime and warm_up; gives an engine.
+            device, runtime and warm_up; gives an engine.
         environment: Where settings come from.
 
     Attributes:
@@ -141,11 +141,10 @@ class AppContext:
             warm_up: Whether it computes something first, so that nobody waits for that later.
         """
         settings = self.settings
-        chosen = {"device": device, "runtime": settings.runtime, "warm_up": warm_up}
-        usual = {"device": "cpu", "runtime": "auto", "warm_up": True}
-        unusual = {name: value for name, value in chosen.items() if value != usual[name]}
-        threads = threads or settings.threads or None
-        engine = self._load(profile or settings.profile, threads, settings.int8, **unusual)
+        engine = self._load(
+            profile or settings.profile, threads or settings.threads or None, settings.int8,
+            device=device, runtime=settings.runtime, warm_up=warm_up,
+        )  # fmt: skip
         try:
             yield engine
         finally:
@@ -178,7 +177,7 @@ class AppContext:
                 starter_tower(progress=progress)
 
 
-def load_model(profile: str, threads: int | None, int8: bool, **unusual: Any) -> LoadedEngine:
+def load_model(profile: str, threads: int | None, int8: bool, **options: Any) -> LoadedEngine:
     """Load the real engine, showing what takes time; or ask the server that has the model."""
     from model.server_config import load_remote
 
@@ -191,7 +190,7 @@ def load_model(profile: str, threads: int | None, int8: bool, **unusual: Any) ->
     with busy("Loading the model") as progress:
         from model.engine import load_engine
 
-        engine = load_engine(profile, threads=threads, int8=int8, progress=progress, **unusual)
+        engine = load_engine(profile, threads=threads, int8=int8, progress=progress, **options)
     return cast(LoadedEngine, engine)  # a Future of an Answer is no Future of a ModelAnswer to mypy
 
 

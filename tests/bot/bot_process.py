@@ -84,7 +84,7 @@ def _main() -> int:
             return ValueError(f"cannot parse {question!r}")
         return see(picture, question)
 
-    def load(_profile: str, _threads: int | None, _int8: bool) -> FakeEngine:
+    def load(_profile: str, _threads: int | None, _int8: bool, **_options: object) -> FakeEngine:
         while (loaded := os.environ.get("TEST_LOADED")) and not Path(loaded).exists():
             time.sleep(0.01)
         return FakeEngine(answer=answer)

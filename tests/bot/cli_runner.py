@@ -55,7 +55,7 @@ class CliRunner:
         self.trouble: BaseException | None = None
         self._capsys = capsys
 
-    def load(self, profile: str, threads: int | None, int8: bool, **_unusual: object) -> FakeEngine:
+    def load(self, profile: str, threads: int | None, int8: bool, **_options: object) -> FakeEngine:
         self.loaded.append((profile, threads, int8))
         if self.trouble:
             raise self.trouble

@@ -153,7 +153,7 @@ from bot.cli import main
 from bot.cli import terminal
 from bot.cli.context import AppContext
 
-def load(profile, threads, int8, **unusual):
+def load(profile, threads, int8, **options):
     print("loaded", file=sys.stderr, flush=True)
     return FakeEngine()
 

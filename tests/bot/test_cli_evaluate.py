@@ -141,8 +141,8 @@ def test_the_device_is_passed_on_and_one_that_is_not_there_is_said(
 ) -> None:
     places: list[str] = []
 
-    def load(*arguments: Any, **unusual: str) -> Any:
-        places.append(unusual["device"])
+    def load(*arguments: Any, **options: Any) -> Any:
+        places.append(options["device"])
         return cli.load(*arguments)
 
     assert main(["eval", "fake", str(rows), "--device", "cuda"], AppContext(load, {})) == 0
