@@ -9,11 +9,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from bot.assistant.translation.translator import Translation
-from data.images.open import Picture
-from model.requests import DetectedObject
+if TYPE_CHECKING:  # every command imports this module: what is told of here takes as long again
+    from bot.assistant.translation.translator import Translation
+    from data.images.open import Picture
+    from model.requests import DetectedObject
 
 Notify = Callable[[str], Awaitable[None]]  # tells a person something before their answer comes
 

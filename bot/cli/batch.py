@@ -5,6 +5,7 @@ reader thread ─► decoder threads ─► engine ─► standard output, in th
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -60,7 +61,7 @@ def batch(app: AppContext, objects: bool, threads: int | None, profile: str | No
     Exit status: 0 if every line was answered, 1 if some were not, 2 for bad usage.
     """
     source = _private_stdin()
-    sink = sys.stdout.buffer
+    sink = _whole_lines(sys.stdout.buffer)
     failed = written = 0
     with (
         saying_when_stopped(
@@ -81,6 +82,13 @@ def batch(app: AppContext, objects: bool, threads: int | None, profile: str | No
     if failed:
         lines = "line was" if failed == 1 else "lines were"
         raise CommandError(f"{failed} {lines} not answered; each says why under its id.")
+
+
+def _whole_lines(stream: BinaryIO) -> BinaryIO:
+    """A stream that takes each line whole, also where PYTHONUNBUFFERED gives a raw one."""
+    if isinstance(stream, io.RawIOBase):
+        return open(stream.fileno(), "wb", closefd=False)
+    return stream
 
 
 def _private_stdin() -> BinaryIO:
