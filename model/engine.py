@@ -29,7 +29,7 @@ from model.config import Profile, load_profile
 from model.errors import EngineBusy, EngineClosed
 from model.generation import Decoded, beam, evidence_for, greedy
 from model.prompts import prompt_for
-from model.requests import Answer, EngineLimits, Picture, Request
+from model.requests import NO_CONTEXT, Answer, ChatContext, EngineLimits, Picture, Request
 from model.runtime import PictureCache, VisionLanguageModel, load_model
 
 log = logging.getLogger(__name__)
@@ -75,13 +75,20 @@ class Engine:
         """How many requests are queued, near enough."""
         return self._queue.qsize()
 
-    def submit(self, picture: Picture, question: str | None, rank: int = 0) -> Future[Answer]:
+    def submit(
+        self,
+        picture: Picture,
+        question: str | None,
+        rank: int = 0,
+        context: ChatContext = NO_CONTEXT,
+    ) -> Future[Answer]:
         """Queue a question about a picture.
 
         Args:
             picture: What it is about.
             question: None asks for a caption.
             rank: Which answer: 0 the best one; others start with the token next in likelihood.
+            context: Not used.
 
         Raises:
             EngineBusy: The queue is full.

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from model.chat_client import ChatClient
 from model.errors import EngineBusy, EngineClosed
-from model.requests import Answer, Picture, Request
+from model.requests import NO_CONTEXT, Answer, ChatContext, Picture, Request
 from model.server_config import RemoteProfile
 
 CLOSING_SECONDS = 10.0  # that `close` waits for a server when those who wait were refused
@@ -48,13 +48,20 @@ class RemoteEngine:
         """How many requests wait for their turn to be sent."""
         return len(self._queued)
 
-    def submit(self, picture: Picture, question: str | None, rank: int = 0) -> Future[Answer]:
+    def submit(
+        self,
+        picture: Picture,
+        question: str | None,
+        rank: int = 0,
+        context: ChatContext = NO_CONTEXT,
+    ) -> Future[Answer]:
         """Queue a question about a picture.
 
         Args:
             picture: What it is about.
             question: None asks for a caption.
             rank: Which answer: 0 the best one; others are drawn at a higher temperature.
+            context: The conversation so far, and who is told of the text as it comes.
 
         Returns:
             The answer; `EngineUnavailable` if the server gives none.
@@ -63,7 +70,7 @@ class RemoteEngine:
             EngineBusy: The queue is full.
             EngineClosed: The engine was shut down.
         """
-        request = Request(picture, question, rank)
+        request = Request(picture, question, rank, context)
         with self._changed:
             if self._closed:
                 raise EngineClosed("The engine was shut down.")

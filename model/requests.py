@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -22,6 +23,39 @@ class Picture(Protocol):
     def digest(self) -> str:
         """Names the picture: equal digests mean equal pictures."""
         ...
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What was asked before about the same picture, and what was answered.
+
+    Attributes:
+        question: None for a caption.
+        answer: As it was said, in English.
+    """
+
+    question: str | None
+    answer: str
+
+
+@dataclass(frozen=True)
+class ChatContext:
+    """What a chat model may use beside the question. The engine of short answers ignores it.
+
+    Attributes:
+        turns: The conversation about the picture so far, the oldest first.
+        on_text: Called from the engine's threads with the whole plain text so far, again and again
+            while the model writes; it must return at once and never raise.
+        profile: Name of the profile that is to answer, where an operator lets people choose; "" for
+            the one that was set up.
+    """
+
+    turns: tuple[Turn, ...] = ()
+    on_text: Callable[[str], None] | None = field(default=None, compare=False)
+    profile: str = ""
+
+
+NO_CONTEXT = ChatContext()
 
 
 @dataclass(frozen=True)
@@ -52,6 +86,8 @@ class Answer:
         encoding: Of those, for the pictures answered together; 0 if all were encoded before.
         decoding: For their texts.
         objects: What the model sees in the picture, the surest first.
+        profile: Name of the profile that answered; "" for the only one there is.
+        instead: Whether it answered in place of another profile that could not.
     """
 
     text: str
@@ -60,6 +96,8 @@ class Answer:
     encoding: float = 0.0
     decoding: float = 0.0
     objects: tuple[DetectedObject, ...] = ()
+    profile: str = ""
+    instead: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +129,7 @@ class Request:
         picture: What it is about.
         question: None asks for a caption.
         rank: Which answer is wanted, from 0: they differ in their first token, the likeliest first.
+        context: What a chat model may use.
         future: The answer.
         submitted: When it was asked.
     """
@@ -98,5 +137,6 @@ class Request:
     picture: Picture
     question: str | None
     rank: int = 0
+    context: ChatContext = NO_CONTEXT
     future: Future[Answer] = field(default_factory=Future)
     submitted: float = field(default_factory=time.perf_counter)

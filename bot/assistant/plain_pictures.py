@@ -14,7 +14,7 @@ from bot.assistant.types import ModelAnswer, PictureEngine
 from data.images.open import Picture
 from data.images.plain import COLOURS, Pattern, PlainPicture, plain_picture
 from model.questions import is_polar
-from model.requests import DetectedObject
+from model.requests import NO_CONTEXT, ChatContext, DetectedObject
 
 UNKNOWN = "unknown"  # as the model says that it cannot tell
 CONFIDENCE = 0.99
@@ -74,6 +74,8 @@ class MeasuredAnswer:
     encoding: float = 0.0
     decoding: float = 0.0
     objects: tuple[DetectedObject, ...] = ()
+    profile: str = ""
+    instead: bool = False
 
 
 class MeasuringEngine:
@@ -92,13 +94,19 @@ class MeasuringEngine:
         """How many questions are queued."""
         return self._engine.waiting
 
-    def submit(self, picture: Picture, question: str | None, rank: int = 0) -> Future[ModelAnswer]:
+    def submit(
+        self,
+        picture: Picture,
+        question: str | None,
+        rank: int = 0,
+        context: ChatContext = NO_CONTEXT,
+    ) -> Future[ModelAnswer]:
         """Measure, or else queue a question, as `PictureEngine` does."""
         if picture.digest not in self._found:
             self._found[picture.digest] = plain_picture(picture.image)
         found = self._found[picture.digest]
         if found is None:
-            return self._engine.submit(picture, question, rank)
+            return self._engine.submit(picture, question, rank, context)
         answer: Future[ModelAnswer] = Future()
         answer.set_result(_measured(found, question, rank))
         return answer

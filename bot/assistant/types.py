@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:  # every command imports this module: what is told of here takes as long again
     from bot.assistant.translation.translator import Translation
     from data.images.open import Picture
-    from model.requests import DetectedObject
+    from model.requests import ChatContext, DetectedObject
 
 Notify = Callable[[str], Awaitable[None]]  # tells a person something before their answer comes
 
@@ -439,6 +439,16 @@ class ModelAnswer(Protocol):
         """What the model sees in the picture, the surest first; none if it has no such head."""
         ...
 
+    @property
+    def profile(self) -> str:
+        """Name of the profile that answered; "" for the only one there is."""
+        ...
+
+    @property
+    def instead(self) -> bool:
+        """Whether it answered in place of another profile that could not."""
+        ...
+
 
 class PictureEngine(Protocol):
     """The part of `model.engine.Engine` that the assistant uses; tests pass a fast stand-in."""
@@ -448,8 +458,16 @@ class PictureEngine(Protocol):
         """How many questions are queued."""
         ...
 
-    def submit(self, picture: Picture, question: str | None, rank: int = 0) -> Future[ModelAnswer]:
+    def submit(
+        self,
+        picture: Picture,
+        question: str | None,
+        rank: int = 0,
+        context: ChatContext = ...,
+    ) -> Future[ModelAnswer]:
         """Queue a question (None asks for a caption); a `rank` above 0 asks for another answer.
+
+        A chat model also gets the `context`.
 
         Raises:
             model.errors.EngineBusy: The queue is full.

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from bot.metrics import Metrics
     from bot.platforms import Part
     from bot.telegram.webhook import Webhook
-    from data.images.open import Picture
 
     Parts = Callable[[Assistant, Health], Iterable[Part]]
 
@@ -314,5 +313,5 @@ class _NoModel:
 
     waiting = 0
 
-    def submit(self, picture: Picture, question: str | None, rank: int = 0) -> Future[ModelAnswer]:
+    def submit(self, *asked: object, **how: object) -> Future[ModelAnswer]:
         raise NotImplementedError

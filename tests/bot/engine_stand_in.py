@@ -13,7 +13,7 @@ from bot.assistant.types import Attachment, ModelAnswer
 from data.errors import ImageRefused
 from data.images.open import Picture
 from model.errors import EngineBusy, EngineClosed
-from model.requests import DetectedObject
+from model.requests import NO_CONTEXT, ChatContext, DetectedObject
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Said:
     encoding: float = 0.0
     decoding: float = 0.0
     objects: tuple[DetectedObject, ...] = ()
+    profile: str = ""
+    instead: bool = False
 
 
 def picture(colour: str, size: tuple[int, int] = (8, 6)) -> Picture:
@@ -70,19 +72,27 @@ class StandIn:
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     queue: list[tuple[Future[ModelAnswer], Picture, str | None]] = field(default_factory=list)
     ranks: list[int] = field(default_factory=list)
+    contexts: list[ChatContext] = field(default_factory=list)
     ahead: int = 0  # of others, who are not there
 
     @property
     def waiting(self) -> int:
         return self.ahead + len(self.queue)
 
-    def submit(self, picture: Picture, question: str | None, rank: int = 0) -> Future[ModelAnswer]:
+    def submit(
+        self,
+        picture: Picture,
+        question: str | None,
+        rank: int = 0,
+        context: ChatContext = NO_CONTEXT,
+    ) -> Future[ModelAnswer]:
         if self.closed:
             raise EngineClosed("closed")
         if len(self.queue) >= self.room:
             raise EngineBusy("full")
         self.asked.append((COLOURS[picture.image.getpixel((0, 0))], question))  # type: ignore[index]
         self.ranks.append(rank)
+        self.contexts.append(context)
         future: Future[ModelAnswer] = Future()
         self.queue.append((future, picture, question))
         if not self.held:

@@ -18,6 +18,7 @@ from bot.assistant.locale.texts import ENGLISH
 from bot.assistant.types import Incoming, ModelAnswer, Reply
 from data.images.open import Picture
 from model.errors import EngineBusy, EngineClosed
+from model.requests import NO_CONTEXT, ChatContext
 
 CRASHED = re.compile(
     r"Something went wrong on my side, so I could not answer\. Please try again; "
@@ -272,9 +273,13 @@ async def test_flood_by_one_person_is_bounded(engine: StandIn, assistant: Assist
 async def test_engine_that_never_answers_is_given_up_on(caplog: pytest.LogCaptureFixture) -> None:
     class Stuck(StandIn):
         def submit(
-            self, picture: Picture, question: str | None, rank: int = 0
+            self,
+            picture: Picture,
+            question: str | None,
+            rank: int = 0,
+            context: ChatContext = NO_CONTEXT,
         ) -> Future[ModelAnswer]:
-            future = super().submit(picture, question, rank)
+            future = super().submit(picture, question, rank, context)
             if self.asked[-1][0] == "red":
                 future.set_result(Said("red"))
             if self.asked[-1][0] == "blue":

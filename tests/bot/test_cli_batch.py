@@ -28,7 +28,7 @@ from bot.cli.batch import (
 from bot.cli.context import AppContext
 from data.errors import ImageRefused
 from data.images.open import Picture, read_picture
-from model.requests import DetectedObject
+from model.requests import NO_CONTEXT, ChatContext, DetectedObject
 
 
 def lines(*rows: object) -> bytes:
@@ -187,10 +187,16 @@ class Backwards(FakeEngine):
         self.refused = 0
         self._lock = threading.Lock()
 
-    def submit(self, picture: Picture, question: str | None, rank: int = 0) -> Future[ModelAnswer]:
+    def submit(
+        self,
+        picture: Picture,
+        question: str | None,
+        rank: int = 0,
+        context: ChatContext = NO_CONTEXT,
+    ) -> Future[ModelAnswer]:
         with self._lock:
             try:
-                future = super().submit(picture, question, rank)
+                future = super().submit(picture, question, rank, context)
             except RuntimeError:
                 self.refused += 1
                 raise

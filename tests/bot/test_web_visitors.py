@@ -30,7 +30,7 @@ from bot.web.texts import PAGE, in_language, preferred_language
 from bot.web.visitors import CHAT_COOKIE, PERSON_COOKIE
 from data.images import sniff
 from data.images.open import Picture
-from model.requests import Answer
+from model.requests import NO_CONTEXT, Answer, ChatContext
 
 ONE, OTHER = {"glimpse-conversation": "1" * 32}, {"glimpse-conversation": "2" * 32}
 QUESTION = form("What colour is it?")
@@ -115,7 +115,13 @@ class Waiting:
     def __init__(self) -> None:
         self.asked: list[Future[Answer]] = []
 
-    def submit(self, picture: Picture, question: str | None, rank: int = 0) -> Future[Answer]:
+    def submit(
+        self,
+        picture: Picture,
+        question: str | None,
+        rank: int = 0,
+        context: ChatContext = NO_CONTEXT,
+    ) -> Future[Answer]:
         self.asked.append(Future())
         return self.asked[-1]
 

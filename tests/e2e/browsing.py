@@ -19,7 +19,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from bot.assistant.types import ModelAnswer
 from data.images.open import Picture
 from model.errors import EngineBusy
-from model.requests import DetectedObject
+from model.requests import NO_CONTEXT, ChatContext, DetectedObject
 
 BROWSER = Path("/usr/bin/chromium")
 DRIVER = Path("/usr/bin/chromedriver")
@@ -61,7 +61,13 @@ class FakeEngine:
     ranks: list[int] = field(default_factory=list)
     objects: tuple[DetectedObject, ...] = ()
 
-    def submit(self, picture: Picture, question: str | None, rank: int = 0) -> Future[ModelAnswer]:
+    def submit(
+        self,
+        picture: Picture,
+        question: str | None,
+        rank: int = 0,
+        context: ChatContext = NO_CONTEXT,
+    ) -> Future[ModelAnswer]:
         if self.busy:
             raise EngineBusy
         self.ranks.append(rank)
