@@ -27,6 +27,7 @@ from tiny_models import (
     trained_profile,
 )
 
+from bot.cli.context import AppContext
 from model import converted, runtime
 from model.confidence import Calibration
 from model.config import MapperConfig, TowerConfig, load_profile
@@ -228,6 +229,23 @@ def test_a_profile_is_converted_once_and_then_serves_without_pytorch(
         env={**os.environ, "HOME": str(home)},
     )
     assert done.stdout == "True\n[]\nNone []\n"
+
+
+def test_what_serves_has_its_model_converted_by_another_process(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    app = AppContext(environment={**os.environ, "GLIMPSE_RUNTIME": "openvino"})
+    monkeypatch.setattr("model.adapter.load_trained", lambda *_: pytest.fail("converted here"))
+    app.convert_apart(str(path))
+    with app.engine(str(path), threads=1) as engine:
+        assert engine.submit(photo(1), "Is it red?").result(20).text is not None
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "run", lambda *_, **__: pytest.fail("converted twice"))
+        app.convert_apart(str(path))
+    (tmp_path / "adapter/prefix.safetensors").write_bytes(b"damaged")
+    with pytest.raises(SystemExit, match="1"):
+        app.convert_apart(str(path))
+    assert "is damaged" in capfd.readouterr().err
 
 
 def test_a_converted_profile_serves_on_another_machine_without_its_base_weights(
