@@ -34,6 +34,7 @@ from model.tokenizer import TextTokenizer
 BLOCK = 32  # numbers that share a scale in GGUF's Q8_0
 ACTIVATION_GROUP = 32  # activations that share a scale when they are quantised
 NETWORKS = ("vision.xml", "language.xml")
+READ_TOGETHER = 2  # prefixes: more gain nothing, for the cores are busy, and take 45 MB each
 COMPILED = "compiled"  # the folder of what OpenVINO made of them
 HIDDEN = np.float32(-1e9)  # added to the attention to a position that a row must not see
 Array = NDArray[np.float32]
@@ -163,11 +164,11 @@ class OpenVinoVLM:
         """Read prompts, as token ids, behind cached prefixes, see `model.generation.Decoder`."""
         unique = list({id(cache): cache for cache in caches}.values())
         fresh = [cache for cache in unique if cache.layers is None]
-        if len(fresh) == len(caches):  # each prefix is read in one pass with its prompt
+        if len(fresh) == len(caches) <= READ_TOGETHER:  # in one pass with their prompts
             self.language.clear()
             return OpenVinoDecoder(self, caches, np.arange(len(caches)), prompts, scales, ahead)
-        if fresh:
-            self._read_prefixes(fresh)
+        for at in range(0, len(fresh), READ_TOGETHER):
+            self._read_prefixes(fresh[at : at + READ_TOGETHER])
         self.language.set_state(np.stack([_known(cache.layers) for cache in unique], axis=1))
         row_of = {id(cache): row for row, cache in enumerate(unique)}
         rows = np.array([row_of[id(cache)] for cache in caches])

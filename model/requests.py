@@ -115,7 +115,7 @@ class EngineLimits:
 
     queue: int = 64
     batch: int = 8
-    new_pictures: int = 2
+    new_pictures: int = 4
     workers: int = 1
     pictures: int = 24
     bytes: int = 256_000_000

@@ -29,7 +29,7 @@ from tiny_models import (
 )
 
 from bot.cli.context import AppContext
-from model import converted, runtime
+from model import converted, openvino_vlm, runtime
 from model.confidence import Calibration
 from model.config import MapperConfig, TowerConfig, load_profile
 from model.conversion import convert
@@ -88,11 +88,15 @@ def read(model: Any, seeds: Sequence[int] = range(6)) -> Sequence[Any]:
 
 
 @pytest.mark.parametrize("scales", [(), (0.3, 1.0, 2.0, 0.0, 0.5, 0.4)])
-def test_it_writes_what_pytorch_writes(pair: Pair, scales: tuple[float, ...]) -> None:
+@pytest.mark.parametrize("together", [4, 6])
+def test_it_writes_what_pytorch_writes(
+    pair: Pair, scales: tuple[float, ...], together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvino_vlm, "READ_TOGETHER", together)
     vlm, fast = pair
     expected = greedy(vlm, read(vlm), PROMPTS, 6, scales)
     caches = read(fast)
-    assert_same(greedy(fast, caches, PROMPTS, 6, scales), expected)  # read with their prefixes
+    assert_same(greedy(fast, caches, PROMPTS, 6, scales), expected)  # with their prefixes, if all 6
     assert_same(greedy(fast, caches, PROMPTS, 6, scales), expected)  # behind what was kept of them
     mixed = [*read(fast, [0, 1]), *caches[2:]]
     assert_same(greedy(fast, mixed, PROMPTS, 6, scales), expected)
@@ -124,6 +128,7 @@ def test_answers_that_were_read_ahead_are_the_same(
     ahead = [[token + 1, token] for token in first]
     ahead[3][1] += 0 if guessed else 1  # one row's token is not among those
     prompts = [fast.tokens(prompt) for prompt in PROMPTS]
+    monkeypatch.setattr(openvino_vlm, "READ_TOGETHER", 6)
     passes = Mock(wraps=fast.language.read)
     monkeypatch.setattr(fast.language, "read", passes)
 
