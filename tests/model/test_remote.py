@@ -19,7 +19,7 @@ from faulty_server import FaultyServer, completion, faulty_server, response, sel
 from llmock.pytest_plugin import LLMock
 from PIL import Image
 
-from model import remote
+from model import queued_engine
 from model.chat_client import LONGEST_ANSWER, ChatClient
 from model.config import load_profile
 from model.errors import EngineBusy, EngineClosed, EngineUnavailable, ProfileError
@@ -161,7 +161,7 @@ ECHO = json.dumps({"error": {"message": f"Incorrect API key provided: {KEY}"}}).
         (response(ECHO, "401 Unauthorized"), r"does not accept the key \(401\)", 1),
         (response(ECHO, "403 Forbidden"), r"does not accept the key \(403\)", 1),
         (response(ECHO, "404 Not Found"), r"knows no model 'gpt-4o-mini'.*\(404\)", 1),
-        (response(ECHO, "422 Unprocessable"), "can 'gpt-4o-mini' see pictures", 2),
+        (response(ECHO, "422 Unprocessable"), "can 'gpt-4o-mini' see pictures", 3),
         (response(ECHO, "429 Slow down", "Retry-After: 3600"), r"too many questions.*\(429\)", 1),
         (response(ECHO, "302 Found", "Location: http://x.example/"), r"refuses.*\(302\)", 1),
         (response(b"<html>Welcome to the router</html>"), "something else than JSON", 1),
@@ -224,7 +224,7 @@ def test_a_very_long_answer_ends_with_a_sentence(faulty: FaultyServer, ask: Ask)
 def test_few_are_asked_at_once_few_wait_and_the_end_does_not_wait_for_a_silent_server(
     faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "CLOSING_SECONDS", 0.2)
+    monkeypatch.setattr(queued_engine, "CLOSING_SECONDS", 0.2)
     faulty.responses = [None]
     engine = RemoteEngine(profile(faulty.url, parallel=1, queue=2, timeout=30.0))
     asked: list[Future[Answer]] = [engine.submit(RED, "What?")]
