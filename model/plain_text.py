@@ -1,4 +1,4 @@
-"""A chat model's Markdown as plain text that pings nobody and hides no address."""
+"""What a chat model wrote as plain text: no Markdown, no pings, no hidden addresses."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
+LONGEST_ANSWER = 6000  # characters
 _THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _MENTION = re.compile(r"(?<![\w.+-])@(?=\w)")
+_SHORT = re.compile(r"[^\s.!?]+(?: [^\s.!?]+){0,2}\.")  # few words, though with a full stop
+_SMALL = frozenset({"yes", "no", "unknown", "not sure", "unsure", "i don't know", "unclear"})
 _WORD_JOINER = "\u2060"  # invisible
 _JOINERS = {"\u200d", _WORD_JOINER}  # the first one is within emoji
 
@@ -31,6 +34,21 @@ def plain_text(markdown: str) -> str:
     kept = re.sub(r"[^\S\n]+", " ", kept)
     kept = re.sub(r" ?\n ?", "\n", kept)
     return _MENTION.sub("@" + _WORD_JOINER, re.sub(r"\n{3,}", "\n\n", kept).strip())
+
+
+def shortened(text: str) -> str:
+    """The text up to the last sentence that is not too much to read."""
+    if len(text) <= LONGEST_ANSWER:
+        return text
+    cut = text[:LONGEST_ANSWER]
+    end = max(cut.rfind(mark) for mark in (". ", "! ", "? ", ".\n", "\n"))
+    return cut[: end + 1].rstrip() if end > LONGEST_ANSWER // 2 else cut.rstrip() + "…"
+
+
+def bare(text: str) -> str:
+    """A few words as our own models give them: "Yes." becomes "yes"; sentences stay as they are."""
+    words = text[:-1] if _SHORT.fullmatch(text) else text
+    return words.lower() if words.lower() in _SMALL else words
 
 
 @cache

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import time
 
 from model.chat_client import ChatClient
+from model.plain_text import bare
 from model.queued_engine import QueuedEngine
 from model.requests import Answer, Request
 from model.server_config import RemoteProfile
-
-_SHORT = re.compile(r"[^\s.!?]+(?: [^\s.!?]+){0,2}\.")  # few words, though with a full stop
-_SMALL = frozenset({"yes", "no", "unknown", "not sure", "unsure", "i don't know", "unclear"})
 
 
 class RemoteEngine(QueuedEngine):
@@ -43,9 +40,3 @@ class RemoteEngine(QueuedEngine):
         now = time.perf_counter()
         waited = now - request.submitted
         return Answer(bare(said.text), said.confidence, waited, decoding=now - begun)
-
-
-def bare(text: str) -> str:
-    """A few words as our own models give them: "Yes." becomes "yes"; sentences stay as they are."""
-    words = text[:-1] if _SHORT.fullmatch(text) else text
-    return words.lower() if words.lower() in _SMALL else words
