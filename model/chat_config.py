@@ -11,11 +11,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from model.config import Count, Name, Number, Positive, build, expand, read_table
+from model.config import (
+    TRANSFORMERS,
+    Count,
+    Name,
+    Number,
+    Positive,
+    build,
+    expand,
+    read_table,
+)
 from model.errors import ProfileError
 from model.server_config import CAPTION_PROMPT, SYSTEM_PROMPT
 
-TRANSFORMERS = "transformers"  # the value of `kind`
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -86,16 +94,14 @@ def load_chat(name: str | os.PathLike[str]) -> ChatProfile | None:
         ProfileError: No such profile, a syntax error, an unknown key or an impossible value.
     """
     table, path = read_table(name)
-    return chat_from_table(table, path) if is_chat(table) else None
-
-
-def is_chat(table: Mapping[str, Any]) -> bool:
-    """Whether a profile's table is of this kind."""
-    return table.get("kind") == TRANSFORMERS
+    return chat_from_table(table, path) if table.get("kind") == TRANSFORMERS else None
 
 
 def chat_from_table(table: Mapping[str, Any], path: Path) -> ChatProfile:
     """Build a profile from a parsed TOML table; `path` is the file it came from."""
+    for name in ("server", "tower", "mapper", "language", "decoding", "adapter"):
+        if name in table:
+            raise ProfileError(f"The profile {path.name} has both a chat model and {name!r}.")
     if not isinstance(table.get("chat"), dict):
         raise ProfileError(f"The profile {path.name} lacks the section [chat].")
     profile = build(ChatProfile, {"name": path.stem, **table}, path.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from model.chat_config import ChatConfig
 from model.chat_template import ChatTemplate
 from model.errors import MissingLibraryError, ModelError, WeightsError
 from model.hub import from_hub, is_folder, load_whole, silence_libraries
-from model.libraries import missing_library, needed_for
+from model.libraries import missing_library
 from model.memory import free_memory
 from model.runtime import find_device
 
@@ -25,16 +26,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 TITLE = "The chat model"
-NO_PYTORCH = (
-    "This profile needs {library}, which is not installed here; run it where Glimpse was installed "
-    "with make setup."
-)
 # What processors and models of some kinds import beside what Glimpse needs.
 _OPTIONAL = (
     "torchvision", "num2words", "sentencepiece", "tiktoken", "protobuf", "mistral_common", "timm",
     "einops", "accelerate", "bitsandbytes", "compressed_tensors", "flash_attn", "open_clip",
 )  # fmt: skip
 _FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
+_WEIGHTS = "model.safetensors"
 _NOT_FILES = ("*/*", "consolidated*")  # the latter are the same weights for other programs
 
 
@@ -72,10 +70,9 @@ def load_chat_model(
     Raises:
         WeightsError, DeviceError, MissingLibraryError: One plain sentence each.
     """
-    with needed_for(NO_PYTORCH):
-        from transformers import AutoModelForImageTextToText
-
     place, dtype = placement(config, device)
+    from transformers import AutoModelForImageTextToText
+
     folder = chat_files(config, progress)
     check_memory(config, parameters(config, folder), place, dtype)
     with _explaining(config), silence_libraries():
@@ -103,34 +100,45 @@ def chat_files(config: ChatConfig, progress: Progress = silent, *, fetch: bool =
         WeightsError: It is not there, and cannot or must not be fetched; one plain sentence.
     """
     if is_folder(config.source):
-        return _with_weights(Path(config.source), config)
-    with needed_for(NO_PYTORCH):
-        from huggingface_hub import snapshot_download
+        if not is_whole(Path(config.source)):
+            raise WeightsError(
+                f"{TITLE} {config.source!r} has no whole weights in the format safetensors, or the "
+                "folder is missing."
+            )
+        return Path(config.source)
+    from huggingface_hub import snapshot_download
 
     def read(local_files_only: bool) -> Path:
         if not local_files_only:
-            if not fetch:
-                raise WeightsError(
-                    f"{TITLE} {config.source!r} is not on this machine, or only in part."
-                )
             _check_before_fetching(config)
         files = [*_FILES, "*.py"] if config.trust_remote_code else [*_FILES]
         found = snapshot_download(
             config.source, revision=config.revision or None, allow_patterns=files,
             ignore_patterns=[*_NOT_FILES], local_files_only=local_files_only,
         )  # fmt: skip
-        return _with_weights(Path(found), config)
+        if not is_whole(Path(found)):
+            raise FileNotFoundError("not all of its files are there")
+        return Path(found)
 
-    return from_hub(TITLE, config.source, read, progress, config.revision)
-
-
-def _with_weights(folder: Path, config: ChatConfig) -> Path:
-    if not any(folder.glob("*.safetensors")):
+    if fetch:
+        return from_hub(TITLE, config.source, read, progress, config.revision)
+    try:
+        return read(local_files_only=True)
+    except Exception as error:
         raise WeightsError(
-            f"{TITLE} {config.source!r} has no weights in the format safetensors, or the folder is "
-            "missing."
-        )
-    return folder
+            f"{TITLE} {config.source!r} is not on this machine, or only in part."
+        ) from error
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a folder has a model's settings, its tokenizer's, and all of its weights."""
+    names = {"config.json", "tokenizer_config.json"}
+    index = folder / f"{_WEIGHTS}.index.json"
+    if index.exists():
+        names |= {*json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
+    else:
+        names.add(_WEIGHTS)
+    return all((folder / name).is_file() for name in names)
 
 
 def _check_before_fetching(config: ChatConfig) -> None:
@@ -169,12 +177,11 @@ def parameters(config: ChatConfig, folder: Path) -> int:
     Raises:
         WeightsError: They cannot be read.
     """
-    with needed_for(NO_PYTORCH):
-        from safetensors import safe_open
+    from safetensors import safe_open
 
     count = 0
     with _explaining(config):
-        for path in folder.glob("*.safetensors"):
+        for path in folder.glob("model*.safetensors"):
             with safe_open(path, framework="pt") as file:
                 for name in file.keys():  # noqa: SIM118 - it is no dict
                     count += math.prod(file.get_slice(name).get_shape())
@@ -205,8 +212,7 @@ def placement(config: ChatConfig, device: str = "cpu") -> tuple[torch.device, to
     Raises:
         DeviceError: There is no such device; one plain sentence.
     """
-    with needed_for(NO_PYTORCH):
-        import torch
+    import torch
 
     name = config.device if device == "cpu" else device
     if name == "auto":
@@ -258,7 +264,7 @@ def _load_without_videos(folder: Path, how: dict[str, Any]) -> Any:
     from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
-    kind = PROCESSOR_MAPPING[type(AutoConfig.from_pretrained(folder, **how))]
+    kind: Any = PROCESSOR_MAPPING[type(AutoConfig.from_pretrained(folder, **how))]
     loaders = {
         "image_processor": lambda: AutoImageProcessor.from_pretrained(folder, **how),
         "tokenizer": lambda: AutoTokenizer.from_pretrained(folder, **how),
@@ -269,7 +275,7 @@ def _load_without_videos(folder: Path, how: dict[str, Any]) -> Any:
     def check(self: Any, name: str, part: Any) -> Any:
         return None if part is None else kind.check_argument_for_proper_class(self, name, part)
 
-    blind = type(kind.__name__, (kind,), {"check_argument_for_proper_class": check})
+    blind: Any = type(kind.__name__, (kind,), {"check_argument_for_proper_class": check})
     return blind.from_args_and_dict(parts, kind.get_processor_dict(folder)[0])
 
 

@@ -59,8 +59,8 @@ class ChatTemplate:
 
     def __init__(self, processor: Any, options: dict[str, Any], title: str) -> None:
         self._processor, self._options = processor, options
-        self._form = self._fitting_form(title)
         self._control = _control_tokens(processor.tokenizer)
+        self._form = self._fitting_form(title)
 
     def inputs(self, image: Image.Image, conversation: Conversation) -> Any:
         """What the model reads: token ids of one row, pixels, and what else its kind needs.
@@ -109,8 +109,9 @@ class ChatTemplate:
             return False
         places = [seeing.find(word) for word in (_FIRST, _SAID, _LAST)]
         once = all(seeing.count(word) == 1 for word in (_SYSTEM, _FIRST, _SAID, _LAST))
+        shown = len(self._control.findall(seeing)) > len(self._control.findall(blind))
         # A list that is printed rather than read would hold its keys.
-        return once and places == sorted(places) and seeing != blind and "'type'" not in seeing
+        return once and shown and places == sorted(places) and "'type'" not in seeing
 
 
 def _messages(
