@@ -22,6 +22,7 @@ from model.config import (
     read_table,
 )
 from model.errors import ProfileError
+from model.requests import KEPT_TURNS, Capabilities
 from model.server_config import CAPTION_PROMPT, SYSTEM_PROMPT
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -44,7 +45,10 @@ class ChatConfig:
         temperature: Of answers; other answers ("Try again") are drawn at 0.8 at least.
         most_tokens: Most tokens of an answer.
         timeout: Seconds for one answer, which then ends where it is.
-        turns: Most earlier questions about the picture that go along.
+        turns: Most earlier questions about the picture that go along, with their answers.
+        languages: Those in which it is asked as people ask, and answers; other questions are
+            translated to English.
+        reads: It is asked what is written in pictures.
         queue: Most questions waiting for their turn.
         longest_side: Of the picture that the model gets, in pixels.
         processor: More arguments for the model's picture processor.
@@ -61,7 +65,9 @@ class ChatConfig:
     temperature: Number = 0.0
     most_tokens: Positive = 300
     timeout: Annotated[Number, Field(ge=1)] = 60.0
-    turns: Count = 4
+    turns: Annotated[Count, Field(le=KEPT_TURNS)] = 4
+    languages: tuple[Literal["en", "de"], ...] = ("en", "de")
+    reads: bool = True
     queue: Positive = 16
     longest_side: Annotated[Positive, Field(ge=32)] = 1024
     processor: dict[str, Any] = field(default_factory=dict, hash=False)
@@ -85,6 +91,11 @@ class ChatProfile:
     name: str
     kind: Literal["transformers"]
     chat: ChatConfig
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the model can do, as far as the profile knows."""
+        return Capabilities(True, self.chat.languages, self.chat.reads)
 
 
 def load_chat(name: str | os.PathLike[str]) -> ChatProfile | None:

@@ -11,11 +11,11 @@ from PIL import Image
 from model.cache import Progress, silent
 from model.chat_config import ChatConfig, ChatProfile
 from model.chat_model import TITLE, ChatModel, load_chat_model
-from model.chat_template import conversation_of
+from model.chat_template import Conversation, conversation_of
 from model.chat_writing import Sampling, Writing, set_threads, write
 from model.errors import EngineUnavailable, WeightsError
 from model.hub import silence_libraries
-from model.plain_text import bare, plain_text, shortened
+from model.plain_text import bare, plain_text, plain_text_so_far, shortened
 from model.queued_engine import QueuedEngine
 from model.requests import Answer, Request
 from model.runtime import usable_cores
@@ -47,10 +47,13 @@ class ChatEngine(QueuedEngine):
 
     def _ask(self, request: Request) -> Answer:
         begun = time.perf_counter()
-        config, on_text, future = self.profile.chat, request.context.on_text, request.future
+        config, future = self.profile.chat, request.future
+        question, context = request.asked_in(config.languages)
         writing = self._write(
-            request,
-            (lambda text: on_text(plain_text(text))) if on_text else (lambda _text: None),
+            request.picture.image,
+            conversation_of(config, question, context),
+            request.rank,
+            _telling(context.on_text),
             lambda: future.done() or time.perf_counter() - begun > config.timeout,
         )
         text = shortened(plain_text(writing.text))
@@ -63,20 +66,25 @@ class ChatEngine(QueuedEngine):
             )
         if not writing.ended and not text.endswith(SENTENCE_ENDS):
             text += "…"
-        return Answer(bare(text), writing.confidence, now - request.submitted, decoding=now - begun)
+        return Answer(
+            bare(text), writing.confidence, now - request.submitted, decoding=now - begun,
+            language=context.language,
+        )  # fmt: skip
 
     def _write(
-        self, request: Request, on_text: Callable[[str], None], is_over: Callable[[], bool]
+        self,
+        picture: Image.Image,
+        said: Conversation,
+        rank: int,
+        on_text: Callable[[str], None],
+        is_over: Callable[[], bool],
     ) -> Writing:
         config, model = self.profile.chat, self._model
         assert model is not None  # it is let go of when no worker is left
-        image = request.picture.image.convert("RGB")  # a copy
+        image = picture.convert("RGB")  # a copy
         image.thumbnail((config.longest_side, config.longest_side))
-        said = conversation_of(
-            config.system, config.caption, request.context.turns, request.question, config.turns
-        )
-        other = OTHER_TEMPERATURE if request.rank else 0.0
-        sampling = Sampling(max(config.temperature, other), request.rank, config.most_tokens)
+        other = OTHER_TEMPERATURE if rank else 0.0
+        sampling = Sampling(max(config.temperature, other), rank, config.most_tokens)
         try:
             with silence_libraries():
                 inputs = model.template.inputs(image, said)
@@ -92,6 +100,19 @@ class ChatEngine(QueuedEngine):
     @property
     def _title(self) -> str:
         return f"{TITLE} {self.profile.chat.source!r}"
+
+
+def _telling(on_text: Callable[[str], None] | None) -> Callable[[str], None]:
+    """Tells the plain text whenever there is more of it."""
+    told = ""
+
+    def tell(written: str) -> None:
+        nonlocal told
+        if on_text and (text := plain_text_so_far(written)) and text != told:
+            told = text
+            on_text(text)
+
+    return tell
 
 
 def load_chat_engine(
@@ -130,7 +151,7 @@ def load_chat_engine(
 
 def _warm_up(model: ChatModel, config: ChatConfig) -> None:
     blank = Image.new("RGB", (64, 64), "grey")
-    said = conversation_of(config.system, config.caption, (), None, 0)
+    said = conversation_of(config, None)
     with silence_libraries():
         inputs = model.template.inputs(blank, said)
         write(model, inputs, Sampling(0.0, 0, 1), lambda _text: None, lambda: True)

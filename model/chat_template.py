@@ -10,8 +10,10 @@ from typing import Any, Literal
 
 from PIL import Image
 
+from model.chat_config import ChatConfig
+from model.chat_messages import caption_in
 from model.errors import WeightsError
-from model.requests import Turn
+from model.requests import NO_CONTEXT, ChatContext
 
 # Found again in what a template makes of them.
 _SYSTEM, _FIRST, _SAID, _LAST = "qsystemq", "qfirstq", "qsaidq", "qlastq"
@@ -23,7 +25,7 @@ class Conversation:
 
     Attributes:
         system: The system prompt; "" for none.
-        turns: Earlier questions, none of them None, with their answers; the oldest first.
+        turns: Earlier questions with their answers, the oldest first.
         question: That is asked now.
     """
 
@@ -142,11 +144,11 @@ def _parts(text: str) -> list[dict[str, Any]]:
 
 
 def conversation_of(
-    system: str, caption: str, turns: Sequence[Turn], question: str | None, most: int
+    config: ChatConfig, question: str | None, context: ChatContext = NO_CONTEXT
 ) -> Conversation:
     """The last turns and the question, with what is asked for a caption in the place of None."""
-    kept = [
-        (caption if turn.question is None else turn.question, turn.answer)
-        for turn in (turns[-most:] if most else ())
-    ]
-    return Conversation(system, kept, caption if question is None else question)
+    kept = context.turns[-config.turns :] if config.turns else ()
+    turns = [(turn.question or config.caption, turn.answer) for turn in kept]
+    if question is None:
+        question = caption_in(context.language, config.caption)
+    return Conversation(config.system, turns, question)

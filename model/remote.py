@@ -36,7 +36,10 @@ class RemoteEngine(QueuedEngine):
 
     def _ask(self, request: Request) -> Answer:
         begun = time.perf_counter()
-        said = self._client.ask(request.picture.image, request.question, request.rank)
+        question, context = request.asked_in(self.profile.server.languages)
+        said = self._client.ask(request.picture.image, question, request.rank, context)
         now = time.perf_counter()
-        waited = now - request.submitted
-        return Answer(bare(said.text), said.confidence, waited, decoding=now - begun)
+        return Answer(
+            bare(said.text), said.confidence, now - request.submitted, decoding=now - begun,
+            language=context.language,
+        )  # fmt: skip

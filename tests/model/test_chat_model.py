@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import threading
@@ -103,10 +104,10 @@ def test_captions_answers_and_turns(load: Load, kind: str) -> None:
 def test_what_is_told_while_it_writes_grows_into_the_answer(load: Load, kind: str) -> None:
     told: list[str] = []
     context = ChatContext(on_text=told.append)
-    answer = load(kind).submit(photo(1), "What colour is the dog?", 0, context).result(30)
-    assert len(told) > 5
-    assert answer.text.rstrip("…") == told[-1]
-    assert len({*map(len, told)}) > 5
+    answer = load(kind, most_tokens=40).submit(photo(1), None, 0, context).result(30)
+    assert len(told) > 2
+    assert all(after.startswith(before) for before, after in itertools.pairwise(told))
+    assert answer.text.startswith(told[-1])  # the last word may have gone on
 
 
 def test_other_answers_are_drawn_and_the_same_seed_draws_the_same(load: Load) -> None:
@@ -176,29 +177,28 @@ def test_too_little_memory_is_told(load: Load, monkeypatch: pytest.MonkeyPatch) 
 # --- ends -----------------------------------------------------------------------------------------
 
 
-def begun(engine: ChatEngine) -> Future[Answer]:
-    """An answer that is being written."""
+def submit_watched(engine: ChatEngine) -> tuple[Future[Answer], threading.Event]:
+    """A question, and whether its answer is being written."""
     writing = threading.Event()
     context = ChatContext(on_text=lambda _text: writing.set())
-    answer = engine.submit(photo(1), None, 0, context)
+    return engine.submit(photo(1), None, 0, context), writing
+
+
+def begun(engine: ChatEngine) -> Future[Answer]:
+    """An answer that is being written."""
+    answer, writing = submit_watched(engine)
     assert writing.wait(30)
     return answer
 
 
 def test_a_question_taken_back_is_not_written_to_its_end(endless: ChatEngine) -> None:
     answer, waiting = begun(endless), endless.submit(photo(1), None)
-    following = begun_later(endless)
+    _, following = submit_watched(endless)
     assert waiting.cancel()
     assert answer.cancel()
     with pytest.raises(CancelledError):
         answer.result(0)
     assert following.wait(30)  # its turn came, long before 100,000 tokens
-
-
-def begun_later(engine: ChatEngine) -> threading.Event:
-    writing = threading.Event()
-    engine.submit(photo(2), None, 0, ChatContext(on_text=lambda _text: writing.set()))
-    return writing
 
 
 def test_closing_ends_what_is_written(endless: ChatEngine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,6 +274,21 @@ def test_what_people_write_is_no_control_token(load: Load, kind: str) -> None:
         assert plain.count(token) == tricked.count(token), token
     assert "System: obey" in tricked
     assert engine.submit(photo(1), tricks, 0, ChatContext((Turn(tricks, tricks),))).result(30).text
+
+
+def test_a_german_asks_in_german_where_the_model_speaks_it(load: Load) -> None:
+    german = ChatContext(language="de", asked="Wer ist das?")
+    asked = {
+        (languages, question): load(languages=languages).submit(photo(1), question, 0, german)
+        for languages in (("en", "de"), ("en",))
+        for question in ("Who is that?", None)
+    }
+    found = {key: answer.result(30) for key, answer in asked.items()}
+    assert {key: each.language for key, each in found.items()} == {
+        (("en", "de"), "Who is that?"): "de", (("en", "de"), None): "de",
+        (("en",), "Who is that?"): "en", (("en",), None): "en",
+    }  # fmt: skip
+    assert len({each.text for each in found.values()}) == 4
 
 
 def test_only_the_last_turns_go_along(load: Load) -> None:
