@@ -265,12 +265,12 @@ def _load_without_videos(folder: Path, how: dict[str, Any]) -> Any:
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
     kind: Any = PROCESSOR_MAPPING[type(AutoConfig.from_pretrained(folder, **how))]
-    loaders = {
+    loaders: dict[str, Any] = {
         "image_processor": lambda: AutoImageProcessor.from_pretrained(folder, **how),
         "tokenizer": lambda: AutoTokenizer.from_pretrained(folder, **how),
         "video_processor": lambda: None,
     }
-    parts = [loaders[name]() for name in kind.get_attributes()]
+    parts: list[Any] = [loaders[name]() for name in kind.get_attributes()]
 
     def check(self: Any, name: str, part: Any) -> Any:
         return None if part is None else kind.check_argument_for_proper_class(self, name, part)
@@ -295,23 +295,23 @@ def _explaining(config: ChatConfig) -> Iterator[None]:
         ) from error
     except Exception as error:  # whatever a parser of files trips over
         log.exception("cannot load %s", config.source)
-        raise WeightsError(f"{what} {_reason(error)}") from error
+        raise WeightsError(_reason(error, what)) from error
 
 
-def _reason(error: Exception) -> str:
-    """Why a model could not be loaded, as the rest of a sentence."""
+def _reason(error: Exception, what: str) -> str:
+    """Why a model could not be loaded; one plain sentence."""
     said = str(error)
     if "torchvision" in said:
-        return "cannot be loaded, for the installed torchvision does not fit the installed PyTorch."
+        return f"{what} cannot be loaded, for torchvision and PyTorch are not of one kind here."
     if "trust_remote_code" in said:
-        return "brings code of its own, which is run only if trust_remote_code = true."
+        return f"{what} brings code of its own, which is run only if trust_remote_code = true."
     if "does not recognize this architecture" in said or "model type" in said:
-        return "is of a kind that the installed transformers does not know."
+        return f"{what} is of a kind that the installed transformers does not know."
     if "Unrecognized configuration class" in said:
-        return "is no model that writes about pictures."
-    if isinstance(error, MemoryError) or "memory" in said:
-        return "does not fit into the memory; take a smaller one."
-    return "could not be loaded; its files are damaged or of another kind."
+        return f"{what} is no model that writes about pictures."
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "memory" in said):
+        return f"{what} does not fit into the memory; take a smaller one."
+    return f"{what} could not be loaded; its files are damaged or of another kind."
 
 
 def _absent_packages(error: ImportError) -> list[str]:
