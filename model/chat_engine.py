@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from PIL import Image
 
@@ -14,13 +15,13 @@ from model.chat_model import TITLE, ChatModel, load_chat_model
 from model.chat_template import Conversation, conversation_of
 from model.chat_writing import Sampling, Writing, set_threads, write
 from model.errors import EngineUnavailable, WeightsError
-from model.hub import silence_libraries
 from model.plain_text import bare, plain_text, plain_text_so_far, shortened
 from model.queued_engine import QueuedEngine
 from model.requests import Answer, Request
 from model.runtime import usable_cores
 
 log = logging.getLogger(__name__)
+LAST_TOKEN_SECONDS = 5.0  # that `close` waits for what nobody waits for any more
 OTHER_TEMPERATURE = 0.8  # least one of other answers than the first
 SENTENCE_ENDS = tuple('.!?…)"”')
 
@@ -43,6 +44,8 @@ class ChatEngine(QueuedEngine):
         """Answers end by themselves when their futures do."""
 
     def _release(self) -> None:
+        for worker in self._workers:  # a process that ends under PyTorch may break
+            worker.join(LAST_TOKEN_SECONDS)
         self._model = None
 
     def _ask(self, request: Request) -> Answer:
@@ -86,9 +89,13 @@ class ChatEngine(QueuedEngine):
         other = OTHER_TEMPERATURE if rank else 0.0
         sampling = Sampling(max(config.temperature, other), rank, config.most_tokens)
         try:
-            with silence_libraries():
+            inputs = model.template.inputs(image, said)
+            while (
+                said.turns and inputs["input_ids"].shape[1] + config.most_tokens > model.positions
+            ):
+                said = replace(said, turns=said.turns[1:])
                 inputs = model.template.inputs(image, said)
-                return write(model, inputs, sampling, on_text, is_over)
+            return write(model, inputs, sampling, on_text, is_over)
         except (MemoryError, RuntimeError) as error:  # the latter is PyTorch's
             if not isinstance(error, MemoryError) and "memory" not in str(error):
                 raise
@@ -152,6 +159,5 @@ def load_chat_engine(
 def _warm_up(model: ChatModel, config: ChatConfig) -> None:
     blank = Image.new("RGB", (64, 64), "grey")
     said = conversation_of(config, None)
-    with silence_libraries():
-        inputs = model.template.inputs(blank, said)
-        write(model, inputs, Sampling(0.0, 0, 1), lambda _text: None, lambda: True)
+    inputs = model.template.inputs(blank, said)
+    write(model, inputs, Sampling(0.0, 0, 1), lambda _text: None, lambda: True)

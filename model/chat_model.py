@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 TITLE = "The chat model"
+MANY_TOKENS = 8192  # for models that do not say what they were made for
 # What processors and models of some kinds import beside what Glimpse needs.
 _OPTIONAL = (
     "torchvision", "num2words", "sentencepiece", "tiktoken", "protobuf", "mistral_common", "timm",
@@ -45,6 +46,7 @@ class ChatModel:
         template: Makes its inputs.
         tokenizer: Reads what it writes.
         ends: The tokens that end a text; there is one at least.
+        positions: Most tokens that it was made for, those of the picture and the answer included.
         device: Where it computes.
         dtype: What in.
     """
@@ -53,6 +55,7 @@ class ChatModel:
     template: ChatTemplate
     tokenizer: Any
     ends: tuple[int, ...]
+    positions: int
     device: torch.device
     dtype: torch.dtype
 
@@ -72,6 +75,7 @@ def load_chat_model(
     """
     place, dtype = placement(config, device)
     from transformers import AutoModelForImageTextToText
+    from transformers.utils import logging as library
 
     folder = chat_files(config, progress)
     check_memory(config, parameters(config, folder), place, dtype)
@@ -84,8 +88,10 @@ def load_chat_model(
             trust_remote_code=config.trust_remote_code, local_files_only=True,
         )  # fmt: skip
         ends = _settle_generation(network, processor.tokenizer, config)
+    library.set_verbosity_error()  # for good: answers are written on a thread of their own
     network.eval().requires_grad_(False)
-    return ChatModel(network, template, processor.tokenizer, ends, place, dtype)
+    positions = getattr(network.config.get_text_config(), "max_position_embeddings", MANY_TOKENS)
+    return ChatModel(network, template, processor.tokenizer, ends, positions, place, dtype)
 
 
 def chat_files(config: ChatConfig, progress: Progress = silent, *, fetch: bool = True) -> Path:
@@ -134,10 +140,13 @@ def is_whole(folder: Path) -> bool:
     """Whether a folder has a model's settings, its tokenizer's, and all of its weights."""
     names = {"config.json", "tokenizer_config.json"}
     index = folder / f"{_WEIGHTS}.index.json"
-    if index.exists():
-        names |= {*json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
-    else:
+    if not index.exists():
         names.add(_WEIGHTS)
+    else:
+        try:
+            names |= {*json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return False
     return all((folder / name).is_file() for name in names)
 
 
