@@ -13,6 +13,26 @@ log = logging.getLogger(__name__)
 MADV_DONTNEED = 4  # of Linux's <sys/mman.h>
 
 
+_CONTROL_GROUP = Path("/sys/fs/cgroup")  # of a container
+
+
+def free_memory() -> int:
+    """Memory that this process may still take, in bytes; the limit of a container counts."""
+    import psutil  # type: ignore[import-untyped]
+
+    free = int(psutil.virtual_memory().available)
+    try:
+        most, taken, told = (
+            (_CONTROL_GROUP / f"memory.{name}").read_text(encoding="ascii")
+            for name in ("max", "current", "stat")
+        )
+        figures = dict(line.split() for line in told.splitlines())
+        files = int(figures["active_file"]) + int(figures["inactive_file"])  # can be let go of
+        return min(free, max(0, int(most) - int(taken) + files))
+    except (OSError, ValueError, KeyError):  # no limit
+        return free
+
+
 def release_mapped(folder: Path) -> None:
     """Drop the pages of a folder's files, as far as they are mapped to be read only.
 

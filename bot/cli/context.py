@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from bot.assistant.privacy import Recorder
     from bot.assistant.types import AnswerMetrics
     from bot.health import Health
+    from model.chat_config import ChatProfile
+    from model.chat_engine import ChatEngine
     from model.requests import Capabilities, EngineLimits
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -162,11 +164,13 @@ class AppContext:
         Raises:
             ProfileError: There is no such profile, or a mistake in it.
         """
+        from model.chat_config import load_chat
         from model.requests import SHORT_ANSWERS
         from model.server_config import load_remote
 
-        remote = load_remote(profile or self.settings.profile)
-        return remote.capabilities if remote else SHORT_ANSWERS
+        name = profile or self.settings.profile
+        chat = load_remote(name) or load_chat(name)
+        return chat.capabilities if chat else SHORT_ANSWERS
 
     def convert_apart(self, profile: str) -> None:
         """Convert the model for OpenVINO in a process of its own, if that was not done yet.
@@ -190,7 +194,7 @@ class AppContext:
             raise SystemExit(ended.returncode)
 
     def prepare_base(self, profile: str, *, merged: bool = False) -> None:
-        """Fetch and convert the starter's base weights, with progress, if the profile needs them.
+        """Fetch a profile's base weights with progress, and convert the starter's.
 
         Args:
             profile: Name of a profile, or path of a TOML file.
@@ -198,10 +202,15 @@ class AppContext:
         """
         settings = self.settings  # which also tell where they are
         with busy("Starting") as progress:
+            from model.chat_config import load_chat
+            from model.chat_model import chat_files
             from model.config import STARTER_WHEEL, load_profile
             from model.server_config import load_remote
 
             if load_remote(profile):
+                return
+            if chat := load_chat(profile):
+                chat_files(chat.chat, progress)
                 return
             from model.pretrained import starter_language_model, starter_tower
             from model.runtime import needs_base
@@ -218,17 +227,19 @@ class AppContext:
 
 def _to_convert(profile: str, settings: Settings) -> bool:
     """Whether loading a profile would convert its model."""
+    from model.chat_config import load_chat
     from model.config import load_profile
     from model.runtime import needs_conversion
     from model.server_config import load_remote
 
-    if load_remote(profile):
+    if load_remote(profile) or load_chat(profile):
         return False
     return needs_conversion(load_profile(profile), settings.runtime, settings.int8)
 
 
 def load_model(profile: str, threads: int | None, int8: bool, **options: Any) -> LoadedEngine:
     """Load the real engine, showing what takes time; or ask the server that has the model."""
+    from model.chat_config import load_chat
     from model.server_config import load_remote
 
     if remote := load_remote(profile):
@@ -237,11 +248,24 @@ def load_model(profile: str, threads: int | None, int8: bool, **options: Any) ->
         for secret in remote.secrets():
             terminal.add_secret(secret)
         return cast(LoadedEngine, RemoteEngine(remote))
+    if chat := load_chat(profile):
+        return cast(LoadedEngine, _load_chat(chat, threads, **options))
     with busy("Loading the model") as progress:
         from model.engine import load_engine
 
         engine = load_engine(profile, threads=threads, int8=int8, progress=progress, **options)
     return cast(LoadedEngine, engine)  # a Future of an Answer is no Future of a ModelAnswer to mypy
+
+
+def _load_chat(
+    profile: ChatProfile, threads: int | None, *, device: str, warm_up: bool, **_options: Any
+) -> ChatEngine:
+    with busy("Loading the model") as progress:
+        from model.chat_engine import load_chat_engine
+
+        return load_chat_engine(
+            profile, threads=threads, device=device, progress=progress, warm_up=warm_up
+        )
 
 
 def sent_to(engine: PictureEngine) -> str | None:

