@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.api.completion import Completion, Line
+from bot.api.completion import Completion, Draft, Line
 from bot.api.errors import ApiError
 from bot.api.pictures import Fetch, load_pictures
-from bot.api.protocol import ChatRequest, pictures_of, words_of
+from bot.api.protocol import ChatRequest, pictures_of, turns_of, words_of
 from bot.assistant.conversations import Album
 from bot.assistant.inference import Failure, FailureCause, Inference
 from bot.assistant.intents import FOR_PEOPLE, MAX_CHARACTERS, UNANSWERABLE, read_intent
@@ -16,6 +16,7 @@ from bot.assistant.locale.texts import ENGLISH
 from bot.assistant.text import clean, has_words
 from bot.assistant.types import Attachment, Exchange, Intent, Kind, PictureEngine
 from data.images.open import Picture, open_picture
+from model.requests import NO_CONTEXT, ChatContext
 
 BUSY_SECONDS = 2.0  # after which a full queue has room again
 _LATER_SECONDS = 10.0
@@ -55,38 +56,49 @@ class Answering:
         self._fetch, self._fingerprint = fetch, fingerprint
         self._inference = Inference(engine, opener, timeout=timeout)
 
-    async def answer(self, chat: ChatRequest) -> Answered:
+    def draft(self, chat: ChatRequest) -> Draft:
+        """What is known of the answer to a request before there is one."""
+        return Draft(chat, self._fingerprint)
+
+    async def answer(self, draft: Draft, on_text: Callable[[str], None] | None = None) -> Answered:
         """Answer a request.
+
+        Args:
+            draft: Of the answer.
+            on_text: Told from other threads, again and again, what a chat model has written so far
+                about the only picture; it must return at once.
 
         Raises:
             ApiError: It cannot be answered, or not now.
         """
+        chat = draft.chat
         if chat.model != self.model:
             raise unknown_model(chat.model)
         addresses, param = pictures_of(chat)
         words = clean(words_of(chat))
         intent = _intent(words)
         if intent.kind in UNANSWERABLE:
-            return Answered(self._refusal(chat, intent, words))
+            return Answered(_refusal(draft, intent, words))
         files = await load_pictures(addresses, param, self._fetch)
         album = Album([Attachment(file) for file in files], 0)
         question = intent.question if intent.kind is Kind.QUESTION else None
-        found = await self._inference.ask(album, range(len(files)), question)
+        alone = len(files) == 1  # else the text is a list in the end
+        context = ChatContext(turns_of(chat), on_text) if alone else NO_CONTEXT
+        found = await self._inference.ask(album, range(len(files)), question, context=context)
         exchanges = []
         for number, result in enumerate(found.values(), 1):
             if isinstance(result, Failure):
-                raise _failed(result, param, f"Picture {number}: " if len(files) > 1 else "")
+                raise _failed(result, param, "" if alone else f"Picture {number}: ")
             exchanges.append(result)
         lines = [Line(each.answer, each.confidence) for each in exchanges]
-        completion = Completion(chat, lines, words, fingerprint=self._fingerprint)
-        return Answered(completion, tuple(exchanges))
+        return Answered(Completion(draft, lines, words), tuple(exchanges))
 
-    def _refusal(self, chat: ChatRequest, intent: Intent, words: str) -> Completion:
-        """Why there is no answer, as the assistant says it."""
-        template: str = getattr(ENGLISH, intent.kind.value)
-        said = template.format(limit=MAX_CHARACTERS, command=intent.command)
-        fingerprint = self._fingerprint
-        return Completion(chat, [Line(said)], words, refusal=True, fingerprint=fingerprint)
+
+def _refusal(draft: Draft, intent: Intent, words: str) -> Completion:
+    """Why there is no answer, as the assistant says it."""
+    template: str = getattr(ENGLISH, intent.kind.value)
+    said = template.format(limit=MAX_CHARACTERS, command=intent.command)
+    return Completion(draft, [Line(said)], words, refusal=True)
 
 
 def unknown_model(name: str) -> ApiError:
@@ -126,6 +138,11 @@ def _failed(failure: Failure, param: str, which: str) -> ApiError:
         return ApiError(
             503, "The server is shutting down; please try again.", "shutting_down",
             retry_after=_LATER_SECONDS,
+        )  # fmt: skip
+    if failure.cause is FailureCause.UNAVAILABLE:
+        return ApiError(
+            503, f"The model cannot be reached right now; reference {failure.reference}.",
+            "model_unavailable", retry_after=_LATER_SECONDS,
         )  # fmt: skip
     if failure.cause is FailureCause.CRASHED:
         return crashed(failure.reference)
