@@ -129,23 +129,23 @@ def _intent(words: str) -> Intent:
 
 def _failed(failure: Failure, param: str, which: str) -> ApiError:
     """Why the engine gave no answer, as an error."""
-    if failure.cause is FailureCause.BUSY:
-        return ApiError(
-            503, "The model is overloaded; please try again.", "overloaded",
-            retry_after=BUSY_SECONDS,
-        )  # fmt: skip
-    if failure.cause is FailureCause.CLOSING:
-        return ApiError(
-            503, "The server is shutting down; please try again.", "shutting_down",
-            retry_after=_LATER_SECONDS,
-        )  # fmt: skip
-    if failure.cause is FailureCause.UNAVAILABLE:
-        return ApiError(
-            503, f"The model cannot be reached right now; reference {failure.reference}.",
-            "model_unavailable", retry_after=_LATER_SECONDS,
-        )  # fmt: skip
-    if failure.cause is FailureCause.CRASHED:
-        return crashed(failure.reference)
+    match failure.cause:
+        case FailureCause.REFUSED:
+            return _refused(failure, param, which)
+        case FailureCause.CRASHED:
+            return crashed(failure.reference)
+        case FailureCause.BUSY:
+            said, code, wait = "The model is overloaded", "overloaded", BUSY_SECONDS
+        case FailureCause.CLOSING:
+            said, code, wait = "The server is shutting down", "shutting_down", _LATER_SECONDS
+        case FailureCause.UNAVAILABLE:
+            said = f"The model cannot be reached (reference {failure.reference})"
+            code, wait = "model_unavailable", _LATER_SECONDS
+    return ApiError(503, f"{said}; please try again.", code, retry_after=wait)
+
+
+def _refused(failure: Failure, param: str, which: str) -> ApiError:
+    """Why a picture could not be opened, as an error."""
     said = which + failure.sentence
     if failure.reason == "unavailable":
         return ApiError(503, said, "overloaded", retry_after=_LATER_SECONDS)

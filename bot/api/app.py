@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,23 +23,56 @@ from starlette.routing import Route
 from bot.api.answering import BUSY_SECONDS, Answered, Answering, crashed, unknown_model
 from bot.api.completion import Draft
 from bot.api.errors import ApiError
+from bot.api.fetch import PictureFetcher
 from bot.api.keys import PLATFORM, Gate
 from bot.api.protocol import read_chat
 from bot.api.streaming import StreamedAnswer, Writing
 from bot.assistant.inference import crashed as log_crash
 from bot.assistant.types import Exchange
 from bot.metrics import Metrics
-from bot.settings import WebSettings
+from bot.settings import Settings, WebSettings
 from bot.web.budget import UploadBudget
 from bot.web.leaving import unless_gone
 from bot.web.security import RequestRefused, SecurityMiddleware
 from bot.web.upload import read_body
+
+if TYPE_CHECKING:
+    from bot.cli.context import LoadedEngine
 
 BODY_BYTES = 64_000_000  # of a request; its pictures are a third larger there than as files
 _OUTCOMES = {401: "not_allowed", 403: "not_allowed", 429: "limit_minute", 500: "crashed"}
 _NOT_STORED = {"cache-control": "no-store"}
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def api_of(
+    engine: LoadedEngine,
+    settings: Settings,
+    keys: tuple[str, ...],
+    metrics: Metrics,
+    *,
+    where: WebSettings | None = None,
+    fingerprint: str = "",
+) -> Starlette:
+    """The API of an engine, as the settings want it.
+
+    Args:
+        engine: Answers questions about pictures.
+        settings: Limits, and whether pictures may be fetched from the web.
+        keys: All that are valid; without any, this computer alone is answered.
+        metrics: Are told of answers, and shown.
+        where: It listens; as the settings say by default.
+        fingerprint: Names the weights.
+    """
+    answering = Answering(
+        engine,
+        engine.profile.name,
+        fetch=PictureFetcher() if settings.api_fetch else None,
+        fingerprint=fingerprint,
+    )
+    gate = Gate(keys, settings.api_per_minute)
+    return create_api(answering, gate, metrics, where or settings.api)
 
 
 def create_api(
