@@ -16,9 +16,10 @@ from bot.assistant.locale.texts import ENGLISH
 from bot.assistant.text import clean, has_words
 from bot.assistant.types import Attachment, Exchange, Intent, Kind, PictureEngine
 from data.images.open import Picture, open_picture
-from model.requests import NO_CONTEXT, ChatContext
+from model.requests import SHORT_ANSWERS, Capabilities, ChatContext
 
 BUSY_SECONDS = 2.0  # after which a full queue has room again
+CHAT_CHARACTERS = 8000  # of a question to a chat model
 _LATER_SECONDS = 10.0
 
 
@@ -38,6 +39,7 @@ class Answering:
         model: The name of its profile.
         fetch: Gets pictures from the web; None if that is not allowed.
         fingerprint: Names the weights.
+        capabilities: What the model can do; a chat model is asked in the client's own words.
         opener: Decodes untrusted bytes, in a thread.
         timeout: Seconds to wait for the engine.
     """
@@ -49,11 +51,13 @@ class Answering:
         *,
         fetch: Fetch | None = None,
         fingerprint: str = "",
+        capabilities: Capabilities = SHORT_ANSWERS,
         opener: Callable[[bytes], Picture] = open_picture,
         timeout: float = 120.0,
     ) -> None:
         self.model = model
         self._fetch, self._fingerprint = fetch, fingerprint
+        self._chat = capabilities.chat
         self._inference = Inference(engine, opener, timeout=timeout)
 
     def draft(self, chat: ChatRequest) -> Draft:
@@ -76,14 +80,17 @@ class Answering:
             raise unknown_model(chat.model)
         addresses, param = pictures_of(chat)
         words = clean(words_of(chat))
-        intent = _intent(words)
+        intent = _chat_intent(words) if self._chat else _intent(words)
         if intent.kind in UNANSWERABLE:
             return Answered(_refusal(draft, intent, words))
         files = await load_pictures(addresses, param, self._fetch)
         album = Album([Attachment(file) for file in files], 0)
         question = intent.question if intent.kind is Kind.QUESTION else None
         alone = len(files) == 1  # else the text is a list in the end
-        context = ChatContext(turns_of(chat), on_text) if alone else NO_CONTEXT
+        context = ChatContext(
+            turns_of(chat) if alone else (), on_text if alone else None,
+            language=intent.language or "en", asked=words if intent.translation else "",
+        )  # fmt: skip
         found = await self._inference.ask(album, range(len(files)), question, context=context)
         exchanges = []
         for number, result in enumerate(found.values(), 1):
@@ -116,15 +123,30 @@ def _intent(words: str) -> Intent:
         return Intent(Kind.CAPTION)
     intent = read_intent(f"/ask {words}", attached=True)
     if intent.kind is Kind.TOO_LONG:
-        raise ApiError(
-            400,
-            f"The last message may have {MAX_CHARACTERS} characters at most.",
-            "context_length_exceeded",
-            param="messages",
-        )
+        raise _too_long(MAX_CHARACTERS)
     if intent.kind in FOR_PEOPLE:
         return Intent(Kind.QUESTION, intent.question)
     return intent
+
+
+def _chat_intent(words: str) -> Intent:
+    """What a chat model is asked: whatever it is, with a translation for one that needs it."""
+    if not has_words(words):
+        return Intent(Kind.CAPTION)
+    if len(words) > CHAT_CHARACTERS:
+        raise _too_long(CHAT_CHARACTERS)
+    read = read_intent(f"/ask {words}", attached=True)
+    question = read.question if read.translation and read.question else words
+    return Intent(
+        Kind.QUESTION, question, language=read.language, translation=read.translation
+    )  # fmt: skip
+
+
+def _too_long(limit: int) -> ApiError:
+    return ApiError(
+        400, f"The last message may have {limit} characters at most.", "context_length_exceeded",
+        param="messages",
+    )  # fmt: skip
 
 
 def _failed(failure: Failure, param: str, which: str) -> ApiError:

@@ -35,6 +35,7 @@ from bot.web.budget import UploadBudget
 from bot.web.leaving import unless_gone
 from bot.web.security import RequestRefused, SecurityMiddleware
 from bot.web.upload import read_body
+from model.requests import SHORT_ANSWERS
 
 if TYPE_CHECKING:
     from bot.cli.context import LoadedEngine
@@ -70,6 +71,7 @@ def api_of(
         engine.profile.name,
         fetch=PictureFetcher() if settings.api_fetch else None,
         fingerprint=fingerprint,
+        capabilities=getattr(engine.profile, "capabilities", SHORT_ANSWERS),
     )
     gate = Gate(keys, settings.api_per_minute)
     return create_api(answering, gate, metrics, where or settings.api)

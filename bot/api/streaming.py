@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from starlette.requests import ClientDisconnect
@@ -17,8 +16,6 @@ from bot.api.errors import ApiError
 
 FEWEST_WORDS = 4  # fewer may be a short answer, which the engine words in its own way
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
-_LAST_WORD = re.compile(r"\s*\S*\Z")
-_MARKS = re.compile(r"[*_`~|\[\]<>\\#]")  # they may turn out to be Markdown
 
 
 class Writing:
@@ -86,24 +83,20 @@ class Writing:
 
 
 def settled(text: str, stops: Sequence[str] = ()) -> str:
-    """The beginning of a plain text that no longer changes while more of its Markdown comes.
+    """As much of a text as will stand in the answer, whatever comes behind it.
 
     Args:
         text: What a chat model has written so far.
-        stops: Texts before which the answer ends, of which the last one may be half there.
+        stops: Texts before which the answer ends, of which one may be half there.
     """
+    if len(text.split()) < FEWEST_WORDS:
+        return ""
     for stop in stops:
         text = text.partition(stop)[0]
-    paragraph = text.rfind("\n\n") + 1
-    mark = _MARKS.search(text, paragraph)
-    kept = text[: mark.start()] if mark else text
-    half = [len(stop) - 1 for stop in stops]
-    for length in range(min(max(half, default=0), len(kept)), 0, -1):
-        if any(stop.startswith(kept[-length:]) for stop in stops):
-            kept = kept[:-length]
-            break
-    kept = _LAST_WORD.sub("", kept)
-    return kept if len(kept.split()) >= FEWEST_WORDS else ""
+    for length in range(max(map(len, stops), default=0), 0, -1):
+        if any(stop.startswith(text[-length:]) for stop in stops):
+            return text[:-length]
+    return text
 
 
 class StreamedAnswer(StreamingResponse):

