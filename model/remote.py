@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from model.chat_client import ChatClient
 from model.queued_engine import QueuedEngine
-from model.requests import Answer, Request
+from model.requests import Answer, Capabilities, Request
 from model.server_config import RemoteProfile
 
 _SHORT = re.compile(r"[^\s.!?]+(?: [^\s.!?]+){0,2}\.")  # few words, though with a full stop
@@ -32,6 +32,10 @@ class RemoteEngine(QueuedEngine):
         self._client = ChatClient(profile)
         self._start()
 
+    def capabilities(self, profile: str = "") -> Capabilities:
+        """What the model can do, as far as the profile knows."""
+        return self.profile.capabilities
+
     def _hurry(self) -> None:
         self._client.stop_retrying()
 
@@ -42,10 +46,12 @@ class RemoteEngine(QueuedEngine):
         begun = time.perf_counter()
         question, context = request.question, request.context
         if context.language not in self.profile.server.languages:
-            context = replace(context, language="en")
+            context = replace(context, language="en", on_text=None)
         elif question is not None:
             question = context.asked or question
-        said = self._client.ask(request.picture.image, question, request.rank, context)
+        said = self._client.ask(
+            request.picture.image, question, request.rank, context, request.future.done
+        )
         now = time.perf_counter()
         return Answer(
             bare(said.text), said.confidence, now - request.submitted, decoding=now - begun,

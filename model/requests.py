@@ -66,7 +66,8 @@ class ChatContext:
     Attributes:
         turns: The conversation about the picture so far, the oldest first.
         on_text: Called from the engine's threads with the whole plain text so far, again and again
-            while the model writes; it must return at once and never raise.
+            while the model writes; it must return at once and never raise. A model that does not
+            speak `language` does not call it.
         profile: Name of the profile that is to answer, where an operator lets people choose; "" for
             the one that was set up.
         language: Code of the one that the person is to be answered in. A model that speaks it

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:  # every command imports this module: what is told of here takes as long again
     from bot.assistant.translation.translator import Translation
     from data.images.open import Picture
-    from model.requests import ChatContext, DetectedObject
+    from model.requests import Capabilities, ChatContext, DetectedObject
 
 Notify = Callable[[str], Awaitable[None]]  # tells a person something before their answer comes
 Draft = Callable[[str], None]  # shows a person the reply so far, from its beginning
@@ -322,9 +322,10 @@ class Exchange:
         picture: Itself, for who allows that it is kept.
         place: Of the picture among the files sent with it, from 0.
         objects: What the model sees in the picture, the surest first; the log does not keep it.
-        original_question: As the person asked it, where the model got a translation; else "".
+        original_question: As the person asked it, where it was translated; else "".
         translated_answer: In their language then, or "" if there are no words for it; of a caption
-            too, of which the log keeps the English.
+            too, of which the log keeps the model's words.
+        language: Code of the one that the model was asked to answer in.
     """
 
     kind: str
@@ -344,6 +345,7 @@ class Exchange:
     objects: tuple[DetectedObject, ...] = ()
     original_question: str = ""
     translated_answer: str = ""
+    language: str = "en"
 
     def without_picture(self) -> Exchange:
         """The same without the picture itself, which is not everybody's, and takes much memory."""
@@ -450,6 +452,11 @@ class ModelAnswer(Protocol):
         """Whether it answered in place of another profile that could not."""
         ...
 
+    @property
+    def language(self) -> str:
+        """Code of the one that it was asked to answer in."""
+        ...
+
 
 class PictureEngine(Protocol):
     """The part of `model.engine.Engine` that the assistant uses; tests pass a fast stand-in."""
@@ -457,6 +464,10 @@ class PictureEngine(Protocol):
     @property
     def waiting(self) -> int:
         """How many questions are queued."""
+        ...
+
+    def capabilities(self, profile: str = "") -> Capabilities:
+        """What the model of a profile can do, or that of the one that was set up ("")."""
         ...
 
     def submit(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bot.assistant.privacy import Recorder
     from bot.assistant.types import AnswerMetrics
     from bot.health import Health
+    from model.requests import Capabilities
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -149,6 +150,18 @@ class AppContext:
             yield engine
         finally:
             engine.close()
+
+    def capabilities(self, profile: str | None) -> Capabilities:
+        """What the model of a profile, or of the settings', can do; it is not loaded for that.
+
+        Raises:
+            ProfileError: There is no such profile, or a mistake in it.
+        """
+        from model.requests import SHORT_ANSWERS
+        from model.server_config import load_remote
+
+        remote = load_remote(profile or self.settings.profile)
+        return remote.capabilities if remote else SHORT_ANSWERS
 
     def prepare_base(self, profile: str, *, merged: bool = False) -> None:
         """Fetch and convert the starter's base weights, with progress, if the profile needs them.
