@@ -85,28 +85,22 @@ class FarModelLoad:
 
     Attributes:
         sent: Messages.
+        lost: Messages without an answer.
         own: Seconds of each answer that were the bot's, Telegram's stand-in included: all but the
             model's.
         before: Of those, until the model had the question.
-        lost: Messages without an answer.
-        seconds: From the first message measured to the last answer.
         busy: Cores that the bot's own process kept busy.
         decoding: Likewise the processes that decode pictures.
         memory: Bytes that all of them held in the end.
     """
 
     sent: int = 0
+    lost: int = 0
     own: list[float] = field(default_factory=list)
     before: list[float] = field(default_factory=list)
-    lost: int = 0
-    seconds: float = 0.0
     busy: float = 0.0
     decoding: float = 0.0
     memory: int = 0
-
-    def percentile(self, share: float) -> float:
-        """Seconds within which this share (0..1) of the answers' own times were."""
-        return percentile(self.own, share)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -134,7 +128,11 @@ class _People:
         await self.answers()
 
     async def write(self) -> None:
-        """Everybody in turn, one message of four with a photo, at random times."""
+        """Everybody in turn, one message of four with a photo, at random times.
+
+        Questions are asked with /ask, for the bot waits a moment for the photo that words may be
+        about.
+        """
         rng, start = random.Random(0), time.perf_counter()
         at, people = 0.0, self._plan.people
         for case in range(round(self._plan.rate * self._plan.seconds)):
@@ -143,7 +141,7 @@ class _People:
             words, user = f"What is behind the bench, case {case}?", FIRST + case % people
             self.written[case] = time.perf_counter()
             if (case + case // people) % (1 + QUESTIONS):
-                self._sent(case, self._telegram.message(words, user=user))
+                self._sent(case, self._telegram.message(f"/ask {words}", user=user))
             else:
                 self._sent(case, self._telegram.photo(next(self._photos), words, user=user))
 
@@ -188,7 +186,6 @@ async def measure_far_model(plan: FarModelPlan) -> FarModelLoad:
         writing = time.perf_counter() - start
         await people.answers()
         found = _judge(people, server)
-        found.seconds = time.perf_counter() - start
         found.busy, found.decoding = (each / writing for each in took)
         every = [psutil.Process(bot.pid), *psutil.Process(bot.pid).children(recursive=True)]
         found.memory = sum(each.memory_info().rss for each in every)
