@@ -21,7 +21,7 @@ TORCH_VERSION := $(shell sed -n 's/^torch==//p' $(LOCK))
 RUNTIME := $(VENV)/.runtime
 READY := $(VENV)/.ready
 
-.PHONY: help setup run test test-image check notebooks lock
+.PHONY: help setup run test test-image test-ray check notebooks lock
 ifneq ($(TORCH),$(INSTALLED))
 .PHONY: $(RUNTIME)
 endif
@@ -32,6 +32,7 @@ help:
 	@echo "                 with TORCH=cuda PyTorch for an NVIDIA GPU"
 	@echo "make test        run all tests"
 	@echo "make test-image  build the container with podman, and run it for real"
+	@echo "make test-ray    install Ray beside it, and lose a host of a small cluster under load"
 	@echo "make check       look for mistakes without running anything"
 	@echo "make notebooks   run the notebooks into runs/notebooks"
 	@echo "make lock        write the installed versions to $(LOCK)"
@@ -77,6 +78,9 @@ test: $(READY)
 
 test-image: $(READY)
 	@tests/image/run.sh $(ARGS)
+
+test-ray: $(READY)
+	@tests/ray/run.sh $(ARGS)
 
 check: $(READY)
 	@$(BIN)/ruff check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import weakref
 from typing import Any
 
 from PIL import Image
@@ -37,7 +38,7 @@ def messages(
         question = caption_in(context.language, caption)
     told.append({"role": "user", "content": question})
     first = next(each for each in told if each["role"] == "user")
-    picture = {"url": _data_url(image, server.longest_side, server.quality)}
+    picture = {"url": _ENCODED.url(image, server.longest_side, server.quality)}
     first["content"] = [
         {"type": "image_url", "image_url": picture},
         {"type": "text", "text": first["content"]},
@@ -48,6 +49,24 @@ def messages(
 def caption_in(language: str, caption: str) -> str:
     """What asks for a caption in a language."""
     return caption + _IN_LANGUAGE.get(language, "")
+
+
+class _EncodedPictures:
+    """Pictures as data URLs, each made once for as long as its pixels are held."""
+
+    def __init__(self) -> None:
+        self._urls: dict[tuple[int, int, int], tuple[weakref.ref[Image.Image], str]] = {}
+
+    def url(self, image: Image.Image, longest_side: int, quality: int) -> str:
+        key = (id(image), longest_side, quality)
+        held, url = self._urls.get(key, (None, ""))
+        if held is None or held() is not image:
+            url = _data_url(image, longest_side, quality)
+            self._urls[key] = (weakref.ref(image, lambda _: self._urls.pop(key, None)), url)
+        return url
+
+
+_ENCODED = _EncodedPictures()
 
 
 def _data_url(image: Image.Image, longest_side: int, quality: int) -> str:

@@ -91,8 +91,8 @@ def test_rooms_are_measured() -> None:
 # --- the lock --------------------------------------------------------------------------------
 
 
-def locked() -> dict[str, str]:
-    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+def locked(path: str = "requirements.lock") -> dict[str, str]:
+    lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
     pins = [line for line in lines if not line.startswith("#")]
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+", pin) for pin in pins)  # no addresses, no options
     return {canonicalize_name(pin.split("==")[0]): pin.split("==")[1] for pin in pins}
@@ -103,7 +103,7 @@ def test_the_lock_fits_what_the_project_asks_for() -> None:
     asked = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
     for extra in project["project"]["optional-dependencies"].values():
         asked += extra
-    pins = locked()
+    pins = locked() | locked("deploy/ray/requirements.lock")
     for requirement in map(Requirement, asked):
         assert pins[canonicalize_name(requirement.name)] in requirement.specifier
 

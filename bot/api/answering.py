@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.api.completion import Completion, Line
+from bot.api.completion import Completion, Draft, Line
 from bot.api.errors import ApiError
 from bot.api.pictures import Fetch, load_pictures
-from bot.api.protocol import ChatRequest, pictures_of, words_of
+from bot.api.protocol import ChatRequest, pictures_of, turns_of, words_of
 from bot.assistant.conversations import Album
 from bot.assistant.inference import Failure, FailureCause, Inference
 from bot.assistant.intents import FOR_PEOPLE, MAX_CHARACTERS, UNANSWERABLE, read_intent
@@ -16,8 +16,10 @@ from bot.assistant.locale.texts import ENGLISH
 from bot.assistant.text import clean, has_words
 from bot.assistant.types import Attachment, Exchange, Intent, Kind, PictureEngine
 from data.images.open import Picture, open_picture
+from model.requests import SHORT_ANSWERS, Capabilities, ChatContext
 
 BUSY_SECONDS = 2.0  # after which a full queue has room again
+CHAT_CHARACTERS = 8000  # of a question to a chat model
 _LATER_SECONDS = 10.0
 
 
@@ -37,6 +39,7 @@ class Answering:
         model: The name of its profile.
         fetch: Gets pictures from the web; None if that is not allowed.
         fingerprint: Names the weights.
+        capabilities: What the model can do; a chat model is asked in the client's own words.
         opener: Decodes untrusted bytes, in a thread.
         timeout: Seconds to wait for the engine.
     """
@@ -48,45 +51,61 @@ class Answering:
         *,
         fetch: Fetch | None = None,
         fingerprint: str = "",
+        capabilities: Capabilities = SHORT_ANSWERS,
         opener: Callable[[bytes], Picture] = open_picture,
         timeout: float = 120.0,
     ) -> None:
         self.model = model
         self._fetch, self._fingerprint = fetch, fingerprint
+        self._chat = capabilities.chat
         self._inference = Inference(engine, opener, timeout=timeout)
 
-    async def answer(self, chat: ChatRequest) -> Answered:
+    def draft(self, chat: ChatRequest) -> Draft:
+        """What is known of the answer to a request before there is one."""
+        return Draft(chat, self._fingerprint)
+
+    async def answer(self, draft: Draft, on_text: Callable[[str], None] | None = None) -> Answered:
         """Answer a request.
+
+        Args:
+            draft: Of the answer.
+            on_text: Told from other threads, again and again, what a chat model has written so far
+                about the only picture; it must return at once.
 
         Raises:
             ApiError: It cannot be answered, or not now.
         """
+        chat = draft.chat
         if chat.model != self.model:
             raise unknown_model(chat.model)
         addresses, param = pictures_of(chat)
         words = clean(words_of(chat))
-        intent = _intent(words)
+        intent = _chat_intent(words) if self._chat else _intent(words)
         if intent.kind in UNANSWERABLE:
-            return Answered(self._refusal(chat, intent, words))
+            return Answered(_refusal(draft, intent, words))
         files = await load_pictures(addresses, param, self._fetch)
         album = Album([Attachment(file) for file in files], 0)
         question = intent.question if intent.kind is Kind.QUESTION else None
-        found = await self._inference.ask(album, range(len(files)), question)
+        alone = len(files) == 1  # else the text is a list in the end
+        context = ChatContext(
+            turns_of(chat) if alone else (), on_text if alone else None,
+            language=intent.language or "en", asked=words if intent.translation else "",
+        )  # fmt: skip
+        found = await self._inference.ask(album, range(len(files)), question, context=context)
         exchanges = []
         for number, result in enumerate(found.values(), 1):
             if isinstance(result, Failure):
-                raise _failed(result, param, f"Picture {number}: " if len(files) > 1 else "")
+                raise _failed(result, param, "" if alone else f"Picture {number}: ")
             exchanges.append(result)
         lines = [Line(each.answer, each.confidence) for each in exchanges]
-        completion = Completion(chat, lines, words, fingerprint=self._fingerprint)
-        return Answered(completion, tuple(exchanges))
+        return Answered(Completion(draft, lines, words), tuple(exchanges))
 
-    def _refusal(self, chat: ChatRequest, intent: Intent, words: str) -> Completion:
-        """Why there is no answer, as the assistant says it."""
-        template: str = getattr(ENGLISH, intent.kind.value)
-        said = template.format(limit=MAX_CHARACTERS, command=intent.command)
-        fingerprint = self._fingerprint
-        return Completion(chat, [Line(said)], words, refusal=True, fingerprint=fingerprint)
+
+def _refusal(draft: Draft, intent: Intent, words: str) -> Completion:
+    """Why there is no answer, as the assistant says it."""
+    template: str = getattr(ENGLISH, intent.kind.value)
+    said = template.format(limit=MAX_CHARACTERS, command=intent.command)
+    return Completion(draft, [Line(said)], words, refusal=True)
 
 
 def unknown_model(name: str) -> ApiError:
@@ -104,31 +123,51 @@ def _intent(words: str) -> Intent:
         return Intent(Kind.CAPTION)
     intent = read_intent(f"/ask {words}", attached=True)
     if intent.kind is Kind.TOO_LONG:
-        raise ApiError(
-            400,
-            f"The last message may have {MAX_CHARACTERS} characters at most.",
-            "context_length_exceeded",
-            param="messages",
-        )
+        raise _too_long(MAX_CHARACTERS)
     if intent.kind in FOR_PEOPLE:
         return Intent(Kind.QUESTION, intent.question)
     return intent
 
 
+def _chat_intent(words: str) -> Intent:
+    """What a chat model is asked: whatever it is, with a translation for one that needs it."""
+    if not has_words(words):
+        return Intent(Kind.CAPTION)
+    if len(words) > CHAT_CHARACTERS:
+        raise _too_long(CHAT_CHARACTERS)
+    read = read_intent(f"/ask {words}", attached=True)
+    question = read.question if read.translation and read.question else words
+    return Intent(
+        Kind.QUESTION, question, language=read.language, translation=read.translation
+    )  # fmt: skip
+
+
+def _too_long(limit: int) -> ApiError:
+    return ApiError(
+        400, f"The last message may have {limit} characters at most.", "context_length_exceeded",
+        param="messages",
+    )  # fmt: skip
+
+
 def _failed(failure: Failure, param: str, which: str) -> ApiError:
     """Why the engine gave no answer, as an error."""
-    if failure.cause is FailureCause.BUSY:
-        return ApiError(
-            503, "The model is overloaded; please try again.", "overloaded",
-            retry_after=BUSY_SECONDS,
-        )  # fmt: skip
-    if failure.cause is FailureCause.CLOSING:
-        return ApiError(
-            503, "The server is shutting down; please try again.", "shutting_down",
-            retry_after=_LATER_SECONDS,
-        )  # fmt: skip
-    if failure.cause is FailureCause.CRASHED:
-        return crashed(failure.reference)
+    match failure.cause:
+        case FailureCause.REFUSED:
+            return _refused(failure, param, which)
+        case FailureCause.CRASHED:
+            return crashed(failure.reference)
+        case FailureCause.BUSY:
+            said, code, wait = "The model is overloaded", "overloaded", BUSY_SECONDS
+        case FailureCause.CLOSING:
+            said, code, wait = "The server is shutting down", "shutting_down", _LATER_SECONDS
+        case FailureCause.UNAVAILABLE:
+            said = f"The model cannot be reached (reference {failure.reference})"
+            code, wait = "model_unavailable", _LATER_SECONDS
+    return ApiError(503, f"{said}; please try again.", code, retry_after=wait)
+
+
+def _refused(failure: Failure, param: str, which: str) -> ApiError:
+    """Why a picture could not be opened, as an error."""
     said = which + failure.sentence
     if failure.reason == "unavailable":
         return ApiError(503, said, "overloaded", retry_after=_LATER_SECONDS)

@@ -8,34 +8,73 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bot.api.answering import BUSY_SECONDS, Answered, Answering, crashed, unknown_model
+from bot.api.completion import Draft
 from bot.api.errors import ApiError
+from bot.api.fetch import PictureFetcher
 from bot.api.keys import PLATFORM, Gate
-from bot.api.protocol import ChatRequest, read_chat
+from bot.api.protocol import read_chat
+from bot.api.streaming import StreamedAnswer, Writing
 from bot.assistant.inference import crashed as log_crash
 from bot.assistant.types import Exchange
 from bot.metrics import Metrics
-from bot.settings import WebSettings
+from bot.settings import Settings, WebSettings
 from bot.web.budget import UploadBudget
 from bot.web.leaving import unless_gone
 from bot.web.security import RequestRefused, SecurityMiddleware
 from bot.web.upload import read_body
+from model.requests import SHORT_ANSWERS
+
+if TYPE_CHECKING:
+    from bot.cli.context import LoadedEngine
 
 BODY_BYTES = 64_000_000  # of a request; its pictures are a third larger there than as files
 _OUTCOMES = {401: "not_allowed", 403: "not_allowed", 429: "limit_minute", 500: "crashed"}
-_STREAM_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+_NOT_STORED = {"cache-control": "no-store"}
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def api_of(
+    engine: LoadedEngine,
+    settings: Settings,
+    keys: tuple[str, ...],
+    metrics: Metrics,
+    *,
+    where: WebSettings | None = None,
+    fingerprint: str = "",
+) -> Starlette:
+    """The API of an engine, as the settings want it.
+
+    Args:
+        engine: Answers questions about pictures.
+        settings: Limits, and whether pictures may be fetched from the web.
+        keys: All that are valid; without any, this computer alone is answered.
+        metrics: Are told of answers, and shown.
+        where: It listens; as the settings say by default.
+        fingerprint: Names the weights.
+    """
+    answering = Answering(
+        engine,
+        engine.profile.name,
+        fetch=PictureFetcher() if settings.api_fetch else None,
+        fingerprint=fingerprint,
+        capabilities=getattr(engine.profile, "capabilities", SHORT_ANSWERS),
+    )
+    gate = Gate(keys, settings.api_per_minute)
+    return create_api(answering, gate, metrics, where or settings.api)
 
 
 def create_api(
@@ -87,7 +126,7 @@ class _Api:
         return guarded
 
     async def healthy(self, _request: Request) -> Response:
-        return JSONResponse({"status": "ok"}, headers={"cache-control": "no-store"})
+        return JSONResponse({"status": "ok"}, headers=_NOT_STORED)
 
     async def measured(self, request: Request) -> Response:
         content, kind = self._metrics.exposition(request.headers.get("accept", ""))
@@ -115,9 +154,11 @@ class _Api:
         try:
             client = self._gate.client(request)
             self._gate.count(client)
-            answered = await self._answered(request, client)
-            exchanges = answered.exchanges
-            response = _response(answered)
+            found = await self._answered(request, client, began)
+            if isinstance(found, Response):
+                return found
+            exchanges = found.exchanges
+            response: Response = JSONResponse(found.completion.whole(), headers=_NOT_STORED)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
         except RequestRefused as refusal:
@@ -127,7 +168,9 @@ class _Api:
         self._metrics.count(PLATFORM, exchanges, outcome, time.perf_counter() - began)
         return response
 
-    async def _answered(self, request: Request, client: str) -> Answered:
+    async def _answered(
+        self, request: Request, client: str, began: float
+    ) -> Answered | StreamedAnswer:
         """Read and answer, within what all requests together may hold.
 
         Raises:
@@ -137,15 +180,34 @@ class _Api:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":  # others come from forms of any site, without being asked
             raise ApiError(415, "Send the request as JSON: Content-Type: application/json.")
-        async with self._budget.admit(client) as share:
+        async with AsyncExitStack() as held:
+            share = await held.enter_async_context(self._budget.admit(client))
             body = await read_body(request, share, BODY_BYTES)
-            chat = await asyncio.to_thread(read_chat, body)
+            draft = self._answering.draft(await asyncio.to_thread(read_chat, body))
             del body
-            return await unless_gone(request, asyncio.ensure_future(self._answer(chat)))
+            if not draft.chat.stream:
+                return await unless_gone(request, asyncio.ensure_future(self._answer(draft)))
+            writing = Writing(partial(self._answer, draft), draft.chat.stops)
+            held.push_async_callback(writing.close)
+            await unless_gone(request, asyncio.ensure_future(writing.begun()))
+            return StreamedAnswer(draft, writing, partial(self._ended, held.pop_all(), began))
 
-    async def _answer(self, chat: ChatRequest) -> Answered:
+    async def _ended(
+        self, held: AsyncExitStack, began: float, result: Answered | ApiError | None
+    ) -> None:
+        """A stream has ended: give back what it held, and count it unless nobody waited for it."""
+        await held.aclose()
+        if result is not None:
+            exchanges, outcome = (
+                ((), _outcome(result.status))
+                if isinstance(result, ApiError)
+                else (result.exchanges, "answered")
+            )
+            self._metrics.count(PLATFORM, exchanges, outcome, time.perf_counter() - began)
+
+    async def _answer(self, draft: Draft, on_text: Callable[[str], None] | None = None) -> Answered:
         try:
-            return await self._answering.answer(chat)
+            return await self._answering.answer(draft, on_text)
         except ApiError:
             raise
         except Exception as error:
@@ -169,21 +231,6 @@ class _Api:
 
     def on_crash(self, _request: Request, error: Exception) -> Response:
         return crashed(log_crash(error).reference).response()
-
-
-def _response(answered: Answered) -> Response:
-    completion = answered.completion
-    if completion.chat.stream:
-        return StreamingResponse(
-            _each(completion.events()), media_type="text/event-stream", headers=_STREAM_HEADERS
-        )
-    return JSONResponse(completion.whole(), headers={"cache-control": "no-store"})
-
-
-async def _each(events: Iterable[str]) -> AsyncIterator[str]:
-    """The same without a thread, which nothing here would wait for."""
-    for event in events:
-        yield event
 
 
 def _outcome(status: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from starlette.responses import JSONResponse
 
@@ -39,17 +40,22 @@ class ApiError(Exception):
         """What OpenAI calls the type of the error."""
         return _TYPES.get(self.status, _INVALID if self.status < 500 else _SERVER)
 
-    def response(self) -> JSONResponse:
-        """What the client gets."""
+    @property
+    def body(self) -> dict[str, Any]:
+        """As JSON."""
         error = {
             "message": self.message, "type": self.kind, "param": self.param, "code": self.code
         }  # fmt: skip
+        return {"error": error}
+
+    def response(self) -> JSONResponse:
+        """What the client gets."""
         headers = {"cache-control": "no-store"}
         if self.retry_after is not None:
             headers["retry-after"] = str(max(1, math.ceil(self.retry_after)))
         if self.status == 401:
             headers["www-authenticate"] = "Bearer"
-        return JSONResponse({"error": error}, status_code=self.status, headers=headers)
+        return JSONResponse(self.body, status_code=self.status, headers=headers)
 
 
 def unsupported(message: str, param: str) -> ApiError:

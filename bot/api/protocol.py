@@ -6,11 +6,14 @@ nothing here, such as a seed, is not looked at; what a client could miss in the 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.api.errors import ApiError, unsupported
+from bot.assistant.text import clean, has_words
+from model.requests import Turn
 
 MOST_MESSAGES = 1000
 
@@ -167,15 +170,37 @@ def pictures_of(chat: ChatRequest) -> tuple[list[str], str]:
     Raises:
         ApiError: 400 if no message has any.
     """
-    for number, message in reversed(list(enumerate(chat.messages))):
-        if message.role == "user" and (found := message.pictures):
-            return found, f"messages[{number}].content"
+    number = _place_of_pictures(chat)
+    if number is not None:
+        return chat.messages[number].pictures, f"messages[{number}].content"
     raise ApiError(
         400,
         "There is no picture in the conversation; send one as an image_url part.",
         "missing_picture",
         param="messages",
     )
+
+
+def turns_of(chat: ChatRequest) -> tuple[Turn, ...]:
+    """What was asked and answered about the pictures that are meant, before the last question."""
+    start = _place_of_pictures(chat)
+    if start is None:
+        return ()
+    users = [n for n, each in enumerate(chat.messages) if n >= start and each.role == "user"]
+    turns = []
+    for asked, until in pairwise(users):
+        said = [each.text for each in chat.messages[asked:until] if each.role == "assistant"]
+        answer = " ".join(filter(None, map(clean, said)))
+        question = clean(chat.messages[asked].text)
+        if answer:
+            turns.append(Turn(question if has_words(question) else None, answer))
+    return tuple(turns)
+
+
+def _place_of_pictures(chat: ChatRequest) -> int | None:
+    """The number of the last message with pictures."""
+    shown = [n for n, each in enumerate(chat.messages) if each.role == "user" and each.pictures]
+    return shown[-1] if shown else None
 
 
 def words_of(chat: ChatRequest) -> str:

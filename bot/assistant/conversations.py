@@ -161,7 +161,7 @@ class Conversations:
 
         What others showed there is theirs: who means one of those replies to it.
         """
-        self.purge()
+        self._expire()
         if who in self._albums:
             self._albums.move_to_end(who)
             return self._albums[who][1]
@@ -214,16 +214,19 @@ class Conversations:
                 del self._answers[number]
 
     def purge(self) -> None:
-        """Drop what is too old or too much; every access does so, and a timer may."""
-        self._answers.expire()
-        oldest = self._clock() - self.seconds
-        for who in [who for who, (sent, _) in self._albums.items() if sent <= oldest]:
-            self._drop(who)
+        """Drop what is too old or too much, as every new album does, and a timer may."""
+        self._expire()
         held = sum(album.bytes for _, album in self._albums.values())
         while len(self._albums) > 1 and (
             held > self._size or len(self._albums) > self._conversations
         ):
             held -= self._drop(next(iter(self._albums)))
+
+    def _expire(self) -> None:
+        self._answers.expire()
+        oldest = self._clock() - self.seconds
+        for who in [who for who, (sent, _) in self._albums.items() if sent <= oldest]:
+            self._drop(who)
 
     def _drop(self, who: Conversation) -> int:
         """Free one album, and remember only that there was one."""

@@ -64,12 +64,14 @@ class BotProcess:
         page: Address of the chat page.
         health: Address of its health.
         folder: Where its log and what it prints are.
+        ready_lines: What it prints once it answers, if its health is not served.
     """
 
     process: asyncio.subprocess.Process
     page: str
     health: str
     folder: Path
+    ready_lines: tuple[str, ...] = _READY_LINES
 
     @property
     def pid(self) -> int:
@@ -113,7 +115,7 @@ class BotProcess:
             return (await client.get(f"{self.health}/readyz")).status_code == 200
         except httpx.HTTPError:  # it may have none
             printed = (self.folder / "stdout").read_text(encoding="utf-8")
-            return all(line in printed for line in _READY_LINES)
+            return all(line in printed for line in self.ready_lines)
 
 
 @asynccontextmanager

@@ -103,6 +103,59 @@ def chat(
 
 
 @bench.command(
+    epilog="Example: glimpse bench bot --people 2000 --rate 50",
+    short_help="Let a crowd use the bot, with the model elsewhere.",
+)
+@click.argument("photos", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--people", type=click.IntRange(1, 100_000), default=2000, help="How many. [default: 2000]"
+)
+@click.option(
+    "--rate", type=click.FloatRange(0.1, 1000), default=25.0,
+    help="Messages a second, of all together. [default: 25]",
+)  # fmt: skip
+@click.option(
+    "--seconds", type=click.FloatRange(1, 3600), default=60.0, help="For how long. [default: 60]"
+)
+@click.option(
+    "--thinking", type=click.FloatRange(0, 60), default=2.0,
+    help="Seconds that the model takes. [default: 2]",
+)  # fmt: skip
+@standard
+@click.pass_obj
+def bot(
+    _app: AppContext, photos: tuple[Path, ...], *, people: int, rate: float, seconds: float,
+    thinking: float,
+) -> None:  # fmt: skip
+    """Measure what one process of the bot adds to the wait for a model on another machine.
+
+    Telegram and the model's server are small ones on this computer. One message of four is a photo,
+    parts of PHOTOS or of Glimpse's own samples. The bot runs on one core, if there are several.
+    """
+    import asyncio
+
+    from bot.benchmarks.far_model import FarModelPlan, measure_far_model, percentile
+    from bot.benchmarks.process import BotNotStarted
+
+    plan = FarModelPlan(photos or _samples(), people, rate, seconds, thinking)
+    try:
+        with busy("Talking"):
+            found = asyncio.run(measure_far_model(plan))
+    except BotNotStarted as error:
+        raise click.ClickException(str(error)) from error
+    middle, late = percentile(found.own, 0.5), percentile(found.own, 0.95)
+    click.echo(
+        f"{people} people, {found.sent} messages, {found.lost} without an answer\n"
+        f"the bot's share  {1000 * middle:.0f} ms in the middle, {1000 * late:.0f} ms at the 95th "
+        f"percentile\n"
+        f"processor        {found.busy:.2f} cores for the bot, {found.decoding:.2f} for decoding\n"
+        f"memory           {found.memory / 1e6:.0f} MB"
+    )
+    if found.lost:
+        raise SystemExit(1)
+
+
+@bench.command(
     name="log",
     epilog="Example: glimpse bench log --exchanges 100000",
     short_help="Write and read many exchanges.",

@@ -39,10 +39,8 @@ def serve(app: AppContext, host: str | None, port: int | None, profile: str | No
     """
     import asyncio
 
-    from bot.api.answering import Answering
-    from bot.api.app import create_api
-    from bot.api.fetch import PictureFetcher
-    from bot.api.keys import Gate, read_keys
+    from bot.api.app import api_of
+    from bot.api.keys import read_keys
     from bot.health import Health
     from bot.metrics import Metrics
     from bot.platforms import reporting
@@ -66,13 +64,7 @@ def serve(app: AppContext, host: str | None, port: int | None, profile: str | No
         with app.engine(profile) as engine:
             terminal.set_log_level(logging.WARNING)  # from here on, an operator's log
             metrics.engine = engine
-            answering = Answering(
-                engine,
-                engine.profile.name,
-                fetch=PictureFetcher() if settings.api_fetch else None,
-                fingerprint=build.adapter,
-            )
-            api = create_api(answering, Gate(keys, settings.api_per_minute), metrics, where)
+            api = api_of(engine, settings, keys, metrics, where=where, fingerprint=build.adapter)
             connection = health.connection("api")
             part = reporting(
                 lambda stopped: serve_until(
