@@ -16,7 +16,7 @@ import discord
 
 from bot.assistant.locale.texts import Texts
 from bot.assistant.replies import say_alt
-from bot.assistant.text import split
+from bot.assistant.splitting import split
 from bot.assistant.types import Button, Reply
 from bot.discord.messages import API_ERRORS, BUTTON, Place
 from bot.platforms import retry
@@ -56,9 +56,13 @@ class Outgoing:
     def parts(self) -> list[str]:
         """Messages that fit, in which no character of the text means anything else."""
         mark = _SPOILER_MARK if self.spoiler else ""
-        text = discord.utils.escape_markdown(self.reply.text)
-        pieces = [*self.blocks, *split(text, LONGEST - 2 * len(mark))]
-        pieces = [f"{mark}{piece}{mark}" for piece in pieces if piece]
+
+        def written(text: str) -> str:
+            return f"{mark}{discord.utils.escape_markdown(text)}{mark}"
+
+        texts = split(self.reply.text, LONGEST, lambda text: len(written(text)))
+        blocks = [f"{mark}{block}{mark}" for block in self.blocks]
+        pieces = [*blocks, *map(written, filter(None, texts))]
         parts = pieces[:1]
         for piece in pieces[1:]:
             if len(parts[-1]) + 1 + len(piece) <= LONGEST:

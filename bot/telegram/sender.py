@@ -31,7 +31,7 @@ from telegram.error import (
 )
 from telegram.ext import ExtBot
 
-from bot.assistant.text import split
+from bot.assistant.splitting import split, utf16_length
 from bot.assistant.types import Reply
 from bot.platforms import RECENT, retry
 from bot.telegram.messages import topic
@@ -78,7 +78,7 @@ class Sender:
         Returns:
             The id of the answer's first message; None if the person cannot be reached any more.
         """
-        parts = split(reply.text, MessageLimit.MAX_TEXT_LENGTH)
+        parts = split(reply.text, MessageLimit.MAX_TEXT_LENGTH, utf16_length)
         keys = _keys(reply)
         try:
             first = None
