@@ -119,11 +119,11 @@ def test_what_is_kept_of_answers_goes_by_itself_and_with_its_people(tmp_path: Pa
     now = [1_000_000.0]
     box = Inbox(tmp_path / "a.db", TOKEN, clock=lambda: now[0])
     about = {"owner": "8", "files": [{"id": "photo"}]}
-    box.note_answer((7, 1), "7", "8", Answered(2, b"x", about))
-    box.note_answer((7, 3), "9", "9", Answered(4, b"x", about))
+    box.note_answer((7, 1), "7", "8", Answered((2,), b"x", about))
+    box.note_answer((7, 3), "9", "9", Answered((4,), b"x", about))
     box.forget("8")
-    assert box.answer_in(7, 2) == Answered(2, b"x", None)
-    assert box.answer_to(7, 3) == Answered(4, b"x", about)
+    assert box.answer_in(7, 2) == Answered((2,), b"x", None)
+    assert box.answer_to(7, 3) == Answered((4,), b"x", about)
     box.forget("9")
     assert box.answer_to(7, 3) is None
     now[0] += 49 * 3600
