@@ -204,7 +204,8 @@ class Inbox:
         """These are answered, or need no answer."""
         with self._writing():
             self._db.executemany(
-                "UPDATE updates SET content = NULL WHERE number = ?", [(n,) for n in numbers]
+                "UPDATE updates SET content = NULL, said = '[]' WHERE number = ?",
+                [(n,) for n in numbers],
             )
 
     def marks(self, numbers: Sequence[int]) -> Marks:

@@ -112,18 +112,16 @@ class Notice:
 
     async def _show(self, text: str) -> bool:
         """Show what there is of the answer; returns whether to go on with that."""
+        if self._stood:  # a draft that vanishes would stay a while beside the changed answer
+            return False
         first, *more = split(text, MessageLimit.MAX_TEXT_LENGTH - len(_GOES_ON), utf16_length)
         beginning = first + _GOES_ON if more else first
         async with self._one:
             again = bool(self.said) or self._sender.has_drafts(self._asked)
             try:
-                if await self._sender.draft(self._asked, beginning):
-                    return True
-                if self._stood:
-                    return False
                 if self.said:
                     await self._sender.change(self._asked, self.said[0], beginning)
-                else:
+                elif not await self._sender.draft(self._asked, beginning):
                     self._note((await self._sender.begin(self._asked, beginning),))
             except TelegramError as error:
                 _log.debug("Cannot show a draft: %s", type(error).__name__)

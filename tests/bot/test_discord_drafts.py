@@ -87,6 +87,7 @@ async def asked(engine: StandIn, count: int = 1) -> None:
 # --- as it should be ------------------------------------------------------------------------------
 
 
+@pytest.mark.parity("a chat model's answer while it is written", "Discord")
 async def test_a_reply_becomes_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     async with discord_with(engine := writer(), monkeypatch) as (api, watch):
         await api.write(ANN, CALL, [PHOTO], CHANNEL)

@@ -55,6 +55,7 @@ def drafts(api: FakeTelegram) -> list[str]:
 # --- as it should be ------------------------------------------------------------------------------
 
 
+@pytest.mark.parity("a chat model's answer while it is written", "Telegram")
 async def test_in_private_drafts_show_what_is_written_until_the_answer_is_there() -> None:
     async with telegram(engine := writer()) as api:
         question = api.photo(b"red", ASK)
