@@ -1,4 +1,4 @@
-"""What the adapters of all platforms share: running, fetching pictures, retrying, buttons."""
+"""What the adapters of all platforms share: running, stopping, fetching, retrying, buttons."""
 
 from __future__ import annotations
 

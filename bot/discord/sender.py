@@ -194,6 +194,7 @@ class Responder(ABC):
         self.ephemeral = ephemeral
         self.spoiler = False
         self._passing = False  # what was sent is no answer
+        self._shown = ""  # of an answer that is being written
         self._one = asyncio.Lock()
         self._pace, self._place = pace, place
         self._live = LiveDraft(self._turn, self._show)
@@ -206,7 +207,7 @@ class Responder(ABC):
     async def notify(self, text: str) -> None:
         """Say something for as long as the answer takes."""
         async with self._one:
-            self._passing = not self.sent
+            self._passing |= not self.sent
             await self._say(Outgoing(Reply(text)))
 
     async def say(self, answer: Outgoing) -> None:
@@ -239,6 +240,8 @@ class Responder(ABC):
             if self.sent and not self._passing:
                 return False  # an answer, which stays until it is known that there is another
             began = bool(self.sent)
+            if began and beginning == self._shown:
+                return True
             try:
                 if began:
                     await self._edit(self.sent[0], beginning, None)
@@ -248,6 +251,7 @@ class Responder(ABC):
             except API_ERRORS as error:
                 _log.debug("Cannot show a draft: %s", type(error).__name__)
                 return began and _will_pass(error)
+        self._shown = beginning
         return True
 
     async def _say(self, answer: Outgoing) -> None:

@@ -81,6 +81,7 @@ class Notice:
         self.said = tuple(said)
         self._stood = stood  # an answer, which stays until it is known that there is another
         self._marks = marks
+        self._shown = ""  # in a message
         self._one = asyncio.Lock()
         repeat = DRAFT_SECONDS if sender.has_drafts(asked) else None
         self._live = LiveDraft(self._turn, self._show, repeat)
@@ -119,15 +120,17 @@ class Notice:
         async with self._one:
             again = bool(self.said) or self._sender.has_drafts(self._asked)
             try:
-                if self.said:
+                if not self.said:
+                    if not await self._sender.draft(self._asked, beginning):
+                        self._note((await self._sender.begin(self._asked, beginning),))
+                elif beginning != self._shown:
                     await self._sender.change(self._asked, self.said[0], beginning)
-                elif not await self._sender.draft(self._asked, beginning):
-                    self._note((await self._sender.begin(self._asked, beginning),))
             except TelegramError as error:
                 _log.debug("Cannot show a draft: %s", type(error).__name__)
                 # What Telegram refuses, it would refuse again; and of a first message that may
                 # have been taken, nobody knows the id.
                 return again and _will_pass(error)
+        self._shown = beginning
         return True
 
     def _note(self, said: Sequence[int]) -> None:
@@ -137,5 +140,4 @@ class Notice:
 
 def _will_pass(error: TelegramError) -> bool:
     """Whether the network was the cause, rather than a refusal or a limit."""
-    same_text = isinstance(error, BadRequest) and "not modified" in str(error).lower()
-    return same_text or (isinstance(error, NetworkError) and not isinstance(error, BadRequest))
+    return isinstance(error, NetworkError) and not isinstance(error, BadRequest)
