@@ -1,4 +1,4 @@
-"""What the adapters of all platforms share: running, fetching pictures, retrying, buttons."""
+"""What the adapters of all platforms share: running, stopping, fetching, retrying, buttons."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import asyncio
 import logging
 import mimetypes
 import re
-from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,6 +33,7 @@ Part = Callable[[asyncio.Event], Awaitable[None]]
 PURGE_SECONDS = 60.0  # seconds
 LAST_ANSWERS = 5.0  # seconds in which questions are still answered when the process is to end
 SHUTDOWN_SECONDS = 17.0  # seconds that answers under way have when a bot is stopped
+ABANDON_SECONDS = 1.0  # seconds to take back what was shown of the others
 RECENT = 5000  # of anything, messages or people, that an adapter keeps in mind
 
 LARGEST = 20_000_000  # bytes of a picture; Telegram lets bots fetch no more
@@ -364,3 +365,36 @@ class PressGuard:
         finally:
             if first:
                 self._in_work.discard(press)
+
+
+# --- stopping -------------------------------------------------------------------------------------
+
+
+class UnderWay:
+    """The tasks that answer somebody."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """What is done in it is an answer under way."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            yield
+        finally:
+            self._tasks.discard(task)
+
+    async def wait(self) -> None:
+        """Wait until all are answered."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def abandon(self) -> None:
+        """End those that took too long; they take back what they have shown of an answer."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=ABANDON_SECONDS)

@@ -184,6 +184,11 @@ class Assistant:
         album = self._conversations.recall(who)
         return () if isinstance(album, Missing) else album.digests
 
+    def place(self, who: Conversation) -> Hashable:
+        """Where the pictures were shown that a message without one would mean; None if none are."""
+        album = self._conversations.recall(who)
+        return None if isinstance(album, Missing) else album.place
+
     @property
     def recorder(self) -> Recorder:
         """Tells what is kept of people, for who has to say so elsewhere than in a reply."""

@@ -1,10 +1,12 @@
-"""Plain text: cleaned of what people type besides words, told from other languages, cut to fit."""
+"""Plain text: cleaned of what people type besides words, told from other languages."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 _QUOTES = str.maketrans("‘’‚‛´`“”„‟«»‐‑‒–—", "''''''\"\"\"\"\"\"-----")  # noqa: RUF001
 _UNSEEN = {"Cc", "Cf", "Co", "Cs", "Cn", "Mn", "Me", "Zl", "Zp"}
@@ -19,6 +21,7 @@ _NAME = re.compile(
 )
 _LINK = re.compile(r"\b(?:https?://|www\.)\S+", re.IGNORECASE)
 _QUESTION = re.compile(r"(?:what|where|which|who|why|how|is|are|does|do|did|can)\b")
+_SENTENCE_END = re.compile(r"[.!?…]+[\"')”’»]*(?P<space>\s+)(?=\S)")  # noqa: RUF001
 _ABBREVIATIONS = {"mr", "mrs", "ms", "dr", "st", "no", "nr", "vs", "jr", "sr", "mt", "ft", "etc"}
 
 
@@ -66,18 +69,21 @@ def sentences(text: str) -> list[str]:
 
     It does not after "St.", an initial, or before a small letter, unless a question starts there.
     """
-    parts: list[str] = []
-    start = 0
-    for end in re.finditer(r"[.!?]+[\"')]*\s+", text):
-        if not end.group().startswith(".") or _ends_sentence(text, end):
-            parts.append(text[start : end.end()].strip())
-            start = end.end()
-    return [*parts, text[start:]]
+    ends = [0, *(end.end() for end in sentence_ends(text)), len(text)]
+    return [text[start:end].strip() for start, end in pairwise(ends)]
+
+
+def sentence_ends(text: str) -> Iterator[re.Match[str]]:
+    """The marks that end sentences within a text, and the white space behind them ("space")."""
+    for end in _SENTENCE_END.finditer(text):
+        if end.group()[0] not in ".…" or _ends_sentence(text, end):
+            yield end
 
 
 def _ends_sentence(text: str, stop: re.Match[str]) -> bool:
-    word = re.split(r"\W", text[: stop.start()])[-1].lower()
-    if word in _ABBREVIATIONS or len(word) == 1:
+    before = text[: stop.start()]
+    word = re.split(r"\W", before)[-1].lower()
+    if word in _ABBREVIATIONS or len(word) == 1 or before.rpartition("\n")[2].strip().isdigit():
         return False
     return not text[stop.end()].islower() or _QUESTION.match(text, stop.end()) is not None
 
@@ -110,16 +116,6 @@ def without_politeness(question: str) -> str:
     question = _GREETING.sub("", question)
     question = _TELL_ME.sub("", question)
     return _THANKS_AFTER.sub(r"\1", question).strip()
-
-
-def split(text: str, limit: int) -> list[str]:
-    """Cut a long text at line ends or spaces, where there are some."""
-    parts = []
-    while len(text) > limit:
-        cut = max(text.rfind("\n", 1, limit), 0) or max(text.rfind(" ", 1, limit), 0) or limit
-        parts.append(text[:cut])
-        text = text[cut:].lstrip()
-    return [*parts, text]
 
 
 # --- questions that are not in English ------------------------------------------------------------

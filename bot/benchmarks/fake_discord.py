@@ -175,6 +175,7 @@ class FakeDiscord(FakeGateway):
         on_said: Told of each message that the bot said or changed: what it answers (the id of a
             message or the token of an interaction), and the message as it is then.
         on_withdrawn: Told of each answer to an interaction that was taken back.
+        deleted: Numbers of the bot's messages that are gone.
     """
 
     def __init__(self) -> None:
@@ -185,6 +186,7 @@ class FakeDiscord(FakeGateway):
         self.wait = 0.05
         self.file_troubles: list[tuple[int, float]] = []
         self.on_said: Callable[[str, Json], None] = lambda *_: None
+        self.deleted: list[str] = []
         self.on_withdrawn: Callable[[str], None] = lambda _: None
         self._files: FIFOCache[str, File] = FIFOCache(KEPT)
         self._number = 1000
@@ -216,8 +218,8 @@ class FakeDiscord(FakeGateway):
         await self.write(ANN, text, [File("photo.png", "image/png", picture)] if picture else [])
 
     async def write(
-        self, person: Json, text: str, files: Sequence[File] = (), where: str = "",
-        replaces: Json | None = None,
+        self, person: Json, text: str, files: Sequence[File] = (), where: str = "", *,
+        replaces: Json | None = None, replies_to: Json | None = None,
     ) -> Json:  # fmt: skip
         """A person writes or edits a message, in private if no channel is named; returns it."""
         await asyncio.wait_for(self._ready.wait(), 90)
@@ -225,6 +227,10 @@ class FakeDiscord(FakeGateway):
         number = replaces["id"] if replaces else self._next()
         shown = [self._attach(each) for each in files]
         message = payloads.message(number, where, person, text, attachments=shown)
+        if replies_to:
+            reference = {"message_id": replies_to["id"], "channel_id": where, "type": 0}
+            message |= {"type": 19, "message_reference": reference}
+            message["referenced_message"] = replies_to
         if replaces:
             message["edited_timestamp"] = message["timestamp"]
             message["timestamp"] = replaces["timestamp"]
@@ -326,7 +332,10 @@ class FakeDiscord(FakeGateway):
             known = self._messages.get(number)
             return _json(known[1]) if known else _json({"message": "gone", "code": 10008}, 404)
         if request.method == "DELETE":
+            self.deleted.append(number or "")
             return web.Response(status=204)
+        if number in self.deleted:
+            return _json({"message": "Unknown Message", "code": 10008}, 404)
         if self.troubles and (number or self.troubles[0] != TAKE_AND_DROP):
             return self._trouble(request)
         sent = await request.json()
@@ -341,6 +350,7 @@ class FakeDiscord(FakeGateway):
         if kind == "interactions":
             return _json(payloads.answer_to_callback(interaction))
         if request.method == "DELETE":
+            self.deleted.append(self._named(interaction, rest))
             self.on_withdrawn(token)
             return web.Response(status=204)
         if self.troubles and self.troubles[0] > DROP:
@@ -349,15 +359,19 @@ class FakeDiscord(FakeGateway):
 
     def _answer(self, interaction: Json, token: str, sent: Json, rest: list[str]) -> Json:
         """Take an answer to an interaction, or a change of one: then the `rest` names it."""
-        if rest:
-            number = rest[1] if rest[1] != "@original" else self._original(interaction)
-            if number:
-                return self._change(number, sent)
+        if number := self._named(interaction, rest):
+            return self._change(number, sent)
         if sent.get("content") == "…":  # there for a moment, so nobody reads it
             return payloads.message(self._next(), interaction["channel_id"], ME, "…")
         said = self._say(interaction["channel_id"], token, sent)
         interaction.setdefault("original", said["id"])
         return said
+
+    def _named(self, interaction: Json, rest: list[str]) -> str:
+        """Which answer to an interaction the end of an address names; "" if none."""
+        if not rest:
+            return ""
+        return rest[1] if rest[1] != "@original" else self._original(interaction)
 
     def _original(self, interaction: Json) -> str:
         """The first message that answers a command, or the one with the button; "" if none does."""

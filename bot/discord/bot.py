@@ -121,6 +121,7 @@ class DiscordBot(discord.AutoShardedClient):
                 await self.handlers.close()
         except TimeoutError:
             _log.warning("Some answers were not finished in %.0f s", SHUTDOWN_SECONDS)
+            await self.handlers.abandon()
 
     async def close(self) -> None:
         """Close; commands are answered before, also if Discord has ended the connection."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -32,14 +32,17 @@ from bot.discord.messages import (
 )
 from bot.discord.references import Meant, References
 from bot.discord.sender import (
+    DRAFT_PAUSE,
     InteractionResponder,
     MessageResponder,
     Outgoing,
     Responder,
     alt_texts,
+    showing,
     typing,
 )
-from bot.platforms import RECENT, PressGuard, SharedFile
+from bot.live_draft import Pace
+from bot.platforms import RECENT, PressGuard, SharedFile, UnderWay
 
 REWRITABLE = timedelta(minutes=10)  # since a message was written that nobody remembers any more
 FORM_SECONDS = 2.0  # in which pictures are found; after three a form could not be shown
@@ -109,14 +112,15 @@ class DiscordHandlers:
         self._references = References(self.finder, assistant, self._answer_ids)
         # By person: what their device speaks; commands tell it, messages do not.
         self._locales: LRUCache[str, str] = LRUCache(RECENT)
-        self._under_way: set[asyncio.Task[Any]] = set()
+        self._under_way = UnderWay()
+        self._pace = Pace(DRAFT_PAUSE)
         self._closed = False
 
     async def on_message(self, message: discord.Message) -> None:
         """Answer a message if the bot is meant."""
         me = self._client.user
         if not self._closed and me and is_addressed(message, me):
-            responder = MessageResponder(message)
+            responder = MessageResponder(message, self._pace)
             await self._answer(responder, conversation(message),
                                lambda: self._read_message(message, me, responder))  # fmt: skip
 
@@ -127,7 +131,7 @@ class DiscordHandlers:
             return
         # One that is not known may have called somebody else before, and is as good as new.
         edited = not _rewritten(message)
-        responder = MessageResponder(message)
+        responder = MessageResponder(message, self._pace)
         await self._answer(
             responder, conversation(message),
             lambda: self._read_message(message, me, responder, edited=edited), edited=edited,
@@ -220,7 +224,7 @@ class DiscordHandlers:
         message = interaction.message
         assert message is not None  # it has the button
         who, language = conversation(interaction), self._language(interaction)
-        responder = InteractionResponder(interaction)
+        responder = InteractionResponder(interaction, self._pace)
         with self._presses.once((who.user, message.id, command)) as first:
             if not first:
                 await responder.begin()
@@ -250,8 +254,11 @@ class DiscordHandlers:
     async def close(self) -> None:
         """Take no new messages, and wait until everything under way is dealt with."""
         self._closed = True
-        if self._under_way:
-            await asyncio.wait(self._under_way)
+        await self._under_way.wait()
+
+    async def abandon(self) -> None:
+        """End what was not answered in time."""
+        await self._under_way.abandon()
 
     async def _answer(
         self,
@@ -269,7 +276,7 @@ class DiscordHandlers:
             read: Tells what; None if nothing.
             edited: They want it in other words than before.
         """
-        with self._working():
+        async with self._under_way.working(), showing(responder):
             if not await responder.begin():
                 return
             try:
@@ -283,7 +290,10 @@ class DiscordHandlers:
                         if incoming is None:
                             answer = Outgoing(refusal)
                         else:
-                            reply = await self._assistant.handle(incoming, responder.notify)
+                            responder.spoiler = self._hides(incoming)
+                            reply = await self._assistant.handle(
+                                incoming, responder.notify, None if request.alt else responder.draft
+                            )
                             assert reply is not None  # it was addressed
                             answer = self._outgoing(request, incoming, reply, remarks)
                     await self._say(responder, who, answer)
@@ -391,6 +401,12 @@ class DiscordHandlers:
         )  # fmt: skip
         return incoming, Reply(""), remarks
 
+    def _hides(self, incoming: Incoming) -> bool:
+        """Whether a message is about a hidden picture, perhaps one that was shown before."""
+        shows = incoming.pictures or incoming.reply_pictures
+        place = incoming.place if shows else self._assistant.place(incoming.conversation)
+        return isinstance(place, Place) and place.spoiler
+
     def _outgoing(
         self, request: DiscordRequest, incoming: Incoming, reply: Reply, remarks: list[str]
     ) -> Outgoing:
@@ -439,7 +455,7 @@ class DiscordHandlers:
         ephemeral: bool = False,
     ) -> Coroutine[Any, Any, None]:
         refused = not self._assistant.allows(request.who, action=request.action)
-        responder = InteractionResponder(interaction, ephemeral=ephemeral or refused)
+        responder = InteractionResponder(interaction, self._pace, ephemeral=ephemeral or refused)
         return self._answer(responder, request.who, read)
 
     def _forget(self, person: str) -> None:
@@ -462,16 +478,6 @@ class DiscordHandlers:
             return known
         server = str(message.guild.preferred_locale) if message.guild else _DEFAULT_LOCALE
         return "" if server == _DEFAULT_LOCALE else server
-
-    @contextmanager
-    def _working(self) -> Iterator[None]:
-        task = asyncio.current_task()
-        assert task is not None
-        self._under_way.add(task)
-        try:
-            yield
-        finally:
-            self._under_way.discard(task)
 
 
 def _rewritten(message: discord.Message) -> bool:

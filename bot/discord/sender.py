@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,20 +16,27 @@ import aiohttp
 import discord
 
 from bot.assistant.locale.texts import Texts
-from bot.assistant.text import split
+from bot.assistant.splitting import split
 from bot.assistant.types import Button, Reply
 from bot.assistant.wording import say_alt
 from bot.discord.messages import API_ERRORS, BUTTON, Place
+from bot.live_draft import LiveDraft, Pace
 from bot.platforms import retry
 
 LONGEST = 2000  # characters of a message
 LONGEST_ALT = 1000  # characters; Discord's own field for it takes little more
 FOR_A_MOMENT = "…"
+DRAFT_PAUSE = 1.2  # seconds between two changes in one channel; Discord takes five in five
+# Seconds from the first words to the first message with them: an answer that is written by then
+# needs no other.
+BEFORE_MESSAGE = 1.0
+_GOES_ON = " …"
 WAITS = (1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between attempts when a connection broke
 _SPOILER_MARK = "||"
 # Discord's codes of errors.
 NO_HISTORY = 160_002  # a reply is not allowed where the bot may not read what was said before
 _EXPIRED = frozenset({10_015, 10_062, 50_027})  # of an interaction, a quarter of an hour old say
+_BROKE = (aiohttp.ClientConnectionError, ConnectionError)  # maybe after Discord took something
 _ABOUT_PICTURES = frozenset({"/caption", "/retry"})
 
 _log = logging.getLogger(__name__)
@@ -55,10 +63,8 @@ class Outgoing:
 
     def parts(self) -> list[str]:
         """Messages that fit, in which no character of the text means anything else."""
-        mark = _SPOILER_MARK if self.spoiler else ""
-        text = discord.utils.escape_markdown(self.reply.text)
-        pieces = [*self.blocks, *split(text, LONGEST - 2 * len(mark))]
-        pieces = [f"{mark}{piece}{mark}" for piece in pieces if piece]
+        blocks = [self._hidden(block) for block in self.blocks]
+        pieces = [*blocks, *map(self._written, filter(None, self._divided()))]
         parts = pieces[:1]
         for piece in pieces[1:]:
             if len(parts[-1]) + 1 + len(piece) <= LONGEST:
@@ -66,6 +72,20 @@ class Outgoing:
             else:
                 parts.append(piece)
         return parts
+
+    def beginning(self) -> str:
+        """As much of the text as fits into one message."""
+        first, *more = self._divided(room=len(_GOES_ON))
+        return self._written(first + _GOES_ON if more else first)
+
+    def _divided(self, room: int = 0) -> list[str]:
+        return split(self.reply.text, LONGEST - room, lambda text: len(self._written(text)))
+
+    def _written(self, text: str) -> str:
+        return self._hidden(discord.utils.escape_markdown(text))
+
+    def _hidden(self, text: str) -> str:
+        return f"{_SPOILER_MARK}{text}{_SPOILER_MARK}" if self.spoiler else text
 
     def view(self) -> View | None:
         """The buttons, if there are any."""
@@ -155,14 +175,30 @@ def buttons(offered: tuple[Button, ...], place: Place | None) -> list[ActionButt
 class Responder(ABC):
     """Says things in one place, where what is said later replaces what was said before.
 
+    What is shown of an answer before its end is lost in a crash, as the question is, and stays as
+    it is then.
+
+    Args:
+        pace: Tells when something may be shown of what is being written.
+        place: For which `pace` counts.
+        ephemeral: Only one person is to hear it.
+
     Attributes:
         sent: The messages of what was said last, as far as they could be sent.
         ephemeral: Only one person hears it.
+        spoiler: What is being written tells what a hidden picture shows.
     """
 
-    def __init__(self, *, ephemeral: bool = False) -> None:
+    def __init__(self, pace: Pace, place: Hashable, *, ephemeral: bool = False) -> None:
         self.sent: list[int] = []
         self.ephemeral = ephemeral
+        self.spoiler = False
+        self._passing = False  # what was sent is no answer
+        self._shown = ""  # of an answer that is being written
+        self._one = asyncio.Lock()
+        self._pace, self._place = pace, place
+        self._live = LiveDraft(self._turn, self._show)
+        self.draft = self._live.offer
 
     async def begin(self) -> bool:
         """Have Discord know that an answer will come; returns whether it can be said."""
@@ -170,10 +206,55 @@ class Responder(ABC):
 
     async def notify(self, text: str) -> None:
         """Say something for as long as the answer takes."""
-        await self.say(Outgoing(Reply(text)))
+        async with self._one:
+            self._passing |= not self.sent
+            await self._say(Outgoing(Reply(text)))
 
     async def say(self, answer: Outgoing) -> None:
         """Say an answer, or as much of it as Discord takes."""
+        await self._live.close()
+        self._passing = False
+        await self._say(answer)
+
+    async def whisper(self) -> bool:
+        """Have only the person hear what follows; False if that cannot be had here."""
+        return False
+
+    async def withdraw(self) -> None:
+        """Take back what was shown and is no answer."""
+        await self._live.close()
+        taken, self.sent = (self.sent, []) if self._passing else ([], self.sent)
+        for message in taken:
+            try:
+                await self._delete(message)
+            except API_ERRORS as error:
+                _log.info("Cannot take a message back (%s)", type(error).__name__)
+
+    async def _turn(self) -> None:
+        await self._pace.turn(self._place)
+
+    async def _show(self, text: str) -> bool:
+        """Show what there is of the answer; returns whether to go on with that."""
+        beginning = Outgoing(Reply(text), self.spoiler).beginning()
+        async with self._one:
+            if self.sent and not self._passing:
+                return False  # an answer, which stays until it is known that there is another
+            began = bool(self.sent)
+            if began and beginning == self._shown:
+                return True
+            try:
+                if began:
+                    await self._edit(self.sent[0], beginning, None)
+                else:
+                    self._passing = True
+                    self.sent = [await self._send(beginning, None)]
+            except API_ERRORS as error:
+                _log.debug("Cannot show a draft: %s", type(error).__name__)
+                return began and _will_pass(error)
+        self._shown = beginning
+        return True
+
+    async def _say(self, answer: Outgoing) -> None:
         parts, before, self.sent = answer.parts(), self.sent, []
         try:
             for number, part in enumerate(parts):
@@ -190,14 +271,10 @@ class Responder(ABC):
         except API_ERRORS as error:
             _log.error("Could not send an answer (%s)", type(error).__name__, exc_info=error)
 
-    async def whisper(self) -> bool:
-        """Have only the person hear what follows; False if that cannot be had here."""
-        return False
-
     async def _changed(self, message: int, text: str, view: View | None) -> bool:
         """Change a message; False if it is gone."""
         try:
-            await self._edit(message, text, view)
+            await _insist(lambda: self._edit(message, text, view))
         except discord.HTTPException as error:
             if isinstance(error, discord.NotFound) or error.code in _EXPIRED:
                 return False
@@ -219,23 +296,29 @@ class MessageResponder(Responder):
 
     Args:
         asked: The message.
+        pace: Tells when something may be shown of what is being written.
     """
 
-    def __init__(self, asked: discord.Message) -> None:
-        super().__init__()
+    def __init__(self, asked: discord.Message, pace: Pace) -> None:
+        super().__init__(pace, asked.channel.id)
         self._asked = asked
+
+    async def _turn(self) -> None:
+        if not self.sent:
+            await asyncio.sleep(BEFORE_MESSAGE)
+        await super()._turn()
 
     async def _send(self, text: str, view: View | None) -> int:
         try:
             # The question may be deleted by now.
-            return await self._say(text, view, self._asked.to_reference(fail_if_not_exists=False))
+            return await self._post(text, view, self._asked.to_reference(fail_if_not_exists=False))
         except discord.HTTPException as error:
             if error.code != NO_HISTORY:
                 raise
             _log.info("May not reply where it cannot read the history, so it just says it")
-            return await self._say(text, view, None)
+            return await self._post(text, view, None)
 
-    async def _say(
+    async def _post(
         self, text: str, view: View | None, reference: discord.MessageReference | None
     ) -> int:
         how: dict[str, Any] = {"reference": reference} if reference else {}
@@ -247,7 +330,7 @@ class MessageResponder(Responder):
         return sent.id
 
     async def _edit(self, message: int, text: str, view: View | None) -> None:
-        await _insist(lambda: self._sent(message).edit(content=text, view=view))
+        await self._sent(message).edit(content=text, view=view)
 
     async def _delete(self, message: int) -> None:
         await self._sent(message).delete()
@@ -262,11 +345,14 @@ class InteractionResponder(Responder):
 
     Args:
         interaction: The use of it.
+        pace: Tells when something may be shown of what is being written.
         ephemeral: Nobody else is to see the answer.
     """
 
-    def __init__(self, interaction: discord.Interaction[Any], *, ephemeral: bool = False) -> None:
-        super().__init__(ephemeral=ephemeral)
+    def __init__(
+        self, interaction: discord.Interaction[Any], pace: Pace, *, ephemeral: bool = False
+    ) -> None:
+        super().__init__(pace, interaction.id, ephemeral=ephemeral)
         self._interaction = interaction
         self._pressed = interaction.type is discord.InteractionType.component
         self._said = False
@@ -283,8 +369,11 @@ class InteractionResponder(Responder):
 
     async def whisper(self) -> bool:
         """Have only the person hear what follows, in place of what everybody sees so far."""
+        await self._live.close()
         # The original response to a button is the message that it is under.
-        if not self.ephemeral and not self._pressed:
+        if self._pressed:
+            await self.withdraw()
+        elif not self.ephemeral:
             try:
                 if not self._said:  # what follows "thinking…" would be seen by as many
                     await self._interaction.edit_original_response(content=FOR_A_MOMENT)
@@ -302,10 +391,10 @@ class InteractionResponder(Responder):
             sent: discord.Message = await self._interaction.followup.send(
                 text, ephemeral=self.ephemeral, suppress_embeds=True, wait=True, **_optional(view)
             )
-        except discord.HTTPException as error:
-            if error.code in _EXPIRED:
+        except (discord.HTTPException, *_BROKE) as error:
+            if getattr(error, "code", 0) in _EXPIRED:
                 sent = await self._send_apart(text, view)
-            elif first and (error.status == 429 or error.status >= 500):
+            elif first and _will_pass(error):
                 # "Thinking…" must not stay, and whatever was taken already is what this changes.
                 sent = await _insist(
                     lambda: self._interaction.edit_original_response(content=text, view=view)
@@ -342,14 +431,32 @@ async def _insist(call: Callable[[], Awaitable[T]]) -> T:
         discord.DiscordException: Discord refuses.
     """
 
-    def broke(error: BaseException) -> bool:
-        return isinstance(error, aiohttp.ClientConnectionError | ConnectionError)
-
     def failed(error: BaseException, wait: float) -> None:
         said = "The connection to Discord broke (%s); trying again in %.0f s"
         _log.warning(said, type(error).__name__, wait)
 
-    return await retry(call, broke, WAITS, failed)
+    return await retry(call, _broke, WAITS, failed)
+
+
+@asynccontextmanager
+async def showing(responder: Responder) -> AsyncIterator[None]:
+    """While an answer is awaited and said; what ends that takes back what was only begun."""
+    try:
+        yield
+    except BaseException:
+        await responder.withdraw()
+        raise
+
+
+def _broke(error: BaseException) -> bool:
+    return isinstance(error, _BROKE)
+
+
+def _will_pass(error: BaseException) -> bool:
+    """Whether Discord or the network has a trouble that passes."""
+    if isinstance(error, discord.HTTPException):
+        return error.status == 429 or error.status >= 500
+    return _broke(error)
 
 
 @asynccontextmanager

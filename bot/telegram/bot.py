@@ -107,6 +107,7 @@ async def serve(
                 await _finish(application, handlers)
         except TimeoutError:
             _log.warning("Some answers were not finished in %.0f s", SHUTDOWN_SECONDS)
+            await handlers.abandon()
         with contextlib.suppress(RuntimeError):  # it still runs, but will not any more
             await application.shutdown()
         application.bot.inbox.close()

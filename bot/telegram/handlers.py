@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from cachetools import LRUCache
@@ -40,9 +41,10 @@ from bot.assistant.types import (
     Retry,
     button_action,
 )
-from bot.platforms import RECENT, PictureFile, PressGuard, SharedFile
+from bot.platforms import RECENT, PictureFile, PressGuard, SharedFile, UnderWay
 from bot.telegram.albums import AlbumCollector
 from bot.telegram.inbox import Inbox
+from bot.telegram.limiter import ChatLimiter
 from bot.telegram.memory import MessageMemory, Shown
 from bot.telegram.messages import (
     PLATFORM,
@@ -56,8 +58,9 @@ from bot.telegram.messages import (
     sender,
     words_in,
 )
+from bot.telegram.notice import notice
 from bot.telegram.reading import RequestReader, TelegramRequest
-from bot.telegram.sender import Sender, Sending
+from bot.telegram.sender import Sender
 
 # Seconds for which words wait for a picture: who forwards one with a comment sends two messages,
 # the comment first. The second is for who showed one before, and may well mean that.
@@ -102,8 +105,9 @@ class TelegramHandlers:
         self._seen: LRUCache[int, None] = LRUCache(RECENT)
         self._throttle = RepeatThrottle()
         self._sender = Sender(bot)
+        self._notices = partial(notice, self._sender, cast("ChatLimiter", bot.rate_limiter))
         self._fetcher = picture_fetcher(bot)
-        self._presses = PressGuard()
+        self._presses, self._under_way = PressGuard(), UnderWay()
         self._giving_up: set[asyncio.Task[None]] = set()
         self._earlier: set[int] = set()  # updates that an earlier run did not answer
 
@@ -118,6 +122,10 @@ class TelegramHandlers:
     async def close(self) -> None:
         """Answer the albums that are still gathered."""
         await self._albums.close()
+
+    async def abandon(self) -> None:
+        """End what was not answered in time; the next run answers it."""
+        await self._under_way.abandon()
 
     def take_up(self, update: Update) -> None:
         """This one comes from an earlier run, so that it may wait however many wait already."""
@@ -138,7 +146,9 @@ class TelegramHandlers:
                 user = str(person.id) if person else sender(message)
                 texts = self._assistant.texts(PLATFORM, user, language(person))
                 reply = self._assistant.refuse(PLATFORM, "crashed", texts.interrupted)
-                await self._sender.say(message, reply, sending=self._marks((update.update_id,)))
+                marks = self._inbox.marks((update.update_id,))
+                begun = self._inbox.said((update.update_id,))
+                await self._sender.say(message, reply, begun, marks)
 
     async def on_update(self, update: Update, _context: ContextTypes.DEFAULT_TYPE) -> None:
         """Stop an update that comes twice, or that nobody can answer."""
@@ -262,19 +272,17 @@ class TelegramHandlers:
             raise
         self._inbox.done(numbers)
 
-    def _marks(self, numbers: Sequence[int]) -> Sending:
-        return lambda on: self._inbox.sending(numbers, on=on)
-
     async def _answer(self, request: TelegramRequest) -> None:
-        asked, who, marks = request.asked, request.who, self._marks(request.updates)
+        asked, who, marks = request.asked, request.who, self._inbox.marks(request.updates)
         try:
             patient = not self._earlier.isdisjoint(request.updates)
-            async with self._turns.of(who, patient=patient):
+            async with self._under_way.working(), self._turns.of(who, patient=patient):
                 # Only now is the answer to the question before its edit known.
-                said, request, changed = self._compared(request)
+                said, request, changed = self._reader.compared(request)
                 if not changed:
                     return
-                async with self._sender.notice(asked, said) as notice:
+                begun = self._inbox.said(request.updates)
+                async with self._notices(asked, marks, said=said, begun=begun) as shown:
                     self._inbox.begin(request.updates)
                     if (reply := self._refusal(request)) is None:
                         async with self._sender.typing(asked):
@@ -283,49 +291,27 @@ class TelegramHandlers:
                                 reply = self._assistant.refuse(
                                     PLATFORM, "not_fetched", "\n".join(remarks)
                                 )
-                            elif reply := await self._assistant.handle(incoming, notice.tell):
+                            elif reply := await self._assistant.handle(
+                                incoming, shown.tell, shown.draft
+                            ):
                                 reply = self._worded(request, reply, remarks)
-                if reply and reply.outcome == FORGOTTEN:  # only now is nothing of theirs in work
-                    self._memory.forget(who.user)
-                silent = said is None and self._repeats(who, reply)
-                if reply is None or (silent and not notice.said):
-                    return
-                kept = said and notice.said == said and _is_no_answer(reply)
-                answer = await self._sender.say(
-                    asked, reply, None if kept else notice.said, sending=marks
-                )
+                    await shown.close()
+                    if reply and reply.outcome == FORGOTTEN:  # now nothing of theirs is in work
+                        self._memory.forget(who.user)
+                    silent = not said and self._repeats(who, reply)
+                    if reply is None or (silent and not shown.said):
+                        return
+                    kept = said and shown.said == said and _is_no_answer(reply)
+                    answer = await self._sender.say(asked, reply, () if kept else shown.said, marks)
         except TooManyWaitingError:
             reply = self._assistant.refuse(
                 PLATFORM, "too_many", self._texts(request).too_many_waiting
             )
             if not self._repeats(who, reply):
-                await self._sender.say(asked, reply, sending=marks)
+                await self._sender.say(asked, reply, marks=marks)
             return
         if answer and not kept:
             self._note(request, reply, answer)
-
-    def _compared(self, request: TelegramRequest) -> tuple[int | None, TelegramRequest, bool]:
-        """An edit compared with what was asked before: the answer to change, and whether to.
-
-        A reaction comes as an edit that changes nothing. What was asked about pictures without
-        showing them, is still about these.
-        """
-        if not request.edited:
-            return None, request, True
-        known = self._memory.answer_to(request.key)
-        if known is None:
-            shows = any(isinstance(file, PictureFile) for file in request.own)
-            nothing = not (request.text or shows)  # a place that moves, say
-            is_old = self._memory.is_old(request.asked, request.who.user)
-            return None, request, not (nothing or is_old)
-        if known.content == request.content:
-            return None, request, False
-        if not (request.own or request.about or request.answer):
-            if self._assistant.answer(known.number):
-                request = replace(request, answer=known.number)
-            elif known.shown and not self._assistant.holds(request.who, known.shown.files):
-                request = replace(request, about=known.shown.files, owner=known.shown.owner)
-        return known.message or None, request, True
 
     def _refusal(self, request: TelegramRequest) -> Reply | None:
         """Why the assistant is not even asked, so that no picture is fetched; None if it is."""
@@ -395,14 +381,15 @@ class TelegramHandlers:
                 )
             )  # fmt: skip
 
-    def _note(self, request: TelegramRequest, reply: Reply, message: int) -> None:
-        """Keep which answer the bot's message is, and which message it answers."""
-        self._memory.note_number(request.asked.chat_id, message, reply.number)
+    def _note(self, request: TelegramRequest, reply: Reply, said: tuple[int, ...]) -> None:
+        """Keep which answer the bot's messages are, and which message they answer."""
+        for message in said:
+            self._memory.note_number(request.asked.chat_id, message, reply.number)
         if request.action is None and reply.outcome != FORGOTTEN:
             answer = self._assistant.answer(reply.number)
             owner = (answer.owner if answer else "") or request.owner or request.who.user
             self._memory.note_answer(
-                request.asked, (request.who.user, owner), request.content, message, reply
+                request.asked, (request.who.user, owner), request.content, said, reply
             )
 
     async def _answer_in_place(
@@ -419,7 +406,7 @@ class TelegramHandlers:
         passing = reply is None or reply.error or isinstance(action, Rate)
         await self._confirm(query, reply.text if reply and passing else "")
         if reply and not passing:
-            await self._sender.say(message, reply, message.message_id)
+            await self._sender.say(message, reply, [message.message_id])
 
     async def _identity(
         self, query: CallbackQuery, message: Message, action: Action | None

@@ -33,7 +33,8 @@ _HASH_BYTES = 16
 _TABLES = """
     CREATE TABLE IF NOT EXISTS updates (
         number INTEGER PRIMARY KEY, at REAL NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
-        sending INTEGER NOT NULL DEFAULT 0, digest BLOB NOT NULL, content BLOB
+        sending INTEGER NOT NULL DEFAULT 0, digest BLOB NOT NULL, content BLOB,
+        said TEXT NOT NULL DEFAULT '[]'
     ) STRICT;
     CREATE TABLE IF NOT EXISTS answers (
         asked BLOB PRIMARY KEY, answer BLOB NOT NULL, person BLOB NOT NULL,
@@ -41,6 +42,10 @@ _TABLES = """
         message INTEGER NOT NULL, content BLOB NOT NULL, about BLOB
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS answers_by_answer ON answers (answer);
+    CREATE TABLE IF NOT EXISTS parts (
+        answer BLOB PRIMARY KEY, asked BLOB NOT NULL, at REAL NOT NULL, message INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS parts_by_asked ON parts (asked);
     CREATE TABLE IF NOT EXISTS shown (
         conversation BLOB PRIMARY KEY, person BLOB NOT NULL, owner BLOB NOT NULL,
         at REAL NOT NULL, content BLOB NOT NULL
@@ -69,12 +74,12 @@ class Answered:
     """What is known of a message that was answered.
 
     Attributes:
-        message: Id of the answer, 0 if there is none.
+        messages: Ids of the answer's messages, in order.
         content: A hash of what was asked.
         about: Of the pictures that the answer was about, what fetches them again; or None.
     """
 
-    message: int
+    messages: tuple[int, ...]
     content: bytes
     about: Any = None
 
@@ -101,6 +106,7 @@ class Inbox:
         self._db = _opened(path)
         with self._writing():
             self._db.executescript(_TABLES)
+            self._complete()
             if not self._db.execute("SELECT 1 FROM begun").fetchone():
                 self._db.execute("INSERT INTO begun VALUES (?)", [clock()])
         found = self._db.execute("SELECT at FROM begun").fetchone()
@@ -128,7 +134,7 @@ class Inbox:
             self._db.executemany(
                 "INSERT INTO updates (number, at, digest, content) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (number) DO UPDATE SET at = excluded.at, digest = excluded.digest, "
-                "content = excluded.content, attempts = 0, sending = 0 "
+                "content = excluded.content, attempts = 0, sending = 0, said = '[]' "
                 "WHERE digest <> excluded.digest",
                 rows,
             )
@@ -174,12 +180,37 @@ class Inbox:
                 "UPDATE updates SET sending = ? WHERE number = ?", [(on, n) for n in numbers]
             )
 
+    def note_said(self, numbers: Sequence[int], messages: Sequence[int]) -> None:
+        """These messages are a beginning of the answer, and the next run may go on with them.
+
+        It changes them into the answer: neither half a draft nor the first part of a long answer
+        stays alone if the process ends now. Only where that happens between Telegram's taking such
+        a message and this note, the answer comes once more beside it.
+        """
+        told = json.dumps([*messages])
+        with self._writing():
+            self._db.executemany(
+                "UPDATE updates SET said = ?, sending = 0 WHERE number = ?",
+                [(told, n) for n in numbers],
+            )
+
+    def said(self, numbers: Sequence[int]) -> tuple[int, ...]:
+        """The messages with which the answer to these updates was begun in an earlier run."""
+        marks = ", ".join("?" * len(numbers))
+        sql = f"SELECT said FROM updates WHERE said <> '[]' AND number IN ({marks})"
+        return next((tuple(json.loads(told)) for (told,) in self._read(sql, [*numbers])), ())
+
     def done(self, numbers: Sequence[int]) -> None:
         """These are answered, or need no answer."""
         with self._writing():
             self._db.executemany(
-                "UPDATE updates SET content = NULL WHERE number = ?", [(n,) for n in numbers]
+                "UPDATE updates SET content = NULL, said = '[]' WHERE number = ?",
+                [(n,) for n in numbers],
             )
+
+    def marks(self, numbers: Sequence[int]) -> Marks:
+        """Notes how far the answer to these updates is said."""
+        return Marks(self, numbers)
 
     # --- answered messages --------------------------------------------------------------------
 
@@ -195,21 +226,27 @@ class Inbox:
             answered: How.
         """
         about = None if answered.about is None else self._seal(answered.about)
+        first, *others = answered.messages
+        key, now = self.hash("message", *asked), self._clock()
         row = (
-            self.hash("message", *asked), self.hash("message", asked[0], answered.message),
-            self.hash("person", person), self.hash("person", owner), self._clock(),
-            answered.message, answered.content, about,
+            key, self.hash("message", asked[0], first), self.hash("person", person),
+            self.hash("person", owner), now, first, answered.content, about,
         )  # fmt: skip
+        parts = [(self.hash("message", asked[0], each), key, now, each) for each in others]
         with self._writing():
             self._db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            self._db.execute("DELETE FROM parts WHERE asked = ?", [key])
+            self._db.executemany("INSERT OR REPLACE INTO parts VALUES (?, ?, ?, ?)", parts)
 
     def answer_to(self, chat: int, message: int) -> Answered | None:
         """How a message was answered, if that is known."""
-        return self._answered("asked", self.hash("message", chat, message))
+        return self._answered("asked = ?", self.hash("message", chat, message))
 
     def answer_in(self, chat: int, message: int) -> Answered | None:
         """What a message of the bot's answered, if that is known."""
-        return self._answered("answer", self.hash("message", chat, message))
+        key = self.hash("message", chat, message)
+        part = "asked = (SELECT asked FROM parts WHERE answer = ?)"
+        return self._answered("answer = ?", key) or self._answered(part, key)
 
     def note_shown(self, where: tuple[str, str], owner: str, files: Any) -> None:
         """Keep the pictures that a message without any would mean, for an hour.
@@ -241,6 +278,8 @@ class Inbox:
         with self._writing():
             who = [self.hash("person", person)]
             self._db.execute("DELETE FROM shown WHERE ? IN (person, owner)", who)
+            whose = "SELECT asked FROM answers WHERE person = ?"
+            self._db.execute(f"DELETE FROM parts WHERE asked IN ({whose})", who)
             self._db.execute("DELETE FROM answers WHERE person = ?", who)
             self._db.execute("UPDATE answers SET about = NULL WHERE owner = ?", who)
 
@@ -249,17 +288,26 @@ class Inbox:
         framed = json.dumps([str(part) for part in parts]).encode()
         return hmac.new(self._key, framed, hashlib.sha256).digest()[:_HASH_BYTES]
 
-    def _answered(self, column: str, key: bytes) -> Answered | None:
-        sql = f"SELECT message, content, about, at FROM answers WHERE {column} = ?"
-        for message, content, sealed, at in self._read(sql, [key]):
+    def _answered(self, which: str, key: bytes) -> Answered | None:
+        sql = f"SELECT asked, message, content, about, at FROM answers WHERE {which}"
+        for asked, message, content, sealed, at in self._read(sql, [key]):
             about = None
             if sealed and self._clock() - at < PICTURE_SECONDS:
                 with suppress(InvalidToken, ValueError):
                     about = self._unseal(sealed)
-            return Answered(message, content, about)
+            others = self._read(
+                "SELECT message FROM parts WHERE asked = ? ORDER BY message", [asked]
+            )
+            return Answered((message, *(part for (part,) in others)), content, about)
         return None
 
     # --- the database -------------------------------------------------------------------------
+
+    def _complete(self) -> None:
+        """Give the tables of an earlier version what they lack."""
+        columns = {name for _, name, *_ in self._read("PRAGMA table_info(updates)")}
+        if "said" not in columns:
+            self._db.execute("ALTER TABLE updates ADD COLUMN said TEXT NOT NULL DEFAULT '[]'")
 
     def _clean(self) -> None:
         now = self._clock()
@@ -267,7 +315,8 @@ class Inbox:
             return
         self._cleaned = now
         with self._writing():
-            self._db.execute("DELETE FROM answers WHERE at < ?", [now - EDITABLE])
+            for table in ("answers", "parts"):
+                self._db.execute(f"DELETE FROM {table} WHERE at < ?", [now - EDITABLE])
             self._db.execute(
                 "UPDATE answers SET about = NULL WHERE at < ?", [now - PICTURE_SECONDS]
             )
@@ -302,6 +351,22 @@ class Inbox:
                 return found.fetchall()
         except sqlite3.Error:
             return []
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Notes in an inbox how far the answer to some updates is said."""
+
+    inbox: Inbox
+    numbers: Sequence[int]
+
+    def sending(self, on: bool) -> None:
+        """The rest of it is on its way from now on, or could not be sent."""
+        self.inbox.sending(self.numbers, on=on)
+
+    def said(self, messages: Sequence[int]) -> None:
+        """These messages are a beginning of it."""
+        self.inbox.note_said(self.numbers, messages)
 
 
 def inbox_path(log: Path | None, token: str) -> Path | None:

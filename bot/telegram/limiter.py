@@ -10,17 +10,23 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+from aiolimiter import AsyncLimiter
 from cachetools import LRUCache
+from telegram.constants import FloodLimit
 from telegram.error import InvalidToken, NetworkError, RetryAfter
 from telegram.ext import AIORateLimiter
 
+from bot.live_draft import Pace
 from bot.platforms import RECENT
-from bot.telegram.sender import Sending, was_not_sent
+from bot.telegram.sender import NOW, Sending, was_not_sent
 
 # Shown for a moment only, and worthless if late.
 TRANSIENT_METHODS = frozenset({"sendChatAction", "sendMessageDraft", "answerCallbackQuery"})
 FLOOD_ATTEMPTS = 6  # where Telegram tells to wait
 FLOOD_MARGIN = 0.1  # seconds longer than it says
+DRAFT_PAUSE = 1.0  # seconds between two drafts in one chat
+# Of what Telegram takes in a second, and in a group in a minute, so much is left for answers.
+LEFT_FOR_ANSWERS = 10
 
 
 class ChatLimiter(AIORateLimiter):
@@ -36,21 +42,26 @@ class ChatLimiter(AIORateLimiter):
         super().__init__()
         self._rejected = rejected
         self._free: LRUCache[object, float] = LRUCache(RECENT)  # by chat: when it may go on
+        self._drafts = Pace(DRAFT_PAUSE)
+        self._all_drafts = AsyncLimiter(FloodLimit.MESSAGES_PER_SECOND - LEFT_FOR_ANSWERS, 1)
 
     async def process_request(  # noqa: PLR0917 (the library's)
         self, callback: Any, args: Any, kwargs: Any, endpoint: str, data: Any, rate_limit_args: Any
     ) -> Any:
-        """Send now, or when the limits allow it; `rate_limit_args` is told when it is sent."""
+        """Send now, or when the limits allow it.
+
+        `rate_limit_args` is told when it is sent; or it is `NOW`, for a draft whose turn it is.
+        """
         try:
             if endpoint in TRANSIENT_METHODS:
                 return await callback(*args, **kwargs)
-            chat = data.get("chat_id")
+            chat, now = data.get("chat_id"), rate_limit_args is NOW
 
             async def when_free() -> Any:
-                return await self._when_free(chat, send)
+                return await self._when_free(chat, send, 1 if now else FLOOD_ATTEMPTS)
 
             async def send() -> Any:
-                with _telling(rate_limit_args):
+                with _telling(None if now else rate_limit_args):
                     return await callback(*args, **kwargs)
 
             return await super().process_request(when_free, (), {}, endpoint, data, None)
@@ -60,19 +71,38 @@ class ChatLimiter(AIORateLimiter):
                 self._rejected.set()
             raise
 
-    async def _when_free(self, chat: object, send: Callable[[], Awaitable[Any]]) -> Any:
+    async def draft_turn(self, chat: int) -> None:
+        """Wait until a chat may be shown a draft, which takes nothing away from answers."""
+        while True:
+            await self._drafts.turn(chat)
+            if self._has_room(chat):
+                return await self._all_drafts.acquire()
+
+    def _has_room(self, chat: int) -> bool:
+        told_to_wait = self._free.get(chat, 0.0) > asyncio.get_running_loop().time()
+        limits = [self._base_limiter] if self._base_limiter else []
+        if chat < 0:  # a group
+            limits.append(self._get_group_limiter(chat))
+        room = all(limit.has_capacity(1 + LEFT_FOR_ANSWERS) for limit in limits)
+        return room and self._all_drafts.has_capacity() and not told_to_wait
+
+    async def _when_free(
+        self, chat: object, send: Callable[[], Awaitable[Any]], attempts: int
+    ) -> Any:
         time = asyncio.get_running_loop().time
-        for attempt in range(FLOOD_ATTEMPTS):
+        for attempt in range(attempts):
             while chat is not None and (wait := self._free.get(chat, 0.0) - time()) > 0:
                 await asyncio.sleep(wait)
             try:
                 return await send()
             except RetryAfter as error:
-                if attempt == FLOOD_ATTEMPTS - 1:
-                    raise NetworkError("Telegram tells to wait again and again.") from error
                 told = error.retry_after
                 wait = told.total_seconds() if isinstance(told, timedelta) else told
                 self._free[chat] = time() + wait + FLOOD_MARGIN
+                if attempts == 1:
+                    raise
+                if attempt == attempts - 1:
+                    raise NetworkError("Telegram tells to wait again and again.") from error
                 if chat is None:
                     await asyncio.sleep(wait + FLOOD_MARGIN)
         return None

@@ -36,13 +36,13 @@ class Known:
     """A message that was answered.
 
     Attributes:
-        message: Id of the answer, 0 if it had none that can be changed.
+        messages: Ids of the answer's messages, in order.
         content: A hash of what was asked.
         number: Id of the answer in the assistant's index, or "".
         shown: The pictures that it was about, if any.
     """
 
-    message: int
+    messages: tuple[int, ...]
     content: bytes
     number: str = ""
     shown: Shown | None = None
@@ -69,7 +69,12 @@ class MessageMemory:
     # --- answers ------------------------------------------------------------------------------
 
     def note_answer(
-        self, asked: Message, people: tuple[str, str], content: bytes, message: int, reply: Reply
+        self,
+        asked: Message,
+        people: tuple[str, str],
+        content: bytes,
+        messages: tuple[int, ...],
+        reply: Reply,
     ) -> None:
         """Keep how a message was answered.
 
@@ -77,15 +82,15 @@ class MessageMemory:
             asked: The message.
             people: Who asked, and who showed the pictures.
             content: A hash of what it said and showed.
-            message: Id of the answer.
+            messages: Ids of the answer's.
             reply: What it says.
         """
         key, (person, owner) = (asked.chat_id, asked.message_id), people
         files = _about(reply)
         shown = Shown(owner, files) if files else None
-        self._answered[key] = person, Known(message, content, reply.number, shown)
+        self._answered[key] = person, Known(messages, content, reply.number, shown)
         pictures = [_told(each) for each in files if isinstance(each, PictureFile)]
-        answered = Answered(message, content, {"owner": owner, "files": pictures})
+        answered = Answered(messages, content, {"owner": owner, "files": pictures})
         self._inbox.note_answer(key, person, owner, answered)
 
     def note_number(self, chat: int, message: int, number: str) -> None:
@@ -99,7 +104,7 @@ class MessageMemory:
         if key in self._answered:
             return self._answered[key][1]
         found = self._inbox.answer_to(*key)
-        return Known(found.message, found.content, shown=_shown(found)) if found else None
+        return Known(found.messages, found.content, shown=_shown(found)) if found else None
 
     def is_old(self, asked: Message, user: str) -> bool:
         """Whether a message is so old that, if it is not known, it was answered all the same."""

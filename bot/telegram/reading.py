@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from telegram import Bot, CallbackQuery, Message
 
@@ -106,6 +106,29 @@ class RequestReader:
             answer=self._memory.number(replied.chat_id, replied.message_id) if replied else "",
             edited=edited, content=self._inbox.hash(*content_of(messages, me)), updates=updates,
         )  # fmt: skip
+
+    def compared(self, request: TelegramRequest) -> tuple[tuple[int, ...], TelegramRequest, bool]:
+        """An edit compared with what was asked before: the messages to change, and whether to.
+
+        A reaction comes as an edit that changes nothing. What was asked about pictures without
+        showing them, is still about these.
+        """
+        if not request.edited:
+            return (), request, True
+        known = self._memory.answer_to(request.key)
+        if known is None:
+            shows = any(isinstance(file, PictureFile) for file in request.own)
+            nothing = not (request.text or shows)  # a place that moves, say
+            is_old = self._memory.is_old(request.asked, request.who.user)
+            return (), request, not (nothing or is_old)
+        if known.content == request.content:
+            return (), request, False
+        if not (request.own or request.about or request.answer):
+            if self._assistant.answer(known.number):
+                request = replace(request, answer=known.number)
+            elif known.shown and not self._assistant.holds(request.who, known.shown.files):
+                request = replace(request, about=known.shown.files, owner=known.shown.owner)
+        return known.messages, request, True
 
     def _about(self, asked: Message) -> Shown:
         """The pictures of the message that one replies to, or that it was about."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -31,13 +31,13 @@ from telegram.error import (
 )
 from telegram.ext import ExtBot
 
-from bot.assistant.text import split
+from bot.assistant.splitting import split, utf16_length
 from bot.assistant.types import Reply
 from bot.platforms import RECENT, retry
+from bot.telegram.inbox import Marks
 from bot.telegram.messages import topic
 
 TYPING_SECONDS = 4.0  # Telegram shows it for five
-DRAFT_SECONDS = 20.0  # until a draft is sent again; Telegram shows it for thirty
 # Seconds between attempts without a network, for an hour: only this person's turn waits for it.
 WAITS = (1.0, 2.0, 4.0, 8.0, 15.0, *[30.0] * 119)
 IN_A_ROW = 4  # buttons
@@ -46,6 +46,7 @@ NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 Sending = Callable[[bool], None]
+NOW = object()  # tells the limiter that a draft has had its turn, and waits for nothing more
 
 
 class Sender:
@@ -64,42 +65,55 @@ class Sender:
         self,
         asked: Message,
         reply: Reply,
-        said: int | None = None,
-        sending: Sending | None = None,
-    ) -> int | None:
+        said: Sequence[int] = (),
+        marks: Marks | None = None,
+    ) -> tuple[int, ...]:
         """Answer a message, or change what was said before.
 
         Args:
             asked: What it answers.
             reply: What to say; as plain text, so that no character means anything else.
-            said: The message to change: the answer before the question was edited, say.
-            sending: Told when the answer is on its way, and when it could not be sent.
+            said: The messages to change: the answer before the question was edited, say.
+            marks: Told how far it is said.
 
         Returns:
-            The id of the answer's first message; None if the person cannot be reached any more.
+            The ids of the answer's messages, as far as the person could be reached.
         """
-        parts = split(reply.text, MessageLimit.MAX_TEXT_LENGTH)
-        keys = _keys(reply)
+        parts = split(reply.text, MessageLimit.MAX_TEXT_LENGTH, utf16_length)
+        sent: list[int] = []
+        left = [*said]
         try:
-            first = None
-            for number, part in enumerate(parts):
-                last = keys if number == len(parts) - 1 else None
-                if said and number == 0 and await self._edit(asked, said, part, last):
-                    first = said
-                    continue
-                sent = await self._send(asked, part, last, sending)
-                first = first or sent.message_id
+            for number, part in enumerate(parts, 1):
+                keys = _keys(reply) if number == len(parts) else None
+                if left and await self._edit(asked, left[0], part, keys):
+                    sent.append(left.pop(0))
+                else:
+                    await self.withdraw(asked, left)  # they would stand before this one
+                    left = []
+                    message = await self._send(asked, part, keys, marks.sending if marks else None)
+                    sent.append(message.message_id)
+                if marks and number < len(parts):
+                    marks.said(sent)
+            await self.withdraw(asked, left)
         except Forbidden as error:
             _log.info("Cannot answer any more: %s", error)
-            return None
         except TelegramError as error:
             if connection_broke(error):
                 _log.warning("The connection broke before Telegram said that it took an answer")
-                return None
-            cause = None if isinstance(error, ChatMigrated) else error  # whose text has the id
-            _log.error("Could not send an answer (%s)", type(error).__name__, exc_info=cause)
-            return None
-        return first
+            else:
+                # The text of one has the id of the group.
+                cause = None if isinstance(error, ChatMigrated) else error
+                kind = type(error).__name__
+                _log.error("Could not send an answer (%s)", kind, exc_info=cause)
+        return tuple(sent)
+
+    async def withdraw(self, asked: Message, said: Sequence[int]) -> None:
+        """Take messages back, as far as that is possible."""
+        for message in said:
+            try:
+                await self._bot.delete_message(asked.chat_id, message)
+            except TelegramError as error:
+                _log.info("Cannot take a message back (%s)", type(error).__name__)
 
     @asynccontextmanager
     async def typing(self, asked: Message) -> AsyncIterator[None]:
@@ -121,30 +135,51 @@ class Sender:
         finally:
             task.cancel()
 
-    @asynccontextmanager
-    async def notice(self, asked: Message, said: int | None) -> AsyncIterator[Notice]:
-        """While an answer is awaited; `said` is the message that it will change, if any."""
-        notice = Notice(self, asked, said)
-        try:
-            yield notice
-        finally:
-            await notice.close()
+    # --- before the answer, without insisting ---------------------------------------------------
+
+    def has_drafts(self, asked: Message) -> bool:
+        """Whether a chat shows drafts that vanish, as far as that is known."""
+        return self._has_drafts and asked.chat.type == ChatType.PRIVATE
 
     async def draft(self, asked: Message, text: str) -> bool:
-        """Show a draft, which vanishes; returns whether this chat and this server know drafts."""
-        if not self._has_drafts or asked.chat.type != ChatType.PRIVATE:
+        """Show a draft, which vanishes; returns whether this chat and this server know drafts.
+
+        Raises:
+            TelegramError: It could not be shown.
+        """
+        if not self.has_drafts(asked):
             return False
         try:
             await self._bot.send_message_draft(
                 asked.chat_id, asked.message_id, text, message_thread_id=topic(asked)
             )
-        except TelegramError as error:  # a nicety
-            if _unknown_method(error):
-                self._has_drafts = False
-                _log.info("This server knows no drafts; notices are messages from now on")
-                return False
-            _log.debug("Cannot show a draft: %s", type(error).__name__)
+        except TelegramError as error:
+            if not _unknown_method(error):
+                raise
+            self._has_drafts = False
+            _log.info("This server knows no drafts; notices are messages from now on")
+            return False
         return True
+
+    async def begin(self, asked: Message, text: str) -> int:
+        """Send the beginning of an answer, if it is possible at once; returns the message's id.
+
+        Raises:
+            TelegramError: It could not be sent, or may have been.
+        """
+        return (await self._post(asked, text, None, topic(asked), NOW)).message_id
+
+    async def change(self, asked: Message, said: int, text: str) -> None:
+        """Change the beginning of an answer, if it is possible at once.
+
+        Raises:
+            TelegramError: It could not be changed.
+        """
+        await self._bot.edit_message_text(
+            text, asked.chat_id, said, link_preview_options=NO_PREVIEW, rate_limit_args=NOW
+        )
+
+    # --- the answer, insistently ----------------------------------------------------------------
 
     async def _send(
         self,
@@ -156,18 +191,7 @@ class Sender:
         thread = topic(asked)
 
         def send() -> Awaitable[Message]:
-            moved = self._moved.get(asked.chat_id)
-            # The question may be deleted by now; and it has another id where the group went.
-            replied = ReplyParameters(asked.message_id, allow_sending_without_reply=True)
-            return self._bot.send_message(
-                moved or asked.chat_id,
-                text,
-                message_thread_id=None if moved else thread,
-                reply_parameters=None if moved else replied,
-                reply_markup=keys,
-                link_preview_options=NO_PREVIEW,
-                rate_limit_args=sending,
-            )
+            return self._post(asked, text, keys, thread, sending)
 
         try:
             return await _insist(send)
@@ -178,6 +202,28 @@ class Sender:
                 raise
             thread = None  # the topic was deleted; the group is still there
         return await _insist(send)
+
+    def _post(
+        self,
+        asked: Message,
+        text: str,
+        keys: InlineKeyboardMarkup | None,
+        thread: int | None,
+        told: object,
+    ) -> Awaitable[Message]:
+        """Send a message that replies to one; `told` is for the limiter."""
+        moved = self._moved.get(asked.chat_id)
+        # The question may be deleted by now; and it has another id where the group went.
+        replied = ReplyParameters(asked.message_id, allow_sending_without_reply=True)
+        return self._bot.send_message(
+            moved or asked.chat_id,
+            text,
+            message_thread_id=None if moved else thread,
+            reply_parameters=None if moved else replied,
+            reply_markup=keys,
+            link_preview_options=NO_PREVIEW,
+            rate_limit_args=told,
+        )
 
     async def _edit(
         self, asked: Message, said: int, text: str, keys: InlineKeyboardMarkup | None
@@ -195,36 +241,6 @@ class Sender:
             self._moved[asked.chat_id] = error.new_chat_id
             return False
         return True
-
-
-class Notice:
-    """What is said before one answer: a draft that vanishes, or a message that becomes the answer.
-
-    Attributes:
-        said: The message to change into the answer, if there is one.
-    """
-
-    def __init__(self, sender: Sender, asked: Message, said: int | None) -> None:
-        self._sender, self._asked, self.said = sender, asked, said
-        self._drafting: asyncio.Task[None] | None = None
-
-    async def tell(self, text: str) -> None:
-        """Say it, in the way that this chat allows."""
-        if await self._sender.draft(self._asked, text):
-            self._drafting = asyncio.ensure_future(self._keep(text))
-        else:
-            self.said = await self._sender.say(self._asked, Reply(text), self.said)
-
-    async def close(self) -> None:
-        """Say no more, for the answer comes next."""
-        if self._drafting:
-            self._drafting.cancel()
-            await asyncio.wait({self._drafting})
-
-    async def _keep(self, text: str) -> None:
-        while True:
-            await asyncio.sleep(DRAFT_SECONDS)
-            await self._sender.draft(self._asked, text)
 
 
 async def _insist(call: Callable[[], Awaitable[T]]) -> T:

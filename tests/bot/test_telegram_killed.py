@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from engine_stand_in import StandIn
@@ -119,13 +121,31 @@ def test_what_is_kept_of_answers_goes_by_itself_and_with_its_people(tmp_path: Pa
     now = [1_000_000.0]
     box = Inbox(tmp_path / "a.db", TOKEN, clock=lambda: now[0])
     about = {"owner": "8", "files": [{"id": "photo"}]}
-    box.note_answer((7, 1), "7", "8", Answered(2, b"x", about))
-    box.note_answer((7, 3), "9", "9", Answered(4, b"x", about))
+    box.note_answer((7, 1), "7", "8", Answered((2,), b"x", about))
+    box.note_answer((7, 3), "9", "9", Answered((4,), b"x", about))
     box.forget("8")
-    assert box.answer_in(7, 2) == Answered(2, b"x", None)
-    assert box.answer_to(7, 3) == Answered(4, b"x", about)
+    assert box.answer_in(7, 2) == Answered((2,), b"x", None)
+    assert box.answer_to(7, 3) == Answered((4,), b"x", about)
     box.forget("9")
     assert box.answer_to(7, 3) is None
     now[0] += 49 * 3600
     box.take([])
     assert box.answer_to(7, 1) is None
+
+
+def test_an_inbox_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "a.db")) as old:
+        old.execute(
+            "CREATE TABLE updates (number INTEGER PRIMARY KEY, at REAL NOT NULL, attempts INTEGER "
+            "NOT NULL DEFAULT 0, sending INTEGER NOT NULL DEFAULT 0, digest BLOB NOT NULL, "
+            "content BLOB) STRICT"
+        )
+        old.execute("INSERT INTO updates (number, at, digest) VALUES (5, 1, x'00')")
+        old.commit()
+    for _ in range(2):
+        box = Inbox(tmp_path / "a.db", TOKEN)
+        assert box.said([5, 6]) == ()
+        box.note_said([5], [7, 8])
+        assert box.said([5, 6]) == (7, 8)
+        box.done([5])
+        box.close()

@@ -98,7 +98,7 @@ UNKNOWN = {"description": "Not Found: method not found"}
 
 
 async def test_in_private_a_draft_tells_of_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.telegram.sender.DRAFT_SECONDS", 0.05)
+    monkeypatch.setattr("bot.telegram.notice.DRAFT_SECONDS", 0.05)
     engine = StandIn(ahead=LONG_QUEUE, held=True)
     async with telegram(engine) as api:
         asked = api.photo(b"red", "What color is it?")

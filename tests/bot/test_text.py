@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.assistant.text import clean, is_foreign, split
+from bot.assistant.text import clean, is_foreign
 
 
 @pytest.mark.parametrize(
@@ -38,10 +38,3 @@ Is the son in the car?|Est 1998?|Tu|Is the hotel De La Paix or Le Meurice?""".re
 )
 def test_english(text: str) -> None:
     assert not is_foreign(clean(text))
-
-
-def test_parts_of_a_long_text() -> None:
-    assert split("short", 8) == ["short"]
-    assert split("one two three", 8) == ["one two", "three"]
-    assert split("one\ntwo three", 10) == ["one", "two three"]
-    assert split("x" * 20, 8) == ["x" * 8, "x" * 8, "x" * 4]
