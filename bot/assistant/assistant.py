@@ -19,6 +19,7 @@ from bot.assistant.conversations import (
     TooManyWaitingError,
     TurnQueue,
 )
+from bot.assistant.drafts import drafting
 from bot.assistant.inference import Failure, FailureCause, Inference, crashed
 from bot.assistant.intents import GERMAN, is_data_right, read_action, read_intent
 from bot.assistant.limits import Access, Limits
@@ -38,6 +39,7 @@ from bot.assistant.types import (
     Action,
     AnswerMetrics,
     Conversation,
+    Draft,
     Exchange,
     Incoming,
     Intent,
@@ -47,6 +49,7 @@ from bot.assistant.types import (
     Reply,
 )
 from data.images.open import Picture, open_picture
+from model.requests import ChatContext
 
 MAX_PICTURES = 10
 DIFFERENT = 5  # answers to one question, before the first comes again
@@ -97,7 +100,9 @@ class Assistant:
             lambda *person: self._writer(self.texts(*person)),
         )  # fmt: skip
 
-    async def handle(self, incoming: Incoming, notify: Notify | None = None) -> Reply | None:
+    async def handle(
+        self, incoming: Incoming, notify: Notify | None = None, draft: Draft | None = None
+    ) -> Reply | None:
         """Answer one message; None where the bot was not meant. Never raises an error.
 
         Messages of one person in one chat are handled in the order of the calls.
@@ -105,6 +110,10 @@ class Assistant:
         Args:
             incoming: The message.
             notify: Told at most once, if there is a long wait, how many others are before.
+            draft: Told, in the event loop and before this returns, what will stand in the reply, as
+                far as a chat model has written it; each time from the beginning, which may change
+                if the model has to begin again. Doubts are put before it in the end, and what
+                invites to ask after it. It must not block.
         """
         start = time.perf_counter()
         who = incoming.conversation
@@ -117,7 +126,7 @@ class Assistant:
                 incoming = replace(incoming, pictures=(), reply_pictures=())
             try:
                 async with self._turns.of(who):
-                    reply = await self._respond(who, incoming, notify)
+                    reply = await self._respond(who, incoming, notify, draft)
             except TooManyWaitingError:
                 reply = refusal(texts.too_many_waiting, outcome="too_many")
             except Exception as cause:
@@ -217,7 +226,7 @@ class Assistant:
         self._conversations.forget(platform, user)
 
     async def _respond(
-        self, who: Conversation, incoming: Incoming, notify: Notify | None
+        self, who: Conversation, incoming: Incoming, notify: Notify | None, draft: Draft | None
     ) -> Reply | None:
         """Answer a message in its turn."""
         sent = self._keep_pictures(who, incoming)
@@ -253,8 +262,9 @@ class Assistant:
                 writer = replace(writer, texts=spoken(intent.language))
         if intent.kind in {Kind.CAPTION, Kind.QUESTION}:
             return await self._look(
-                who, held, intent, about, writer=writer, notify=notify, whole=sent is not None
-            )
+                who, held, intent, about, writer=writer, notify=notify, draft=draft,
+                whole=sent is not None,
+            )  # fmt: skip
         reply = writer.sentence(intent, offer_caption=True)
         self._note_answer(reply, Answer(who, who.user, held.place, owner=held.owner))
         return reply
@@ -268,6 +278,7 @@ class Assistant:
         *,
         writer: ReplyWriter,
         notify: Notify | None,
+        draft: Draft | None,
         whole: bool,
     ) -> Reply:
         """Ask the engine about the pictures that are meant: of a `whole` album, or the last one."""
@@ -283,7 +294,11 @@ class Assistant:
             return writer.too_much(wait.seconds, daily=wait.daily)
         rank = _rank(album, (tuple(places), intent.question), again=intent.again)
         queued = partial(_tell_queued, notify, writer.texts) if notify else None
-        found = await self._inference.ask(album, places, intent.question, rank, queued)
+        shown = draft if len(places) == 1 else None  # several make a list in the end
+        with drafting(shown, partial(writer.draft, intent)) as on_text:
+            found = await self._inference.ask(
+                album, places, intent.question, rank, queued, context=ChatContext(on_text=on_text)
+            )
         answered = [place for place, result in found.items() if isinstance(result, Exchange)]
         if answered and self._conversations.owns(who, album):
             album.current = answered[-1]

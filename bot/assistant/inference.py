@@ -15,6 +15,7 @@ from bot.assistant.types import Attachment, Exchange, ModelAnswer, PictureEngine
 from data.errors import ImageRefused
 from data.images.open import Picture
 from model.errors import EngineBusy, EngineClosed, EngineUnavailable
+from model.requests import NO_CONTEXT, ChatContext
 
 ALBUM_SHARE = 2  # of an album's pictures in the queue at once: others have their turn between
 LONG_QUEUE = 12  # questions before one's own, which take more than a second
@@ -80,6 +81,8 @@ class Inference:
         question: str | None,
         rank: int = 0,
         queued: Queued | None = None,
+        *,
+        context: ChatContext = NO_CONTEXT,
     ) -> dict[int, Exchange | Failure]:
         """Ask about some of an album's pictures, in as many rounds as the engine's queue needs.
 
@@ -89,6 +92,7 @@ class Inference:
             question: None asks for captions.
             rank: Which answer: 0 the best one, others differ from it.
             queued: Told once how many questions are before this one, if that is many.
+            context: What a chat model gets beside the question.
 
         Returns:
             An answer, or why there is none, for each place, in the order of `places`.
@@ -103,7 +107,7 @@ class Inference:
                 answers: dict[int, asyncio.Future[ModelAnswer]] = {}
                 for place in waiting[:ALBUM_SHARE]:
                     try:
-                        answer = self._engine.submit(pictures[place], question, rank)
+                        answer = self._engine.submit(pictures[place], question, rank, context)
                         answers[place] = asyncio.wrap_future(answer)
                     except EngineBusy:
                         break

@@ -100,6 +100,19 @@ class ReplyWriter:
             unanswered=tuple(said[n] for n, each in found.items() if isinstance(each, Failure)),
         )  # fmt: skip
 
+    def draft(self, intent: Intent, text: str) -> str:
+        """What `answers` will begin with, of what a chat model has written so far.
+
+        Returns:
+            "" while that is not to be told: a few words become another sentence, and what is not
+            in the person's language another text.
+        """
+        if self.texts is not ENGLISH or intent.translation or not _WRITTEN.match(text):
+            return ""
+        if len(text.split()) < _DRAFT_WORDS:
+            return ""
+        return f"{self.texts.no_names}\n{text}" if intent.names_asked else text
+
     def _which(
         self, album: Album, found: dict[int, Exchange | Failure], said: dict[int, str]
     ) -> list[str]:
@@ -306,6 +319,7 @@ _COUNTING = re.compile(
 )
 _NUMBER = re.compile(r"(?<![\w.,:/$#-])(\d{1,2})\b(?![.,:/%+-]?\d|[%+])(?=(.?))")
 _POLAR = {"yes", "no"}
+_DRAFT_WORDS = 4  # fewer may be a short answer, which is put another way
 _UNKNOWN = {"unknown", "not sure", "unsure", "i don't know", "don't know", "can't tell", "unclear"}
 _INDEFINITE = re.compile(r"(?<![\w'-])(an?) ([a-z]\w*)")
 _ARTICLE = re.compile(r"(?:a|an|the|some|there)\s", re.IGNORECASE)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # every command imports this module: what is told of here tak
     from model.requests import ChatContext, DetectedObject
 
 Notify = Callable[[str], Awaitable[None]]  # tells a person something before their answer comes
+Draft = Callable[[str], None]  # shows a person the reply so far, from its beginning
 
 
 class Conversation(NamedTuple):

@@ -19,7 +19,7 @@ from faulty_server import FaultyServer, completion, faulty_server, response, sel
 from llmock.pytest_plugin import LLMock
 from PIL import Image
 
-from model import remote
+from model import queued_engine
 from model.chat_client import LONGEST_ANSWER, ChatClient
 from model.config import load_profile
 from model.errors import EngineBusy, EngineClosed, EngineUnavailable, ProfileError
@@ -224,7 +224,7 @@ def test_a_very_long_answer_ends_with_a_sentence(faulty: FaultyServer, ask: Ask)
 def test_few_are_asked_at_once_few_wait_and_the_end_does_not_wait_for_a_silent_server(
     faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "CLOSING_SECONDS", 0.2)
+    monkeypatch.setattr(queued_engine, "CLOSING_SECONDS", 0.2)
     faulty.responses = [None]
     engine = RemoteEngine(profile(faulty.url, parallel=1, queue=2, timeout=30.0))
     asked: list[Future[Answer]] = [engine.submit(RED, "What?")]
