@@ -100,7 +100,8 @@ class Settings:
     """Everything that can be set outside of the command line; docs/settings.md lists it.
 
     Attributes:
-        profile: The model: a profile's name, or the path of a TOML file.
+        profile: The model: a profile's name, or the path of a TOML file. Of several, with commas
+            between them, the first one that can answers.
         threads: CPU cores to use; 0 for all.
         int8: Whether the language model computes in eight bits: half the time for nearly the same
             answers.
@@ -154,6 +155,8 @@ class Settings:
         api_per_minute: Requests that a key, or a client without one, may send in a minute.
         api_fetch: Whether the API fetches pictures from the web, where a request holds their
             address instead of the picture.
+        patience: Seconds without a word from one of several profiles, after which the next one is
+            asked.
     """
 
     profile: str = _path("starter")
@@ -201,6 +204,7 @@ class Settings:
     api_keys_file: str = _path()
     api_per_minute: int = _number(600, 1, 1_000_000)
     api_fetch: bool = False
+    patience: int = _number(20, 1, 110)
 
     @property
     def api(self) -> WebSettings:
@@ -224,6 +228,20 @@ class Settings:
         """Where base weights are, as `model.cache.configure` takes it."""
         named = {"CACHE": self.cache, "WHEELS": self.wheels, "SHIPPED_CACHE": self.shipped_cache}
         return {PREFIX + name: value for name, value in named.items() if value}
+
+
+def profile_names(text: str) -> tuple[str, ...]:
+    """The profiles that a text names, with commas between them, in order.
+
+    Raises:
+        SettingsError: It names none.
+    """
+    if Path(text).is_file():  # whose name may have a comma
+        return (text,)
+    names = dict.fromkeys(part.strip() for part in text.split(",") if part.strip())
+    if not names:
+        raise SettingsError("A profile has to be named: starter, say.")
+    return tuple(names)
 
 
 _FIELDS = {each.name: each for each in fields(Settings)}
@@ -276,10 +294,17 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 def _beside(folder: Path, name: str, value: Any) -> Any:
     """Take a path relative to the file that it stands in."""
-    is_word = value == "off" or (name == "profile" and not value.endswith(".toml"))
-    if value and "path" in _FIELDS[name].metadata and not is_word:
+    if name == "profile":
+        return ", ".join(_path_beside(folder, each) for each in profile_names(value))
+    if value and "path" in _FIELDS[name].metadata and value != "off":
         return str(folder.absolute() / Path(value).expanduser())
     return value
+
+
+def _path_beside(folder: Path, profile: str) -> str:
+    if not profile.endswith(".toml"):
+        return profile
+    return str(folder.absolute() / Path(profile).expanduser())
 
 
 def _checked(name: str, value: Any, where: str) -> Any:

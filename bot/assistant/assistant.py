@@ -25,6 +25,7 @@ from bot.assistant.intents import GERMAN, is_data_right, read_action, read_inten
 from bot.assistant.limits import Access, Limits
 from bot.assistant.locale import Languages, spoken
 from bot.assistant.locale.texts import Texts
+from bot.assistant.outages import OutageNotices
 from bot.assistant.patterns import ALL, LAST
 from bot.assistant.privacy import PersonalData, Recorder
 from bot.assistant.replies import (
@@ -68,8 +69,8 @@ class Assistant:
         timeout: Seconds to wait for the engine before asking the person to try again.
         recorder: Keeps what was asked and answered.
         metrics: Counts answers and their seconds.
-        sent_to: Who gets pictures and questions in order to answer: a name, "" for somebody without
-            one, None for nobody.
+        sent_to: Who may get pictures and questions in order to answer, by name; "" for somebody
+            without one.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class Assistant:
         timeout: float = 120.0,
         recorder: Recorder | None = None,
         metrics: AnswerMetrics | None = None,
-        sent_to: str | None = None,
+        sent_to: Sequence[str] = (),
     ) -> None:
         self._inference = Inference(engine, open_picture, timeout=timeout)
         # Empty ones are false, so "or" would not do.
@@ -92,7 +93,7 @@ class Assistant:
         self._limits = Limits() if limits is None else limits
         self._access = access
         self._thresholds, self._sent_to = thresholds, sent_to
-        self._turns = TurnQueue()
+        self._turns, self._outages = TurnQueue(), OutageNotices()
         self._recorder, self._metrics = recorder or Recorder(), metrics
         self._languages = Languages(self._recorder.language, self._recorder.choose_language)
         self._personal = PersonalData(
@@ -320,7 +321,8 @@ class Assistant:
                 for place, result in found.items()
             }
         album.translation = intent.translation
-        reply = writer.answers(album, intent, found)
+        outage = self._outages.due(who, found.values())
+        reply = writer.answers(album, intent, found, writer.texts.instead if outage else "")
         album.number = reply.number or album.number
         asked_by = about.asked_by if about and intent.again else who.user
         digests = tuple(exchange.digest for exchange in reply.exchanges)

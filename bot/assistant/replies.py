@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from bot.assistant.conversations import Album
@@ -55,18 +55,27 @@ class ReplyWriter:
         thresholds: Confidence below which it says that it is not sure.
         seconds: How long pictures are kept.
         place: Where the pictures at hand can be fetched again.
-        sent_to: Who gets pictures and questions in order to answer: a name, "" for somebody without
-            one, None for nobody.
+        sent_to: Who may get pictures and questions in order to answer, by name; "" for somebody
+            without one.
     """
 
     texts: Texts
     thresholds: ConfidenceThresholds
     seconds: float
     place: Hashable = None
-    sent_to: str | None = None
+    sent_to: Sequence[str] = ()
 
-    def answers(self, album: Album, intent: Intent, found: dict[int, Exchange | Failure]) -> Reply:
-        """Put answers together: one as it is, several in a numbered list."""
+    def answers(
+        self, album: Album, intent: Intent, found: dict[int, Exchange | Failure], notice: str = ""
+    ) -> Reply:
+        """Put answers together: one as it is, several in a numbered list.
+
+        Args:
+            album: Whose pictures they are about.
+            intent: What was wanted.
+            found: The answers, by place.
+            notice: What is to be said of who answered.
+        """
         texts = self.texts
         several = len(found) > 1
         said = {place: self.line(result) for place, result in found.items()}
@@ -89,6 +98,8 @@ class ReplyWriter:
             alike = len({self.line(failure) for failure in failures}) == 1
             outcome = ":".join(filter(None, (failures[0].cause.value, failures[0].reason)))
             return refusal(self.line(failures[0]) if alike else text, reference, outcome)
+        if notice:
+            text += f"\n\n{notice}"
         if intent.invite:
             text += f"\n\n{texts.invite_several if several else texts.invite}"
         number = secrets.token_hex(8)
@@ -188,16 +199,23 @@ class ReplyWriter:
             offered: People may allow that their pictures are kept.
         """
         said = self._privacy(days, consent, offered=offered)
-        if self.sent_to is not None:
-            texts = self.texts
-            sent = texts.privacy_sent_to if self.sent_to else texts.privacy_sent
-            said += "\n" + sent.format(provider=self.sent_to)
+        if self.sent_to:
+            said += "\n" + self._sent()
         return Reply(said, outcome="privacy")
+
+    def _sent(self) -> str:
+        """Who gets pictures and questions."""
+        texts, (first, *others) = self.texts, self.sent_to
+        if not others:
+            sent = texts.privacy_sent_to if first else texts.privacy_sent
+            return sent.format(provider=first)
+        *names, last = [name or texts.another_computer for name in self.sent_to]
+        return texts.privacy_sent_to_one_of.format(names=f"{', '.join(names)} {texts.or_} {last}")
 
     def _privacy(self, days: float | None, consent: Consent | None, *, offered: bool) -> str:
         """What is kept on this computer."""
         texts, span = self.texts, self.texts.span(self.seconds)
-        alone = self.sent_to is None
+        alone = not self.sent_to
         if days is None:
             return (texts.privacy if alone else texts.privacy_far).format(time=span)
         kept = texts.span(86_400 * days)

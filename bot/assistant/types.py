@@ -325,6 +325,8 @@ class Exchange:
         original_question: As the person asked it, where the model got a translation; else "".
         translated_answer: In their language then, or "" if there are no words for it; of a caption
             too, of which the log keeps the English.
+        profile: Of the model that answered; "" for the only one there is.
+        instead: Whether it did so in place of another one that could not.
     """
 
     kind: str
@@ -344,6 +346,8 @@ class Exchange:
     objects: tuple[DetectedObject, ...] = ()
     original_question: str = ""
     translated_answer: str = ""
+    profile: str = ""
+    instead: bool = False
 
     def without_picture(self) -> Exchange:
         """The same without the picture itself, which is not everybody's, and takes much memory."""

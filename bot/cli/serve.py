@@ -143,11 +143,9 @@ def web(app: AppContext, host: str | None, port: int | None, profile: str | None
     with app.engine(profile) as engine:
         terminal.set_log_level(logging.WARNING)  # from here on, an operator's log
         with open_log(app.settings, engine, said=said) as recorder:
-            from bot.assistant.assistant import Assistant
-            from bot.assistant.plain_pictures import MeasuringEngine
             from bot.web.app import create_app
 
-            assistant = Assistant(MeasuringEngine(engine), recorder=recorder)
+            assistant = app.assistant(engine, recorder)
             page = create_app(assistant, settings=chosen)
             serve(page, chosen, tidy=assistant.purge)
 
@@ -185,7 +183,7 @@ def serve_platforms(
             with open_log(settings, engine, health, said) as recorder:
                 assistant = app.assistant(engine, recorder, metrics)
                 running = parts(assistant, health)
-                health.loaded()
+                health.loaded(engine)
                 stays = bool(settings.health_port)
                 asyncio.run(until_signalled(assistant.purge, engine, running, health, stays))
 

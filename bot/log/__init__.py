@@ -6,6 +6,7 @@ The `Log` takes what happened without waiting; `bot.log.writer` writes it in a t
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,7 @@ class Log:
         days: How long exchanges are kept.
         cipher: Encrypts the pictures of who allows that they are kept; None to keep nobody's.
         said: Why it cannot be written, as the operator has been told already; else "".
+        others: What else may answer.
 
     Attributes:
         writer: Writes it, and tells how that goes.
@@ -47,11 +49,12 @@ class Log:
         cipher: PictureCipher | None = None,
         *,
         said: str = "",
+        others: Sequence[ModelVersion] = (),
     ) -> None:
         self.path, self.days, self.cipher = path, days, cipher
         self._waiting_pictures, self._lock = 0, threading.Lock()
         self._consents = ConsentCache()
-        self._hasher, self._model = Hasher(key), model
+        self._hasher, self._model, self._others = Hasher(key), model, others
         self.writer = Writer(path, self._store_in, days, said)
 
     def record(self, record: Record) -> Future[None]:
@@ -131,6 +134,6 @@ class Log:
         return fits
 
     def _store_in(self, db: Database) -> Store:
-        store = Store(db, self._hasher, self._model, self.cipher)
+        store = Store(db, self._hasher, self._model, self.cipher, self._others)
         self._consents.load(store.consents)
         return store

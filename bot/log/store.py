@@ -94,6 +94,7 @@ class Store:
         hasher: Names people.
         model: What answers.
         cipher: Encrypts the pictures of who allows that they are kept; None to keep none.
+        others: What else may answer.
 
     Attributes:
         consents: What people chose, by their hashes.
@@ -102,9 +103,11 @@ class Store:
     """
 
     def __init__(
-        self, db: Database, hasher: Hasher, model: ModelVersion, cipher: PictureCipher | None = None
-    ) -> None:
+        self, db: Database, hasher: Hasher, model: ModelVersion,
+        cipher: PictureCipher | None = None, others: Sequence[ModelVersion] = (),
+    ) -> None:  # fmt: skip
         self._db, self._hash, self._model, self._cipher = db, hasher, model, cipher
+        self._others = {each.profile: each for each in others}
         self.consents = ConsentStore(db)
         self.needs_checkpoint = self.needs_optimize = False
 
@@ -277,7 +280,8 @@ class Store:
                 else storable(exchange.original_question or exchange.question),
                 "confidence": exchange.confidence, "picture": self._picture(exchange),
                 "waiting": exchange.waiting, "encoding": exchange.encoding,
-                "decoding": exchange.decoding, **self._model._asdict(),
+                "decoding": exchange.decoding,
+                **self._others.get(exchange.profile, self._model)._asdict(),
             }  # fmt: skip
         marks = ", ".join("?" * len(row))
         self._db.execute(

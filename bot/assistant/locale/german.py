@@ -37,6 +37,7 @@ GERMAN = Texts(
     unsure_say="Ich bin mir nicht sicher, aber ich würde sagen: {answer}",
     unsure_looks_like="Ich bin mir nicht sicher, aber ich vermute: {answer}",
     unsure_sentence="Ich bin mir nicht sicher, aber das sehe ich: {answer}",
+    instead="Das Modell, das sonst antwortet, ist nicht erreichbar; solange antwortet ein anderes.",
     in_english="Das weiß ich nur auf Englisch: {answer}",
     cannot_tell="Das kann ich auf diesem Bild nicht erkennen.",
     caption_button="Beschreiben",
@@ -198,6 +199,13 @@ GERMAN = Texts(
         "Um zu antworten, schicke ich dein Bild und deine Frage an {provider}. Was dort "
         "gespeichert wird, entscheidet {provider}; /forget reicht nicht dorthin."
     ),
+    privacy_sent_to_one_of=(
+        "Um zu antworten, schicke ich dein Bild und deine Frage an {names}, und antwortet einer "
+        "davon nicht, an den nächsten. Was dort gespeichert wird, wird dort entschieden; /forget "
+        "reicht nicht dorthin."
+    ),
+    another_computer="einen anderen Computer, den mein Betreiber gewählt hat",
+    or_="oder",
     language="Deutsch",
     settings="Ich spreche {language} mit dir{automatic}. Du kannst eine andere Sprache wählen.",
     settings_automatic=", wie dein Gerät",

@@ -32,6 +32,7 @@ class Texts:
     unsure_say: str
     unsure_looks_like: str
     unsure_sentence: str
+    instead: str
     in_english: str
     cannot_tell: str
     caption_button: str
@@ -118,6 +119,9 @@ class Texts:
     privacy_nobody_else: str
     privacy_sent: str
     privacy_sent_to: str
+    privacy_sent_to_one_of: str
+    another_computer: str
+    or_: str
 
     # What a person may choose
     language: str
@@ -199,6 +203,7 @@ ENGLISH = Texts(
     unsure_say="I'm not sure, but I'd say {answer}",
     unsure_looks_like="I'm not sure, but it looks like {answer}",
     unsure_sentence="I'm not sure, but this is what I see: {answer}",
+    instead="The model that usually answers is out of reach; until it is back, another one does.",
     in_english="{answer}",
     cannot_tell="I can't tell from this picture.",
     caption_button="Caption it",
@@ -335,6 +340,12 @@ ENGLISH = Texts(
         "To answer, I send your picture and your question to {provider}. What is kept there, "
         "{provider} decides; /forget does not reach it."
     ),
+    privacy_sent_to_one_of=(
+        "To answer, I send your picture and your question to {names}, and to the next of these if "
+        "one does not answer. What is kept there, they decide; /forget does not reach it."
+    ),
+    another_computer="another computer, which whoever runs me has chosen",
+    or_="or",
     language="English",
     settings="I speak {language} with you{automatic}. You can choose another language.",
     settings_automatic=", as your device does",
