@@ -5,14 +5,13 @@ What a server says in an error is never repeated: it may hold the key, or somebo
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import math
+import re
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -24,8 +23,11 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.nap import sleep_using_event
 from tenacity.wait import wait_random_exponential
 
+from model.chat_messages import messages
+from model.chat_stream import EVENTS, BrokenStreamError, FailedStreamError, read_stream, text_of
 from model.errors import EngineUnavailable
 from model.plain_text import plain_text
+from model.requests import NO_CONTEXT, ChatContext
 from model.server_config import RemoteProfile
 
 MOST_BYTES = 2_000_000  # of a response
@@ -33,6 +35,10 @@ LONGEST_ANSWER = 6000  # characters
 LONGEST_WAIT = 20.0  # seconds between two tries
 CONNECT_TIMEOUT = 10.0  # seconds
 OTHER_TEMPERATURE = 0.8  # least one of other answers than the first
+_SHORTEST_TIMEOUT = 0.1  # seconds
+_MOST_REFUSAL = 100_000  # bytes of an error that are looked at
+
+OnText = Callable[[str], None]
 
 
 class TransientFailure(EngineUnavailable):
@@ -78,22 +84,28 @@ class ChatClient:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._http = httpx.Client(
             base_url=self._server.url.rstrip("/") + "/",
-            headers=headers,
-            timeout=httpx.Timeout(
-                self._server.timeout, connect=min(CONNECT_TIMEOUT, self._server.timeout)
-            ),
+            headers={**headers, "Accept-Encoding": "identity"},
             limits=httpx.Limits(max_connections=self._server.parallel + 1),
         )
-        self._logprobs = self._server.logprobs
+        streaming = {"stream", "stream_options"} if self._server.stream else set()
+        self._extras = frozenset(streaming | ({"logprobs"} if self._server.logprobs else set()))
         self._stopping = threading.Event()
 
-    def ask(self, image: Image.Image, question: str | None, rank: int = 0) -> ChatAnswer:
+    def ask(
+        self,
+        image: Image.Image,
+        question: str | None,
+        rank: int = 0,
+        context: ChatContext = NO_CONTEXT,
+    ) -> ChatAnswer:
         """Ask about a picture, and again after failures that may pass; waits.
 
         Args:
             image: RGB pixels.
             question: None asks for a caption.
             rank: 0 for the best answer; others are drawn, with this seed.
+            context: The turns before, the language of captions, and who is told of the text so far:
+                from its beginning, also where a second try begins again.
 
         Raises:
             EngineUnavailable: There is no answer; one plain sentence for the operator.
@@ -101,17 +113,16 @@ class ChatClient:
         server = self._server
         body: dict[str, Any] = {
             "model": server.model,
-            "messages": self._messages(_data_url(image, server.longest_side, server.quality),
-                                       server.caption if question is None else question),
+            "messages": messages(server, image, question, context),
             server.tokens_field: server.most_tokens,
             "temperature": max(server.temperature, OTHER_TEMPERATURE if rank else 0.0),
-        }  # fmt: skip
+        }
         if rank:
             body["seed"] = rank
         deadline = time.monotonic() + server.timeout
         for attempt in self._tries(deadline):
             with attempt:
-                return self._complete(body, deadline)
+                return self._complete(body, deadline, context.on_text)
         raise AssertionError("tenacity gives an answer or raises")
 
     def models(self) -> tuple[str, ...]:
@@ -137,14 +148,6 @@ class ChatClient:
 
     # -- one request -----------------------------------------------------------------------
 
-    def _messages(self, picture: str, text: str) -> list[dict[str, Any]]:
-        asked = [
-            {"type": "image_url", "image_url": {"url": picture}},
-            {"type": "text", "text": text},
-        ]
-        system = [{"role": "system", "content": self._server.system}] if self._server.system else []
-        return [*system, {"role": "user", "content": asked}]
-
     def _tries(self, deadline: float) -> Retrying:
         backoff = wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT)
 
@@ -165,51 +168,72 @@ class ChatClient:
             reraise=True,
         )
 
-    def _complete(self, body: Mapping[str, Any], deadline: float) -> ChatAnswer:
-        if self._logprobs:
+    def _complete(
+        self, body: Mapping[str, Any], deadline: float, on_text: OnText | None
+    ) -> ChatAnswer:
+        """Ask once; and with less, if the server does not know some of what it is asked for."""
+        extras = self._extras
+        while True:
+            asked = {**body, **{name: _EXTRAS[name] for name in extras}}
             try:
-                return self._answer(
-                    self._request("POST", "chat/completions", {**body, "logprobs": True}, deadline)
+                answer = self._answer(
+                    self._request("POST", "chat/completions", asked, deadline, on_text)
                 )
-            except _BadRequest:
-                answer = self._answer(self._request("POST", "chat/completions", body, deadline))
-                self._logprobs = False  # it was they that this server does not know
+            except _BadRequest as refusal:
+                if not extras:
+                    raise
+                extras = _fewer(extras, refusal.named)
+            else:
+                self._extras &= extras  # without which this server may have been refusing
                 return answer
-        return self._answer(self._request("POST", "chat/completions", body, deadline))
 
     def _request(
-        self, method: str, path: str, body: Mapping[str, Any] | None, deadline: float
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        deadline: float,
+        on_text: OnText | None = None,
     ) -> dict[str, Any]:
-        """The JSON object that the server answers."""
-        with self._explaining(), self._http.stream(method, path, json=body) as response:
+        """The JSON object that the server answers, at once or as events."""
+        left = max(_SHORTEST_TIMEOUT, deadline - time.monotonic())
+        timeout = httpx.Timeout(left, connect=min(CONNECT_TIMEOUT, left))
+        with (
+            self._explaining(),
+            self._http.stream(method, path, json=body, timeout=timeout) as response,
+        ):
             if response.status_code != httpx.codes.OK:
                 raise self._refusal(response)
-            content = bytearray()
-            for part in response.iter_bytes():
-                content += part
-                if len(content) > MOST_BYTES:
-                    raise EngineUnavailable(f"{self._where} sends more than an answer can be.")
-                if time.monotonic() > deadline:
-                    raise self._too_slow()
-        try:
-            told = json.loads(content)
-        except (ValueError, RecursionError):
-            told = None
-        if not isinstance(told, dict):
-            raise EngineUnavailable(
-                f"{self._where} answers with something else than JSON; its address may be wrong, "
-                "which ends in /v1 as a rule."
-            )
-        return told
+            if EVENTS in response.headers.get("content-type", ""):
+                return read_stream(response, deadline, on_text)
+            content = _read(response, MOST_BYTES, deadline)
+            try:
+                told = json.loads(content)
+            except RecursionError:
+                told = None
+            if not isinstance(told, dict):
+                raise ValueError("no JSON object")
+            return told
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
-        """Turn what httpx raises into one plain sentence."""
+        """Turn what is raised while an answer is read into one plain sentence."""
         where = self._where
         try:
             yield
-        except httpx.TimeoutException:
+        except (httpx.TimeoutException, TimeoutError):
             raise self._too_slow() from None
+        except OverflowError:
+            raise EngineUnavailable(f"{where} sends more than an answer can be.") from None
+        except BrokenStreamError:
+            raise TransientFailure(f"{where} broke off in the middle of an answer.") from None
+        except FailedStreamError:
+            raise TransientFailure(f"{where} failed in the middle of an answer.") from None
+        except ValueError:
+            raise EngineUnavailable(
+                f"{where} answers with something else than JSON; its address may be wrong, which "
+                "ends in /v1 as a rule."
+            ) from None
         except httpx.ConnectError as error:
             if _is_tls(error):
                 raise EngineUnavailable(
@@ -235,7 +259,7 @@ class ChatClient:
                     return TransientFailure(said, wait, status)
             case 400 | 422:
                 said = f"{where} does not understand the request ({status}); "
-                return _BadRequest(said + f"can {model!r} see pictures?", status)
+                return _BadRequest(said + f"can {model!r} see pictures?", status, _named(response))
             case 401 | 403:
                 said = f"{where} does not accept the key ({status})."
             case 404:
@@ -269,25 +293,71 @@ class ChatClient:
         return ChatAnswer(text, _confidence(choice.get("logprobs")))
 
 
+# --- what not every server knows -----------------------------------------------------------------
+
+_EXTRAS: Mapping[str, Any] = {
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "logprobs": True,
+}
+
+
 class _BadRequest(EngineUnavailable):
-    """The server does not understand what it is asked."""
+    """The server does not understand what it is asked.
+
+    Args:
+        sentence: As the operator reads it.
+        status: The HTTP status.
+        named: Which of the extras its error is about, as far as it says so.
+    """
+
+    def __init__(self, sentence: str, status: int, named: frozenset[str]) -> None:
+        super().__init__(sentence, status)
+        self.named = named
 
 
-def _data_url(image: Image.Image, longest_side: int, quality: int) -> str:
-    picture = image.convert("RGB")
-    picture.thumbnail((longest_side, longest_side))
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=quality)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+def _named(response: httpx.Response) -> frozenset[str]:
+    try:
+        said = _read(response, _MOST_REFUSAL, time.monotonic() + CONNECT_TIMEOUT).decode(
+            "utf-8", "replace"
+        )
+    except (OverflowError, TimeoutError, httpx.HTTPError):
+        return frozenset()
+    return frozenset(name for name in _EXTRAS if re.search(rf"\b{name}\b", said))
+
+
+def _fewer(extras: frozenset[str], named: frozenset[str]) -> frozenset[str]:
+    """What to ask for after a refusal: all but what it names, else streaming, else nothing."""
+    if "stream" in named & extras:
+        named |= {"stream_options"}  # which go with it
+    if named & extras:
+        return extras - named
+    return extras & {"stream"} if extras - {"stream"} else frozenset()
+
+
+# --- reading what it says ------------------------------------------------------------------------
+
+
+def _read(response: httpx.Response, most: int, deadline: float) -> bytes:
+    """The body of a response.
+
+    Raises:
+        OverflowError: It has more than `most` bytes.
+        TimeoutError: The deadline has passed.
+    """
+    content = bytearray()
+    for part in response.iter_bytes():
+        content += part
+        if len(content) > most:
+            raise OverflowError
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    return bytes(content)
 
 
 def _content(message: Mapping[str, Any]) -> str:
-    """The text of a message, in one piece or in parts; a refusal in words is one as well."""
-    content = message.get("content") or message.get("refusal")
-    if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict)]
-        content = "".join(part for part in parts if isinstance(part, str))
-    return content[:MOST_BYTES] if isinstance(content, str) else ""
+    """The text of a message; a refusal in words is one as well."""
+    return text_of(message.get("content") or message.get("refusal"))[:MOST_BYTES]
 
 
 def _shortened(text: str) -> str:

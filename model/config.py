@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -246,11 +246,10 @@ def _explain(error: ErrorDetails, kind: Any, where: str) -> str:
     if error["type"] == "unexpected_keyword_argument":
         known = ", ".join(sorted(field.name for field in fields(kind)))
         return f"Unknown key {key!r} in {where}; known are {known}."
-    if error["type"] in ("dataclass_type", "tuple_type"):
-        is_list = _section(kind, key)[1]
+    hint, is_list = _section(kind, key)
+    if error["type"] in ("dataclass_type", "tuple_type") and is_dataclass(hint):
         shown, wanted = (f"[[{key}]]", "list of tables") if is_list else (f"[{key}]", "table")
         return f"{shown} of {where} should be a {wanted}."
-    hint = get_type_hints(kind)[key]
     match error["type"]:
         case "missing":
             sentence = f"{key!r} is missing in {where}."
@@ -260,20 +259,22 @@ def _explain(error: ErrorDetails, kind: Any, where: str) -> str:
             sentence = f"{key} = {value!r} in {where} is not a number to work with."
         case "greater_than_equal" if not limits["ge"]:
             sentence = f"{key} = {value!r} in {where} must not be negative."
-        case "greater_than_equal":
-            sentence = f"{key} in {where} must be at least {limits['ge']:g}."
+        case "greater_than_equal" | "less_than_equal":
+            limit = f"at least {limits['ge']:g}" if "ge" in limits else f"at most {limits['le']:g}"
+            sentence = f"{key} in {where} must be {limit}."
         case "less_than":
             sentence = f"{key} in {where} must be less than {limits['lt']:g}."
         case "literal_error":
             choices = ", ".join(get_args(hint))
             sentence = f"{key} = {value!r} in {where} is not one of {choices}."
         case _:
-            sentence = f"{key} = {value!r} in {where} should be of type {hint.__name__}."
+            wanted = "a list" if error["type"] == "tuple_type" else f"of type {hint.__name__}"
+            sentence = f"{key} = {value!r} in {where} should be {wanted}."
     return sentence
 
 
 def _section(kind: Any, name: str) -> tuple[Any, bool]:
-    """The dataclass of a section, and whether there is a list of them."""
+    """The type of what is under a name, and whether there is a list of them."""
     hint = get_type_hints(kind)[name]
     is_list = get_origin(hint) is tuple
     return (get_args(hint)[0] if is_list else hint), is_list

@@ -14,6 +14,18 @@ if TYPE_CHECKING:
 
 _THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _MENTION = re.compile(r"(?<![\w.+-])@(?=\w)")
+_MARKUP = re.compile(
+    r"""
+    (?P<code>`+).+?(?<!`)(?P=code)(?!`)        # what has its end
+    | (?<!\w)(?P<mark>\*{1,3}|_{1,3}|~~)(?=\S).+?(?<=\S)(?P=mark)
+    | !?\[[^\]]*\](?:\([^)]*\)|(?=[^(]))
+    | <[a-zA-Z/!][^>]*>
+    | (?P<open>                                # what may still get one
+        `+ | (?<!\w)(?:\*{1,3}|_{1,3}|~~)(?=\S) | !?\[ | <(?=[a-zA-Z/!]) | ^\|
+    )
+    """,
+    re.DOTALL | re.MULTILINE | re.VERBOSE,
+)
 _WORD_JOINER = "\u2060"  # invisible
 _JOINERS = {"\u200d", _WORD_JOINER}  # the first one is within emoji
 
@@ -31,6 +43,18 @@ def plain_text(markdown: str) -> str:
     kept = re.sub(r"[^\S\n]+", " ", kept)
     kept = re.sub(r" ?\n ?", "\n", kept)
     return _MENTION.sub("@" + _WORD_JOINER, re.sub(r"\n{3,}", "\n\n", kept).strip())
+
+
+def plain_text_so_far(markdown: str) -> str:
+    """The plain text of what a chat model is still writing, as far as nothing can change it.
+
+    A word that may go on is left out, and so is markup that was not closed yet.
+    """
+    words = re.match(r"(?s).*\s", markdown)
+    written = words.group().rstrip() if words else ""
+    start = written.rfind("\n\n") + 1  # no markup goes beyond a paragraph
+    marks = _MARKUP.finditer(written, start)
+    return plain_text(written[: next((mark.start() for mark in marks if mark["open"]), None)])
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 
 from model.chat_client import ChatClient
 from model.queued_engine import QueuedEngine
@@ -39,10 +40,17 @@ class RemoteEngine(QueuedEngine):
 
     def _ask(self, request: Request) -> Answer:
         begun = time.perf_counter()
-        said = self._client.ask(request.picture.image, request.question, request.rank)
+        question, context = request.question, request.context
+        if context.language not in self.profile.server.languages:
+            context = replace(context, language="en")
+        elif question is not None:
+            question = context.asked or question
+        said = self._client.ask(request.picture.image, question, request.rank, context)
         now = time.perf_counter()
-        waited = now - request.submitted
-        return Answer(bare(said.text), said.confidence, waited, decoding=now - begun)
+        return Answer(
+            bare(said.text), said.confidence, now - request.submitted, decoding=now - begun,
+            language=context.language,
+        )  # fmt: skip
 
 
 def bare(text: str) -> str:

@@ -25,17 +25,38 @@ class Picture(Protocol):
         ...
 
 
+KEPT_TURNS = 20  # most that a model is told of a conversation
+
+
 @dataclass(frozen=True)
 class Turn:
     """What was asked before about the same picture, and what was answered.
 
     Attributes:
-        question: None for a caption.
-        answer: As it was said, in English.
+        question: As the model got it; None for a caption.
+        answer: As it was said.
     """
 
     question: str | None
     answer: str
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a model can do beyond a short answer to an English question.
+
+    Attributes:
+        chat: It is told the conversation so far, and what it writes can be shown meanwhile.
+        languages: Codes of those in which it understands questions and answers them.
+        reads: It reads what is written in pictures.
+    """
+
+    chat: bool = False
+    languages: tuple[str, ...] = ("en",)
+    reads: bool = False
+
+
+SHORT_ANSWERS = Capabilities()  # those of our own models
 
 
 @dataclass(frozen=True)
@@ -48,11 +69,19 @@ class ChatContext:
             while the model writes; it must return at once and never raise.
         profile: Name of the profile that is to answer, where an operator lets people choose; "" for
             the one that was set up.
+        language: Code of the one that the person is to be answered in. A model that speaks it
+            says so in `Answer.language`; others answer in English.
+        asked: The question as the person wrote it in that language, where another one is asked of
+            models that do not speak it: a translation; "" if there is none.
+        reading: The answer has to be read off the picture.
     """
 
     turns: tuple[Turn, ...] = ()
     on_text: Callable[[str], None] | None = field(default=None, compare=False)
     profile: str = ""
+    language: str = "en"
+    asked: str = ""
+    reading: bool = False
 
 
 NO_CONTEXT = ChatContext()
@@ -88,6 +117,7 @@ class Answer:
         objects: What the model sees in the picture, the surest first.
         profile: Name of the profile that answered; "" for the only one there is.
         instead: Whether it answered in place of another profile that could not.
+        language: Code of the one that it was asked to answer in.
     """
 
     text: str
@@ -98,6 +128,7 @@ class Answer:
     objects: tuple[DetectedObject, ...] = ()
     profile: str = ""
     instead: bool = False
+    language: str = "en"
 
 
 @dataclass(frozen=True)

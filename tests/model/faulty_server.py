@@ -6,8 +6,8 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,16 @@ class FaultyServer:
         responses: Raw HTTP, without a length what ends with the connection; None stays silent.
         requests: The bodies that came, parsed.
         heads: Their first lines and headers.
+        piece: Bytes that are sent together.
+        rest: Gives what is to follow a response, b"" for its end.
     """
 
     def __init__(self) -> None:
         self.responses: list[bytes | None] = [completion("red")]
         self.requests: list[Any] = []
         self.heads: list[str] = []
+        self.piece = 1_000_000
+        self.rest: Callable[[], bytes] = bytes
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}/v1"
@@ -63,7 +67,11 @@ class FaultyServer:
             if response is None:
                 self.ended.wait(30)
                 return
-            peer.sendall(response)
+            for start in range(0, len(response), self.piece):
+                peer.sendall(response[start : start + self.piece])
+            with suppress(OSError):  # when nobody listens any more
+                while more := self.rest():
+                    peer.sendall(more)
 
 
 @contextmanager
@@ -116,3 +124,19 @@ def self_signed(folder: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path)
     return context
+
+
+def chunk(content: Any, logprob: float | None = None, **more: Any) -> str:
+    """The data of an event that adds to an answer."""
+    told = {"content": [{"token": "x", "logprob": logprob}]} if logprob is not None else None
+    choice = {"index": 0, "delta": {"content": content}, "logprobs": told, "finish_reason": None}
+    return json.dumps({"object": "chat.completion.chunk", "choices": [{**choice, **more}]})
+
+
+DONE = ("[DONE]",)
+
+
+def events(*data: str, head: str = "Content-Type: text/event-stream; charset=utf-8") -> bytes:
+    """A stream that ends with the connection."""
+    rows = "".join(f"data: {each}\n\n" for each in data)
+    return f"HTTP/1.1 200 OK\r\n{head}\r\nConnection: close\r\n\r\n{rows}".encode()

@@ -161,7 +161,7 @@ ECHO = json.dumps({"error": {"message": f"Incorrect API key provided: {KEY}"}}).
         (response(ECHO, "401 Unauthorized"), r"does not accept the key \(401\)", 1),
         (response(ECHO, "403 Forbidden"), r"does not accept the key \(403\)", 1),
         (response(ECHO, "404 Not Found"), r"knows no model 'gpt-4o-mini'.*\(404\)", 1),
-        (response(ECHO, "422 Unprocessable"), "can 'gpt-4o-mini' see pictures", 2),
+        (response(ECHO, "422 Unprocessable"), "can 'gpt-4o-mini' see pictures", 3),
         (response(ECHO, "429 Slow down", "Retry-After: 3600"), r"too many questions.*\(429\)", 1),
         (response(ECHO, "302 Found", "Location: http://x.example/"), r"refuses.*\(302\)", 1),
         (response(b"<html>Welcome to the router</html>"), "something else than JSON", 1),
