@@ -69,6 +69,13 @@ class CircuitBreaker:
         """As it was when somebody last asked."""
         return self._state
 
+    @property
+    def admits(self) -> bool:
+        """Whether a question would be let through now."""
+        with self._lock:
+            is_open = self._state is BreakerState.OPEN and self._clock() < self._open_until
+            return not (is_open or self._trial)
+
     def admit(self) -> int | None:
         """Let a question through, or not: then None, else a ticket to tell the outcome with.
 

@@ -19,7 +19,15 @@ from typing import Any, Protocol
 
 from model.breaker import BreakerSettings, BreakerState, CircuitBreaker
 from model.errors import EngineBusy, EngineClosed, EngineUnavailable, ModelError
-from model.requests import NO_CONTEXT, Answer, ChatContext, Picture, Request
+from model.requests import (
+    NO_CONTEXT,
+    SHORT_ANSWERS,
+    Answer,
+    Capabilities,
+    ChatContext,
+    Picture,
+    Request,
+)
 from model.server_config import RemoteProfile
 
 PATIENCE = 20.0  # seconds
@@ -115,14 +123,20 @@ class FallbackEngine:
         return {name: member.engine.profile for name, member in self._members.items()}
 
     @property
-    def engines(self) -> Mapping[str, AnsweringEngine]:
-        """All engines, by the names of their profiles."""
-        return {name: member.engine for name, member in self._members.items()}
+    def order(self) -> tuple[str, ...]:
+        """The names of those that answer who chose nothing, the first one first."""
+        return tuple(member.name for member in self._order)
 
     @property
     def breakers(self) -> Mapping[str, CircuitBreaker]:
         """The breakers of those that answer on a server."""
         return {name: each.breaker for name, each in self._members.items() if each.breaker}
+
+    def capabilities(self, profile: str = "") -> Capabilities:
+        """What the model can do that answers now: a chosen profile's, or in its stead the next."""
+        order = self._order_for(ChatContext(profile=profile))
+        able = [each for each in order if each.breaker is None or each.breaker.admits]
+        return (able or order)[0].capabilities
 
     @property
     def waiting(self) -> int:
@@ -179,9 +193,14 @@ class FallbackEngine:
         return asked.request.future
 
     def _order_for(self, context: ChatContext) -> list[_Member]:
+        """Who may answer, the first one first."""
         chosen = self._members.get(context.profile)
-        order = [chosen, *self._order] if chosen else self._order
-        return [*dict.fromkeys(order)]
+        order = dict.fromkeys([chosen, *self._order] if chosen else self._order)
+        return [
+            each for each in order
+            if each.name not in context.without
+            and (each.capabilities.reads or not context.reading)
+        ]  # fmt: skip
 
     def _ask(self, asked: _Asked, place: int) -> BaseException | None:
         """Ask the first who takes a question, from a place on; what is in the way if nobody does.
@@ -372,6 +391,7 @@ class _Member:
     def __init__(self, engine: AnsweringEngine, breaker: CircuitBreaker | None) -> None:
         self.engine, self.breaker, self.heard = engine, breaker, 0.0
         self.name = engine.profile.name
+        self.capabilities: Capabilities = getattr(engine.profile, "capabilities", SHORT_ANSWERS)
 
 
 @dataclass(eq=False)

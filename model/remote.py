@@ -6,9 +6,10 @@ import re
 import time
 from dataclasses import replace
 
+from model.budget import estimated_usage
 from model.chat_client import ChatClient
 from model.queued_engine import QueuedEngine
-from model.requests import Answer, Request
+from model.requests import Answer, Request, Usage
 from model.server_config import RemoteProfile
 
 _SHORT = re.compile(r"[^\s.!?]+(?: [^\s.!?]+){0,2}\.")  # few words, though with a full stop
@@ -49,8 +50,17 @@ class RemoteEngine(QueuedEngine):
         now = time.perf_counter()
         return Answer(
             bare(said.text), said.confidence, now - request.submitted, decoding=now - begun,
-            language=context.language,
+            language=context.language, usage=said.usage or self._estimate(request, said.text),
         )  # fmt: skip
+
+    def _estimate(self, request: Request, written: str) -> Usage:
+        server, image = self.profile.server, request.picture.image
+        scale = min(1.0, server.longest_side / max(image.size))
+        turns = request.context.turns[-server.turns :] if server.turns else ()
+        texts = [text for turn in turns for text in (turn.question or "", turn.answer)]
+        size = (round(image.width * scale), round(image.height * scale))
+        asked = [server.system, request.context.asked or request.question or server.caption]
+        return estimated_usage(size, [*asked, *texts], written)
 
 
 def bare(text: str) -> str:

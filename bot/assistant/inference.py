@@ -197,6 +197,7 @@ def _exchange(answer: ModelAnswer, question: str | None, picture: Picture, place
         objects=answer.objects,
         profile=answer.profile,
         instead=answer.instead,
+        usage=answer.usage,
     )
 
 

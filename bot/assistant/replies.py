@@ -34,6 +34,7 @@ from bot.assistant.types import (
 from bot.log import Consent, Erased
 
 LOG_ON, LOG_OFF = "log on", "log off"  # after "/settings"
+PROFILE = "model"  # followed by its name
 SHARE_ON, SHARE_OFF = "pictures on", "pictures off"
 
 
@@ -245,7 +246,7 @@ class ReplyWriter:
 
     def settings(
         self, *, alike: bool, automatic: bool, chosen: bool, kept: Consent | None = None,
-        offered: bool = False,
+        offered: bool = False, profiles: Sequence[str] = (), profile: str = "",
     ) -> Reply:  # fmt: skip
         """What is set, and buttons to change it.
 
@@ -255,6 +256,8 @@ class ReplyWriter:
             chosen: The person has just chosen it.
             kept: What is kept of them; None if nothing is of anybody.
             offered: People may allow that their pictures are kept.
+            profiles: Names of those of which the person may choose one.
+            profile: The one that answers them.
         """
         texts = self.texts
         if chosen and not automatic:
@@ -275,7 +278,26 @@ class ReplyWriter:
             if kept.pictures or (offered and kept.exchanges):
                 said += "\n" + (texts.settings_shared if kept.pictures else texts.settings_unshared)
                 buttons.append(self._sharing(kept.pictures))
+        if profiles:
+            said += "\n" + texts.settings_profile.format(profile=profile)
+            buttons += [
+                Button(texts.profile_button.format(profile=name),
+                       ChooseSettings(f"{PROFILE} {name}").command)
+                for name in profiles if name != profile
+            ]  # fmt: skip
         return Reply(said, tuple(buttons), outcome="settings")
+
+    def spent(self, seconds: float) -> Reply:
+        """What answers may cost is used up, and nobody answers without."""
+        text = self.texts.spent.format(time=self.texts.span(seconds))
+        return refusal(text, outcome="limit_day")
+
+    def chosen_profile(self, profile: str) -> Reply:
+        """A person chose who answers."""
+        said = self.texts.settings_profile_chosen.format(profile=profile)
+        if self.sent_to:
+            said += "\n" + self._sent()
+        return Reply(said, outcome="settings")
 
     def too_much(self, seconds: float, *, daily: bool) -> Reply:
         """The person has to wait."""

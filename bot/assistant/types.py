@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:  # every command imports this module: what is told of here takes as long again
     from bot.assistant.translation.translator import Translation
     from data.images.open import Picture
-    from model.requests import ChatContext, DetectedObject
+    from model.requests import ChatContext, DetectedObject, Usage
 
 Notify = Callable[[str], Awaitable[None]]  # tells a person something before their answer comes
 Draft = Callable[[str], None]  # shows a person the reply so far, from its beginning
@@ -105,7 +105,11 @@ class Rate:
 
 @dataclass(frozen=True)
 class ChooseSettings:
-    """Choose a language or what is kept ("de", "log off"); "" shows what is chosen."""
+    """Choose a language, what is kept, or a model; "" shows what is chosen.
+
+    Attributes:
+        choice: "de", "log off" or "model pixtral", say.
+    """
 
     choice: str = ""
 
@@ -327,6 +331,7 @@ class Exchange:
             too, of which the log keeps the English.
         profile: Of the model that answered; "" for the only one there is.
         instead: Whether it did so in place of another one that could not.
+        usage: What it cost, where answers cost something.
     """
 
     kind: str
@@ -348,6 +353,7 @@ class Exchange:
     translated_answer: str = ""
     profile: str = ""
     instead: bool = False
+    usage: Usage | None = None
 
     def without_picture(self) -> Exchange:
         """The same without the picture itself, which is not everybody's, and takes much memory."""
@@ -452,6 +458,11 @@ class ModelAnswer(Protocol):
     @property
     def instead(self) -> bool:
         """Whether it answered in place of another profile that could not."""
+        ...
+
+    @property
+    def usage(self) -> Usage | None:
+        """What it cost; None where answers cost nothing."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import fields
 from functools import cached_property
@@ -22,6 +22,7 @@ from bot.settings import Settings, load_settings, profile_names
 if TYPE_CHECKING:
     from bot.assistant.assistant import Assistant
     from bot.assistant.privacy import Recorder
+    from bot.assistant.profiles import ProfileSettings
     from bot.assistant.types import AnswerMetrics
     from bot.health import Health
 
@@ -79,6 +80,7 @@ class AppContext:
     ) -> None:
         self._load = load or load_model
         self._environment = environment
+        self._named: dict[str, str] = {}  # how profiles call themselves, by how they were asked for
         self.debug = self.verbose = False
 
     @property
@@ -111,11 +113,12 @@ class AppContext:
 
         chosen = self.settings
         lists = (chosen.allowed_users, chosen.allowed_chats, chosen.admins)
+        choices = [(self._named.get(name, name), who) for name, who in chosen.choices]
         limits = LimitSettings(default=RateLimit(chosen.per_minute, chosen.per_day))
         access = Access(*map(frozenset, lists))
         return Assistant(
             MeasuringEngine(engine), limits=Limits(limits), access=access, recorder=recorder,
-            metrics=measures, sent_to=sent_to(engine),
+            metrics=measures, profiles=profile_settings(engine, choices),
         )  # fmt: skip
 
     def debug_on(self) -> None:
@@ -131,6 +134,7 @@ class AppContext:
         device: str = "cpu",
         *,
         warm_up: bool = True,
+        choices: bool = False,
     ) -> Iterator[LoadedEngine]:
         """Load an engine, by the settings where nothing is given, and close it in the end.
 
@@ -140,9 +144,12 @@ class AppContext:
             threads: CPU cores to use.
             device: Where to compute, as PyTorch names it.
             warm_up: Whether it computes something first, so that nobody waits for that later.
+            choices: Whether to load what people may choose, too.
         """
         settings = self.settings
-        names = profile_names(profile or settings.profile)
+        usual = profile_names(profile or settings.profile)
+        others = [name for name, _ in settings.choices] if choices else []
+        names = [*dict.fromkeys([*usual, *others])]
         with ExitStack() as loaded:
             engines = []
             for name in names:
@@ -151,11 +158,12 @@ class AppContext:
                     device=device, runtime=settings.runtime, warm_up=warm_up,
                 )  # fmt: skip
                 loaded.callback(engine.close)
+                self._named[name] = engine.profile.name
                 engines.append(engine)
             if len(engines) == 1:
                 yield engines[0]
                 return
-            together = _together(engines, settings.patience)
+            together = _together(engines, len(usual), settings.patience)
             loaded.pop_all()  # it closes them
             try:
                 yield together
@@ -207,29 +215,41 @@ def load_model(profile: str, threads: int | None, int8: bool, **options: Any) ->
     return cast(LoadedEngine, engine)  # a Future of an Answer is no Future of a ModelAnswer to mypy
 
 
-def _together(engines: Sequence[LoadedEngine], patience: float) -> LoadedEngine:
-    """One engine of several, of which the first one that can answers."""
+def _together(engines: Sequence[LoadedEngine], usual: int, patience: float) -> LoadedEngine:
+    """One engine of several, of which the first of the usual ones that can answers."""
     from model.errors import ProfileError
     from model.fallback import AnsweringEngine, FallbackEngine
 
     names = [engine.profile.name for engine in engines]
     if twice := next((name for name in names if names.count(name) > 1), ""):
         raise ProfileError(f"Two of the profiles have the name {twice!r}; rename the file of one.")
-    return cast(
-        LoadedEngine, FallbackEngine(cast(list[AnsweringEngine], engines), patience=patience)
+    together = FallbackEngine(
+        cast(list[AnsweringEngine], engines), names[:usual], patience=patience
     )
+    return cast(LoadedEngine, together)
 
 
-def sent_to(engine: PictureEngine) -> tuple[str, ...]:
-    """Who may get pictures and questions in order to answer, by name, "" for somebody without one.
+def profile_settings(
+    engine: PictureEngine, choices: Iterable[tuple[str, Sequence[str]]] = ()
+) -> ProfileSettings:
+    """Which models an engine has, who may choose them, what they may cost, and who gets pictures.
 
-    Nobody, if everything stays on this computer.
+    Args:
+        engine: One or several, loaded.
+        choices: Names of profiles, and who may choose each.
     """
+    from bot.assistant.profiles import ProfileSettings
     from model.server_config import RemoteProfile
 
-    profiles = getattr(engine, "profiles", {"": getattr(engine, "profile", None)})
-    far = [each.server for each in profiles.values() if isinstance(each, RemoteProfile)]
-    return tuple(dict.fromkeys(each.provider for each in far if not each.is_here))
+    one = getattr(engine, "profile", None)
+    profiles = getattr(engine, "profiles", {one.name: one} if one else {})
+    far = {name: each for name, each in profiles.items() if isinstance(each, RemoteProfile)}
+    return ProfileSettings(
+        getattr(engine, "order", tuple(profiles)) or ("",),
+        {name: who for name, who in choices if name in profiles},
+        {name: each.budget for name, each in far.items() if each.budget.is_limited},
+        {name: each.server.provider for name, each in far.items() if not each.server.is_here},
+    )
 
 
 # --- the log of exchanges ----------------------------------------------------------------------

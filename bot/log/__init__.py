@@ -16,8 +16,10 @@ from sqlite_utils import Database
 from bot.assistant.types import Rating
 from bot.log.consent import Consent, ConsentCache
 from bot.log.privacy import Hasher, PictureCipher
+from bot.log.spending import Spending
 from bot.log.store import Erased, ModelVersion, Record, Store, without_pictures
 from bot.log.writer import Writer
+from model.requests import Usage
 
 __all__ = ["Consent", "Erased", "Log", "ModelVersion", "Record"]
 
@@ -53,7 +55,7 @@ class Log:
     ) -> None:
         self.path, self.days, self.cipher = path, days, cipher
         self._waiting_pictures, self._lock = 0, threading.Lock()
-        self._consents = ConsentCache()
+        self._consents, self._spending = ConsentCache(), Spending()
         self._hasher, self._model, self._others = Hasher(key), model, others
         self.writer = Writer(path, self._store_in, days, said)
 
@@ -114,6 +116,26 @@ class Log:
         self._consents.set_language(who, language)
         return self.writer.put(lambda store: store.consents.set_language(who, language))
 
+    def profile(self, platform: str, user: str) -> str:
+        """The model that a person chose, as far as is known at once; "" for the usual one."""
+        return self._consents.profiles.get(self._who(platform, user), "")
+
+    def set_profile(self, platform: str, user: str, profile: str) -> Future[None]:
+        """Keep which model a person chose; "" for the usual one."""
+        who = self._who(platform, user)
+        self._consents.set_profile(who, profile)
+        return self.writer.put(lambda store: store.consents.set_profile(who, profile))
+
+    def spent(self, platform: str, user: str, profile: str) -> tuple[Usage, Usage]:
+        """What a person, and what everybody spent today with a profile, as far as is known."""
+        return self._spending.of(self._who(platform, user), profile)
+
+    def spend(self, platform: str, user: str, profile: str, usage: Usage) -> Future[None]:
+        """Count what an answer cost."""
+        who = self._who(platform, user)
+        day = self._spending.add(who, profile, usage)
+        return self.writer.put(lambda store: store.spend(day, who, profile, usage))
+
     def forget(self, platform: str, user: str) -> Future[Erased]:
         """Erase everything of a person on a platform; gives how many rows that was."""
         self._consents.forget(self._who(platform, user))
@@ -136,4 +158,5 @@ class Log:
     def _store_in(self, db: Database) -> Store:
         store = Store(db, self._hasher, self._model, self.cipher, self._others)
         self._consents.load(store.consents)
+        self._spending.load(store.spending.of)
         return store

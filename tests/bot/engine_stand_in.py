@@ -13,7 +13,7 @@ from bot.assistant.types import Attachment, ModelAnswer
 from data.errors import ImageRefused
 from data.images.open import Picture
 from model.errors import EngineBusy, EngineClosed
-from model.requests import NO_CONTEXT, ChatContext, DetectedObject
+from model.requests import NO_CONTEXT, ChatContext, DetectedObject, Usage
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Said:
     objects: tuple[DetectedObject, ...] = ()
     profile: str = ""
     instead: bool = False
+    usage: Usage | None = None
 
 
 def picture(colour: str, size: tuple[int, int] = (8, 6)) -> Picture:

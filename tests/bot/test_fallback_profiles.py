@@ -22,7 +22,7 @@ from bot.assistant.outages import OutageNotices
 from bot.assistant.privacy import Recorder
 from bot.assistant.types import Conversation, Exchange, Incoming, Reply
 from bot.cli import terminal
-from bot.cli.context import AppContext, load_model, sent_to
+from bot.cli.context import AppContext, load_model, profile_settings
 from bot.errors import SettingsError
 from bot.health import Health
 from bot.log import Log, ModelVersion
@@ -133,7 +133,7 @@ async def test_privacy_names_everybody_who_may_get_the_picture(tmp_path: Path) -
 
     async def said(language: str, *engines: Any) -> str:
         engine = FallbackEngine(engines)
-        assistant = Assistant(engine, sent_to=sent_to(engine))
+        assistant = Assistant(engine, profiles=profile_settings(engine))
         asked = Incoming("telegram", "1", "1", "/privacy", language=language)
         reply = await assistant.handle(asked)
         engine.close()

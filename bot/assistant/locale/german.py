@@ -223,6 +223,9 @@ GERMAN = Texts(
     ),
     log_button="Speichern",
     unlog_button="Nichts speichern",
+    settings_profile="Deine Bilder sehe ich mit {profile} an. Du kannst ein anderes Modell wählen.",
+    settings_profile_chosen="Von jetzt an sehe ich deine Bilder mit {profile} an.",
+    profile_button="{profile} nehmen",
     share_button="Meine Bilder speichern",
     unshare_button="Meine Bilder löschen",
     not_allowed=(
@@ -231,6 +234,11 @@ GERMAN = Texts(
     ),
     wait_minute="Das war viel auf einmal. Bitte warte {time} und versuch es dann noch einmal.",
     wait_day="Du hast heute schon viel gefragt. Bitte warte {time}, dann geht es weiter.",
+    spent="Was meine Antworten heute kosten dürfen, ist aufgebraucht. Bitte warte {time}.",
+    spent_instead=(
+        "Was Antworten von {profile} heute kosten dürfen, ist aufgebraucht; bis morgen antwortet "
+        "ein anderes Modell."
+    ),
     busy="Gerade fragen mich viele Leute; bitte versuch es in einer Minute noch einmal.",
     too_many_waiting=(
         "Ich arbeite noch an deinen früheren Nachrichten. Bitte warte, bis ich damit fertig bin."

@@ -135,6 +135,9 @@ class Texts:
     settings_unshared: str
     log_button: str
     unlog_button: str
+    settings_profile: str
+    settings_profile_chosen: str
+    profile_button: str
     share_button: str
     unshare_button: str
 
@@ -142,6 +145,8 @@ class Texts:
     not_allowed: str
     wait_minute: str
     wait_day: str
+    spent: str
+    spent_instead: str
     busy: str
     too_many_waiting: str
     closing: str
@@ -363,11 +368,18 @@ ENGLISH = Texts(
     ),
     log_button="Keep them",
     unlog_button="Keep nothing",
+    settings_profile="Your pictures are looked at with {profile}. You can choose another model.",
+    settings_profile_chosen="From now on I look at your pictures with {profile}.",
+    profile_button="Use {profile}",
     share_button="Save my pictures",
     unshare_button="Erase my pictures",
     not_allowed="I only work for people and chats on my list. Please ask whoever runs me.",
     wait_minute="That was a lot at once. Please try again in {time}.",
     wait_day="You have asked a lot today. You can ask again in {time}.",
+    spent="What my answers may cost today is used up. You can ask again in {time}.",
+    spent_instead=(
+        "What answers of {profile} may cost today is used up; another model answers until tomorrow."
+    ),
     busy="I'm answering many people right now; please try again in a minute.",
     too_many_waiting="I'm still working on your earlier messages. Please wait for those first.",
     closing="I'm shutting down just now. Please ask again in a few minutes.",
