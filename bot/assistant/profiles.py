@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from cachetools import LRUCache
 
 from bot.assistant.types import Conversation, Exchange
 from model.requests import Usage
-
-if TYPE_CHECKING:
-    from bot.assistant.privacy import Recorder
 
 EVERYONE = "everyone"
 PEOPLE = 5000  # whose choice is kept in mind
@@ -25,6 +22,26 @@ class Budget(Protocol):
 
     def covers(self, person: Usage, everybody: Usage) -> bool:
         """Whether one more answer may be given, after what was used today."""
+        ...
+
+
+class Keeper(Protocol):
+    """The part of `bot.assistant.privacy.Recorder` that keeps choices and what was spent."""
+
+    def profile(self, platform: str, user: str) -> str:
+        """The model that a person chose; else ""."""
+        ...
+
+    def choose_profile(self, platform: str, user: str, profile: str) -> None:
+        """Keep which model a person chose; "" for the usual one."""
+        ...
+
+    def spent(self, platform: str, user: str, profile: str) -> tuple[Usage, Usage]:
+        """What a person, and what everybody spent today with a profile."""
+        ...
+
+    def spend(self, platform: str, user: str, profile: str, usage: Usage) -> None:
+        """Count what an answer cost."""
         ...
 
 
@@ -75,7 +92,7 @@ class Profiles:
         recorder: Keeps choices and spending over a restart.
     """
 
-    def __init__(self, settings: ProfileSettings, recorder: Recorder) -> None:
+    def __init__(self, settings: ProfileSettings, recorder: Keeper) -> None:
         self._settings, self._recorder = settings, recorder
         self._chosen: LRUCache[tuple[str, str], str] = LRUCache(PEOPLE)
         self._told: LRUCache[Conversation, datetime] = LRUCache(PEOPLE)

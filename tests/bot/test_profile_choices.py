@@ -63,9 +63,8 @@ async def test_a_button_chooses_who_answers(chats: Chats, tmp_path: Path) -> Non
 
 
 def message(text: str, user: str = "7", **values: Any) -> Incoming:
-    return Incoming(
-        **{"platform": "telegram", "chat": "-456", "user": user, "text": text, **values}
-    )
+    where = {"platform": "telegram", "chat": "-456", **values}
+    return Incoming(user=user, text=text, **where)
 
 
 async def say(assistant: Assistant, text: str, user: str = "7", **values: Any) -> Reply:
@@ -172,6 +171,7 @@ async def test_a_budget_is_used_up_and_kept_over_a_restart(tmp_path: Path) -> No
         engine.answer = spending
         await ask(assistant, user="8")
         assert engine.contexts[-1].without == frozenset()
+        engine.answer = lambda *asked: replace(see(*asked), profile="cheap")
         await ask(assistant, user="9")
         assert engine.contexts[-1].without == {"dear"}  # of all together
     sql = "SELECT sum(prompt), sum(completion), count(DISTINCT hash) FROM spending"

@@ -93,7 +93,7 @@ def test_a_profile_has_a_budget(tmp_path: Path) -> None:
     for toml, said in (
         ("euros = 1.0", "needs euros_per_million_prompt"),
         ("token = 1", r"Unknown key 'token' in \[budget\] of far.toml"),
-        ("tokens = -1", "at least 0"),
+        ("tokens = -1", "must not be negative"),
     ):
         path.write_text(f"{TOML}[budget]\n{toml}\n")
         with pytest.raises(ProfileError, match=said):
