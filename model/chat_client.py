@@ -27,12 +27,11 @@ from model.budget import told_usage
 from model.chat_messages import messages
 from model.chat_stream import EVENTS, BrokenStreamError, FailedStreamError, read_stream, text_of
 from model.errors import EngineUnavailable
-from model.plain_text import plain_text
+from model.plain_text import plain_text, shortened
 from model.requests import NO_CONTEXT, ChatContext, Usage
 from model.server_config import RemoteProfile
 
 MOST_BYTES = 2_000_000  # of a response
-LONGEST_ANSWER = 6000  # characters
 LONGEST_WAIT = 20.0  # seconds between two tries
 CONNECT_TIMEOUT = 10.0  # seconds
 OTHER_TEMPERATURE = 0.8  # least one of other answers than the first
@@ -288,7 +287,7 @@ class ChatClient:
         message = choice.get("message") if isinstance(choice, dict) else None
         if not isinstance(choice, dict) or not isinstance(message, dict):
             raise EngineUnavailable(f"{self._where} answers without an answer in it.")
-        text = _shortened(plain_text(_content(message)))
+        text = shortened(plain_text(_content(message)))
         if not text:
             if message.get("tool_calls"):
                 raise EngineUnavailable(f"{self._where} wants to use a tool; there are none.")
@@ -361,15 +360,6 @@ def _read(response: httpx.Response, most: int, deadline: float) -> bytes:
 def _content(message: Mapping[str, Any]) -> str:
     """The text of a message; a refusal in words is one as well."""
     return text_of(message.get("content") or message.get("refusal"))[:MOST_BYTES]
-
-
-def _shortened(text: str) -> str:
-    """The text up to the last sentence that is not too much to read."""
-    if len(text) <= LONGEST_ANSWER:
-        return text
-    cut = text[:LONGEST_ANSWER]
-    end = max(cut.rfind(mark) for mark in (". ", "! ", "? ", ".\n", "\n"))
-    return cut[: end + 1].rstrip() if end > LONGEST_ANSWER // 2 else cut.rstrip() + "…"
 
 
 def _confidence(logprobs: object) -> float | None:

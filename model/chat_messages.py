@@ -34,7 +34,7 @@ def messages(
         told.append({"role": "user", "content": turn.question or caption})
         told.append({"role": "assistant", "content": turn.answer})
     if question is None:
-        question = caption + _IN_LANGUAGE.get(context.language, "")
+        question = caption_in(context.language, caption)
     told.append({"role": "user", "content": question})
     first = next(each for each in told if each["role"] == "user")
     picture = {"url": _data_url(image, server.longest_side, server.quality)}
@@ -43,6 +43,11 @@ def messages(
         {"type": "text", "text": first["content"]},
     ]
     return told
+
+
+def caption_in(language: str, caption: str) -> str:
+    """What asks for a caption in a language."""
+    return caption + _IN_LANGUAGE.get(language, "")
 
 
 def _data_url(image: Image.Image, longest_side: int, quality: int) -> str:

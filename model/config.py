@@ -18,6 +18,8 @@ from model.questions import has_presupposition
 PROFILES_FOLDER = Path(__file__).parent / "profiles"
 ADAPTERS_FOLDER = Path(__file__).parent / "adapters"
 STARTER_WHEEL = "starter-wheel"
+# Values of `kind`, which profiles of our own models have not.
+REMOTE, TRANSFORMERS = "openai", "transformers"
 # Values of tables: of this very type, finite, and not negative unless that has a meaning.
 Count = Annotated[StrictInt, Field(ge=0)]
 Positive = Annotated[StrictInt, Field(ge=1)]
@@ -194,6 +196,11 @@ def save_profile(profile: Profile, path: Path) -> None:
 
 def profile_from_table(table: dict[str, Any], path: Path) -> Profile:
     """Build a profile from a parsed TOML table; `path` is the file it came from."""
+    if table.get("kind") == TRANSFORMERS:
+        raise ProfileError(
+            f"The model of the profile {path.name} is a chat model of the hub: it can answer, but "
+            "not be trained or changed here."
+        )
     if "kind" in table or "server" in table:
         raise ProfileError(
             f"The model of the profile {path.name} is on a server: it can answer, but not be "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import warnings
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from model.cache import Progress, sha256_of, silent
-from model.errors import WeightsError
+from model.errors import ModelError, WeightsError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -35,15 +36,30 @@ def load_network(
     """
     import torch
 
-    def read(**how: Any) -> tuple[Any, Any]:
+    def read(**how: Any) -> Any:
         # transformers asks for somebody's adapter first, by its own settings.
-        loaded: tuple[Any, Any] = kind.from_pretrained(
-            source, dtype=torch.float32, output_loading_info=True, adapter_kwargs=how,
-            **options, **how,
+        return load_whole(
+            title, source, kind, source,
+            dtype=torch.float32, adapter_kwargs=how, **options, **how,
         )  # fmt: skip
-        return loaded
 
-    network, info = from_hub(title, source, read, progress)
+    return from_hub(title, source, read, progress)
+
+
+def load_whole(title: str, source: str, kind: Any, where: str | Path, **options: Any) -> Any:
+    """Load a network by its class's `from_pretrained`, and see that no weight is missing.
+
+    Args:
+        title: What people call it.
+        source: As the profile names it.
+        kind: The class.
+        where: What it loads: a hub id or a folder.
+        options: More arguments.
+
+    Raises:
+        WeightsError: It holds another kind of network.
+    """
+    network, info = kind.from_pretrained(where, output_loading_info=True, **options)
     # What a checkpoint lacks would silently be random.
     if info["missing_keys"] or info["mismatched_keys"]:
         missing, mismatched = (
@@ -72,8 +88,17 @@ def load_tokenizer(source: str, progress: Progress = silent) -> Any:
     return tokenizer
 
 
-def from_hub(title: str, source: str, read: Callable[..., T], progress: Progress = silent) -> T:
+def from_hub(
+    title: str, source: str, read: Callable[..., T], progress: Progress = silent, revision: str = ""
+) -> T:
     """Call `read(local_files_only=...)`: on this machine first, then with the hub's help.
+
+    Args:
+        title: What people call it.
+        source: A hub id, or a folder in the hub's format.
+        read: What is called.
+        progress: Told if something is fetched.
+        revision: Which one on the hub is meant; "" for the newest.
 
     Raises:
         WeightsError: Neither worked; one plain sentence, with the cause in the log.
@@ -81,7 +106,7 @@ def from_hub(title: str, source: str, read: Callable[..., T], progress: Progress
     try:
         with silence_libraries():
             return read(local_files_only=True)
-    except ModuleNotFoundError:  # not the files' fault
+    except (ModelError, ModuleNotFoundError):  # the files are there
         raise
     except Exception as error:  # whatever a parser of files trips over
         if is_folder(source):
@@ -90,15 +115,19 @@ def from_hub(title: str, source: str, read: Callable[..., T], progress: Progress
                 f"{title} {source!r} could not be loaded; "
                 "the folder is missing, damaged or of another kind."
             ) from error
-    _reach(title, source)
+    _reach(title, source, revision)
     # Else transformers asks a service on the hub to convert old checkpoints, in a thread.
     os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
     progress(f"Fetching {source} from the model hub", 0, 0)
     try:
         with silence_libraries(bars=True):
             return read(local_files_only=False)
+    except ModelError:
+        raise
     except Exception as error:
         log.exception("cannot load %s", source)
+        if said := _refusal(error, revision):
+            raise WeightsError(f"{title} {source!r} {said}") from error
         raise WeightsError(
             f"{title} {source!r} could not be loaded from the model hub; "
             "check that it is of the kind that the profile says, and try again."
@@ -148,22 +177,36 @@ def silence_libraries(bars: bool = False) -> Iterator[None]:
             library.enable_progress_bar()
 
 
-def _reach(title: str, source: str) -> None:
+def _reach(title: str, source: str, revision: str) -> None:
     """Ask the hub for a model, so that a typo or a missing network is told apart, and soon."""
-    from huggingface_hub import HfApi, errors
+    from huggingface_hub import HfApi
 
     try:
-        HfApi().model_info(source, timeout=REACH_SECONDS)
-    except (errors.HFValidationError, errors.RepositoryNotFoundError) as error:
-        raise WeightsError(
-            f"{title} {source!r} is neither a folder nor a model on the hub; check the name."
-        ) from error
-    except errors.OfflineModeIsEnabled as error:
-        raise WeightsError(
-            f"{title} {source!r} is not on this machine, and HF_HUB_OFFLINE forbids fetching it."
-        ) from error
+        HfApi().model_info(source, revision=revision or None, timeout=REACH_SECONDS)
     except Exception as error:
-        log.exception("cannot reach the hub for %s", source)
-        raise WeightsError(
-            f"{title} {source!r} is not on this machine, and the model hub cannot be reached."
-        ) from error
+        said = _refusal(error, revision)
+        if not said:
+            log.exception("cannot reach the hub for %s", source)
+            said = "is not on this machine, and the model hub cannot be reached."
+        raise WeightsError(f"{title} {source!r} {said}") from error
+
+
+def _refusal(error: Exception, revision: str) -> str:
+    """Why the hub gives a model not to us, as the rest of a sentence; "" if it is no such thing."""
+    from huggingface_hub import errors
+
+    match error:
+        case errors.GatedRepoError():  # which is a RepositoryNotFoundError, too
+            return (
+                "is only for those who accepted its terms: do so on its page on the hub, and put "
+                "a token of yours into HF_TOKEN."
+            )
+        case errors.HFValidationError() | errors.RepositoryNotFoundError():
+            return "is neither a folder nor a model on the hub; check the name."
+        case errors.RevisionNotFoundError():
+            return f"has no revision {revision!r} on the hub; check it."
+        case errors.OfflineModeIsEnabled():
+            return "is not on this machine, and HF_HUB_OFFLINE forbids fetching it."
+        case OSError(errno=errno.ENOSPC):
+            return "does not fit on the disk; make room and try again."
+    return ""

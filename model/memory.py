@@ -13,6 +13,24 @@ log = logging.getLogger(__name__)
 MADV_DONTNEED = 4  # of Linux's <sys/mman.h>
 
 
+_CONTROL_GROUP = Path("/sys/fs/cgroup")  # of a container
+
+
+def free_memory() -> int:
+    """Memory that this process may still take, in bytes; the limit of a container counts."""
+    import psutil  # type: ignore[import-untyped]
+
+    free = int(psutil.virtual_memory().available)
+    try:
+        most, taken = (
+            int((_CONTROL_GROUP / name).read_text(encoding="ascii"))
+            for name in ("memory.max", "memory.current")
+        )
+    except (OSError, ValueError):  # no limit
+        return free
+    return min(free, max(0, most - taken))
+
+
 def release_mapped(folder: Path) -> None:
     """Drop the pages of a folder's files, as far as they are mapped to be read only.
 

@@ -1,4 +1,4 @@
-"""A chat model's Markdown as plain text that pings nobody and hides no address."""
+"""What a chat model wrote as plain text: no Markdown, no pings, no hidden addresses."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
+LONGEST_ANSWER = 6000  # characters
 _THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _MENTION = re.compile(r"(?<![\w.+-])@(?=\w)")
+_SHORT = re.compile(r"[^\s.!?]+(?: [^\s.!?]+){0,2}\.")  # few words, though with a full stop
+_SMALL = frozenset({"yes", "no", "unknown", "not sure", "unsure", "i don't know", "unclear"})
 _MARKUP = re.compile(
     r"""
     (?P<code>`+).+?(?<!`)(?P=code)(?!`)        # what has its end
@@ -55,6 +58,21 @@ def plain_text_so_far(markdown: str) -> str:
     start = written.rfind("\n\n") + 1  # no markup goes beyond a paragraph
     marks = _MARKUP.finditer(written, start)
     return plain_text(written[: next((mark.start() for mark in marks if mark["open"]), None)])
+
+
+def shortened(text: str) -> str:
+    """The text up to the last sentence that is not too much to read."""
+    if len(text) <= LONGEST_ANSWER:
+        return text
+    cut = text[:LONGEST_ANSWER]
+    end = max(cut.rfind(mark) for mark in (". ", "! ", "? ", ".\n", "\n"))
+    return cut[: end + 1].rstrip() if end > LONGEST_ANSWER // 2 else cut.rstrip() + "…"
+
+
+def bare(text: str) -> str:
+    """A few words as our own models give them: "Yes." becomes "yes"; sentences stay as they are."""
+    words = text[:-1] if _SHORT.fullmatch(text) else text
+    return words.lower() if words.lower() in _SMALL else words
 
 
 @cache

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import time
-from dataclasses import replace
 
 from model.budget import estimated_usage
 from model.chat_client import ChatClient
+from model.plain_text import bare
 from model.queued_engine import QueuedEngine
 from model.requests import Answer, Request, Usage
 from model.server_config import RemoteProfile
-
-_SHORT = re.compile(r"[^\s.!?]+(?: [^\s.!?]+){0,2}\.")  # few words, though with a full stop
-_SMALL = frozenset({"yes", "no", "unknown", "not sure", "unsure", "i don't know", "unclear"})
 
 
 class RemoteEngine(QueuedEngine):
@@ -41,11 +37,7 @@ class RemoteEngine(QueuedEngine):
 
     def _ask(self, request: Request) -> Answer:
         begun = time.perf_counter()
-        question, context = request.question, request.context
-        if context.language not in self.profile.server.languages:
-            context = replace(context, language="en")
-        elif question is not None:
-            question = context.asked or question
+        question, context = request.asked_in(self.profile.server.languages)
         said = self._client.ask(request.picture.image, question, request.rank, context)
         now = time.perf_counter()
         return Answer(
@@ -61,9 +53,3 @@ class RemoteEngine(QueuedEngine):
         size = (round(image.width * scale), round(image.height * scale))
         asked = [server.system, request.context.asked or request.question or server.caption]
         return estimated_usage(size, [*asked, *texts], written)
-
-
-def bare(text: str) -> str:
-    """A few words as our own models give them: "Yes." becomes "yes"; sentences stay as they are."""
-    words = text[:-1] if _SHORT.fullmatch(text) else text
-    return words.lower() if words.lower() in _SMALL else words

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from PIL import Image
@@ -195,3 +195,11 @@ class Request:
     context: ChatContext = NO_CONTEXT
     future: Future[Answer] = field(default_factory=Future)
     submitted: float = field(default_factory=time.perf_counter)
+
+    def asked_in(self, languages: Collection[str]) -> tuple[str | None, ChatContext]:
+        """The question, and its context, for a model of these languages; else they are English."""
+        if self.context.language not in languages:
+            return self.question, replace(self.context, language="en")
+        if self.question is None:
+            return None, self.context
+        return self.context.asked or self.question, self.context

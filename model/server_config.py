@@ -13,11 +13,20 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field
 
 from model.budget import BudgetConfig
-from model.config import Count, Name, Number, Positive, build, expand, read_table
+from model.config import (
+    REMOTE,
+    TRANSFORMERS,
+    Count,
+    Name,
+    Number,
+    Positive,
+    build,
+    expand,
+    read_table,
+)
 from model.errors import ProfileError
 from model.requests import KEPT_TURNS, Capabilities
 
-REMOTE = "openai"  # the value of `kind`
 SYSTEM_PROMPT = (
     "You answer questions about a picture in a chat. Answer in plain text without Markdown, in a "
     "few words or in one short sentence, in the language of the question. If the picture does not "
@@ -158,8 +167,12 @@ def load_remote(name: str | os.PathLike[str]) -> RemoteProfile | None:
         ProfileError: No such profile, a syntax error, an unknown key or an impossible value.
     """
     table, path = read_table(name)
-    if "kind" not in table and "server" not in table:
+    if table.get("kind") == TRANSFORMERS or ("kind" not in table and "server" not in table):
         return None
+    if table.get("kind") not in (None, REMOTE):
+        raise ProfileError(
+            f"kind = {table['kind']!r} in {path.name} is not one of {REMOTE}, {TRANSFORMERS}."
+        )
     return remote_from_table(table, path)
 
 

@@ -21,9 +21,10 @@ from bot.cli import terminal
 from bot.cli.context import AppContext, check_log_keys, log_path, profile_option, standard
 from bot.errors import UNKNOWN, CommandError, OlderLogError, ServerError, error_sentence
 from bot.settings import CONFIG, Settings, profile_names
-from model.errors import EngineUnavailable, ProfileError
+from model.errors import EngineUnavailable, ProfileError, WeightsError
 
 if TYPE_CHECKING:
+    from model.chat_config import ChatProfile
     from model.server_config import RemoteProfile
 
 OK, NOTE, PROBLEM = "ok", "note", "problem"
@@ -137,14 +138,17 @@ def _model_findings(
 
 def _model_checks(profile: str, settings: Settings) -> list[tuple[str, Check]]:
     """What a model needs: its weights, or the server that has it."""
+    from model.chat_config import load_chat
     from model.server_config import load_remote
 
     try:
-        remote = load_remote(profile)
+        remote, chat = load_remote(profile), load_chat(profile)
     except ProfileError:  # which is told by the check of the adapter
-        remote = None
+        remote = chat = None
     if remote:
         return [("server", lambda: _server(remote))]
+    if chat:
+        return [("weights", lambda: _chat(chat))]
     return [
         ("adapter", lambda: _adapter(profile)),
         ("base weights", lambda: _base(profile, settings)),
@@ -271,6 +275,29 @@ def _server(profile: RemoteProfile) -> tuple[str, str, str]:
     if profile.key() and server.url.startswith("http://") and not server.is_here:
         return NOTE, f"{server.address} has {server.model}", "The key is sent there unencrypted."
     return OK, f"{server.address} has {server.model}", ""
+
+
+def _chat(profile: ChatProfile) -> tuple[str, str, str]:
+    """Whether a chat model is on this machine, and has room in its memory."""
+    from model.chat_model import chat_files, check_memory, parameters, placement
+
+    config = profile.chat
+    place, dtype = placement(config)
+    try:
+        folder = chat_files(config, fetch=False)
+    except WeightsError as error:
+        return PROBLEM, str(error), f"Run glimpse fetch --profile {profile.name} to download it."
+    weights = parameters(config, folder)
+    needed, free = check_memory(config, weights, place, dtype)
+    detail = (
+        f"{config.source}, {weights / 1e6:.0f} M weights as {str(dtype).removeprefix('torch.')} on "
+        f"{place}: {needed / 1e9:.1f} GB of {free / 1e9:.1f} GB of free memory"
+    )
+    if config.trust_remote_code:
+        return NOTE, detail, "trust_remote_code runs programs that came with the weights."
+    if not config.is_pinned and folder.parent.name == "snapshots":
+        return NOTE, detail, f'To keep these very weights, set revision = "{folder.name}".'
+    return OK, detail, ""
 
 
 def _base(profile: str, settings: Settings) -> tuple[str, str, str]:

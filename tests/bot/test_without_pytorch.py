@@ -57,6 +57,8 @@ def photo(tmp_path: Path) -> str:
         ("transformers", "ask red.png what?"),
         ("transformers", "fetch"),
         ("gguf", "fetch"),
+        ("torch", "ask red.png what? --profile smolvlm-256m"),
+        ("transformers", "ask red.png what? --profile smolvlm-256m"),
     ],
 )
 @pytest.mark.usefixtures("photo")

@@ -154,7 +154,7 @@ def answer_of_the_hub(monkeypatch: pytest.MonkeyPatch, error: Exception | None) 
     """Let the hub answer so when it is asked for a model; returns the time limits asked with."""
     limits: list[float] = []
 
-    def model_info(api: object, source: str, *, timeout: float) -> None:
+    def model_info(api: object, source: str, *, revision: str | None, timeout: float) -> None:
         limits.append(timeout)
         if error is not None:
             raise error

@@ -20,10 +20,10 @@ from llmock.pytest_plugin import LLMock
 from PIL import Image
 
 from model import queued_engine
-from model.chat_client import LONGEST_ANSWER, ChatClient
+from model.chat_client import ChatClient
 from model.config import load_profile
 from model.errors import EngineBusy, EngineClosed, EngineUnavailable, ProfileError
-from model.plain_text import plain_text
+from model.plain_text import LONGEST_ANSWER, plain_text
 from model.remote import RemoteEngine
 from model.requests import Answer
 from model.server_config import RemoteProfile, ServerConfig, load_remote

@@ -16,9 +16,8 @@ from llmock.pytest_plugin import LLMock
 from PIL import Image
 
 from model import chat_stream
-from model.chat_client import LONGEST_ANSWER
 from model.errors import EngineUnavailable
-from model.plain_text import plain_text, plain_text_so_far
+from model.plain_text import LONGEST_ANSWER, plain_text, plain_text_so_far
 from model.remote import RemoteEngine
 from model.requests import Answer, ChatContext, Turn
 from model.server_config import CAPTION_PROMPT, SYSTEM_PROMPT, RemoteProfile, ServerConfig
