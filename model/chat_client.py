@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 from PIL import Image
@@ -25,7 +25,14 @@ from tenacity.wait import wait_random_exponential
 
 from model.budget import told_usage
 from model.chat_messages import messages
-from model.chat_stream import EVENTS, BrokenStreamError, FailedStreamError, read_stream, text_of
+from model.chat_stream import (
+    EVENTS,
+    BrokenStreamError,
+    FailedStreamError,
+    UnwantedError,
+    read_stream,
+    text_of,
+)
 from model.errors import EngineUnavailable
 from model.plain_text import plain_text, shortened
 from model.requests import NO_CONTEXT, ChatContext, Usage
@@ -38,7 +45,13 @@ OTHER_TEMPERATURE = 0.8  # least one of other answers than the first
 _SHORTEST_TIMEOUT = 0.1  # seconds
 _MOST_REFUSAL = 100_000  # bytes of an error that are looked at
 
-OnText = Callable[[str], None]
+
+class _Reading(NamedTuple):
+    """How `read_stream` reads an answer."""
+
+    deadline: float
+    on_text: Callable[[str], None] | None = None
+    unwanted: Callable[[], bool] = lambda: False
 
 
 class TransientFailure(EngineUnavailable):
@@ -99,6 +112,7 @@ class ChatClient:
         question: str | None,
         rank: int = 0,
         context: ChatContext = NO_CONTEXT,
+        unwanted: Callable[[], bool] = lambda: False,
     ) -> ChatAnswer:
         """Ask about a picture, and again after failures that may pass; waits.
 
@@ -108,6 +122,8 @@ class ChatClient:
             rank: 0 for the best answer; others are drawn, with this seed.
             context: The turns before, the language of captions, and who is told of the text so far:
                 from its beginning, also where a second try begins again.
+            unwanted: Whether nobody waits for the answer any more; then it is not read to its end,
+                which lets most servers stop writing.
 
         Raises:
             EngineUnavailable: There is no answer; one plain sentence for the operator.
@@ -122,9 +138,9 @@ class ChatClient:
         if rank:
             body["seed"] = rank
         deadline = time.monotonic() + server.timeout
-        for attempt in self._tries(deadline):
+        for attempt in self._tries(deadline, unwanted):
             with attempt:
-                return self._complete(body, deadline, context.on_text)
+                return self._complete(body, _Reading(deadline, context.on_text, unwanted))
         raise AssertionError("tenacity gives an answer or raises")
 
     def models(self) -> tuple[str, ...]:
@@ -133,7 +149,7 @@ class ChatClient:
         Raises:
             EngineUnavailable: It does not tell; one plain sentence.
         """
-        told = self._request("GET", "models", None, time.monotonic() + CONNECT_TIMEOUT)
+        told = self._request("GET", "models", None, _Reading(time.monotonic() + CONNECT_TIMEOUT))
         rows = told.get("data")
         if not isinstance(rows, list):
             raise EngineUnavailable(f"{self._where} is no server of OpenAI's protocol.")
@@ -150,7 +166,7 @@ class ChatClient:
 
     # -- one request -----------------------------------------------------------------------
 
-    def _tries(self, deadline: float) -> Retrying:
+    def _tries(self, deadline: float, unwanted: Callable[[], bool]) -> Retrying:
         backoff = wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT)
 
         def wait(state: RetryCallState) -> float:
@@ -160,7 +176,7 @@ class ChatClient:
         def stop(state: RetryCallState) -> bool:
             too_late = time.monotonic() + state.upcoming_sleep >= deadline
             enough = state.attempt_number > self._server.retries
-            return enough or too_late or self._stopping.is_set()
+            return enough or too_late or self._stopping.is_set() or unwanted()
 
         return Retrying(
             retry=retry_if_exception_type(TransientFailure),
@@ -170,17 +186,13 @@ class ChatClient:
             reraise=True,
         )
 
-    def _complete(
-        self, body: Mapping[str, Any], deadline: float, on_text: OnText | None
-    ) -> ChatAnswer:
+    def _complete(self, body: Mapping[str, Any], reading: _Reading) -> ChatAnswer:
         """Ask once; and with less, if the server does not know some of what it is asked for."""
         extras = self._extras
         while True:
             asked = {**body, **{name: _EXTRAS[name] for name in extras}}
             try:
-                answer = self._answer(
-                    self._request("POST", "chat/completions", asked, deadline, on_text)
-                )
+                answer = self._answer(self._request("POST", "chat/completions", asked, reading))
             except _BadRequest as refusal:
                 if not extras:
                     raise
@@ -194,11 +206,10 @@ class ChatClient:
         method: str,
         path: str,
         body: Mapping[str, Any] | None,
-        deadline: float,
-        on_text: OnText | None = None,
+        reading: _Reading,
     ) -> dict[str, Any]:
         """The JSON object that the server answers, at once or as events."""
-        left = max(_SHORTEST_TIMEOUT, deadline - time.monotonic())
+        left = max(_SHORTEST_TIMEOUT, reading.deadline - time.monotonic())
         timeout = httpx.Timeout(left, connect=min(CONNECT_TIMEOUT, left))
         with (
             self._explaining(),
@@ -207,8 +218,8 @@ class ChatClient:
             if response.status_code != httpx.codes.OK:
                 raise self._refusal(response)
             if EVENTS in response.headers.get("content-type", ""):
-                return read_stream(response, deadline, on_text)
-            content = _read(response, MOST_BYTES, deadline)
+                return read_stream(response, *reading)
+            content = _read(response, MOST_BYTES, reading.deadline)
             try:
                 told = json.loads(content)
             except RecursionError:
@@ -227,6 +238,8 @@ class ChatClient:
             raise self._too_slow() from None
         except OverflowError:
             raise EngineUnavailable(f"{where} sends more than an answer can be.") from None
+        except UnwantedError:
+            raise EngineUnavailable(f"Nobody waits for {where} any more.") from None
         except BrokenStreamError:
             raise TransientFailure(f"{where} broke off in the middle of an answer.") from None
         except FailedStreamError:

@@ -27,8 +27,15 @@ class FailedStreamError(Exception):
     """The server said in the middle of an answer that it cannot go on."""
 
 
+class UnwantedError(Exception):
+    """Nobody waits for the answer any more."""
+
+
 def read_stream(
-    response: httpx.Response, deadline: float, on_text: Callable[[str], None] | None
+    response: httpx.Response,
+    deadline: float,
+    on_text: Callable[[str], None] | None = None,
+    unwanted: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Read a streamed completion.
 
@@ -36,6 +43,7 @@ def read_stream(
         response: Its events.
         deadline: Monotonic seconds until which it has to be there.
         on_text: Told the plain text so far.
+        unwanted: Whether nobody waits for it any more.
 
     Returns:
         The object that the server would have answered without streaming, as far as it matters.
@@ -43,6 +51,7 @@ def read_stream(
     Raises:
         BrokenStreamError: It ended too early.
         FailedStreamError: The server told of an error.
+        UnwantedError: Nobody waits for it any more.
         ValueError: These are no events of the protocol.
         TimeoutError: It is too late.
         OverflowError: It is more than an answer can be.
@@ -50,7 +59,7 @@ def read_stream(
     """
     from httpx_sse import EventSource
 
-    response.stream = _Bounded(response, deadline)
+    response.stream = _Bounded(response, deadline, unwanted)
     response.encoding = "utf-8-sig"  # as events always are
     whole = _Whole(_Listener(on_text))
     for event in EventSource(response).iter_sse():
@@ -66,12 +75,14 @@ def read_stream(
 
 
 class _Bounded(httpx.SyncByteStream):
-    """A response's bytes, which end with an error where they are too many or too late."""
+    """A response's bytes, which end with an error where they are too many, too late or in vain."""
 
-    def __init__(self, response: httpx.Response, deadline: float) -> None:
+    def __init__(
+        self, response: httpx.Response, deadline: float, unwanted: Callable[[], bool]
+    ) -> None:
         assert isinstance(response.stream, httpx.SyncByteStream)
         self._stream: httpx.SyncByteStream = response.stream
-        self._deadline = deadline
+        self._deadline, self._unwanted = deadline, unwanted
 
     def __iter__(self) -> Iterator[bytes]:
         total = 0
@@ -81,6 +92,8 @@ class _Bounded(httpx.SyncByteStream):
                 raise OverflowError
             if time.monotonic() > self._deadline:
                 raise TimeoutError
+            if self._unwanted():
+                raise UnwantedError
             yield part
 
     def close(self) -> None:

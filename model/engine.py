@@ -29,7 +29,16 @@ from model.config import Profile, load_profile
 from model.errors import EngineBusy, EngineClosed
 from model.generation import Decoded, beam, evidence_for, greedy
 from model.prompts import prompt_for
-from model.requests import NO_CONTEXT, Answer, ChatContext, EngineLimits, Picture, Request
+from model.requests import (
+    NO_CONTEXT,
+    SHORT_ANSWERS,
+    Answer,
+    Capabilities,
+    ChatContext,
+    EngineLimits,
+    Picture,
+    Request,
+)
 from model.runtime import PictureCache, VisionLanguageModel, load_model
 
 log = logging.getLogger(__name__)
@@ -74,6 +83,10 @@ class Engine:
     def waiting(self) -> int:
         """How many requests are queued, near enough."""
         return self._queue.qsize()
+
+    def capabilities(self, profile: str = "") -> Capabilities:
+        """What the model can do beyond short answers: nothing."""
+        return SHORT_ANSWERS
 
     def submit(
         self,

@@ -134,7 +134,7 @@ class FallbackEngine:
 
     def capabilities(self, profile: str = "") -> Capabilities:
         """What the model can do that answers now: a chosen profile's, or in its stead the next."""
-        order = self._order_for(ChatContext(profile=profile))
+        order = self._order_for(None, ChatContext(profile=profile))
         able = [each for each in order if each.breaker is None or each.breaker.admits]
         return (able or order)[0].capabilities
 
@@ -178,7 +178,9 @@ class FallbackEngine:
             EngineUnavailable: No server is asked at the moment.
             EngineClosed: The engine was shut down.
         """
-        asked = _Asked(Request(picture, question, rank, context), self._order_for(context))
+        asked = _Asked(
+            Request(picture, question, rank, context), self._order_for(question, context)
+        )
         with self._changed:
             if self._closed:
                 raise EngineClosed("The engine was shut down.")
@@ -192,14 +194,16 @@ class FallbackEngine:
         asked.request.future.add_done_callback(lambda _: self._settled(asked))
         return asked.request.future
 
-    def _order_for(self, context: ChatContext) -> list[_Member]:
-        """Who may answer, the first one first."""
+    def _order_for(self, question: str | None, context: ChatContext) -> list[_Member]:
+        """Who may answer, and can, the first one first."""
+        foreign = context.asked != "" and context.asked == question  # there is no translation
         chosen = self._members.get(context.profile)
         order = dict.fromkeys([chosen, *self._order] if chosen else self._order)
         return [
             each for each in order
             if each.name not in context.without
             and (each.capabilities.reads or not context.reading)
+            and (context.language in each.capabilities.languages or not foreign)
         ]  # fmt: skip
 
     def _ask(self, asked: _Asked, place: int) -> BaseException | None:

@@ -8,7 +8,7 @@ from model.budget import estimated_usage
 from model.chat_client import ChatClient
 from model.plain_text import bare
 from model.queued_engine import QueuedEngine
-from model.requests import Answer, Request, Usage
+from model.requests import Answer, Capabilities, Request, Usage
 from model.server_config import RemoteProfile
 
 
@@ -29,6 +29,10 @@ class RemoteEngine(QueuedEngine):
         self._client = ChatClient(profile)
         self._start()
 
+    def capabilities(self, profile: str = "") -> Capabilities:
+        """What the model can do, as far as the profile knows."""
+        return self.profile.capabilities
+
     def _hurry(self) -> None:
         self._client.stop_retrying()
 
@@ -38,7 +42,9 @@ class RemoteEngine(QueuedEngine):
     def _ask(self, request: Request) -> Answer:
         begun = time.perf_counter()
         question, context = request.asked_in(self.profile.server.languages)
-        said = self._client.ask(request.picture.image, question, request.rank, context)
+        said = self._client.ask(
+            request.picture.image, question, request.rank, context, request.future.done
+        )
         now = time.perf_counter()
         return Answer(
             bare(said.text), said.confidence, now - request.submitted, decoding=now - begun,

@@ -66,7 +66,8 @@ class ChatContext:
     Attributes:
         turns: The conversation about the picture so far, the oldest first.
         on_text: Called from the engine's threads with the whole plain text so far, again and again
-            while the model writes; it must return at once and never raise.
+            while the model writes; it must return at once and never raise. A model that does not
+            speak `language` does not call it.
         profile: Name of the profile that is to answer, where an operator lets people choose; "" for
             the one that was set up.
         language: Code of the one that the person is to be answered in. A model that speaks it
@@ -199,7 +200,7 @@ class Request:
     def asked_in(self, languages: Collection[str]) -> tuple[str | None, ChatContext]:
         """The question, and its context, for a model of these languages; else they are English."""
         if self.context.language not in languages:
-            return self.question, replace(self.context, language="en")
+            return self.question, replace(self.context, language="en", on_text=None)
         if self.question is None:
             return None, self.context
         return self.context.asked or self.question, self.context

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from bot.assistant.abilities import as_able, context_of
 from bot.assistant.conversations import (
     Album,
     Answer,
@@ -21,9 +22,9 @@ from bot.assistant.conversations import (
 )
 from bot.assistant.drafts import drafting
 from bot.assistant.inference import Failure, FailureCause, Inference, crashed
-from bot.assistant.intents import GERMAN, is_data_right, read_action, read_intent
+from bot.assistant.intents import is_data_right, read_action, read_intent
 from bot.assistant.limits import Access, Limits
-from bot.assistant.locale import Languages, spoken
+from bot.assistant.locale import Languages, code_of, spoken
 from bot.assistant.locale.texts import Texts
 from bot.assistant.outages import OutageNotices
 from bot.assistant.patterns import ALL, LAST
@@ -33,10 +34,7 @@ from bot.assistant.replies import (
     ConfidenceThresholds,
     ReplyWriter,
     refusal,
-    translated_caption,
 )
-from bot.assistant.translation.answers import in_german
-from bot.assistant.translation.translator import Translation
 from bot.assistant.types import (
     Action,
     AnswerMetrics,
@@ -50,8 +48,8 @@ from bot.assistant.types import (
     PictureEngine,
     Reply,
 )
+from bot.assistant.wording import translated_answer, translated_caption
 from data.images.open import Picture, open_picture
-from model.requests import ChatContext
 
 MAX_PICTURES = 10
 DIFFERENT = 5  # answers to one question, before the first comes again
@@ -216,7 +214,7 @@ class Assistant:
 
     def needs_picture(self, text: str) -> bool:
         """Whether words are about a picture, rather than a command to the bot or small talk."""
-        intent = read_intent(text)
+        intent = as_able(read_intent(text), self._inference.capabilities())
         return intent.kind in {Kind.CAPTION, Kind.QUESTION, Kind.REMARK, Kind.UNCLEAR}
 
     def forget(self, platform: str, chat: str, user: str) -> None:
@@ -240,7 +238,8 @@ class Assistant:
             self.texts(who.platform, who.user, incoming.language), held.place if held else None,
             self._profiles.sent_to(who),
         )  # fmt: skip
-        intent = _read(incoming, held)
+        able = self._inference.capabilities(self._profiles.of(who).profile)
+        intent = as_able(_read(incoming, held), able)
         if intent.language:
             writer = replace(writer, texts=spoken(intent.language))
         aside = await self._personal.handle(who, incoming.language, intent, writer)
@@ -300,11 +299,16 @@ class Assistant:
             return writer.too_much(wait.seconds, daily=wait.daily)
         rank = _rank(album, (tuple(places), intent.question), again=intent.again)
         queued = partial(_tell_queued, notify, writer.texts) if notify else None
-        shown = draft if len(places) == 1 else None  # several make a list in the end
+        context = context_of(intent, code_of(writer.texts))
+        again = {intent.question, context.asked} if intent.again else set()
+        before = partial(album.turns.before, again=again)
+        # Several make a list in the end, and a German question for "which" has an English answer.
+        shown = draft if len(places) == 1 and not intent.which else None
         with drafting(shown, partial(writer.draft, intent)) as on_text:
             found = await self._inference.ask(
-                album, places, intent.question, rank, queued, context=ChatContext(
-                    on_text=on_text, profile=chosen.profile, without=chosen.without
+                album, places, intent.question, rank, queued, turns=before,
+                context=replace(
+                    context, on_text=on_text, profile=chosen.profile, without=chosen.without
                 ),
             )  # fmt: skip
         self._profiles.spend(who, found.values())
@@ -314,28 +318,29 @@ class Assistant:
         self._conversations.purge()  # opened pictures may take more room than they did encoded
         if counted and all(map(_is_ours, found.values())):
             self._limits.give_back(who.platform, who.user)
-        if intent.question and intent.translation:
-            found = {place: _translated(each, intent.translation) for place, each in found.items()}
-        elif not intent.question:
-            found = {
-                place: translated_caption(result, writer.texts)
-                if isinstance(result, Exchange) else result
-                for place, result in found.items()
-            }  # fmt: skip
+        if intent.translation and intent.question:
+            said = partial(translated_answer, translation=intent.translation)
+        else:
+            said = partial(translated_caption, texts=writer.texts)
+        found = {n: said(each) if isinstance(each, Exchange) else each for n, each in found.items()}
+        for place, each in found.items():
+            if isinstance(each, Exchange):
+                album.turns.add(place, each, again)
         if not (album.own and self._conversations.owns(who, album)):
             # Whoever allows that their pictures are kept does not decide on others'.
             found = {
                 place: result.without_picture() if isinstance(result, Exchange) else result
                 for place, result in found.items()
             }
-        album.translation = intent.translation
+        album.translation, album.language = intent.translation, intent.language
         reply = writer.answers(album, intent, found, self._notice(who, chosen, found, writer.texts))
         album.number = reply.number or album.number
         asked_by = about.asked_by if about and intent.again else who.user
         digests = tuple(exchange.digest for exchange in reply.exchanges)
         answer = Answer(
-            who, asked_by, album.place, digests, intent.question, intent.translation, album.owner
-        )
+            who, asked_by, album.place, digests, intent.question, intent.translation, album.owner,
+            intent.language,
+        )  # fmt: skip
         self._note_answer(reply, answer)
         return reply
 
@@ -422,15 +427,17 @@ def _asked_again(album: Album, about: Answer | None) -> Intent:
     if about and about.digests:
         places: tuple[int, ...] = ()
         question, translation, again = about.question, about.translation, True
+        language = about.language
     else:
         places, question = album.asked or ((album.current,), None)
         translation, again = album.translation, album.asked is not None
+        language = album.language
     return Intent(
         Kind.CAPTION if question is None else Kind.QUESTION,
         question,
         tuple(album.numbers[place] for place in places),
         again=again,
-        language=GERMAN if translation else "",
+        language=language,
         translation=translation,
     )
 
@@ -440,16 +447,8 @@ def _asked_of_others(album: Album, numbers: tuple[int, ...]) -> Intent:
     question = album.asked[1] if album.asked else None
     kind = Kind.CAPTION if question is None else Kind.QUESTION
     translation = album.translation if question else None
-    language = GERMAN if translation else ""
+    language = album.language if question else ""
     return Intent(kind, question, numbers, language=language, translation=translation)
-
-
-def _translated(result: Exchange | Failure, translation: Translation) -> Exchange | Failure:
-    """The same with the words of the person who asked, and of the answer to them."""
-    if isinstance(result, Failure):
-        return result
-    german = in_german(result.answer, result.question or "")
-    return replace(result, original_question=translation.german, translated_answer=german or "")
 
 
 def _rank(album: Album, asked: tuple[tuple[int, ...], str | None], *, again: bool) -> int:

@@ -12,12 +12,13 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Hashable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from cachetools import LRUCache, TTLCache
 
 from bot.assistant.translation.translator import Translation
+from bot.assistant.turns import Turns
 from bot.assistant.types import Attachment, Conversation
 from data.errors import ImageRefused
 from data.images.open import Picture
@@ -41,7 +42,9 @@ class Album:
         number: Of the last reply about it, or "".
         own: Whether the person sent it, rather than replied to it.
         place: Where the platform's adapter can fetch it again.
-        translation: Of the question asked last, if that was in German.
+        translation: Of the question asked last, if that was in German and is known in English.
+        language: That the words asking it were in, if that has to be the answer's; else "".
+        turns: What a chat model is told of the conversation so far.
         numbers: By which people name the entries, from 1: what is no picture is counted, too.
         owner: Who showed it on the platform, as far as that is known, or "".
     """
@@ -55,6 +58,8 @@ class Album:
     own: bool = False
     place: Hashable = None
     translation: Translation | None = None
+    language: str = ""
+    turns: Turns = field(default_factory=Turns)
     numbers: tuple[int, ...] = ()
     owner: str = ""
 
@@ -92,6 +97,7 @@ class Answer:
         digests: SHA-256 of each picture that it tells about; none if the model was not asked.
         question: As the model got it; None for a caption.
         translation: How that was translated, if it was asked in German.
+        language: That the answer had to be in, because the words asking for it were; else "".
         owner: Who showed the pictures on the platform, as far as that is known, or "".
     """
 
@@ -102,6 +108,7 @@ class Answer:
     question: str | None = None
     translation: Translation | None = None
     owner: str = ""
+    language: str = ""
 
 
 class Missing(Enum):

@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from bot.assistant.conversations import Album
@@ -15,13 +15,14 @@ from bot.assistant.types import Attachment, Exchange, ModelAnswer, PictureEngine
 from data.errors import ImageRefused
 from data.images.open import Picture
 from model.errors import EngineBusy, EngineClosed, EngineUnavailable
-from model.requests import NO_CONTEXT, ChatContext
+from model.requests import NO_CONTEXT, Capabilities, ChatContext, Turn
 
 ALBUM_SHARE = 2  # of an album's pictures in the queue at once: others have their turn between
 LONG_QUEUE = 12  # questions before one's own, which take more than a second
 
 _log = logging.getLogger(__name__)
 Queued = Callable[[int], Awaitable[None]]
+TurnsOf = Callable[[int], tuple[Turn, ...]]
 
 
 class FailureCause(Enum):
@@ -74,6 +75,10 @@ class Inference:
         self._timeout = timeout
         self._opening = asyncio.Semaphore(openings)
 
+    def capabilities(self, profile: str = "") -> Capabilities:
+        """What the model of a profile can do, or that of the one that was set up ("")."""
+        return self._engine.capabilities(profile)
+
     async def ask(
         self,
         album: Album,
@@ -83,6 +88,7 @@ class Inference:
         queued: Queued | None = None,
         *,
         context: ChatContext = NO_CONTEXT,
+        turns: TurnsOf | None = None,
     ) -> dict[int, Exchange | Failure]:
         """Ask about some of an album's pictures, in as many rounds as the engine's queue needs.
 
@@ -93,6 +99,7 @@ class Inference:
             rank: Which answer: 0 the best one, others differ from it.
             queued: Told once how many questions are before this one, if that is many.
             context: What a chat model gets beside the question.
+            turns: Tells what was said about the picture of a place before.
 
         Returns:
             An answer, or why there is none, for each place, in the order of `places`.
@@ -107,7 +114,8 @@ class Inference:
                 answers: dict[int, asyncio.Future[ModelAnswer]] = {}
                 for place in waiting[:ALBUM_SHARE]:
                     try:
-                        answer = self._engine.submit(pictures[place], question, rank, context)
+                        told = replace(context, turns=turns(place)) if turns else context
+                        answer = self._engine.submit(pictures[place], question, rank, told)
                         answers[place] = asyncio.wrap_future(answer)
                     except EngineBusy:
                         break
@@ -198,6 +206,7 @@ def _exchange(answer: ModelAnswer, question: str | None, picture: Picture, place
         profile=answer.profile,
         instead=answer.instead,
         usage=answer.usage,
+        language=answer.language,
     )
 
 

@@ -312,6 +312,8 @@ def _read_question(words: str, at_hand: _AtHand) -> Intent:
     if german is not None:
         return german
     if obstacle is not None:
+        if obstacle is Kind.FOREIGN and is_german(spoken):
+            return Intent(obstacle, spoken, language=GERMAN)  # which a chat model may understand
         return Intent(obstacle, language=GERMAN if is_german(spoken) else "")
     return _read_english(spoken, at_hand)
 
@@ -330,7 +332,7 @@ def _read_english(spoken: str, at_hand: _AtHand) -> Intent:
         return Intent(Kind.CAPTION, pictures=numbers, names_asked=names_asked, more=more)
     refusal = _refusal(asked, said)
     if refusal in FOR_PEOPLE:  # a program may still want what the model says
-        return Intent(refusal, _as_question(asked))
+        return Intent(refusal, _as_question(asked), numbers)
     if refusal is not None:
         return Intent(refusal)
     if patterns.TYPED_AT_RANDOM.fullmatch(said):
@@ -351,7 +353,8 @@ def _read_german(spoken: str, at_hand: _AtHand) -> Intent | None:
     if german_patterns.MORE.fullmatch(_folded(spoken)):
         return Intent(Kind.CAPTION, pictures=numbers, more=True, language=GERMAN)
     if german_patterns.READING.fullmatch(_folded(spoken)):
-        return Intent(Kind.READING, "What does it say?", language=GERMAN)
+        asked = Translation("What does it say?", german=spoken)
+        return Intent(Kind.READING, asked.english, numbers, language=GERMAN, translation=asked)
     if "?" in spoken or not at_hand.shown:
         spoken = whole_german_question(spoken) or spoken
     for sentence in (spoken, *reversed(sentences(spoken))):

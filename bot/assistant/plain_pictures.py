@@ -14,7 +14,7 @@ from bot.assistant.types import ModelAnswer, PictureEngine
 from data.images.open import Picture
 from data.images.plain import COLOURS, Pattern, PlainPicture, plain_picture
 from model.questions import is_polar
-from model.requests import NO_CONTEXT, ChatContext, DetectedObject
+from model.requests import NO_CONTEXT, Capabilities, ChatContext, DetectedObject
 
 UNKNOWN = "unknown"  # as the model says that it cannot tell
 CONFIDENCE = 0.99
@@ -77,6 +77,7 @@ class MeasuredAnswer:
     profile: str = ""
     instead: bool = False
     usage: None = None
+    language: str = "en"
 
 
 class MeasuringEngine:
@@ -94,6 +95,10 @@ class MeasuringEngine:
     def waiting(self) -> int:
         """How many questions are queued."""
         return self._engine.waiting
+
+    def capabilities(self, profile: str = "") -> Capabilities:
+        """What the model can do that answers all other questions."""
+        return self._engine.capabilities(profile)
 
     def submit(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bot.assistant.conversations import Album
 from bot.assistant.inference import Failure, FailureCause
@@ -13,13 +13,8 @@ from bot.assistant.intents import MAX_CHARACTERS, UNANSWERABLE
 from bot.assistant.locale import AUTOMATIC, CATALOGUES
 from bot.assistant.locale.files import what_it_is
 from bot.assistant.locale.german import GERMAN
-from bot.assistant.locale.texts import ENGLISH, Texts
+from bot.assistant.locale.texts import Texts
 from bot.assistant.objects import other_things
-from bot.assistant.plain_pictures import plain_in_german
-from bot.assistant.text import word_set
-from bot.assistant.translation.answers import in_german
-from bot.assistant.translation.captions import caption_in_german
-from bot.assistant.translation.english import article
 from bot.assistant.types import (
     Button,
     Caption,
@@ -31,11 +26,14 @@ from bot.assistant.types import (
     Reply,
     Retry,
 )
+from bot.assistant.wording import begins_written, say
 from bot.log import Consent, Erased
 
 LOG_ON, LOG_OFF = "log on", "log off"  # after "/settings"
 PROFILE = "model"  # followed by its name
 SHARE_ON, SHARE_OFF = "pictures on", "pictures off"
+_POLAR = {"yes", "no", "ja", "nein"}
+_DRAFT_WORDS = 4  # fewer may be a short answer, which is put another way
 
 
 @dataclass(frozen=True)
@@ -116,12 +114,9 @@ class ReplyWriter:
         """What `answers` will begin with, of what a chat model has written so far.
 
         Returns:
-            "" while that is not to be told: a few words become another sentence, and what is not
-            in the person's language another text.
+            "" while that is not to be told, for a few words become another sentence.
         """
-        if self.texts is not ENGLISH or intent.translation or not _WRITTEN.match(text):
-            return ""
-        if len(text.split()) < _DRAFT_WORDS:
+        if not begins_written(text) or len(text.split()) < _DRAFT_WORDS:
             return ""
         return f"{self.texts.no_names}\n{text}" if intent.names_asked else text
 
@@ -151,15 +146,13 @@ class ReplyWriter:
                 return named or self.texts.refusals.get(result.reason, result.sentence)
             sentence: str = getattr(self.texts, result.cause.value)
             return sentence.format(reference=result.reference)
-        if result.question is None:
-            sure = _is_sure(result.confidence, self.thresholds.caption)
-            return say_caption(result.answer, self.texts, sure=sure)
-        polar = result.answer in _POLAR
-        least = self.thresholds.polar if polar else self.thresholds.answer
-        sure = _is_sure(result.confidence, least)
-        if result.original_question:
-            return say_translated(result.answer, result.question, self.texts, sure=sure)
-        return say_answer(result.answer, result.question, self.texts, sure=sure)
+        least = self.thresholds.caption
+        if result.question is not None:
+            polar = result.answer.lower() in _POLAR
+            least = self.thresholds.polar if polar else self.thresholds.answer
+        # A model that does not tell is taken at its word.
+        sure = result.confidence is None or result.confidence >= least
+        return say(result, self.texts, sure=sure)
 
     def _more(self, said: str, result: Exchange | Failure) -> str:
         """A caption, and what else is seen."""
@@ -344,157 +337,3 @@ class ReplyWriter:
 def refusal(text: str, reference: str = "", outcome: str = "refused") -> Reply:
     """A reply that says why there is no answer."""
     return Reply(text, error=True, reference=reference, outcome=outcome)
-
-
-# --- from the model's bare words ("2", "a dog runs .") to a sentence ------------------------------
-
-
-_NUMBERS = (  # by value
-    *("", "one", "two", "three", "four", "five", "six"),
-    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
-)
-_COUNTING = re.compile(
-    r"\bhow many\b|^count\b|\bwhat (?:number of|is the (?:total )?number of (?!the\b))",
-    re.IGNORECASE,
-)
-_NUMBER = re.compile(r"(?<![\w.,:/$#-])(\d{1,2})\b(?![.,:/%+-]?\d|[%+])(?=(.?))")
-_POLAR = {"yes", "no"}
-_DRAFT_WORDS = 4  # fewer may be a short answer, which is put another way
-_UNKNOWN = {"unknown", "not sure", "unsure", "i don't know", "don't know", "can't tell", "unclear"}
-_INDEFINITE = re.compile(r"(?<![\w'-])(an?) ([a-z]\w*)")
-_ARTICLE = re.compile(r"(?:a|an|the|some|there)\s", re.IGNORECASE)
-
-_CAPITALS = word_set(
-    """I I'm I've I'll I'd TV TVs USA UK U.S U.S.A NYC DVD DVDs CD CDs PC SUV SUVs ATM RV
-    RVs BBQ BMW NBA NFL MLB USB GPS BMX IBM HP LG KFC iPhone iPad iPod Xbox Wii Nike Adidas Samsung
-    Sony Dell Toyota Honda Nikon Wilson Harley Nintendo Starbucks McDonald's Pepsi Coke Google
-    Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February April June July
-    September October November December Christmas Halloween Easter Thanksgiving Santa America
-    American Americans England English Britain British London Paris Rome Italy Italian France French
-    Germany German Spain Spanish Europe European Asia Asian Africa African India Indian Japan
-    Japanese Chinese Mexico Mexican Canada Canadian Australia Australian Russia Russian Chicago
-    California Texas Florida Dalmatian Labrador Chihuahua
-    """
-)
-_PHRASES = ("New York", "Los Angeles", "San Francisco", "Las Vegas", "Santa Claus", "Coca-Cola")
-_SPELLINGS = {word.lower(): word for word in (*_CAPITALS, *_PHRASES)} | {"coca cola": "Coca-Cola"}
-_WRITTEN = re.compile(r"[^\sa-z]")
-_ENDED = re.compile(r"[.!?…][)\"'”\u2019]*$")
-_NAMES = re.compile(
-    r"(?<!\w)(?<!\w')(?:"
-    + "|".join(re.escape(name) for name in sorted(_SPELLINGS, key=len, reverse=True))
-    + r")(?!\w|'(?!s\b)\w)"
-)
-
-
-def _is_sure(confidence: float | None, least: float) -> bool:
-    """Whether an answer goes without a doubt; a model that does not tell is taken at its word."""
-    return confidence is None or confidence >= least
-
-
-def say_caption(raw: str, texts: Texts, *, sure: bool = True) -> str:
-    """Write a caption as a sentence: "a dog runs ." becomes "A dog runs." or "Ein Hund rennt."."""
-    body = _tidy(raw)
-    if _is_written(raw) and not (texts is GERMAN and caption_in_german(body)):
-        return _say_written(raw, texts, sure=sure)
-    if not body:
-        return texts.cannot_tell
-    if texts is GERMAN:
-        german = plain_in_german(body) or caption_in_german(body)
-        if german is None:
-            return texts.in_english.format(answer=say_caption(raw, ENGLISH, sure=sure))
-        return _stop(german) if sure else texts.unsure_looks_like.format(answer=_stop(german))
-    return _sentence(body) if sure else texts.unsure_looks_like.format(answer=_stop(body))
-
-
-def say_alt(exchange: Exchange, texts: Texts) -> str:
-    """A caption as a sentence to be copied: without doubts, and without a word on its language."""
-    if exchange.translated_answer:
-        return _stop(exchange.translated_answer)
-    if _is_written(exchange.answer):
-        return exchange.answer
-    body = _tidy(exchange.answer)
-    return _sentence(body) if body else texts.cannot_tell
-
-
-def translated_caption(exchange: Exchange, texts: Texts) -> Exchange:
-    """The same with its caption in the language of the texts, if there are words for it."""
-    if texts is not GERMAN:
-        return replace(exchange, translated_answer="")
-    body = _tidy(exchange.answer)
-    german = plain_in_german(body) or caption_in_german(body)
-    return replace(exchange, translated_answer=german or "")
-
-
-def say_answer(raw: str, question: str, texts: Texts, *, sure: bool = True) -> str:
-    """Write an answer as a sentence: "2" to a question for a count becomes "Two."."""
-    if _is_written(raw):
-        return _say_written(raw, texts, sure=sure)
-    body = _tidy(raw)
-    if not body or body.lower() in _UNKNOWN:
-        return texts.cannot_tell
-    if _COUNTING.search(question):
-        body = _NUMBER.sub(_number_word, body)
-    if sure:
-        return _sentence(body)
-    hedge = texts.unsure_looks_like if _ARTICLE.match(body) else texts.unsure_say
-    return hedge.format(answer=_stop(body))
-
-
-def say_translated(raw: str, question: str, texts: Texts, *, sure: bool = True) -> str:
-    """Write the answer to a translated question as a German sentence: "red" becomes "Rot."."""
-    if _is_written(raw):
-        return _say_written(raw, texts, sure=sure)
-    body = _tidy(raw)
-    if not body or body.lower() in _UNKNOWN:
-        return texts.cannot_tell
-    german = in_german(body, question)
-    if german is None:
-        return texts.in_english.format(answer=_stop(body))
-    return _sentence(german) if sure else texts.unsure_say.format(answer=_stop(german))
-
-
-def _is_written(raw: str) -> bool:
-    """Whether an answer is in sentences already, as chat models write, not in bare words."""
-    return bool(_WRITTEN.match(raw) and (_ENDED.search(raw) or re.search(r"\n\S", raw)))
-
-
-def _say_written(raw: str, texts: Texts, *, sure: bool) -> str:
-    """Sentences as they are, and in which language if that is not the person's."""
-    said = raw if sure else texts.unsure_sentence.format(answer=raw)
-    return texts.in_english.format(answer=said) if sure else said
-
-
-def _number_word(digits: re.Match[str]) -> str:
-    value = int(digits.group(1))
-    if value == 0:
-        return "no" if digits.group(2) == " " else "none"
-    return _NUMBERS[value] if value < len(_NUMBERS) else digits.group()
-
-
-def _tidy(raw: str) -> str:
-    """Undo tokenised spacing, drop outer punctuation and give names their capitals."""
-    text = " ".join(re.sub(r"<\W*\w+\W*>", " ", raw).split())
-    text = re.sub(r"``|\'\'", '"', text)
-    text = re.sub(r'"\s*([^"]*?)[\s.,]*"', r'"\1"', text)
-    text = re.sub(r"(?<!\w)'\s+([^']+?)\s+'(?!\w)", r"'\1'", text)
-    text = re.sub(r"\s+([.,!?;:%)\]])", r"\1", text)
-    text = re.sub(r"([(\[])\s+|(?<=\d:)\s+(?=\d\d\b)", r"\1", text)
-    text = re.sub(r"(?<=[a-z]),(?=[a-z])", ", ", text)
-    text = re.sub(r"\s+(n't|'(?:s|m|re|ve|ll|d))\b", r"\1", text)
-    text = re.sub(r"([.,!?;:])[.,!?;:\s]*(?=[.,!?;:])", "", text)
-    text = text.lstrip(" .,!?;:").rstrip(" .,!?;:-")
-    text = re.sub(r"^-\s*(?!\d)", "", text)
-    text = _INDEFINITE.sub(lambda found: f"{article(found[2])} {found[2]}", text)
-    return _NAMES.sub(lambda name: _SPELLINGS[name.group()], text)
-
-
-def _sentence(body: str) -> str:
-    """Capital letters where sentences start, and a full stop."""
-    if body.split(maxsplit=1)[0] not in _CAPITALS:  # "iPhone" keeps its small letter
-        body = body[0].upper() + body[1:]
-    return _stop(re.sub(r"(?<=\w{3}[.!?] )[a-z]", lambda letter: letter.group().upper(), body))
-
-
-def _stop(body: str) -> str:
-    return f"{body}."

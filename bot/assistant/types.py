@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:  # every command imports this module: what is told of here takes as long again
     from bot.assistant.translation.translator import Translation
     from data.images.open import Picture
-    from model.requests import ChatContext, DetectedObject, Usage
+    from model.requests import Capabilities, ChatContext, DetectedObject, Usage
 
 Notify = Callable[[str], Awaitable[None]]  # tells a person something before their answer comes
 Draft = Callable[[str], None]  # shows a person the reply so far, from its beginning
@@ -105,11 +105,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class ChooseSettings:
-    """Choose a language, what is kept, or a model; "" shows what is chosen.
-
-    Attributes:
-        choice: "de", "log off" or "model pixtral", say.
-    """
+    """Choose ("de", "log off", "model pixtral"); "" shows what is chosen."""
 
     choice: str = ""
 
@@ -326,12 +322,13 @@ class Exchange:
         picture: Itself, for who allows that it is kept.
         place: Of the picture among the files sent with it, from 0.
         objects: What the model sees in the picture, the surest first; the log does not keep it.
-        original_question: As the person asked it, where the model got a translation; else "".
+        original_question: As the person asked it, where it was translated; else "".
         translated_answer: In their language then, or "" if there are no words for it; of a caption
-            too, of which the log keeps the English.
+            too, of which the log keeps the model's words.
         profile: Of the model that answered; "" for the only one there is.
         instead: Whether it did so in place of another one that could not.
         usage: What it cost, where answers cost something.
+        language: Code of the one that the model was asked to answer in.
     """
 
     kind: str
@@ -354,6 +351,7 @@ class Exchange:
     profile: str = ""
     instead: bool = False
     usage: Usage | None = None
+    language: str = "en"
 
     def without_picture(self) -> Exchange:
         """The same without the picture itself, which is not everybody's, and takes much memory."""
@@ -465,6 +463,11 @@ class ModelAnswer(Protocol):
         """What it cost; None where answers cost nothing."""
         ...
 
+    @property
+    def language(self) -> str:
+        """Code of the one that it was asked to answer in."""
+        ...
+
 
 class PictureEngine(Protocol):
     """The part of `model.engine.Engine` that the assistant uses; tests pass a fast stand-in."""
@@ -472,6 +475,10 @@ class PictureEngine(Protocol):
     @property
     def waiting(self) -> int:
         """How many questions are queued."""
+        ...
+
+    def capabilities(self, profile: str = "") -> Capabilities:
+        """What the model of a profile can do, or that of the one that was set up ("")."""
         ...
 
     def submit(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bot.metrics import Metrics
     from bot.platforms import Part
     from bot.telegram.webhook import Webhook
+    from model.requests import Capabilities
 
     Parts = Callable[[Assistant, Health], Iterable[Part]]
 
@@ -310,6 +311,9 @@ class _NoModel:
     """For telling the commands, which asks no model anything."""
 
     waiting = 0
+
+    def capabilities(self, profile: str = "") -> Capabilities:
+        raise NotImplementedError
 
     def submit(self, *asked: object, **how: object) -> Future[ModelAnswer]:
         raise NotImplementedError

@@ -15,9 +15,9 @@ import aiohttp
 import discord
 
 from bot.assistant.locale.texts import Texts
-from bot.assistant.replies import say_alt
 from bot.assistant.text import split
 from bot.assistant.types import Button, Reply
+from bot.assistant.wording import say_alt
 from bot.discord.messages import API_ERRORS, BUTTON, Place
 from bot.platforms import retry
 

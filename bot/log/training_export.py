@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from bot.assistant.text import is_german
 from bot.assistant.translation.answers import in_english
 from bot.assistant.translation.translator import translate
 from bot.errors import LogKeyError
@@ -150,10 +151,12 @@ def shared(db: Database) -> Iterator[PictureExamples]:
 def _add_exchange(
     examples: PictureExamples, exchange: dict[str, Any], ratings: Sequence[dict[str, Any]]
 ) -> None:
-    """Take in one exchange."""
+    """Take in one exchange, if there is English for it."""
     if exchange["question"] is not None:
         exchange = _in_english(exchange)
     question = exchange["question"]
+    if is_german(exchange["answer"] if question is None else question):
+        return  # which a model elsewhere understood, or wrote
     said = examples.said.setdefault(question and " ".join(question.split()), AnswerFeedback())
     # What a reply about several pictures should have been tells of none of them.
     told = [r["correction"] for r in ratings if r["correction"] and not exchange["several"]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from PIL import Image
 
@@ -13,7 +13,14 @@ from bot.assistant.types import Attachment, ModelAnswer
 from data.errors import ImageRefused
 from data.images.open import Picture
 from model.errors import EngineBusy, EngineClosed
-from model.requests import NO_CONTEXT, ChatContext, DetectedObject, Usage
+from model.requests import (
+    NO_CONTEXT,
+    SHORT_ANSWERS,
+    Capabilities,
+    ChatContext,
+    DetectedObject,
+    Usage,
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,7 @@ class Said:
     profile: str = ""
     instead: bool = False
     usage: Usage | None = None
+    language: str = "en"
 
 
 def picture(colour: str, size: tuple[int, int] = (8, 6)) -> Picture:
@@ -75,10 +83,14 @@ class StandIn:
     ranks: list[int] = field(default_factory=list)
     contexts: list[ChatContext] = field(default_factory=list)
     ahead: int = 0  # of others, who are not there
+    able: Capabilities = SHORT_ANSWERS
 
     @property
     def waiting(self) -> int:
         return self.ahead + len(self.queue)
+
+    def capabilities(self, profile: str = "") -> Capabilities:
+        return self.able
 
     def submit(
         self,
@@ -93,6 +105,8 @@ class StandIn:
             raise EngineBusy("full")
         self.asked.append((COLOURS[picture.image.getpixel((0, 0))], question))  # type: ignore[index]
         self.ranks.append(rank)
+        if context.language not in self.able.languages:
+            context = replace(context, on_text=None)
         self.contexts.append(context)
         future: Future[ModelAnswer] = Future()
         self.queue.append((future, picture, question))

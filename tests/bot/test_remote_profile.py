@@ -25,7 +25,7 @@ from bot.cli.context import AppContext, load_model, profile_settings
 from bot.cli.log_format import Redactor, formatter
 from bot.discord.sender import Outgoing
 from model.remote import RemoteEngine
-from model.server_config import RemoteProfile, ServerConfig, load_remote
+from model.server_config import CAPTION_PROMPT, RemoteProfile, ServerConfig, load_remote
 
 KEY = "sk-abcdefgh-not-for-anybody"
 
@@ -71,9 +71,34 @@ def ask(path: Path, question: str = "", language: str = "en") -> Reply:
 def test_answers_are_said_as_they_are(
     llmock: LLMock, far: Path, written: str, english: str, german: str
 ) -> None:
+    far.write_text(far.read_text() + 'languages = ["en"]\n')
     llmock.reply(written, times=2)
     assert ask(far, "What colour is it?").text == english
     assert ask(far, "Welche Farbe hat es?", "de").text == german
+
+
+@pytest.mark.parametrize(
+    ("question", "asked", "written", "said"),
+    [
+        ("Welche Farbe hat es?", "Welche Farbe hat es?", "Rot.", "Rot."),
+        ("Ist es rot?", "Ist es rot?", "Yes.", "Ja."),
+        ("Was für eine Stimmung herrscht hier wohl?", "Was für eine Stimmung herrscht hier wohl?",
+         "**Ruhig**, würde ich sagen.", "Ruhig, würde ich sagen."),
+        ("Was steht auf dem Schild?", "Was steht auf dem Schild?", "Halt", "Halt."),
+        ("What does the sign say?", "What does the sign say?", "Stop!", "Stop!"),
+        ("", f"{CAPTION_PROMPT} Answer in German.", "Ein Hund auf dem Gras.",
+         "Ein Hund auf dem Gras."),
+        ("", f"{CAPTION_PROMPT} Answer in German.", "A dog runs over the grass.",
+         "Ein Hund rennt über das Gras."),
+    ],
+)  # fmt: skip
+def test_a_model_that_speaks_german_is_asked_and_answers_in_german(
+    llmock: LLMock, far: Path, question: str, asked: str, written: str, said: str
+) -> None:
+    llmock.reply(written)
+    reply = ask(far, question, "de")
+    assert reply.text.split("\n")[0] == said
+    assert llmock.last_request.body["messages"][-1]["content"][1]["text"] == asked
 
 
 def test_a_caption_has_no_doubts_that_nobody_told(llmock: LLMock, far: Path) -> None:

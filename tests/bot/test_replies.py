@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.assistant.locale.texts import ENGLISH
-from bot.assistant.replies import say_answer, say_caption
+from bot.assistant.wording import say_answer, say_caption
 
 CANNOT_TELL = "I can't tell from this picture."
 

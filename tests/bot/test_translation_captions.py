@@ -8,11 +8,11 @@ import pytest
 
 from bot.assistant.locale.german import GERMAN
 from bot.assistant.locale.texts import ENGLISH
-from bot.assistant.replies import say_caption
 from bot.assistant.translation.caption_verbs import known_verbs
 from bot.assistant.translation.captions import caption_in_german
 from bot.assistant.translation.english import present_participle
 from bot.assistant.translation.lexicon import caption_words, german_verbs
+from bot.assistant.wording import say_caption
 
 SENTENCES = """
 an old man in a blue coat is reading a newspaper on a bench

@@ -30,7 +30,7 @@ from bot.web.texts import PAGE, in_language, preferred_language
 from bot.web.visitors import CHAT_COOKIE, PERSON_COOKIE
 from data.images import sniff
 from data.images.open import Picture
-from model.requests import NO_CONTEXT, Answer, ChatContext
+from model.requests import NO_CONTEXT, SHORT_ANSWERS, Answer, Capabilities, ChatContext
 
 ONE, OTHER = {"glimpse-conversation": "1" * 32}, {"glimpse-conversation": "2" * 32}
 QUESTION = form("What colour is it?")
@@ -111,6 +111,9 @@ class Waiting:
     """A model that never answers."""
 
     waiting = 0
+
+    def capabilities(self, profile: str = "") -> Capabilities:
+        return SHORT_ANSWERS
 
     def __init__(self) -> None:
         self.asked: list[Future[Answer]] = []

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,15 @@ from model.breaker import BreakerSettings, BreakerState
 from model.errors import EngineBusy, EngineClosed, EngineUnavailable
 from model.fallback import AnsweringEngine, FallbackEngine
 from model.remote import RemoteEngine
-from model.requests import NO_CONTEXT, Answer, ChatContext, Picture
+from model.requests import (
+    NO_CONTEXT,
+    SHORT_ANSWERS,
+    Answer,
+    Capabilities,
+    ChatContext,
+    Picture,
+    Turn,
+)
 from model.server_config import RemoteProfile, ServerConfig
 
 SHORT = BreakerSettings(failures=2, shortest=0.05, longest=0.1)
@@ -248,6 +256,33 @@ def test_who_chose_a_profile_is_answered_by_it_and_else_by_the_usual_ones(group:
 
 
 # --- what goes along ------------------------------------------------------------------------------
+
+
+def test_who_cannot_answer_such_a_question_does_not_stand_in(far: FarServer, group: Make) -> None:
+    near = Near()
+    engine = group(remote(far.url), near, breaker=BreakerSettings(2, 0.2, 0.2))
+    assert engine.capabilities() == Capabilities(True, ("en", "de"), True)
+    german = ChatContext(language="de", asked="Was ist das?")
+    reading, foreign = ChatContext(reading=True), replace(german, asked="Wat is?")
+    assert engine.submit(RED, "What is it?", 0, german).result(20).text == "far: Was ist das?"
+    far.kill()
+    answer = engine.submit(RED, "What is it?", 0, german).result(20)
+    assert (answer.text, answer.language) == ("near: What is it?", "en")
+    for question, context in (("What does it say?", reading), ("Wat is?", foreign)):
+        with pytest.raises(EngineUnavailable):
+            engine.submit(RED, question, 0, context).result(20)
+    assert near.asked == ["What is it?"]
+    assert engine.capabilities() == SHORT_ANSWERS  # it is what answers now
+    far.start()
+    until(lambda: engine.capabilities().reads)
+
+
+def test_turns_go_along(far: FarServer, group: Make) -> None:
+    far.kill()
+    near = Near()
+    context = ChatContext((Turn("What is it?", "A dog."),))
+    group(remote(far.url), near).submit(RED, "Q", 0, context).result(20)
+    assert near.contexts[0].turns == context.turns
 
 
 def test_text_begins_anew_and_words_of_who_was_given_up_are_not_heard(group: Make) -> None:

@@ -216,6 +216,22 @@ def test_a_very_long_stream_ends_with_a_sentence(
     assert max(map(len, ask.heard)) <= LONGEST_ANSWER
 
 
+def test_nobody_reads_on_for_whom_nobody_waits(faulty: FaultyServer, ask: Asking) -> None:
+    def rest() -> bytes:
+        return b"" if faulty.ended.wait(0.02) else b"data: " + chunk("on ").encode() + b"\n\n"
+
+    faulty.rest = rest
+    faulty.responses = [events(chunk("It is "))]
+    heard = threading.Event()
+    engine = RemoteEngine(RemoteProfile("far", "openai", ServerConfig(faulty.url, "m")))
+    ask.engines.append(engine)
+    asked = engine.submit(RED, "What?", 0, ChatContext(on_text=lambda _: heard.set()))
+    assert heard.wait(5)
+    assert asked.cancel()
+    engine.close()  # which waits for what is being read
+    assert len(faulty.requests) == 1
+
+
 # --- what not every server knows ------------------------------------------------------------------
 
 
