@@ -428,7 +428,8 @@ data_option = click.option(
 profile_option = click.option(
     "--profile",
     metavar="NAME",
-    help="Which model: a name, or the path of a TOML file. [default: starter]",
+    help="Which model: a name, or the path of a TOML file; of several, with commas between them, "
+    "the first that can answers. [default: starter]",
 )
 
 

@@ -174,6 +174,31 @@ def test_each_refusal_goes_to_the_next(llmock: LLMock, group: Make, fault: int) 
         assert len(llmock.requests) == asked  # nobody waits for it
 
 
+@pytest.mark.parametrize("fault", ["disconnect", "truncate", "corrupt", "stall", "slow"])
+def test_a_stream_that_breaks_is_begun_anew_by_the_next(
+    llmock: LLMock, group: Make, fault: str
+) -> None:
+    llmock.reply("It is red, and it is red all over, from one side to the other.")
+    breaks: dict[str, Callable[[], LLMock]] = {
+        "disconnect": lambda: llmock.disconnect(after_chunks=2, times=None),
+        "truncate": lambda: llmock.truncate(after_chunks=2, times=None),
+        "corrupt": lambda: llmock.corrupt(after_chunks=2, times=None),
+        "stall": lambda: llmock.stall(after_chunks=2, seconds=2.0, times=None),
+        "slow": lambda: llmock.slow_first_token(2.0, times=None),
+    }
+    breaks[fault]()
+    near = Near()
+    engine = group(remote(llmock.base_url()), near, patience=0.4)
+    heard: list[str] = []
+    answer = engine.submit(RED, "Q", 0, ChatContext(on_text=heard.append)).result(20)
+    assert (answer.text, answer.profile, answer.instead) == ("near: Q", "near", True)
+    assert near.asked == ["Q"]
+    count = len(heard)
+    engine.refuse_waiting()
+    engine.close()
+    assert len(heard) == count  # nothing comes after the answer
+
+
 def test_a_silent_server_is_waited_for_once_and_answers_that_come_late_are_dropped(
     far: FarServer, group: Make
 ) -> None:
