@@ -113,7 +113,7 @@ class Health:
         self.log: Writer | None = None
         self.log_detail, self.log_ok = "", False
         self.breakers: Mapping[str, CircuitBreaker] = {}
-        self._others = False  # can answer, who have none
+        self._usual: tuple[str, ...] = ()  # models that answer for others
 
     @property
     def connections(self) -> Mapping[str, Connection]:
@@ -135,7 +135,7 @@ class Health:
         """The model can be asked, of whom `engine` may know more than one."""
         self._model = ""
         self.breakers = getattr(engine, "breakers", {})
-        self._others = len(getattr(engine, "profiles", {})) > len(self.breakers)
+        self._usual = getattr(engine, "order", ())
 
     def stopping(self) -> None:
         """What is under way is finished, and nothing new taken."""
@@ -174,7 +174,7 @@ class Health:
     def _check_profiles(self) -> dict[str, Check]:
         """Whether each model on a server answers; that is no trouble while another one does."""
         states = {name: each.state.value for name, each in self.breakers.items()}
-        well = self._others or "closed" in states.values()
+        well = any(states.get(name, "closed") == "closed" for name in self._usual)
         silent = Check(well, f"It gives no answers; {'others do' if well else 'nobody does'}.")
         return {
             f"profile {name}": Check(True, "It is asked.") if state == "closed" else silent

@@ -238,7 +238,7 @@ class Assistant:
             self.texts(who.platform, who.user, incoming.language), held.place if held else None,
             self._profiles.sent_to(who),
         )  # fmt: skip
-        able = self._inference.capabilities(self._profiles.of(who).profile)
+        able = self._inference.capabilities(self._profiles.of(who).first)
         intent = as_able(_read(incoming, held), able)
         if intent.language:
             writer = replace(writer, texts=spoken(intent.language))
@@ -349,7 +349,8 @@ class Assistant:
     ) -> str:
         """What a person has to know of who answered."""
         outage = self._outages.due(who, found.values())
-        if self._profiles.notices(who, chosen):
+        answered = any(isinstance(each, Exchange) for each in found.values())
+        if answered and self._profiles.notices(who, chosen):
             return texts.spent_instead.format(profile=chosen.order[0])
         return texts.instead if outage else ""
 

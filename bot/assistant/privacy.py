@@ -256,9 +256,9 @@ class PersonalData:
     async def _set(self, who: Conversation, device: str, choice: str) -> Reply:
         """Change what a person may choose, or tell what is chosen."""
         choice = " ".join(choice.lower().split())
-        writer = self._writer(who.platform, who.user, device)
         kind, _, name = choice.partition(" ")
         if kind == PROFILE and (profile := self._profiles.choose(who, name)):
+            writer = self._writer(who.platform, who.user, device)
             return replace(writer, sent_to=self._profiles.sent_to(who)).chosen_profile(profile)
         chosen = self._languages.choose(who.platform, who.user, choice)
         try:

@@ -79,6 +79,11 @@ class Chosen:
     without: frozenset[str] = frozenset()
 
     @property
+    def first(self) -> str:
+        """The first one whose budget lasts; "" for the only one there is."""
+        return next((name for name in self.order if name not in self.without), "")
+
+    @property
     def is_spent(self) -> bool:
         """Whether nobody is left."""
         return bool(self.order) and self.without.issuperset(self.order)

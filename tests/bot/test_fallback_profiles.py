@@ -224,7 +224,7 @@ async def test_health_tells_of_outages_and_is_ready_while_somebody_answers(
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "http://127.0.0.1" in caplog.text
     engine.close()
-    alone = SimpleNamespace(breakers=engine.breakers, profiles={"far": None})
+    alone = SimpleNamespace(breakers=engine.breakers, order=("far",))
     health.loaded(alone)
     assert not health.checks()["profile far"].ok
 
