@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,8 @@ from bot.cli.context import AppContext, profile_option, standard
 from bot.errors import CommandError
 
 if TYPE_CHECKING:
-    from bot.assistant.types import Intent
+    from bot.assistant.types import Draft, Intent
+    from model.requests import Capabilities
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the model's own words as JSON."
@@ -38,7 +41,9 @@ def ask(app: AppContext, image: str, question: str, as_json: bool, profile: str 
     Objects, the surest first: {"name": "dog", "score": 0.93, "box": [0.1, 0.2, 0.5, 0.9]},
     where a box is left, top, right, bottom in shares of the photo.
     """
-    intent = question_intent(question, own_words=as_json)  # refused before anything slow happens
+    able = app.capabilities(profile)
+    # Refused before anything slow happens.
+    intent = question_intent(question, own_words=as_json, able=able)
     _answer(app, image, intent, profile, key="answer" if as_json else "")
 
 
@@ -61,24 +66,30 @@ def caption(app: AppContext, image: str, as_json: bool, profile: str | None) -> 
     _answer(app, image, Intent(Kind.CAPTION), profile, key="caption" if as_json else "")
 
 
-def question_intent(question: str, *, own_words: bool = False) -> Intent:
+def question_intent(
+    question: str, *, own_words: bool = False, able: Capabilities | None = None
+) -> Intent:
     """Read a question as a chat does, so that the same words get the same answer.
 
     Args:
         question: As it was typed.
         own_words: The model's own words are wanted, of whatever it has an answer to, though a
             person would be told not to rely on it.
+        able: What the model can do; short answers if not given.
 
     Raises:
         CommandError: It cannot be answered from a picture; says why.
     """
     # Every command is slower to start if these are imported with it.
+    from bot.assistant.abilities import as_able
     from bot.assistant.intents import FOR_PEOPLE, MAX_CHARACTERS, UNANSWERABLE, read_intent
     from bot.assistant.locale.texts import ENGLISH
     from bot.assistant.text import clean
     from bot.assistant.types import Kind
+    from model.requests import SHORT_ANSWERS
 
-    intent = read_intent(f"/ask {clean(question)}", attached=True)
+    read = read_intent(f"/ask {clean(question)}", attached=True)
+    intent = as_able(read, able or SHORT_ANSWERS)
     if own_words and intent.kind in FOR_PEOPLE:
         return replace(intent, kind=Kind.QUESTION)
     if intent.kind in UNANSWERABLE:
@@ -105,7 +116,8 @@ def _answer(app: AppContext, image: str, intent: Intent, profile: str | None, *,
         asked = engine if key else MeasuringEngine(engine)
         assistant = Assistant(asked, open_picture=opened)
         incoming = Incoming("cli", "cli", "cli", pictures=shown, intent=intent)
-        reply = asyncio.run(assistant.handle(incoming))
+        with _showing(as_json=bool(key)) as draft:
+            reply = asyncio.run(assistant.handle(incoming, draft=draft))
         assert reply is not None  # it was addressed
         if reply.error:
             raise CommandError(reply.text)
@@ -121,3 +133,17 @@ def _answer(app: AppContext, image: str, intent: Intent, profile: str | None, *,
             "objects": as_rows(exchange.objects),
         }
         click.echo(json.dumps(answer))
+
+
+@contextmanager
+def _showing(*, as_json: bool) -> Iterator[Draft | None]:
+    """Show an answer on the terminal while it is written; it is taken away for the whole one."""
+    if as_json or not sys.stdout.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=Console(), auto_refresh=False, transient=True) as live:
+        yield lambda text: live.update(Text(text), refresh=True)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from model.cache import Progress
     from model.chat_config import ChatProfile
     from model.chat_engine import ChatEngine
+    from model.requests import Capabilities
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -172,6 +173,22 @@ class AppContext:
                 yield together
             finally:
                 together.close()
+
+    def capabilities(self, profile: str | None) -> Capabilities:
+        """What a profile's model can do, or the settings' one; of several, the first.
+
+        It is not loaded for that.
+
+        Raises:
+            ProfileError: There is no such profile, or a mistake in it.
+        """
+        from model.chat_config import load_chat
+        from model.requests import SHORT_ANSWERS
+        from model.server_config import load_remote
+
+        name, *_ = profile_names(profile or self.settings.profile)
+        found = load_remote(name) or load_chat(name)
+        return found.capabilities if found else SHORT_ANSWERS
 
     def prepare_base(self, profile: str, *, merged: bool = False) -> None:
         """Fetch a profile's base weights with progress, and convert the starter's.

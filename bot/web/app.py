@@ -2,7 +2,8 @@
 
 `POST /api/messages` takes multipart/form-data with `text` and any number of `pictures`, and
 answers `{"reply", "buttons": [{"label", "action"}], "error", "reference", "pictures", "outcome",
-"retry", "language", "asks"}`; so does every refusal, with its HTTP status. The header
+"retry", "language", "asks"}`; so does every refusal, with its HTTP status. Who accepts
+`text/event-stream` may get an answer as `bot.web.streaming` tells, word by word. The header
 `Glimpse-Conversation` tells a person's conversations apart; `Glimpse-Corrects` names the answer
 that the text puts right. `GET /api/conversation` tells what is known of the conversation,
 `DELETE` forgets it.
@@ -24,6 +25,7 @@ import logging
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from string import Template
@@ -42,17 +44,17 @@ from bot.assistant.locale import code_of
 from bot.assistant.locale.texts import Texts
 from bot.assistant.objects import as_rows, in_words
 from bot.assistant.privacy import PictureKeeping
-from bot.assistant.types import Conversation, Incoming, Intent, Kind, Reply
+from bot.assistant.types import Conversation, Draft, Incoming, Intent, Kind, Reply
 from bot.settings import WebSettings
 from bot.web import texts as web_texts
 from bot.web.budget import UploadBudget
-from bot.web.leaving import unless_gone
 from bot.web.security import (
     HEADERS,
     RequestRefused,
     SecurityMiddleware,
 )
 from bot.web.shares import client_of
+from bot.web.streaming import Drafts, answer_or_stream, wants_events
 from bot.web.texts import CRASHED, NOTHING_TO_SAY, SENTENCES, TITLE, TITLES, in_language
 from bot.web.upload import Upload, read_upload
 from bot.web.visitors import PERSON_COOKIE, Visitor, Visitors, identifies_visitor, set_cookies
@@ -136,10 +138,15 @@ class _ChatPage:
     async def messages(self, request: Request) -> Response:
         visitor = await self._visitors.read(request)
         try:
-            async with self._budget.admit(client_of(request.client)) as share:
+            async with AsyncExitStack() as held:
+                share = await held.enter_async_context(
+                    self._budget.admit(client_of(request.client))
+                )
                 upload = await read_upload(request, self._settings, share)
-                answering = asyncio.ensure_future(self._answer(request, visitor, upload))
-                response = await unless_gone(request, answering)
+                drafts = Drafts()
+                draft = drafts.show if wants_events(request) else None
+                answering = asyncio.ensure_future(self._answer(request, visitor, upload, draft))
+                response = await answer_or_stream(request, answering, drafts, held)
         except RequestRefused as refusal:
             return self.refuse(request, refusal)
         except ClientDisconnect:
@@ -147,10 +154,12 @@ class _ChatPage:
         set_cookies(request, response, visitor)
         return response
 
-    async def _answer(self, request: Request, visitor: Visitor, upload: Upload) -> Response:
+    async def _answer(
+        self, request: Request, visitor: Visitor, upload: Upload, draft: Draft | None
+    ) -> Response:
         incoming = _incoming(request, visitor, upload)
         try:
-            reply = await self._assistant.handle(incoming)
+            reply = await self._assistant.handle(incoming, draft=draft)
         except Exception:
             reference = secrets.token_hex(4)
             _log.exception(

@@ -19,7 +19,7 @@ from web_client import HERE, SMALL, Echo, Yes, client, form
 from bot.assistant.assistant import Assistant
 from bot.assistant.locale.german import GERMAN
 from bot.assistant.objects import in_words
-from bot.assistant.types import Incoming, Reply
+from bot.assistant.types import Draft, Incoming, Reply
 from bot.settings import WebSettings
 from bot.web.app import create_app
 from bot.web.budget import TOO_BUSY
@@ -226,7 +226,7 @@ async def test_too_many_messages_at_once_are_asked_to_wait() -> None:
     go = asyncio.Event()
 
     class Slow(Yes):
-        async def handle(self, incoming: Incoming) -> Reply:
+        async def handle(self, incoming: Incoming, draft: Draft | None = None) -> Reply:
             await go.wait()
             return Reply("done")
 

@@ -40,7 +40,7 @@ class Slow:
     def texts(self, platform, user, language):
         return ENGLISH
 
-    async def handle(self, incoming):
+    async def handle(self, incoming, draft=None):
         print("asked", flush=True)
         await asyncio.sleep(float(incoming.text))
         return Reply("late but here")

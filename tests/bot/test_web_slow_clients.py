@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 from web_client import AssistantStandIn, Yes
 
-from bot.assistant.types import Incoming, Reply
+from bot.assistant.types import Draft, Incoming, Reply
 from bot.settings import WebSettings
 from bot.web.app import create_app
 from bot.web.server import WebServer, listen
@@ -30,7 +30,7 @@ class Blocked(AssistantStandIn):
         super().__init__()
         self.go = threading.Event()
 
-    async def handle(self, incoming: Incoming) -> Reply:
+    async def handle(self, incoming: Incoming, draft: Draft | None = None) -> Reply:
         while not self.go.is_set():
             await asyncio.sleep(0.01)
         return Reply("Yes.")

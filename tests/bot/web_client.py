@@ -12,7 +12,7 @@ import httpx
 from bot.assistant.locale import spoken
 from bot.assistant.locale.texts import Texts
 from bot.assistant.privacy import Recorder
-from bot.assistant.types import Button, Incoming, Reply
+from bot.assistant.types import Button, Draft, Incoming, Reply
 from bot.settings import WebSettings
 from bot.web.app import create_app
 
@@ -44,7 +44,7 @@ class Echo(AssistantStandIn):
         self.forgotten: list[tuple[str, str, str]] = []
         self._pause = pause
 
-    async def handle(self, incoming: Incoming) -> Reply | None:
+    async def handle(self, incoming: Incoming, draft: Draft | None = None) -> Reply | None:
         self.heard.append(incoming)
         await asyncio.sleep(self._pause())
         if incoming.text == "silence":
@@ -63,7 +63,7 @@ class Echo(AssistantStandIn):
 class Yes(AssistantStandIn):
     """Answers everything alike."""
 
-    async def handle(self, incoming: Incoming) -> Reply:
+    async def handle(self, incoming: Incoming, draft: Draft | None = None) -> Reply:
         return Reply("Yes.")
 
 

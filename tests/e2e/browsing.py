@@ -19,7 +19,13 @@ from selenium.webdriver.remote.webelement import WebElement
 from bot.assistant.types import ModelAnswer
 from data.images.open import Picture
 from model.errors import EngineBusy
-from model.requests import NO_CONTEXT, ChatContext, DetectedObject
+from model.requests import (
+    NO_CONTEXT,
+    SHORT_ANSWERS,
+    Capabilities,
+    ChatContext,
+    DetectedObject,
+)
 
 BROWSER = Path("/usr/bin/chromium")
 DRIVER = Path("/usr/bin/chromedriver")
@@ -50,6 +56,26 @@ def start_browser(profile: Path) -> webdriver.Chrome:
     return webdriver.Chrome(options=options, service=Service(str(DRIVER)))
 
 
+class Writing:
+    """A chat model that writes what a test tells it to."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+
+    def begin(self, context: ChatContext) -> Future[Any]:
+        assert context.on_text
+        self.write, self.future = context.on_text, Future[Any]()
+        self.begun.set()
+        return self.future
+
+    def end(self, text: str) -> None:
+        answer = SimpleNamespace(
+            text=text, confidence=None, seconds=0.01, encoding=0.0, decoding=0.0, objects=(),
+            language="en",
+        )  # fmt: skip
+        _finish(self.future, answer)
+
+
 @dataclass
 class FakeEngine:
     """Sees one thing: whether a picture is rather red or rather blue."""
@@ -60,6 +86,10 @@ class FakeEngine:
     waiting: int = 0
     ranks: list[int] = field(default_factory=list)
     objects: tuple[DetectedObject, ...] = ()
+    writing: Writing | None = None
+
+    def capabilities(self, profile: str = "") -> Capabilities:
+        return SHORT_ANSWERS
 
     def submit(
         self,
@@ -71,12 +101,14 @@ class FakeEngine:
         if self.busy:
             raise EngineBusy
         self.ranks.append(rank)
+        if self.writing:
+            return self.writing.begin(context)
         red, _, blue = picture.image.resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
         colour = "red" if red > blue else "blue"
         text = f"a {colour} wall" if question is None else colour
         answer = SimpleNamespace(
             text=text, confidence=0.9, seconds=0.01, encoding=0.0, decoding=0.0,
-            objects=self.objects,
+            objects=self.objects, language="en",
         )  # fmt: skip
         future: Future[Any] = Future()
         threading.Timer(self.seconds, _finish, [future, answer]).start()

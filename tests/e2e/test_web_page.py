@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import FakeEngine, Page, fresh_page, installed
+from browsing import FakeEngine, Page, Writing, fresh_page, installed
 from PIL import Image
 from selenium import webdriver
 from selenium.webdriver.common.by import By
@@ -56,7 +56,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture
 def page(browser: webdriver.Chrome, address: str, engine: FakeEngine) -> Iterator[Page]:
-    engine.busy, engine.seconds, engine.objects = False, 0.0, ()
+    engine.busy, engine.seconds, engine.objects, engine.writing = False, 0.0, (), None
     yield from fresh_page(browser, address)
 
 
@@ -431,3 +431,47 @@ def test_boxes_are_never_drawn_over_another_photo(
     newest.click()
     assert page.texts(".names")[-1].endswith("cup")
     assert boxes(page) == [{}]
+
+
+def test_words_are_shown_as_they_come_and_heard_once(
+    page: Page, photos: dict[str, str], engine: FakeEngine
+) -> None:
+    engine.writing = writing = Writing()
+    page.add(photos["red.jpg"])
+    page.find("#send").click()
+    assert writing.begun.wait(8)
+    writing.write("A red wall and")
+    page.until(lambda: page.texts(".typing p") == ["A red wall and"])
+    writing.write("A red wall and a bench.")
+    page.until(lambda: page.texts(".typing p") == ["A red wall and a bench."])
+    assert page.find(".typing > div").get_attribute("aria-hidden") == "true"
+    assert page.find("#log").get_attribute("aria-busy") == "true"
+    writing.end("A red wall and a bench.")
+    (said,) = page.answers(1)
+    assert said.startswith("A red wall and a bench.\n")
+    assert page.find("#log").get_attribute("aria-busy") == "false"
+
+
+def test_a_draft_ends_with_stop_and_is_asked_anew_after_a_reload(
+    page: Page, photos: dict[str, str], engine: FakeEngine
+) -> None:
+    engine.writing = writing = Writing()
+    page.add(photos["red.jpg"])
+    page.type("What is it?", Keys.ENTER)
+    assert writing.begun.wait(8)
+    writing.write("It is a red wall and")
+    page.until(lambda: page.texts(".typing p"))
+    page.find("#stop").click()
+    page.until(lambda: not page.texts(".message"))
+    page.until(writing.future.cancelled)
+    assert page.find("#question").get_attribute("value") == "What is it?"
+    writing.begun.clear()
+    page.type(Keys.ENTER)
+    assert writing.begun.wait(8)
+    writing.write("It is a red wall and")
+    page.until(lambda: page.texts(".typing p"))
+    page.driver.refresh()
+    page.until(lambda: page.texts(".error .again"))
+    engine.writing = None
+    page.find(".error .again").click()
+    assert page.answers(1) == ["A red wall."]

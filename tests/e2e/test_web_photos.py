@@ -18,7 +18,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from bot.assistant.assistant import Assistant
-from bot.assistant.types import Attachment, Incoming, Reply
+from bot.assistant.types import Attachment, Draft, Incoming, Reply
 from bot.settings import WebSettings
 from bot.web.app import create_app
 from bot.web.server import WebServer, listen
@@ -34,7 +34,7 @@ class Remembering(Assistant):
 
     sent: list[tuple[str, tuple[Attachment, ...]]]
 
-    async def handle(self, incoming: Incoming) -> Reply | None:
+    async def handle(self, incoming: Incoming, draft: Draft | None = None) -> Reply | None:
         self.sent.append((incoming.text, incoming.pictures))
         return await super().handle(incoming)
 

@@ -1,10 +1,12 @@
 // Talks to the server. Every outcome, a lost connection too, comes back as a reply.
 
+import { Events } from "./events.js";
 import { headers } from "./identity.js";
 import { t } from "./texts.js";
 
 const PATIENCE = 120_000; // milliseconds in which nothing happens
 const LATE = "late";
+const EVENTS = "text/event-stream";
 
 function failure(text) {
   const nothing = { buttons: [], reference: "", pictures: [], outcome: "lost", asks: false };
@@ -13,15 +15,17 @@ function failure(text) {
 
 /**
  * Sends a message. Resolves to null if `controller` was told to give it up. `corrects` is the
- * number of the answer that the text puts right. `onProgress` is told which share of it was sent.
+ * number of the answer that the text puts right. `onProgress` is told which share of it was sent,
+ * `onDraft` what the answer is so far, where it comes word by word.
  */
-export async function send(text, files, controller, { corrects = "", onProgress = () => {} } = {}) {
+export async function send(text, files, controller, { corrects = "", onProgress, onDraft } = {}) {
   const body = new FormData();
   body.append("text", text);
   for (const file of files) body.append("pictures", file, file.name || "pasted");
   const named = corrects ? { ...headers(), "Glimpse-Corrects": corrects } : headers();
+  if (onDraft) named.Accept = `${EVENTS}, application/json`;
   try {
-    const answer = await post("/api/messages", body, named, controller.signal, onProgress);
+    const answer = await post("/api/messages", body, named, controller.signal, { onProgress, onDraft });
     return answer && { ...answer, text: String(answer.reply) };
   } catch (error) {
     return failure(t(error.message === LATE ? "tooSlow" : "unreachable"));
@@ -29,10 +33,16 @@ export async function send(text, files, controller, { corrects = "", onProgress 
 }
 
 /** Posts a form; `fetch` would not tell how much of it was sent. Resolves to null if given up. */
-function post(address, body, named, signal, onProgress) {
+function post(address, body, named, signal, { onProgress, onDraft }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     let timer = 0;
+    let draft = "";
+    let answer = null;
+    const events = new Events({
+      draft: ({ text, more }) => onDraft((draft = text ?? draft + more)),
+      reply: (reply) => (answer = reply),
+    });
     const beLate = () => {
       reject(new Error(LATE));
       request.abort();
@@ -42,14 +52,18 @@ function post(address, body, named, signal, onProgress) {
       timer = setTimeout(beLate, PATIENCE); // anew, as long as it moves
     };
     request.open("POST", address);
-    request.responseType = "json";
     for (const [name, value] of Object.entries(named)) request.setRequestHeader(name, value);
     request.upload.addEventListener("progress", ({ loaded, total }) => {
       wait();
-      if (total) onProgress(loaded / total);
+      if (total) onProgress?.(loaded / total);
+    });
+    request.addEventListener("progress", () => {
+      wait();
+      if (streams(request)) events.hear(request.responseText);
     });
     request.addEventListener("load", () => {
-      if (typeof request.response?.reply === "string") resolve(request.response);
+      if (!streams(request)) answer = parsed(request.responseText);
+      if (typeof answer?.reply === "string") resolve(answer);
       else reject(new Error("no answer"));
     });
     request.addEventListener("error", () => reject(new Error("lost")));
@@ -60,6 +74,16 @@ function post(address, body, named, signal, onProgress) {
     wait();
     return request.send(body);
   });
+}
+
+const streams = (request) => request.getResponseHeader("Content-Type")?.startsWith(EVENTS);
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 /** What the server knows of this conversation: `{pictures, language}`; null if it tells nothing. */

@@ -134,12 +134,15 @@ function draw(exchange) {
 
 async function answer(exchange) {
   if (underWay) return;
-  const { message, end } = log.addTyping();
+  const { message, write, end } = log.addTyping();
   const mine = { controller: new AbortController(), exchange, end };
   underWay = mine;
   const progress = new Progress(message, () => mine.controller.abort());
   refresh();
-  const reply = await ofServer(exchange, mine.controller, (share) => progress.show(share));
+  const reply = await ofServer(exchange, mine.controller, {
+    onProgress: (share) => progress.show(share),
+    onDraft: (text) => underWay === mine && write(text),
+  });
   if (underWay !== mine) return; // another chat has begun
   underWay = null;
   end();
@@ -150,14 +153,15 @@ async function answer(exchange) {
 }
 
 /** Asks the server; photos that it has forgotten go with the words once more. */
-async function ofServer({ text, photos }, controller, onProgress) {
+async function ofServer({ text, photos }, controller, { onProgress, onDraft }) {
   const sent = photos.filter(Boolean);
   const own = !sent.length && album?.photos.every(Boolean) && aboutPhotos(text);
   if (sent.length) stale = true;
   let attached = own && stale ? album.photos : sent;
   const ask = async (attached) => {
     const files = await readyFiles(attached);
-    return send(again(text, attached), files, controller, files.length ? { onProgress } : {});
+    const told = files.length ? { onProgress, onDraft } : { onDraft };
+    return send(again(text, attached), files, controller, told);
   };
   let reply = await ask(attached);
   if (own && !attached.length && ["no_picture", "picture_gone"].includes(reply?.outcome)) {

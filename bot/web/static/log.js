@@ -55,7 +55,10 @@ export class Log {
     return { message, frames };
   }
 
-  /** Shows that an answer is on its way; returns its node, and `end` that takes it away again. */
+  /**
+   * Shows that an answer is on its way; returns its node, `write` that shows what it is so far, and
+   * `end` that takes it away again. Whoever listens hears the answer alone, once it is there.
+   */
   addTyping() {
     const message = this.#message("theirs typing", "");
     const dots = element("p", "dots");
@@ -64,11 +67,17 @@ export class Log {
     message.append(dots);
     this.#busy(true);
     this.#add(message);
+    const draft = element("div");
+    draft.setAttribute("aria-hidden", "true");
+    const write = (text) => {
+      draft.replaceChildren(...paragraphs(text));
+      dots.replaceWith(draft);
+    };
     const end = () => {
       message.remove();
       this.#busy(false);
     };
-    return { message, end };
+    return { message, write, end };
   }
 
   /**
@@ -81,9 +90,7 @@ export class Log {
       const name = numbers.length > 1 ? "photoNumbers" : "photoNumber";
       message.append(element("p", "about", t(name, { numbers: numbers.join(", ") })));
     }
-    const [answer, ...remarks] = text.split("\n\n");
-    for (const line of answer.split("\n")) message.append(element("p", "", line));
-    for (const remark of remarks) message.append(element("p", "remark", remark));
+    message.append(...paragraphs(text));
     if (seeing) message.append(seeing);
     message.append(this.#beside("copy", COPY, t("copy"), (button) => copy(text, button)));
     this.#add(message);
@@ -202,6 +209,13 @@ export class Log {
       behavior: still ? "instant" : behavior,
     });
   }
+}
+
+/** The lines of an answer, and the remarks after it. */
+function paragraphs(text) {
+  const [answer, ...remarks] = text.split("\n\n");
+  const lines = answer.split("\n").map((line) => element("p", "", line));
+  return [...lines, ...remarks.map((remark) => element("p", "remark", remark))];
 }
 
 /** Gives each photo its caption as alternative text; several come as "1. …" lines. */
