@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from model.cache import Progress, silent
 from model.chat_config import ChatConfig, ChatProfile
@@ -14,14 +16,15 @@ from model.chat_model import TITLE, ChatModel, load_chat_model
 from model.chat_template import Conversation, conversation_of
 from model.chat_writing import Sampling, Writing, set_threads, write
 from model.errors import EngineUnavailable, WeightsError
-from model.hub import silence_libraries
 from model.plain_text import bare, plain_text, plain_text_so_far, shortened
 from model.queued_engine import QueuedEngine
-from model.requests import Answer, Request
+from model.requests import Answer, Capabilities, Request
 from model.runtime import usable_cores
 
 log = logging.getLogger(__name__)
+LAST_TOKEN_SECONDS = 5.0  # that `close` waits for what nobody waits for any more
 OTHER_TEMPERATURE = 0.8  # least one of other answers than the first
+MOST_RATIO = 20  # of a picture's longer side to the shorter one
 SENTENCE_ENDS = tuple('.!?…)"”')
 
 
@@ -39,10 +42,16 @@ class ChatEngine(QueuedEngine):
         self._model: ChatModel | None = model
         self._start()
 
+    def capabilities(self, profile: str = "") -> Capabilities:
+        """What the model can do, as far as the profile knows."""
+        return self.profile.capabilities
+
     def _hurry(self) -> None:
         """Answers end by themselves when their futures do."""
 
     def _release(self) -> None:
+        for worker in self._workers:  # a process that ends under PyTorch may break
+            worker.join(LAST_TOKEN_SECONDS)
         self._model = None
 
     def _ask(self, request: Request) -> Answer:
@@ -81,14 +90,16 @@ class ChatEngine(QueuedEngine):
     ) -> Writing:
         config, model = self.profile.chat, self._model
         assert model is not None  # it is let go of when no worker is left
-        image = picture.convert("RGB")  # a copy
-        image.thumbnail((config.longest_side, config.longest_side))
+        image = _fitted(picture, config.longest_side)
         other = OTHER_TEMPERATURE if rank else 0.0
         sampling = Sampling(max(config.temperature, other), rank, config.most_tokens)
         try:
-            with silence_libraries():
+            inputs = model.template.inputs(image, said)
+            room = model.positions - config.most_tokens
+            while said.turns and inputs["input_ids"].shape[1] > room:
+                said = replace(said, turns=said.turns[1:])
                 inputs = model.template.inputs(image, said)
-                return write(model, inputs, sampling, on_text, is_over)
+            return write(model, inputs, sampling, on_text, is_over)
         except (MemoryError, RuntimeError) as error:  # the latter is PyTorch's
             if not isinstance(error, MemoryError) and "memory" not in str(error):
                 raise
@@ -100,6 +111,16 @@ class ChatEngine(QueuedEngine):
     @property
     def _title(self) -> str:
         return f"{TITLE} {self.profile.chat.source!r}"
+
+
+def _fitted(picture: Image.Image, longest_side: int) -> Image.Image:
+    """An RGB copy, no larger than that; strips get a border, for processors refuse narrow ones."""
+    image = picture.convert("RGB")
+    least = math.ceil(max(image.size) / MOST_RATIO)
+    if min(image.size) < least:
+        image = ImageOps.pad(image, (max(image.width, least), max(image.height, least)))
+    image.thumbnail((longest_side, longest_side))
+    return image
 
 
 def _telling(on_text: Callable[[str], None] | None) -> Callable[[str], None]:
@@ -152,6 +173,5 @@ def load_chat_engine(
 def _warm_up(model: ChatModel, config: ChatConfig) -> None:
     blank = Image.new("RGB", (64, 64), "grey")
     said = conversation_of(config, None)
-    with silence_libraries():
-        inputs = model.template.inputs(blank, said)
-        write(model, inputs, Sampling(0.0, 0, 1), lambda _text: None, lambda: True)
+    inputs = model.template.inputs(blank, said)
+    write(model, inputs, Sampling(0.0, 0, 1), lambda _text: None, lambda: True)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 TITLE = "The chat model"
+MANY_TOKENS = 8192  # for models that do not say what they were made for
 # What processors and models of some kinds import beside what Glimpse needs.
 _OPTIONAL = (
     "torchvision", "num2words", "sentencepiece", "tiktoken", "protobuf", "mistral_common", "timm",
@@ -45,6 +46,7 @@ class ChatModel:
         template: Makes its inputs.
         tokenizer: Reads what it writes.
         ends: The tokens that end a text; there is one at least.
+        positions: Most tokens that it was made for, those of the picture and the answer included.
         device: Where it computes.
         dtype: What in.
     """
@@ -53,6 +55,7 @@ class ChatModel:
     template: ChatTemplate
     tokenizer: Any
     ends: tuple[int, ...]
+    positions: int
     device: torch.device
     dtype: torch.dtype
 
@@ -72,6 +75,7 @@ def load_chat_model(
     """
     place, dtype = placement(config, device)
     from transformers import AutoModelForImageTextToText
+    from transformers.utils import logging as library
 
     folder = chat_files(config, progress)
     check_memory(config, parameters(config, folder), place, dtype)
@@ -84,8 +88,10 @@ def load_chat_model(
             trust_remote_code=config.trust_remote_code, local_files_only=True,
         )  # fmt: skip
         ends = _settle_generation(network, processor.tokenizer, config)
+    library.set_verbosity_error()  # for good: answers are written on a thread of their own
     network.eval().requires_grad_(False)
-    return ChatModel(network, template, processor.tokenizer, ends, place, dtype)
+    positions = getattr(network.config.get_text_config(), "max_position_embeddings", MANY_TOKENS)
+    return ChatModel(network, template, processor.tokenizer, ends, positions, place, dtype)
 
 
 def chat_files(config: ChatConfig, progress: Progress = silent, *, fetch: bool = True) -> Path:
@@ -134,10 +140,13 @@ def is_whole(folder: Path) -> bool:
     """Whether a folder has a model's settings, its tokenizer's, and all of its weights."""
     names = {"config.json", "tokenizer_config.json"}
     index = folder / f"{_WEIGHTS}.index.json"
-    if index.exists():
-        names |= {*json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
-    else:
+    if not index.exists():
         names.add(_WEIGHTS)
+    else:
+        try:
+            names |= {*json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return False
     return all((folder / name).is_file() for name in names)
 
 
@@ -265,12 +274,12 @@ def _load_without_videos(folder: Path, how: dict[str, Any]) -> Any:
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
     kind: Any = PROCESSOR_MAPPING[type(AutoConfig.from_pretrained(folder, **how))]
-    loaders = {
+    loaders: dict[str, Any] = {
         "image_processor": lambda: AutoImageProcessor.from_pretrained(folder, **how),
         "tokenizer": lambda: AutoTokenizer.from_pretrained(folder, **how),
         "video_processor": lambda: None,
     }
-    parts = [loaders[name]() for name in kind.get_attributes()]
+    parts: list[Any] = [loaders[name]() for name in kind.get_attributes()]
 
     def check(self: Any, name: str, part: Any) -> Any:
         return None if part is None else kind.check_argument_for_proper_class(self, name, part)
@@ -295,23 +304,23 @@ def _explaining(config: ChatConfig) -> Iterator[None]:
         ) from error
     except Exception as error:  # whatever a parser of files trips over
         log.exception("cannot load %s", config.source)
-        raise WeightsError(f"{what} {_reason(error)}") from error
+        raise WeightsError(_reason(error, what)) from error
 
 
-def _reason(error: Exception) -> str:
-    """Why a model could not be loaded, as the rest of a sentence."""
+def _reason(error: Exception, what: str) -> str:
+    """Why a model could not be loaded; one plain sentence."""
     said = str(error)
     if "torchvision" in said:
-        return "cannot be loaded, for the installed torchvision does not fit the installed PyTorch."
+        return f"{what} cannot be loaded, for torchvision and PyTorch are not of one kind here."
     if "trust_remote_code" in said:
-        return "brings code of its own, which is run only if trust_remote_code = true."
+        return f"{what} brings code of its own, which is run only if trust_remote_code = true."
     if "does not recognize this architecture" in said or "model type" in said:
-        return "is of a kind that the installed transformers does not know."
+        return f"{what} is of a kind that the installed transformers does not know."
     if "Unrecognized configuration class" in said:
-        return "is no model that writes about pictures."
-    if isinstance(error, MemoryError) or "memory" in said:
-        return "does not fit into the memory; take a smaller one."
-    return "could not be loaded; its files are damaged or of another kind."
+        return f"{what} is no model that writes about pictures."
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "memory" in said):
+        return f"{what} does not fit into the memory; take a smaller one."
+    return f"{what} could not be loaded; its files are damaged or of another kind."
 
 
 def _absent_packages(error: ImportError) -> list[str]:

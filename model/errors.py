@@ -35,7 +35,7 @@ class EngineBusy(ModelError):  # noqa: N818 - a state, not a mistake
 
 
 class EngineUnavailable(ModelError):  # noqa: N818
-    """The model's server gives no answer; the sentence is for the operator alone.
+    """The model, or its server, gives no answer; the sentence is for the operator alone.
 
     Args:
         sentence: What went wrong.

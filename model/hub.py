@@ -126,8 +126,8 @@ def from_hub(
         raise
     except Exception as error:
         log.exception("cannot load %s", source)
-        if said := _refusal(error, revision):
-            raise WeightsError(f"{title} {source!r} {said}") from error
+        if said := _refusal(error, f"{title} {source!r}", revision):
+            raise WeightsError(said) from error
         raise WeightsError(
             f"{title} {source!r} could not be loaded from the model hub; "
             "check that it is of the kind that the profile says, and try again."
@@ -184,29 +184,30 @@ def _reach(title: str, source: str, revision: str) -> None:
     try:
         HfApi().model_info(source, revision=revision or None, timeout=REACH_SECONDS)
     except Exception as error:
-        said = _refusal(error, revision)
+        what = f"{title} {source!r}"
+        said = _refusal(error, what, revision)
         if not said:
             log.exception("cannot reach the hub for %s", source)
-            said = "is not on this machine, and the model hub cannot be reached."
-        raise WeightsError(f"{title} {source!r} {said}") from error
+            said = f"{what} is not on this machine, and the model hub cannot be reached."
+        raise WeightsError(said) from error
 
 
-def _refusal(error: Exception, revision: str) -> str:
-    """Why the hub gives a model not to us, as the rest of a sentence; "" if it is no such thing."""
+def _refusal(error: Exception, what: str, revision: str) -> str:
+    """A sentence on why the hub does not give us what; "" if it is something else."""
     from huggingface_hub import errors
 
     match error:
         case errors.GatedRepoError():  # which is a RepositoryNotFoundError, too
             return (
-                "is only for those who accepted its terms: do so on its page on the hub, and put "
-                "a token of yours into HF_TOKEN."
+                f"{what} is only for those who accepted its terms: do so on its page on the hub, "
+                "and put a token of yours into HF_TOKEN."
             )
         case errors.HFValidationError() | errors.RepositoryNotFoundError():
-            return "is neither a folder nor a model on the hub; check the name."
+            return f"{what} is neither a folder nor a model on the hub; check the name."
         case errors.RevisionNotFoundError():
-            return f"has no revision {revision!r} on the hub; check it."
+            return f"{what} has no revision {revision!r} on the hub; check it."
         case errors.OfflineModeIsEnabled():
-            return "is not on this machine, and HF_HUB_OFFLINE forbids fetching it."
+            return f"{what} is not on this machine, and HF_HUB_OFFLINE forbids fetching it."
         case OSError(errno=errno.ENOSPC):
-            return "does not fit on the disk; make room and try again."
+            return f"{what} does not fit on the disk; make room and try again."
     return ""

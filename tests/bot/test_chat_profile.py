@@ -43,6 +43,7 @@ def glimpse(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_people_get_captions_and_answers(mine: Path) -> None:
     engine = load_model(str(mine), 1, True, device="cpu", runtime="openvino", warm_up=True)
     try:
+        assert engine.capabilities().chat
         assistant = Assistant(engine, open_picture=open_photo, sent_to=sent_to(engine))
         for action in (None, Ask("Who is in the picture?")):
             asked = Incoming("telegram", "1", "1", pictures=(photo("red"),), action=action)

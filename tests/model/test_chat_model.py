@@ -16,7 +16,8 @@ import huggingface_hub
 import pytest
 import tiny_chat_models as tiny
 import torch
-from tiny_models import photo
+from PIL import Image
+from tiny_models import Photo, photo
 
 from model import chat_model, memory, queued_engine
 from model.chat_config import ChatConfig, ChatProfile, load_chat
@@ -299,6 +300,22 @@ def test_only_the_last_turns_go_along(load: Load) -> None:
     assert texts[0] == texts[1]
 
 
+def test_turns_that_a_model_has_no_room_for_stay_behind(load: Load) -> None:
+    engine = load()
+    long = Turn("Is it red?", "It is a bus, and nothing else. " * 200)
+    short = Turn("Who?", "A man.")
+    with_long = engine.submit(photo(1), "Is it?", 0, ChatContext((long, long, short)))
+    without = engine.submit(photo(1), "Is it?", 0, ChatContext((short,)))
+    assert with_long.result(30).text == without.result(30).text
+
+
+@pytest.mark.parametrize("kind", tiny.KINDS)
+@pytest.mark.parametrize("size", [(1, 1), (1024, 3), (2, 900)])
+def test_pictures_of_any_shape(load: Load, kind: str, size: tuple[int, int]) -> None:
+    picture = Photo(Image.new("RGB", size, "red"), "odd")
+    assert load(kind).submit(picture, None).result(30).text
+
+
 def test_pictures_are_made_smaller_and_the_processor_takes_options(load: Load) -> None:
     whole = load(processor={"do_image_splitting": False})
     assert whole._model
@@ -407,10 +424,11 @@ def test_a_containers_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     free = memory.free_memory()
     assert free > 1_000_000
     (tmp_path / "memory.current").write_text("1000000\n")
+    (tmp_path / "memory.stat").write_text("anon 9\nactive_file 200\ninactive_file 300\n")
     (tmp_path / "memory.max").write_text("max\n")
     assert memory.free_memory() > 1_000_000
     (tmp_path / "memory.max").write_text("1500000\n")
-    assert memory.free_memory() == 500_000
+    assert memory.free_memory() == 500_500
 
 
 def test_a_gpu_that_is_not_there(load: Load) -> None:

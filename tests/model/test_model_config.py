@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tiny_models import write_profile
 
+from model.chat_config import load_chat
 from model.config import ADAPTERS_FOLDER, PROFILES_FOLDER, DecodingConfig, load_profile
 from model.errors import ProfileError
 from model.server_config import load_remote
@@ -45,7 +46,7 @@ def refusal(path: str | Path) -> str:
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in PROFILES_FOLDER.glob("*.toml")))
 def test_every_shipped_profile_is_whole_and_named_like_its_file(name: str) -> None:
-    assert (load_remote(name) or load_profile(name)).name == name
+    assert (load_remote(name) or load_chat(name) or load_profile(name)).name == name
 
 
 def test_a_minimal_profile_takes_its_name_from_the_file_and_defaults_for_the_rest(
