@@ -29,6 +29,7 @@ from model.config import Profile, load_profile
 from model.errors import EngineBusy, EngineClosed
 from model.generation import Decoded, beam, evidence_for, greedy
 from model.prompts import prompt_for
+from model.questions import POLAR_ANSWERS, is_polar
 from model.requests import (
     NO_CONTEXT,
     SHORT_ANSWERS,
@@ -261,15 +262,16 @@ class Engine:
         if requests[0].question is not None:
             most, width, penalty = decoding.answer_tokens, decoding.answer_beams, 0.0
             scales = [decoding.scale_of(request.question or "") for request in requests]
+            likely = [POLAR_ANSWERS if is_polar(each.question or "") else () for each in requests]
         else:
             most, width = decoding.caption_tokens, decoding.caption_beams
-            penalty, scales = decoding.length_penalty, []
+            penalty, scales, likely = decoding.length_penalty, [], []
         evidence = [
             evidence_for(self._model, cache.detections, request.question, decoding)
             for cache, request in zip(caches, requests, strict=True)
         ]
         if width == 1 or ranks[0]:
-            return greedy(self._model, caches, prompts, most, scales, ranks, evidence)
+            return greedy(self._model, caches, prompts, most, scales, ranks, evidence, likely)
         return beam(self._model, caches, prompts, most, width, penalty, scales, evidence)
 
     def _confidence(self, decoded: Decoded, question: str | None) -> float:

