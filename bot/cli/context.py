@@ -6,30 +6,34 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from bot.assistant.types import PictureEngine
 from bot.cli import terminal
 from bot.cli.log_format import JSON, TEXT
+from bot.cli.models import (
+    LoadedEngine,
+    load_model,
+    needs_conversion_of,
+    prepare,
+    profile_settings,
+    together,
+)
 from bot.cli.terminal import busy
 from bot.settings import Settings, load_settings, profile_names
 
 if TYPE_CHECKING:
     from bot.assistant.assistant import Assistant
     from bot.assistant.privacy import Recorder
-    from bot.assistant.profiles import ProfileSettings
     from bot.assistant.types import AnswerMetrics
     from bot.health import Health
-    from model.cache import Progress
-    from model.chat_config import ChatProfile
-    from model.chat_engine import ChatEngine
     from model.requests import Capabilities, EngineLimits
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -41,28 +45,6 @@ NO_LOG_KEY = (
 )
 
 _log = logging.getLogger(__name__)
-
-
-class _Named(Protocol):
-    @property
-    def name(self) -> str: ...
-
-
-class LoadedEngine(PictureEngine, Protocol):
-    """The part of `model.engine.Engine` that commands use."""
-
-    @property
-    def profile(self) -> _Named:
-        """What the model is."""
-        ...
-
-    def refuse_waiting(self) -> int:
-        """Refuse what is queued, and everything later; tells how many."""
-        ...
-
-    def close(self) -> None:
-        """Finish what is queued, and stop."""
-        ...
 
 
 Load = Callable[..., LoadedEngine]
@@ -170,12 +152,12 @@ class AppContext:
             if len(engines) == 1:
                 yield engines[0]
                 return
-            together = _together(engines, len(usual), settings.patience)
+            engine = together(engines, len(usual), settings.patience)
             loaded.pop_all()  # it closes them
             try:
-                yield together
+                yield engine
             finally:
-                together.close()
+                engine.close()
 
     def _wanted(self, usual: Sequence[str], *, choices: bool) -> tuple[str, ...]:
         others = [name for name, _ in self.settings.choices] if choices else []
@@ -212,7 +194,7 @@ class AppContext:
         if self._load is not load_model:
             return
         for name in self._wanted(profile_names(profile), choices=choices):
-            if not _to_convert(name, self.settings):
+            if not needs_conversion_of(name, self.settings):
                 continue
             command = [sys.executable, "-m", "bot.cli", "fetch", "--profile", name]
             ended = subprocess.run(
@@ -231,112 +213,7 @@ class AppContext:
         settings = self.settings  # which also tell where they are
         with busy("Starting") as progress:
             for name in profile_names(profile):
-                _prepare(name, settings, progress, merged=merged)
-
-
-def _prepare(profile: str, settings: Settings, progress: Progress, *, merged: bool) -> None:
-    from model.chat_config import load_chat
-    from model.config import STARTER_WHEEL, load_profile
-    from model.server_config import load_remote
-
-    if load_remote(profile):
-        return
-    if chat := load_chat(profile):
-        from model.chat_model import chat_files
-
-        chat_files(chat.chat, progress)
-        return
-    from model.pretrained import starter_language_model, starter_tower
-    from model.runtime import needs_base
-
-    chosen = load_profile(profile)
-    language, tower = True, True
-    if merged:
-        language, tower = needs_base(chosen, settings.runtime, settings.int8)
-    if chosen.language.source == STARTER_WHEEL and language:
-        starter_language_model(progress=progress)
-    if chosen.tower.source == STARTER_WHEEL and tower:
-        starter_tower(progress=progress)
-
-
-def _to_convert(profile: str, settings: Settings) -> bool:
-    """Whether loading a profile would convert its model."""
-    from model.chat_config import load_chat
-    from model.config import load_profile
-    from model.runtime import needs_conversion
-    from model.server_config import load_remote
-
-    if load_remote(profile) or load_chat(profile):
-        return False
-    return needs_conversion(load_profile(profile), settings.runtime, settings.int8)
-
-
-def load_model(profile: str, threads: int | None, int8: bool, **options: Any) -> LoadedEngine:
-    """Load the real engine, showing what takes time; or ask the server that has the model."""
-    from model.chat_config import load_chat
-    from model.server_config import load_remote
-
-    if remote := load_remote(profile):
-        from model.remote import RemoteEngine
-
-        for secret in remote.secrets():
-            terminal.add_secret(secret)
-        return cast(LoadedEngine, RemoteEngine(remote))
-    if chat := load_chat(profile):
-        return cast(LoadedEngine, _load_chat(chat, threads, **options))
-    with busy("Loading the model") as progress:
-        from model.engine import load_engine
-
-        engine = load_engine(profile, threads=threads, int8=int8, progress=progress, **options)
-    return cast(LoadedEngine, engine)  # a Future of an Answer is no Future of a ModelAnswer to mypy
-
-
-def _load_chat(
-    profile: ChatProfile, threads: int | None, *, device: str, warm_up: bool, **_options: Any
-) -> ChatEngine:
-    with busy("Loading the model") as progress:
-        from model.chat_engine import load_chat_engine
-
-        return load_chat_engine(
-            profile, threads=threads, device=device, progress=progress, warm_up=warm_up
-        )
-
-
-def _together(engines: Sequence[LoadedEngine], usual: int, patience: float) -> LoadedEngine:
-    """One engine of several, of which the first of the usual ones that can answers."""
-    from model.errors import ProfileError
-    from model.fallback import AnsweringEngine, FallbackEngine
-
-    names = [engine.profile.name for engine in engines]
-    if twice := next((name for name in names if names.count(name) > 1), ""):
-        raise ProfileError(f"Two of the profiles have the name {twice!r}; rename the file of one.")
-    together = FallbackEngine(
-        cast(list[AnsweringEngine], engines), names[:usual], patience=patience
-    )
-    return cast(LoadedEngine, together)
-
-
-def profile_settings(
-    engine: PictureEngine, choices: Iterable[tuple[str, Sequence[str]]] = ()
-) -> ProfileSettings:
-    """Which models an engine has, who may choose them, what they may cost, and who gets pictures.
-
-    Args:
-        engine: One or several, loaded.
-        choices: Names of profiles, and who may choose each.
-    """
-    from bot.assistant.profiles import ProfileSettings
-    from model.server_config import RemoteProfile
-
-    one = getattr(engine, "profile", None)
-    profiles = getattr(engine, "profiles", {one.name: one} if one else {})
-    far = {name: each for name, each in profiles.items() if isinstance(each, RemoteProfile)}
-    return ProfileSettings(
-        getattr(engine, "order", tuple(profiles)) or ("",),
-        {name: who for name, who in choices if name in profiles},
-        {name: each.budget for name, each in far.items() if each.budget.is_limited},
-        {name: each.server.provider for name, each in far.items() if not each.server.is_here},
-    )
+                prepare(name, settings, progress, merged=merged)
 
 
 # --- the log of exchanges ----------------------------------------------------------------------

@@ -16,13 +16,13 @@ from bot.cli import terminal
 from bot.cli.allocator import limit_allocator
 from bot.cli.context import (
     AppContext,
-    LoadedEngine,
     check_log,
     log_path,
     open_log,
     profile_option,
     standard,
 )
+from bot.cli.models import LoadedEngine
 from bot.errors import SettingsError
 from bot.settings import Settings
 

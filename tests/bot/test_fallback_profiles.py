@@ -22,7 +22,8 @@ from bot.assistant.outages import OutageNotices
 from bot.assistant.privacy import Recorder
 from bot.assistant.types import Conversation, Exchange, Incoming, Reply
 from bot.cli import terminal
-from bot.cli.context import AppContext, load_model, profile_settings
+from bot.cli.context import AppContext
+from bot.cli.models import load_model, profile_settings
 from bot.errors import SettingsError
 from bot.health import Health
 from bot.log import Log, ModelVersion

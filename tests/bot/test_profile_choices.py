@@ -22,7 +22,8 @@ from bot.assistant.locale.texts import ENGLISH
 from bot.assistant.privacy import Recorder
 from bot.assistant.profiles import Profiles, ProfileSettings
 from bot.assistant.types import Conversation, Incoming, Reply
-from bot.cli.context import AppContext, profile_settings
+from bot.cli.context import AppContext
+from bot.cli.models import profile_settings
 from bot.errors import SettingsError
 from bot.log.spending import Spending
 from bot.settings import load_settings

@@ -21,8 +21,9 @@ from bot.assistant.locale.german import GERMAN
 from bot.assistant.locale.texts import ENGLISH
 from bot.assistant.types import Ask, Incoming, Reply
 from bot.cli import terminal
-from bot.cli.context import AppContext, load_model, profile_settings
+from bot.cli.context import AppContext
 from bot.cli.log_format import Redactor, formatter
+from bot.cli.models import load_model, profile_settings
 from bot.discord.sender import Outgoing
 from model.remote import RemoteEngine
 from model.server_config import CAPTION_PROMPT, RemoteProfile, ServerConfig, load_remote
