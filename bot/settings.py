@@ -240,8 +240,9 @@ def profile_names(text: str) -> tuple[str, ...]:
     Raises:
         SettingsError: It names none.
     """
-    if Path(text).is_file():  # whose name may have a comma
-        return (text,)
+    with contextlib.suppress(OSError, ValueError):  # too long for a path, say
+        if Path(text).is_file():  # whose name may have a comma
+            return (text,)
     names = dict.fromkeys(part.strip() for part in text.split(",") if part.strip())
     if not names:
         raise SettingsError("A profile has to be named: starter, say.")
@@ -354,7 +355,7 @@ def _listed(who: Any) -> Any:
 
 
 def _check_choices(value: Any, where: str) -> None:
-    if not isinstance(value, tuple):
+    if not isinstance(value, tuple) or not all(isinstance(each, tuple) for each in value):
         raise SettingsError(f"{where} has to say who may choose each profile.")
     for name, who in value:
         listed = isinstance(who, tuple) and all(isinstance(each, str) for each in who)

@@ -163,6 +163,7 @@ def test_profiles_are_named_in_one_setting(tmp_path: Path) -> None:
     assert profile_names("pixtral,pixtral , starter,") == ("pixtral", "starter")
     with pytest.raises(SettingsError, match="has to be named"):
         profile_names(" , ")
+    assert profile_names("x" * 5000) == ("x" * 5000,)
     odd = profile_file(tmp_path, "one,two", "http://x.example/v1")
     assert profile_names(str(odd)) == (str(odd),)
     config = tmp_path / "glimpse.toml"

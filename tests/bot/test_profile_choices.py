@@ -228,6 +228,14 @@ def test_choices_are_a_table_or_a_variable(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("toml", ["choices = 5", 'choices = ["x"]', "[choices]\nx = 5"])
+def test_a_bad_table_is_refused(tmp_path: Path, toml: str) -> None:
+    config = tmp_path / "glimpse.toml"
+    config.write_text(toml)
+    with pytest.raises(SettingsError, match="who may choose"):
+        load_settings({"GLIMPSE_CONFIG": str(config)})
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
