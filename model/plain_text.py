@@ -20,11 +20,11 @@ _SMALL = frozenset({"yes", "no", "unknown", "not sure", "unsure", "i don't know"
 _MARKUP = re.compile(
     r"""
     (?P<code>`+).+?(?<!`)(?P=code)(?!`)        # what has its end
-    | (?<!\w)(?P<mark>\*{1,3}|_{1,3}|~~)(?=\S).+?(?<=\S)(?P=mark)
+    | (?<![\w*])(?P<mark>\*{1,3}(?!\*)|_{1,3}(?!_)|~~)(?=\S).+?(?<=\S)(?P=mark)
     | !?\[[^\]]*\](?:\([^)]*\)|(?=[^(]))
     | <[a-zA-Z/!][^>]*>
     | (?P<open>                                # what may still get one
-        `+ | (?<!\w)(?:\*{1,3}|_{1,3}|~~)(?=\S) | !?\[ | <(?=[a-zA-Z/!]) | ^\|
+        `+ | (?<![\w*])(?:\*{1,3}|_{1,3}|~~)(?=\S) | !?\[ | <(?=[a-zA-Z/!]) | ^\|
     )
     """,
     re.DOTALL | re.MULTILINE | re.VERBOSE,

@@ -324,7 +324,7 @@ class Assistant:
             said = partial(translated_caption, texts=writer.texts)
         found = {n: said(each) if isinstance(each, Exchange) else each for n, each in found.items()}
         for place, each in found.items():
-            if isinstance(each, Exchange):
+            if isinstance(each, Exchange) and self._inference.capabilities().chat:
                 album.turns.add(place, each, again)
         if not (album.own and self._conversations.owns(who, album)):
             # Whoever allows that their pictures are kept does not decide on others'.

@@ -28,6 +28,7 @@ from bot.log.privacy import PictureCipher, new_key
 from bot.log.schema import open_to_read, open_to_write
 from bot.log.training_export import ExportCounts, export
 from data.datasets.records import read_pictures
+from model.requests import Capabilities
 
 SECRET = "hYv0lWnb0Zl3H5l6jvH2YgXx2G0vJx5cZ6rj0GmB6yQ="
 
@@ -270,6 +271,19 @@ async def test_a_reply_to_a_wrong_answer_puts_it_right(ann: Person, tmp_path: Pa
         "What vehicle is it?": ("bus",),
         "What color is it?": ("red",),
     }
+
+
+async def test_what_a_chat_model_said_in_german_is_not_learnt(ann: Person, tmp_path: Path) -> None:
+    engine = StandIn(lambda *_: Said("Ein Hund auf der Wiese.", language="de"))
+    engine.able = Capabilities(chat=True, languages=("en", "de"))
+    ann.assistant = Assistant(engine, recorder=Recorder(ann.log), open_picture=open_photo)
+    await allow(ann)
+    await ann.say("Beschreib das Bild", "red")
+    await ann.say("Was für eine Stimmung herrscht hier wohl?")
+    assert len(kept(ann)) == 1
+    with closing(open_to_read(ann.log.path)) as db:
+        export(db, PictureCipher(SECRET), tmp_path)
+    assert [*read_pictures([tmp_path / "feedback.jsonl"], tmp_path / "pictures")] == []
 
 
 async def test_without_the_key_what_is_kept_can_still_be_seen_and_erased(ann: Person) -> None:

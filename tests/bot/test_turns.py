@@ -94,6 +94,13 @@ async def test_another_try_takes_the_place_of_the_first() -> None:
     assert chat.told == (CAPTION, Turn("What colour is it?", "crimson"))
 
 
+async def test_a_model_of_short_answers_is_told_nothing() -> None:
+    chat = Chat(Capabilities())
+    await chat.hear("", "red")
+    await chat.hear("Is it big?")
+    assert chat.told == ()
+
+
 async def test_what_failed_was_never_said() -> None:
     chat = Chat()
     chat.engine.answer = lambda *_: RuntimeError("broken")

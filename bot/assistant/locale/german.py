@@ -191,13 +191,14 @@ GERMAN = Texts(
     ),
     privacy_nobody_else="Niemand sonst bekommt etwas davon.",
     privacy_sent=(
-        "Um zu antworten, schicke ich dein Bild und deine Frage an einen anderen Computer, den "
-        "mein Betreiber gewählt hat. Was dort gespeichert wird, weiß ich nicht; /forget reicht "
-        "nicht dorthin."
+        "Um zu antworten, schicke ich dein Bild, deine Frage und was wir davor dazu gesagt haben "
+        "an einen anderen Computer, den mein Betreiber gewählt hat. Was dort gespeichert wird, "
+        "weiß ich nicht; /forget reicht nicht dorthin."
     ),
     privacy_sent_to=(
-        "Um zu antworten, schicke ich dein Bild und deine Frage an {provider}. Was dort "
-        "gespeichert wird, entscheidet {provider}; /forget reicht nicht dorthin."
+        "Um zu antworten, schicke ich dein Bild, deine Frage und was wir davor dazu gesagt haben "
+        "an {provider}. Was dort gespeichert wird, entscheidet {provider}; /forget reicht nicht "
+        "dorthin."
     ),
     privacy_sent_to_one_of=(
         "Um zu antworten, schicke ich dein Bild und deine Frage an {names}, und antwortet einer "

@@ -338,12 +338,13 @@ ENGLISH = Texts(
     ),
     privacy_nobody_else="Nobody else gets any of this.",
     privacy_sent=(
-        "To answer, I send your picture and your question to another computer, which whoever runs "
-        "me has chosen. What is kept there, I do not know; /forget does not reach it."
+        "To answer, I send your picture, your question and what we said about it before to another "
+        "computer, which whoever runs me has chosen. What is kept there, I do not know; /forget "
+        "does not reach it."
     ),
     privacy_sent_to=(
-        "To answer, I send your picture and your question to {provider}. What is kept there, "
-        "{provider} decides; /forget does not reach it."
+        "To answer, I send your picture, your question and what we said about it before to "
+        "{provider}. What is kept there, {provider} decides; /forget does not reach it."
     ),
     privacy_sent_to_one_of=(
         "To answer, I send your picture and your question to {names}, and to the next of these if "
