@@ -201,9 +201,9 @@ GERMAN = Texts(
         "dorthin."
     ),
     privacy_sent_to_one_of=(
-        "Um zu antworten, schicke ich dein Bild und deine Frage an {names}, und antwortet einer "
-        "davon nicht, an den nächsten. Was dort gespeichert wird, wird dort entschieden; /forget "
-        "reicht nicht dorthin."
+        "Um zu antworten, schicke ich dein Bild, deine Frage und was wir davor dazu gesagt haben "
+        "an {names}: antwortet einer nicht, an den nächsten. Was dort bleibt, weiß ich nicht; "
+        "/forget reicht nicht hin."
     ),
     another_computer="einen anderen Computer, den mein Betreiber gewählt hat",
     or_="oder",

@@ -347,8 +347,9 @@ ENGLISH = Texts(
         "{provider}. What is kept there, {provider} decides; /forget does not reach it."
     ),
     privacy_sent_to_one_of=(
-        "To answer, I send your picture and your question to {names}, and to the next of these if "
-        "one does not answer. What is kept there, they decide; /forget does not reach it."
+        "To answer, I send your picture, your question and what we said about it before to "
+        "{names}: to the next if one does not answer. What is kept there, they decide; /forget "
+        "does not reach it."
     ),
     another_computer="another computer, which whoever runs me has chosen",
     or_="or",
