@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bot.log.writer import Writer
+    from model.breaker import CircuitBreaker
 
 BEAT_SECONDS = 1.0  # seconds
 STALL_SECONDS = 30.0  # seconds after which an event loop that does not turn is given up
@@ -101,6 +102,7 @@ class Health:
         log: Writes exchanges, once the log is open.
         log_detail: Why there is no log, or "" where there is to be one.
         log_ok: Whether having none is meant so.
+        breakers: Of the models on servers, where others can answer for them.
     """
 
     def __init__(self, names: Iterable[str] = (), clock: Clock = time.monotonic) -> None:
@@ -110,6 +112,8 @@ class Health:
         self._connections = {name: Connection(clock=clock) for name in names}
         self.log: Writer | None = None
         self.log_detail, self.log_ok = "", False
+        self.breakers: Mapping[str, CircuitBreaker] = {}
+        self._usual: tuple[str, ...] = ()  # models that answer for others
 
     @property
     def connections(self) -> Mapping[str, Connection]:
@@ -127,9 +131,11 @@ class Health:
         found.patience = patience
         return found
 
-    def loaded(self) -> None:
-        """The model can be asked."""
+    def loaded(self, engine: object = None) -> None:
+        """The model can be asked, of whom `engine` may know more than one."""
         self._model = ""
+        self.breakers = getattr(engine, "breakers", {})
+        self._usual = getattr(engine, "order", ())
 
     def stopping(self) -> None:
         """What is under way is finished, and nothing new taken."""
@@ -158,12 +164,22 @@ class Health:
         trouble = self._model if self.alive else "Its event loop stands still."
         model = Check(not trouble, trouble or "It is loaded.")
         platforms = {name: each.check() for name, each in self.connections.items()}
-        return {"model": model, **platforms, "log": self._check_log()}
+        return {"model": model, **self._check_profiles(), **platforms, "log": self._check_log()}
 
     @property
     def ready(self) -> bool:
         """Whether everything is as it should be."""
         return all(check.ok for check in self.checks().values())
+
+    def _check_profiles(self) -> dict[str, Check]:
+        """Whether each model on a server answers; that is no trouble while another one does."""
+        states = {name: each.state.value for name, each in self.breakers.items()}
+        well = any(states.get(name, "closed") == "closed" for name in self._usual)
+        silent = Check(well, f"It gives no answers; {'others do' if well else 'nobody does'}.")
+        return {
+            f"profile {name}": Check(True, "It is asked.") if state == "closed" else silent
+            for name, state in states.items()
+        }
 
     def _check_log(self) -> Check:
         if self.log_detail:

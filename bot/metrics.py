@@ -6,9 +6,9 @@ No label holds anything of a person: all of them come from short, fixed lists.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -23,7 +23,11 @@ from prometheus_client.registry import Collector
 
 from bot.assistant.types import Exchange, Incoming, Kind, Reply
 from bot.health import Health
+from bot.settings import profile_names
 from bot.version import BuildInfo
+
+if TYPE_CHECKING:
+    from model.breaker import CircuitBreaker
 
 PLATFORMS = frozenset({"telegram", "discord", "web", "cli", "api"})
 KINDS = frozenset({"caption", "question"})
@@ -56,7 +60,7 @@ class Metrics:
     Args:
         health: The state of the process.
         build: What runs.
-        profile: Which model, as it was chosen: a name, or the path of a TOML file.
+        profile: Which model, as it was chosen: names, or paths of TOML files.
 
     Attributes:
         engine: Answers; None before it is loaded.
@@ -65,7 +69,7 @@ class Metrics:
     def __init__(self, health: Health, build: BuildInfo, profile: str) -> None:
         self.engine: Queue | None = None
         self._health, self._build = health, build
-        self._profile = Path(profile).stem
+        self._profile = Path(profile_names(profile)[0]).stem
         self._registry = CollectorRegistry()
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they double every series
         self._answers = Counter(
@@ -75,6 +79,10 @@ class Metrics:
         self._stages = Histogram(
             "glimpse_stage_seconds", "What answers about pictures took.", ("platform", "stage"),
             buckets=BUCKETS, registry=self._registry,
+        )  # fmt: skip
+        self._by_profile = Counter(
+            "glimpse_profile_answers", "Answers of each model.", ("profile", "instead"),
+            registry=self._registry,
         )  # fmt: skip
         ProcessCollector(registry=self._registry)
         self._registry.register(_State(self))
@@ -107,6 +115,8 @@ class Metrics:
         kind = _known(exchanges[0].kind, KINDS) if exchanges else "message"
         self._answers.labels(platform, kind, _known(outcome.partition(":")[0], OUTCOMES)).inc()
         for exchange in exchanges:
+            instead = "yes" if exchange.instead else "no"
+            self._by_profile.labels(exchange.profile or self._profile, instead).inc()
             self._observe(platform, "wait", exchange.waiting)
             self._observe(platform, "encode", exchange.encoding)
             self._observe(platform, "decode", exchange.decoding)
@@ -147,6 +157,7 @@ class Metrics:
         cache.add_metric(("hit",), getattr(engine, "prefix_hits", 0))
         cache.add_metric(("miss",), getattr(engine, "prefix_misses", 0))
         yield cache
+        yield from _breakers(getattr(engine, "breakers", {}))
         yield from self._platforms()
         yield from self._log()
 
@@ -186,6 +197,22 @@ class _State(Collector):
 
     def collect(self) -> Iterable[Metric]:
         return self._metrics.families()
+
+
+def _breakers(breakers: Mapping[str, CircuitBreaker]) -> Iterator[Metric]:
+    """Of the models on servers, where others can answer for them."""
+    state = GaugeMetricFamily(
+        "glimpse_breaker_state", "Whether a model on a server is asked: 1 for the state it is in.",
+        labels=("profile", "state"),
+    )  # fmt: skip
+    opened = CounterMetricFamily(
+        "glimpse_breaker_opened", "Outages of a model on a server.", labels=("profile",)
+    )
+    for name, breaker in breakers.items():
+        for each in type(breaker.state):
+            state.add_metric((name, each.value), float(breaker.state is each))
+        opened.add_metric((name,), breaker.opened)
+    yield from (state, opened)
 
 
 def _gauge(name: str, said: str, value: float) -> GaugeMetricFamily:

@@ -22,6 +22,7 @@ from data.images.open import ImageLimits
 PREFIX = "GLIMPSE_"
 CONFIG = PREFIX + "CONFIG"
 API_KEY = r"[!-~]{16,}"
+LONGEST_CHOICE = 24  # letters of a profile's name
 
 
 # What is possible stands beside each field, as metadata.
@@ -100,7 +101,8 @@ class Settings:
     """Everything that can be set outside of the command line; docs/settings.md lists it.
 
     Attributes:
-        profile: The model: a profile's name, or the path of a TOML file.
+        profile: The model: a profile's name, or the path of a TOML file. Of several, with commas
+            between them, the first one that can answers.
         threads: CPU cores to use; 0 for all.
         int8: Whether the language model computes in eight bits: half the time for nearly the same
             answers.
@@ -154,6 +156,10 @@ class Settings:
         api_per_minute: Requests that a key, or a client without one, may send in a minute.
         api_fetch: Whether the API fetches pictures from the web, where a request holds their
             address instead of the picture.
+        choices: Profiles that people may choose in `/settings`, each with who may: everyone, or
+            people, chats and platforms.
+        patience: Seconds without a word from one of several profiles, after which the next one is
+            asked.
     """
 
     profile: str = _path("starter")
@@ -201,6 +207,8 @@ class Settings:
     api_keys_file: str = _path()
     api_per_minute: int = _number(600, 1, 1_000_000)
     api_fetch: bool = False
+    patience: int = _number(20, 1, 110)
+    choices: tuple[tuple[str, tuple[str, ...]], ...] = field(default=(), metadata={"choices": True})
 
     @property
     def api(self) -> WebSettings:
@@ -226,7 +234,23 @@ class Settings:
         return {PREFIX + name: value for name, value in named.items() if value}
 
 
+def profile_names(text: str) -> tuple[str, ...]:
+    """The profiles that a text names, with commas between them, in order.
+
+    Raises:
+        SettingsError: It names none.
+    """
+    with contextlib.suppress(OSError, ValueError):  # too long for a path, say
+        if Path(text).is_file():  # whose name may have a comma
+            return (text,)
+    names = dict.fromkeys(part.strip() for part in text.split(",") if part.strip())
+    if not names:
+        raise SettingsError("A profile has to be named: starter, say.")
+    return tuple(names)
+
+
 _FIELDS = {each.name: each for each in fields(Settings)}
+_CHOOSERS = re.compile(r"everyone|telegram|discord|web|(telegram|discord):-?\d+")
 _NAMED = re.compile(r"(telegram|discord):-?\d+")
 _SPELLINGS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
@@ -270,16 +294,27 @@ def _from_file(path: Path) -> dict[str, Any]:
         if name not in _FIELDS:
             raise SettingsError(_unknown(name, path.name))
         plain = tuple(value) if isinstance(value, list) else value
+        if "choices" in _FIELDS[name].metadata and isinstance(value, dict):
+            plain = tuple((each, _listed(who)) for each, who in value.items())
         values[name] = _checked(name, plain, f"{name} in {path.name}")
     return {name: _beside(path.parent, name, value) for name, value in values.items()}
 
 
 def _beside(folder: Path, name: str, value: Any) -> Any:
     """Take a path relative to the file that it stands in."""
-    is_word = value == "off" or (name == "profile" and not value.endswith(".toml"))
-    if value and "path" in _FIELDS[name].metadata and not is_word:
+    if name == "choices":
+        return tuple((_path_beside(folder, each), who) for each, who in value)
+    if name == "profile":
+        return ", ".join(_path_beside(folder, each) for each in profile_names(value))
+    if value and "path" in _FIELDS[name].metadata and value != "off":
         return str(folder.absolute() / Path(value).expanduser())
     return value
+
+
+def _path_beside(folder: Path, profile: str) -> str:
+    if not profile.endswith(".toml"):
+        return profile
+    return str(folder.absolute() / Path(profile).expanduser())
 
 
 def _checked(name: str, value: Any, where: str) -> Any:
@@ -291,6 +326,8 @@ def _checked(name: str, value: Any, where: str) -> Any:
             raise SettingsError(f"{where} has to be a whole number from {lowest} to {highest}.")
     elif kind is bool and type(value) is not bool:
         raise SettingsError(f"{where} has to be true or false.")
+    elif "choices" in metadata:
+        _check_choices(value, where)
     elif kind is tuple:
         if not (isinstance(value, tuple) and all(isinstance(item, str) for item in value)):
             raise SettingsError(f"{where} has to be a list of names.")
@@ -308,6 +345,30 @@ def _checked(name: str, value: Any, where: str) -> Any:
         if value and not re.fullmatch(pattern, value, re.ASCII | re.DOTALL):
             raise SettingsError(f"{where} has to be {described}.")
     return value
+
+
+def _listed(who: Any) -> Any:
+    """Who may choose a profile, as a tuple where TOML has a word or a list."""
+    if isinstance(who, str):
+        return (who,)
+    return tuple(who) if isinstance(who, list) else who
+
+
+def _check_choices(value: Any, where: str) -> None:
+    if not isinstance(value, tuple) or not all(isinstance(each, tuple) for each in value):
+        raise SettingsError(f"{where} has to say who may choose each profile.")
+    for name, who in value:
+        listed = isinstance(who, tuple) and all(isinstance(each, str) for each in who)
+        if not name or not who or not listed or not all(map(_CHOOSERS.fullmatch, who)):
+            raise SettingsError(
+                f'{where}: who may choose {name!r} has to be "everyone", or a list of people, '
+                'chats and platforms as "telegram:123" and "web".'
+            )
+        if len(Path(name).stem) > LONGEST_CHOICE:
+            raise SettingsError(
+                f"{where}: the name {Path(name).stem!r} has more than {LONGEST_CHOICE} letters, "
+                "which is too long for a button."
+            )
 
 
 def _names_a_file(text: str) -> bool:
@@ -328,6 +389,9 @@ def _parsed(name: str, text: str) -> Any:
         return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
     if kind is bool:
         return _SPELLINGS.get(text.lower(), text)
+    if "choices" in _FIELDS[name].metadata:
+        parts = [part.partition("=") for part in text.split(";") if part.strip()]
+        return tuple((each.strip(), tuple(who.replace(",", " ").split())) for each, _, who in parts)
     if kind is tuple:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return text

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from bot.settings import profile_names
 
 HERE = Path(__file__).parent
 COMMIT = "COMMIT"  # a file that the container's build writes
@@ -34,7 +37,7 @@ class BuildInfo:
 
 
 def build_info(profile: str) -> BuildInfo:
-    """Find out what runs, with this profile: a name, or the path of a TOML file."""
+    """Find out what runs, with this profile: a name, or the path of a TOML file, or several."""
     try:
         found = version("glimpse")
     except PackageNotFoundError:
@@ -55,10 +58,10 @@ def _adapter(profile: str) -> str:
     from model.config import load_profile
     from model.errors import ProfileError
 
-    try:
-        return adapter_version(load_profile(profile).adapter_folder)
-    except ProfileError:
-        return ""
+    for name in profile_names(profile):  # of several, one at most has been trained here as a rule
+        with suppress(ProfileError):
+            return adapter_version(load_profile(name).adapter_folder)
+    return ""
 
 
 def _commit() -> str:

@@ -23,6 +23,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type
 from tenacity.nap import sleep_using_event
 from tenacity.wait import wait_random_exponential
 
+from model.budget import told_usage
 from model.chat_messages import messages
 from model.chat_stream import (
     EVENTS,
@@ -34,7 +35,7 @@ from model.chat_stream import (
 )
 from model.errors import EngineUnavailable
 from model.plain_text import plain_text, shortened
-from model.requests import NO_CONTEXT, ChatContext
+from model.requests import NO_CONTEXT, ChatContext, Usage
 from model.server_config import RemoteProfile
 
 MOST_BYTES = 2_000_000  # of a response
@@ -75,10 +76,12 @@ class ChatAnswer:
         text: Plain text.
         confidence: The mean probability of its tokens (geometric), 0..1, which is not calibrated;
             None if the server does not tell.
+        usage: What it cost; None if the server does not tell.
     """
 
     text: str
     confidence: float | None
+    usage: Usage | None = None
 
 
 class ChatClient:
@@ -302,7 +305,7 @@ class ChatClient:
             if message.get("tool_calls"):
                 raise EngineUnavailable(f"{self._where} wants to use a tool; there are none.")
             raise EngineUnavailable(f"{self._where} gave an empty answer.")
-        return ChatAnswer(text, _confidence(choice.get("logprobs")))
+        return ChatAnswer(text, _confidence(choice.get("logprobs")), told_usage(told))
 
 
 # --- what not every server knows -----------------------------------------------------------------

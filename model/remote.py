@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
+from model.budget import estimated_usage
 from model.chat_client import ChatClient
 from model.plain_text import bare
 from model.queued_engine import QueuedEngine
-from model.requests import Answer, Capabilities, Request
+from model.requests import Answer, Capabilities, Request, Usage
 from model.server_config import RemoteProfile
 
 
@@ -47,5 +48,14 @@ class RemoteEngine(QueuedEngine):
         now = time.perf_counter()
         return Answer(
             bare(said.text), said.confidence, now - request.submitted, decoding=now - begun,
-            language=context.language,
+            language=context.language, usage=said.usage or self._estimate(request, said.text),
         )  # fmt: skip
+
+    def _estimate(self, request: Request, written: str) -> Usage:
+        server, image = self.profile.server, request.picture.image
+        scale = min(1.0, server.longest_side / max(image.size))
+        turns = request.context.turns[-server.turns :] if server.turns else ()
+        texts = [text for turn in turns for text in (turn.question or "", turn.answer)]
+        size = (round(image.width * scale), round(image.height * scale))
+        asked = [server.system, request.context.asked or request.question or server.caption]
+        return estimated_usage(size, [*asked, *texts], written)

@@ -75,6 +75,7 @@ class ChatContext:
         asked: The question as the person wrote it in that language, where another one is asked of
             models that do not speak it: a translation; "" if there is none.
         reading: The answer has to be read off the picture.
+        without: Names of profiles that may not answer: what they may cost is used up.
     """
 
     turns: tuple[Turn, ...] = ()
@@ -83,6 +84,7 @@ class ChatContext:
     language: str = "en"
     asked: str = ""
     reading: bool = False
+    without: frozenset[str] = frozenset()
 
 
 NO_CONTEXT = ChatContext()
@@ -104,6 +106,26 @@ class DetectedObject:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """What answers cost, in tokens.
+
+    Attributes:
+        prompt: Of questions, with their pictures.
+        completion: Of what was written.
+    """
+
+    prompt: int = 0
+    completion: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        """Both together."""
+        return Usage(self.prompt + other.prompt, self.completion + other.completion)
+
+
+NO_USAGE = Usage()
+
+
+@dataclass(frozen=True)
 class Answer:
     """What the model says.
 
@@ -119,6 +141,7 @@ class Answer:
         profile: Name of the profile that answered; "" for the only one there is.
         instead: Whether it answered in place of another profile that could not.
         language: Code of the one that it was asked to answer in.
+        usage: What it cost, as its server tells, or estimated; None of models in this process.
     """
 
     text: str
@@ -130,6 +153,7 @@ class Answer:
     profile: str = ""
     instead: bool = False
     language: str = "en"
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True)

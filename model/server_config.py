@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import Field
 
+from model.budget import BudgetConfig
 from model.config import (
     REMOTE,
     TRANSFORMERS,
@@ -110,12 +111,14 @@ class RemoteProfile:
         name: As the settings name it.
         kind: "openai".
         server: Where it answers, and how it is asked.
+        budget: What it may cost in a day.
         folder: Of the profile's file.
     """
 
     name: str
     kind: Literal["openai"]
     server: ServerConfig
+    budget: BudgetConfig = field(default_factory=BudgetConfig)
     folder: Path = field(default=Path(), repr=False)
 
     @property
@@ -184,6 +187,7 @@ def remote_from_table(table: Mapping[str, Any], path: Path) -> RemoteProfile:
         raise ProfileError(f'The profile {path.name} has a [server]; it needs kind = "{REMOTE}".')
     profile = build(RemoteProfile, {"name": path.stem, **table}, path.name)
     _check_address(profile.server.url, path.name)
+    profile.budget.check(path.name)
     return replace(profile, folder=path.parent.resolve())
 
 

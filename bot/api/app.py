@@ -38,7 +38,7 @@ from bot.web.upload import read_body
 from model.requests import SHORT_ANSWERS
 
 if TYPE_CHECKING:
-    from bot.cli.context import LoadedEngine
+    from bot.cli.models import LoadedEngine
 
 BODY_BYTES = 64_000_000  # of a request; its pictures are a third larger there than as files
 _OUTCOMES = {401: "not_allowed", 403: "not_allowed", 429: "limit_minute", 500: "crashed"}

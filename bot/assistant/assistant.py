@@ -26,8 +26,10 @@ from bot.assistant.intents import is_data_right, read_action, read_intent
 from bot.assistant.limits import Access, Limits
 from bot.assistant.locale import Languages, code_of, spoken
 from bot.assistant.locale.texts import Texts
+from bot.assistant.outages import OutageNotices
 from bot.assistant.patterns import ALL, LAST
 from bot.assistant.privacy import PersonalData, Recorder
+from bot.assistant.profiles import Chosen, Profiles, ProfileSettings, seconds_until_midnight
 from bot.assistant.replies import (
     ConfidenceThresholds,
     ReplyWriter,
@@ -66,8 +68,7 @@ class Assistant:
         timeout: Seconds to wait for the engine before asking the person to try again.
         recorder: Keeps what was asked and answered.
         metrics: Counts answers and their seconds.
-        sent_to: Who gets pictures and questions in order to answer: a name, "" for somebody without
-            one, None for nobody.
+        profiles: Which models there are, who may choose them, and what they may cost.
     """
 
     def __init__(
@@ -82,19 +83,20 @@ class Assistant:
         timeout: float = 120.0,
         recorder: Recorder | None = None,
         metrics: AnswerMetrics | None = None,
-        sent_to: str | None = None,
+        profiles: ProfileSettings = ProfileSettings(),  # noqa: B008 (frozen)
     ) -> None:
         self._inference = Inference(engine, open_picture, timeout=timeout)
         # Empty ones are false, so "or" would not do.
         self._conversations = Conversations() if conversations is None else conversations
         self._limits = Limits() if limits is None else limits
         self._access = access
-        self._thresholds, self._sent_to = thresholds, sent_to
-        self._turns = TurnQueue()
+        self._thresholds = thresholds
+        self._turns, self._outages = TurnQueue(), OutageNotices()
         self._recorder, self._metrics = recorder or Recorder(), metrics
         self._languages = Languages(self._recorder.language, self._recorder.choose_language)
+        self._profiles = Profiles(profiles, self._recorder)
         self._personal = PersonalData(
-            self._recorder, self._languages, self.forget_person,
+            self._recorder, self._languages, self._profiles, self.forget_person,
             lambda *person: self._writer(self.texts(*person)),
         )  # fmt: skip
 
@@ -238,9 +240,11 @@ class Assistant:
         album = self._conversations.recall(who) if sent is None else sent
         held = None if isinstance(album, Missing) else album
         writer = self._writer(
-            self.texts(who.platform, who.user, incoming.language), held.place if held else None
-        )
-        intent = as_able(_read(incoming, held), self._inference.capabilities())
+            self.texts(who.platform, who.user, incoming.language), held.place if held else None,
+            self._profiles.sent_to(who),
+        )  # fmt: skip
+        able = self._inference.capabilities(self._profiles.of(who).first)
+        intent = as_able(_read(incoming, held), able)
         if intent.language:
             writer = replace(writer, texts=spoken(intent.language))
         aside = await self._personal.handle(who, incoming.language, intent, writer)
@@ -291,6 +295,9 @@ class Assistant:
             return writer.no_such_picture(album, intent.pictures)
         places = places or (album.find(about.digests) if about and not intent.which else [])
         places = places or (list(range(count)) if whole or intent.which else [album.current])
+        chosen = self._profiles.of(who)
+        if chosen.is_spent:
+            return writer.spent(seconds_until_midnight())
         counted = not self._access.is_admin(who.platform, who.user)
         wait = self._limits.take(who.platform, who.user) if counted else None
         if wait is not None:
@@ -304,9 +311,12 @@ class Assistant:
         shown = draft if len(places) == 1 and not intent.which else None
         with drafting(shown, partial(writer.draft, intent)) as on_text:
             found = await self._inference.ask(
-                album, places, intent.question, rank, queued,
-                context=replace(context, on_text=on_text), turns=before,
+                album, places, intent.question, rank, queued, turns=before,
+                context=replace(
+                    context, on_text=on_text, profile=chosen.profile, without=chosen.without
+                ),
             )  # fmt: skip
+        self._profiles.spend(who, found.values())
         answered = [place for place, result in found.items() if isinstance(result, Exchange)]
         if answered and self._conversations.owns(who, album):
             album.current = answered[-1]
@@ -328,7 +338,7 @@ class Assistant:
                 for place, result in found.items()
             }
         album.translation, album.language = intent.translation, intent.language
-        reply = writer.answers(album, intent, found)
+        reply = writer.answers(album, intent, found, self._notice(who, chosen, found, writer.texts))
         album.number = reply.number or album.number
         asked_by = about.asked_by if about and intent.again else who.user
         digests = tuple(exchange.digest for exchange in reply.exchanges)
@@ -339,10 +349,20 @@ class Assistant:
         self._note_answer(reply, answer)
         return reply
 
-    def _writer(self, texts: Texts, place: Hashable = None) -> ReplyWriter:
-        return ReplyWriter(
-            texts, self._thresholds, self._conversations.seconds, place, self._sent_to
-        )
+    def _notice(
+        self, who: Conversation, chosen: Chosen, found: dict[int, Exchange | Failure], texts: Texts
+    ) -> str:
+        """What a person has to know of who answered."""
+        outage = self._outages.due(who, found.values())
+        answered = any(isinstance(each, Exchange) for each in found.values())
+        if answered and self._profiles.notices(who, chosen):
+            return texts.spent_instead.format(profile=chosen.order[0])
+        return texts.instead if outage else ""
+
+    def _writer(
+        self, texts: Texts, place: Hashable = None, sent_to: Sequence[str] = ()
+    ) -> ReplyWriter:
+        return ReplyWriter(texts, self._thresholds, self._conversations.seconds, place, sent_to)
 
     def _keep_pictures(self, who: Conversation, incoming: Incoming) -> Album | None:
         """Remember what this message shows: its own pictures, else those it replies to."""

@@ -203,6 +203,9 @@ def _exchange(answer: ModelAnswer, question: str | None, picture: Picture, place
         picture=picture,
         place=place,
         objects=answer.objects,
+        profile=answer.profile,
+        instead=answer.instead,
+        usage=answer.usage,
         language=answer.language,
     )
 

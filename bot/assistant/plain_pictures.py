@@ -76,6 +76,7 @@ class MeasuredAnswer:
     objects: tuple[DetectedObject, ...] = ()
     profile: str = ""
     instead: bool = False
+    usage: None = None
     language: str = "en"
 
 

@@ -9,18 +9,22 @@ import logging
 import secrets
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import TypeVar
 
 from bot.assistant.intents import UNANSWERABLE
 from bot.assistant.locale import Languages, speaks
-from bot.assistant.replies import LOG_OFF, LOG_ON, SHARE_OFF, SHARE_ON, ReplyWriter
+from bot.assistant.profiles import Profiles
+from bot.assistant.replies import LOG_OFF, LOG_ON, PROFILE, SHARE_OFF, SHARE_ON, ReplyWriter
 from bot.assistant.text import anonymous
 from bot.assistant.types import Conversation, Incoming, Intent, Kind, Rating, Reply
 from bot.errors import LogError
 from bot.log import Consent, Erased, Log, Record
+from bot.log.spending import Spending
 from bot.log.store import storable
+from model.requests import Usage
 
 LOG_TIMEOUT = 3.0  # seconds that somebody waits until the log has done what they want
 # Of these the words are kept: they tell what people want that cannot be answered.
@@ -54,6 +58,7 @@ class Recorder:
     def __init__(self, log: Log | None = None) -> None:
         self._log = log
         self._secret = secrets.token_bytes(32)
+        self._spending = Spending()  # where there is no log
 
     @property
     def days(self) -> float | None:
@@ -159,6 +164,28 @@ class Recorder:
         if self._log:
             self._log.set_language(platform, user, language)
 
+    def profile(self, platform: str, user: str) -> str:
+        """The model that a person chose, as far as that is kept; else ""."""
+        return self._log.profile(platform, user) if self._log else ""
+
+    def choose_profile(self, platform: str, user: str, profile: str) -> None:
+        """Keep which model a person chose; "" for the usual one."""
+        if self._log:
+            self._log.set_profile(platform, user, profile)
+
+    def spent(self, platform: str, user: str, profile: str) -> tuple[Usage, Usage]:
+        """What a person, and what everybody spent today with a profile."""
+        if self._log:
+            return self._log.spent(platform, user, profile)
+        return self._spending.of(f"{platform}:{user}", profile)
+
+    def spend(self, platform: str, user: str, profile: str, usage: Usage) -> None:
+        """Count what an answer cost."""
+        if self._log:
+            self._log.spend(platform, user, profile, usage)
+        else:
+            self._spending.add(f"{platform}:{user}", profile, usage)
+
 
 class PersonalData:
     """Handles /settings, /privacy, /forget and ratings.
@@ -166,6 +193,7 @@ class PersonalData:
     Args:
         recorder: Keeps what was asked and answered.
         languages: Which texts each person gets.
+        profiles: Which model answers each person.
         forget_pictures: Forgets the pictures in memory of a person on a platform.
         writer: Speaks to a person on a platform whose device has a language, once they chose one.
     """
@@ -174,10 +202,11 @@ class PersonalData:
         self,
         recorder: Recorder,
         languages: Languages,
+        profiles: Profiles,
         forget_pictures: Callable[[str, str], None],
         writer: Callable[[str, str, str], ReplyWriter],
     ) -> None:
-        self._recorder, self._languages = recorder, languages
+        self._recorder, self._languages, self._profiles = recorder, languages, profiles
         self._forget_pictures, self._writer = forget_pictures, writer
 
     async def handle(
@@ -218,6 +247,7 @@ class PersonalData:
     async def _forget(self, who: Conversation, writer: ReplyWriter) -> Reply:
         self._forget_pictures(who.platform, who.user)
         self._languages.forget(who.platform, who.user)
+        self._profiles.forget(who.platform, who.user)
         try:
             return writer.forgotten(await self._recorder.forget(who.platform, who.user))
         except LogError:
@@ -226,6 +256,10 @@ class PersonalData:
     async def _set(self, who: Conversation, device: str, choice: str) -> Reply:
         """Change what a person may choose, or tell what is chosen."""
         choice = " ".join(choice.lower().split())
+        kind, _, name = choice.partition(" ")
+        if kind == PROFILE and (profile := self._profiles.choose(who, name)):
+            writer = self._writer(who.platform, who.user, device)
+            return replace(writer, sent_to=self._profiles.sent_to(who)).chosen_profile(profile)
         chosen = self._languages.choose(who.platform, who.user, choice)
         try:
             await self._change(who, choice)
@@ -236,7 +270,8 @@ class PersonalData:
         writer = self._writer(who.platform, who.user, device)
         return writer.settings(
             alike=automatic and speaks(device), automatic=automatic, chosen=chosen, kept=kept,
-            offered=self._recorder.offers_sharing,
+            offered=self._recorder.offers_sharing, profiles=self._profiles.offered(who),
+            profile=next(iter(self._profiles.of(who).order), ""),
         )  # fmt: skip
 
     async def _change(self, who: Conversation, choice: str) -> None:

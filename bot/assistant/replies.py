@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from bot.assistant.conversations import Album
@@ -30,6 +30,7 @@ from bot.assistant.wording import begins_written, say
 from bot.log import Consent, Erased
 
 LOG_ON, LOG_OFF = "log on", "log off"  # after "/settings"
+PROFILE = "model"  # followed by its name
 SHARE_ON, SHARE_OFF = "pictures on", "pictures off"
 _POLAR = {"yes", "no", "ja", "nein"}
 _DRAFT_WORDS = 4  # fewer may be a short answer, which is put another way
@@ -53,18 +54,27 @@ class ReplyWriter:
         thresholds: Confidence below which it says that it is not sure.
         seconds: How long pictures are kept.
         place: Where the pictures at hand can be fetched again.
-        sent_to: Who gets pictures and questions in order to answer: a name, "" for somebody without
-            one, None for nobody.
+        sent_to: Who may get pictures and questions in order to answer, by name; "" for somebody
+            without one.
     """
 
     texts: Texts
     thresholds: ConfidenceThresholds
     seconds: float
     place: Hashable = None
-    sent_to: str | None = None
+    sent_to: Sequence[str] = ()
 
-    def answers(self, album: Album, intent: Intent, found: dict[int, Exchange | Failure]) -> Reply:
-        """Put answers together: one as it is, several in a numbered list."""
+    def answers(
+        self, album: Album, intent: Intent, found: dict[int, Exchange | Failure], notice: str = ""
+    ) -> Reply:
+        """Put answers together: one as it is, several in a numbered list.
+
+        Args:
+            album: Whose pictures they are about.
+            intent: What was wanted.
+            found: The answers, by place.
+            notice: What is to be said of who answered.
+        """
         texts = self.texts
         several = len(found) > 1
         said = {place: self.line(result) for place, result in found.items()}
@@ -87,6 +97,8 @@ class ReplyWriter:
             alike = len({self.line(failure) for failure in failures}) == 1
             outcome = ":".join(filter(None, (failures[0].cause.value, failures[0].reason)))
             return refusal(self.line(failures[0]) if alike else text, reference, outcome)
+        if notice:
+            text += f"\n\n{notice}"
         if intent.invite:
             text += f"\n\n{texts.invite_several if several else texts.invite}"
         number = secrets.token_hex(8)
@@ -181,16 +193,23 @@ class ReplyWriter:
             offered: People may allow that their pictures are kept.
         """
         said = self._privacy(days, consent, offered=offered)
-        if self.sent_to is not None:
-            texts = self.texts
-            sent = texts.privacy_sent_to if self.sent_to else texts.privacy_sent
-            said += "\n" + sent.format(provider=self.sent_to)
+        if self.sent_to:
+            said += "\n" + self._sent()
         return Reply(said, outcome="privacy")
+
+    def _sent(self) -> str:
+        """Who gets pictures and questions."""
+        texts, (first, *others) = self.texts, self.sent_to
+        if not others:
+            sent = texts.privacy_sent_to if first else texts.privacy_sent
+            return sent.format(provider=first)
+        *names, last = [name or texts.another_computer for name in self.sent_to]
+        return texts.privacy_sent_to_one_of.format(names=f"{', '.join(names)} {texts.or_} {last}")
 
     def _privacy(self, days: float | None, consent: Consent | None, *, offered: bool) -> str:
         """What is kept on this computer."""
         texts, span = self.texts, self.texts.span(self.seconds)
-        alone = self.sent_to is None
+        alone = not self.sent_to
         if days is None:
             return (texts.privacy if alone else texts.privacy_far).format(time=span)
         kept = texts.span(86_400 * days)
@@ -220,7 +239,7 @@ class ReplyWriter:
 
     def settings(
         self, *, alike: bool, automatic: bool, chosen: bool, kept: Consent | None = None,
-        offered: bool = False,
+        offered: bool = False, profiles: Sequence[str] = (), profile: str = "",
     ) -> Reply:  # fmt: skip
         """What is set, and buttons to change it.
 
@@ -230,6 +249,8 @@ class ReplyWriter:
             chosen: The person has just chosen it.
             kept: What is kept of them; None if nothing is of anybody.
             offered: People may allow that their pictures are kept.
+            profiles: Names of those of which the person may choose one.
+            profile: The one that answers them.
         """
         texts = self.texts
         if chosen and not automatic:
@@ -250,7 +271,26 @@ class ReplyWriter:
             if kept.pictures or (offered and kept.exchanges):
                 said += "\n" + (texts.settings_shared if kept.pictures else texts.settings_unshared)
                 buttons.append(self._sharing(kept.pictures))
+        if profiles:
+            said += "\n" + texts.settings_profile.format(profile=profile)
+            buttons += [
+                Button(texts.profile_button.format(profile=name),
+                       ChooseSettings(f"{PROFILE} {name}").command)
+                for name in profiles if name != profile
+            ]  # fmt: skip
         return Reply(said, tuple(buttons), outcome="settings")
+
+    def spent(self, seconds: float) -> Reply:
+        """What answers may cost is used up, and nobody answers without."""
+        text = self.texts.spent.format(time=self.texts.span(seconds))
+        return refusal(text, outcome="limit_day")
+
+    def chosen_profile(self, profile: str) -> Reply:
+        """A person chose who answers."""
+        said = self.texts.settings_profile_chosen.format(profile=profile)
+        if self.sent_to:
+            said += "\n" + self._sent()
+        return Reply(said, outcome="settings")
 
     def too_much(self, seconds: float, *, daily: bool) -> Reply:
         """The person has to wait."""

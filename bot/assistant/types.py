@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:  # every command imports this module: what is told of here takes as long again
     from bot.assistant.translation.translator import Translation
     from data.images.open import Picture
-    from model.requests import Capabilities, ChatContext, DetectedObject
+    from model.requests import Capabilities, ChatContext, DetectedObject, Usage
 
 Notify = Callable[[str], Awaitable[None]]  # tells a person something before their answer comes
 Draft = Callable[[str], None]  # shows a person the reply so far, from its beginning
@@ -105,7 +105,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class ChooseSettings:
-    """Choose a language or what is kept ("de", "log off"); "" shows what is chosen."""
+    """Choose ("de", "log off", "model pixtral"); "" shows what is chosen."""
 
     choice: str = ""
 
@@ -325,6 +325,9 @@ class Exchange:
         original_question: As the person asked it, where it was translated; else "".
         translated_answer: In their language then, or "" if there are no words for it; of a caption
             too, of which the log keeps the model's words.
+        profile: Of the model that answered; "" for the only one there is.
+        instead: Whether it did so in place of another one that could not.
+        usage: What it cost, where answers cost something.
         language: Code of the one that the model was asked to answer in.
     """
 
@@ -345,6 +348,9 @@ class Exchange:
     objects: tuple[DetectedObject, ...] = ()
     original_question: str = ""
     translated_answer: str = ""
+    profile: str = ""
+    instead: bool = False
+    usage: Usage | None = None
     language: str = "en"
 
     def without_picture(self) -> Exchange:
@@ -450,6 +456,11 @@ class ModelAnswer(Protocol):
     @property
     def instead(self) -> bool:
         """Whether it answered in place of another profile that could not."""
+        ...
+
+    @property
+    def usage(self) -> Usage | None:
+        """What it cost; None where answers cost nothing."""
         ...
 
     @property

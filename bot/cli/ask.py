@@ -128,7 +128,7 @@ def _answer(app: AppContext, image: str, intent: Intent, profile: str | None, *,
         answer = {
             key: exchange.answer,
             "confidence": exchange.confidence,
-            "profile": engine.profile.name,
+            "profile": exchange.profile or engine.profile.name,
             "seconds": exchange.seconds,
             "objects": as_rows(exchange.objects),
         }

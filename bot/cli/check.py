@@ -20,7 +20,7 @@ import click
 from bot.cli import terminal
 from bot.cli.context import AppContext, check_log_keys, log_path, profile_option, standard
 from bot.errors import UNKNOWN, CommandError, OlderLogError, ServerError, error_sentence
-from bot.settings import CONFIG, Settings
+from bot.settings import CONFIG, Settings, profile_names
 from model.errors import EngineUnavailable, ProfileError, WeightsError
 
 if TYPE_CHECKING:
@@ -112,15 +112,28 @@ def findings(app: AppContext, profile: str | None) -> Iterator[Finding]:
         ("discord", lambda: _discord(settings)),
         ("log", lambda: _kept(settings)),
         ("cache", _cache),
-        *_model_checks(chosen, settings),
     ):
         found = _try(name, check)
         sound = sound and found.state != PROBLEM
         yield found
+    names = profile_names(chosen)
+    for each in names:
+        prefix = f"{Path(each).stem}: " if len(names) > 1 else ""
+        yield from _model_findings(app, each, prefix, sound=sound)
+
+
+def _model_findings(
+    app: AppContext, profile: str, prefix: str, *, sound: bool
+) -> Iterator[Finding]:
+    """Whether one model can answer, as far as all else is sound."""
+    for name, check in _model_checks(profile, app.settings):
+        found = _try(prefix + name, check)
+        sound = sound and found.state != PROBLEM
+        yield found
     if sound:
-        yield _try("answer", lambda: _answer(app, chosen))
+        yield _try(f"{prefix}answer", lambda: _answer(app, profile))
     else:
-        yield Finding("answer", NOTE, "Not tried, because of the above.")
+        yield Finding(f"{prefix}answer", NOTE, "Not tried, because of the above.")
 
 
 def _model_checks(profile: str, settings: Settings) -> list[tuple[str, Check]]:

@@ -6,28 +6,34 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from bot.assistant.types import PictureEngine
 from bot.cli import terminal
 from bot.cli.log_format import JSON, TEXT
+from bot.cli.models import (
+    LoadedEngine,
+    load_model,
+    needs_conversion_of,
+    prepare,
+    profile_settings,
+    together,
+)
 from bot.cli.terminal import busy
-from bot.settings import Settings, load_settings
+from bot.settings import Settings, load_settings, profile_names
 
 if TYPE_CHECKING:
     from bot.assistant.assistant import Assistant
     from bot.assistant.privacy import Recorder
     from bot.assistant.types import AnswerMetrics
     from bot.health import Health
-    from model.chat_config import ChatProfile
-    from model.chat_engine import ChatEngine
     from model.requests import Capabilities, EngineLimits
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -39,28 +45,6 @@ NO_LOG_KEY = (
 )
 
 _log = logging.getLogger(__name__)
-
-
-class _Named(Protocol):
-    @property
-    def name(self) -> str: ...
-
-
-class LoadedEngine(PictureEngine, Protocol):
-    """The part of `model.engine.Engine` that commands use."""
-
-    @property
-    def profile(self) -> _Named:
-        """What the model is."""
-        ...
-
-    def refuse_waiting(self) -> int:
-        """Refuse what is queued, and everything later; tells how many."""
-        ...
-
-    def close(self) -> None:
-        """Finish what is queued, and stop."""
-        ...
 
 
 Load = Callable[..., LoadedEngine]
@@ -84,6 +68,7 @@ class AppContext:
     ) -> None:
         self._load = load or load_model
         self._environment = environment
+        self._named: dict[str, str] = {}  # how profiles call themselves, by how they were asked for
         self.debug = self.verbose = False
 
     @property
@@ -116,11 +101,12 @@ class AppContext:
 
         chosen = self.settings
         lists = (chosen.allowed_users, chosen.allowed_chats, chosen.admins)
+        choices = [(self._named.get(name, name), who) for name, who in chosen.choices]
         limits = LimitSettings(default=RateLimit(chosen.per_minute, chosen.per_day))
         access = Access(*map(frozenset, lists))
         return Assistant(
             MeasuringEngine(engine), limits=Limits(limits), access=access, recorder=recorder,
-            metrics=measures, sent_to=sent_to(engine),
+            metrics=measures, profiles=profile_settings(engine, choices),
         )  # fmt: skip
 
     def debug_on(self) -> None:
@@ -136,30 +122,51 @@ class AppContext:
         device: str = "cpu",
         *,
         warm_up: bool = True,
+        choices: bool = False,
         limits: EngineLimits | None = None,
     ) -> Iterator[LoadedEngine]:
         """Load an engine, by the settings where nothing is given, and close it in the end.
 
         Args:
-            profile: Name of a profile, or path of a TOML file.
+            profile: Name of a profile, or path of a TOML file; or several with commas between them,
+                of which the first one that can answers.
             threads: CPU cores to use.
             device: Where to compute, as PyTorch names it.
             warm_up: Whether it computes something first, so that nobody waits for that later.
+            choices: Whether to load what people may choose, too.
             limits: What it takes on, where that is not what a chat needs.
         """
         settings = self.settings
         further = {"limits": limits} if limits else {}
-        engine = self._load(
-            profile or settings.profile, threads or settings.threads or None, settings.int8,
-            device=device, runtime=settings.runtime, warm_up=warm_up, **further,
-        )  # fmt: skip
-        try:
-            yield engine
-        finally:
-            engine.close()
+        usual = profile_names(profile or settings.profile)
+        with ExitStack() as loaded:
+            engines = []
+            for name in self._wanted(usual, choices=choices):
+                engine = self._load(
+                    name, threads or settings.threads or None, settings.int8,
+                    device=device, runtime=settings.runtime, warm_up=warm_up, **further,
+                )  # fmt: skip
+                loaded.callback(engine.close)
+                self._named[name] = engine.profile.name
+                engines.append(engine)
+            if len(engines) == 1:
+                yield engines[0]
+                return
+            engine = together(engines, len(usual), settings.patience)
+            loaded.pop_all()  # it closes them
+            try:
+                yield engine
+            finally:
+                engine.close()
+
+    def _wanted(self, usual: Sequence[str], *, choices: bool) -> tuple[str, ...]:
+        others = [name for name, _ in self.settings.choices] if choices else []
+        return tuple(dict.fromkeys([*usual, *others]))
 
     def capabilities(self, profile: str | None) -> Capabilities:
-        """What the model of a profile, or of the settings', can do; it is not loaded for that.
+        """What a profile's model can do, or the settings' one; of several, the first.
+
+        It is not loaded for that.
 
         Raises:
             ProfileError: There is no such profile, or a mistake in it.
@@ -168,114 +175,45 @@ class AppContext:
         from model.requests import SHORT_ANSWERS
         from model.server_config import load_remote
 
-        name = profile or self.settings.profile
-        chat = load_remote(name) or load_chat(name)
-        return chat.capabilities if chat else SHORT_ANSWERS
+        name, *_ = profile_names(profile or self.settings.profile)
+        found = load_remote(name) or load_chat(name)
+        return found.capabilities if found else SHORT_ANSWERS
 
-    def convert_apart(self, profile: str) -> None:
-        """Convert the model for OpenVINO in a process of its own, if that was not done yet.
+    def convert_apart(self, profile: str, *, choices: bool = False) -> None:
+        """Convert models for OpenVINO in a process of its own, if that was not done yet.
 
         PyTorch takes half a gigabyte, most of which a process that served on would keep.
 
         Args:
-            profile: Name of a profile, or path of a TOML file.
+            profile: Name of a profile, or path of a TOML file, or several.
+            choices: Whether to convert what people may choose, too.
 
         Raises:
             SystemExit: It failed; that process said why.
         """
-        settings = self.settings
-        if self._load is not load_model or not _to_convert(profile, settings):
+        if self._load is not load_model:
             return
-        command = [sys.executable, "-m", "bot.cli", "fetch", "--profile", profile]
-        ended = subprocess.run(
-            command, env=dict(self._environment), stdout=subprocess.DEVNULL, check=False
-        )
-        if ended.returncode:
-            raise SystemExit(ended.returncode)
+        for name in self._wanted(profile_names(profile), choices=choices):
+            if not needs_conversion_of(name, self.settings):
+                continue
+            command = [sys.executable, "-m", "bot.cli", "fetch", "--profile", name]
+            ended = subprocess.run(
+                command, env=dict(self._environment), stdout=subprocess.DEVNULL, check=False
+            )
+            if ended.returncode:
+                raise SystemExit(ended.returncode)
 
     def prepare_base(self, profile: str, *, merged: bool = False) -> None:
         """Fetch a profile's base weights with progress, and convert the starter's.
 
         Args:
-            profile: Name of a profile, or path of a TOML file.
+            profile: Name of a profile, or path of a TOML file, or several.
             merged: They are not needed if what answers is kept with the adapter merged into it.
         """
         settings = self.settings  # which also tell where they are
         with busy("Starting") as progress:
-            from model.chat_config import load_chat
-            from model.chat_model import chat_files
-            from model.config import STARTER_WHEEL, load_profile
-            from model.server_config import load_remote
-
-            if load_remote(profile):
-                return
-            if chat := load_chat(profile):
-                chat_files(chat.chat, progress)
-                return
-            from model.pretrained import starter_language_model, starter_tower
-            from model.runtime import needs_base
-
-            chosen = load_profile(profile)
-            language, tower = True, True
-            if merged:
-                language, tower = needs_base(chosen, settings.runtime, settings.int8)
-            if chosen.language.source == STARTER_WHEEL and language:
-                starter_language_model(progress=progress)
-            if chosen.tower.source == STARTER_WHEEL and tower:
-                starter_tower(progress=progress)
-
-
-def _to_convert(profile: str, settings: Settings) -> bool:
-    """Whether loading a profile would convert its model."""
-    from model.chat_config import load_chat
-    from model.config import load_profile
-    from model.runtime import needs_conversion
-    from model.server_config import load_remote
-
-    if load_remote(profile) or load_chat(profile):
-        return False
-    return needs_conversion(load_profile(profile), settings.runtime, settings.int8)
-
-
-def load_model(profile: str, threads: int | None, int8: bool, **options: Any) -> LoadedEngine:
-    """Load the real engine, showing what takes time; or ask the server that has the model."""
-    from model.chat_config import load_chat
-    from model.server_config import load_remote
-
-    if remote := load_remote(profile):
-        from model.remote import RemoteEngine
-
-        for secret in remote.secrets():
-            terminal.add_secret(secret)
-        return cast(LoadedEngine, RemoteEngine(remote))
-    if chat := load_chat(profile):
-        return cast(LoadedEngine, _load_chat(chat, threads, **options))
-    with busy("Loading the model") as progress:
-        from model.engine import load_engine
-
-        engine = load_engine(profile, threads=threads, int8=int8, progress=progress, **options)
-    return cast(LoadedEngine, engine)  # a Future of an Answer is no Future of a ModelAnswer to mypy
-
-
-def _load_chat(
-    profile: ChatProfile, threads: int | None, *, device: str, warm_up: bool, **_options: Any
-) -> ChatEngine:
-    with busy("Loading the model") as progress:
-        from model.chat_engine import load_chat_engine
-
-        return load_chat_engine(
-            profile, threads=threads, device=device, progress=progress, warm_up=warm_up
-        )
-
-
-def sent_to(engine: PictureEngine) -> str | None:
-    """Who gets pictures and questions in order to answer; None if they stay on this computer."""
-    from model.server_config import RemoteProfile
-
-    profile = getattr(engine, "profile", None)
-    if not isinstance(profile, RemoteProfile) or profile.server.is_here:
-        return None
-    return profile.server.provider
+            for name in profile_names(profile):
+                prepare(name, settings, progress, merged=merged)
 
 
 # --- the log of exchanges ----------------------------------------------------------------------
@@ -376,11 +314,17 @@ def open_log(
         health.without_log(NO_LOG_KEY)
         yield Recorder()
         return
-    folder = getattr(engine.profile, "adapter_folder", None)
-    adapter = adapter_version(folder) if isinstance(folder, Path) else ""
-    model = ModelVersion(engine.profile.name, adapter)
+    profiles = getattr(engine, "profiles", {engine.profile.name: engine.profile})
+    folders = {name: getattr(each, "adapter_folder", None) for name, each in profiles.items()}
+    models = {
+        name: ModelVersion(name, adapter_version(folder) if isinstance(folder, Path) else "")
+        for name, folder in folders.items()
+    }
     cipher = PictureCipher(settings.picture_key) if settings.picture_key else None
-    log = Log(path, key, model, settings.log_days, cipher, said=said)
+    log = Log(
+        path, key, models[engine.profile.name], settings.log_days, cipher, said=said,
+        others=[*models.values()],
+    )  # fmt: skip
     health.log = log.writer
     try:
         yield Recorder(log)
@@ -421,7 +365,8 @@ data_option = click.option(
 profile_option = click.option(
     "--profile",
     metavar="NAME",
-    help="Which model: a name, or the path of a TOML file. [default: starter]",
+    help="Which model: a name, or the path of a TOML file; of several, with commas between them, "
+    "the first that can answers. [default: starter]",
 )
 
 

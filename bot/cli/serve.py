@@ -16,13 +16,13 @@ from bot.cli import terminal
 from bot.cli.allocator import limit_allocator
 from bot.cli.context import (
     AppContext,
-    LoadedEngine,
     check_log,
     log_path,
     open_log,
     profile_option,
     standard,
 )
+from bot.cli.models import LoadedEngine
 from bot.errors import SettingsError
 from bot.settings import Settings
 
@@ -141,15 +141,13 @@ def web(app: AppContext, host: str | None, port: int | None, profile: str | None
     listen(chosen.host, chosen.port).close()  # found taken before the model is loaded
     said = check_log(app.settings)
     terminal.print_sentence("Loading the model, which takes a few seconds...")
-    app.convert_apart(profile or app.settings.profile)
-    with app.engine(profile) as engine:
+    app.convert_apart(profile or app.settings.profile, choices=True)
+    with app.engine(profile, choices=True) as engine:
         terminal.set_log_level(logging.WARNING)  # from here on, an operator's log
         with open_log(app.settings, engine, said=said) as recorder:
-            from bot.assistant.assistant import Assistant
-            from bot.assistant.plain_pictures import MeasuringEngine
             from bot.web.app import create_app
 
-            assistant = Assistant(MeasuringEngine(engine), recorder=recorder)
+            assistant = app.assistant(engine, recorder)
             page = create_app(assistant, settings=chosen)
             serve(page, chosen, tidy=assistant.purge)
 
@@ -181,14 +179,14 @@ def serve_platforms(
     metrics = Metrics(health, build_info(chosen), chosen)
     with health_server(settings, health, metrics):
         terminal.print_sentence("Loading the model, which takes a few seconds...")
-        app.convert_apart(chosen)
-        with app.engine(profile) as engine:
+        app.convert_apart(chosen, choices=True)
+        with app.engine(profile, choices=True) as engine:
             terminal.set_log_level(logging.WARNING)  # from here on, an operator's log
             metrics.engine = engine
             with open_log(settings, engine, health, said) as recorder:
                 assistant = app.assistant(engine, recorder, metrics)
                 running = parts(assistant, health)
-                health.loaded()
+                health.loaded(engine)
                 stays = bool(settings.health_port)
                 asyncio.run(until_signalled(assistant.purge, engine, running, health, stays))
 

@@ -72,7 +72,7 @@ def serve(app: AppContext, host: str | None, port: int | None, profile: str | No
                 ),
                 connection,
             )  # fmt: skip
-            health.loaded()
+            health.loaded(engine)
             asyncio.run(until_signalled(lambda: None, engine, [part], health, False))
 
 

@@ -12,6 +12,7 @@ import click
 from bot.cli.context import AppContext, data_option, profile_option, standard
 from bot.cli.terminal import PercentLines, busy, progress, saying_when_stopped
 from bot.errors import CommandError
+from bot.settings import profile_names
 from data.errors import DataError
 from finetune.launcher import is_child, is_distributed, is_main_process, run_processes
 from model.errors import WeightsError
@@ -219,12 +220,16 @@ def fetch(app: AppContext, profile: str | None) -> None:
     """
     from model.chat_config import load_chat
     from model.config import load_profile
+    from model.server_config import load_remote
 
     settings = app.settings
     chosen = profile or settings.profile
     with saying_when_stopped("Stopped; what was fetched and prepared to its end is kept."):
         app.prepare_base(chosen, merged=True)
-        if not load_chat(chosen) and load_profile(chosen).adapter:
-            with app.engine(chosen):  # which converts the model, and keeps that
-                pass
+        for name in profile_names(chosen):
+            if load_remote(name) or load_chat(name):
+                continue
+            if load_profile(name).adapter:
+                with app.engine(name):  # which converts the model, and keeps that
+                    pass
     click.echo("The weights are ready.")

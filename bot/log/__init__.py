@@ -6,6 +6,7 @@ The `Log` takes what happened without waiting; `bot.log.writer` writes it in a t
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +16,10 @@ from sqlite_utils import Database
 from bot.assistant.types import Rating
 from bot.log.consent import Consent, ConsentCache
 from bot.log.privacy import Hasher, PictureCipher
+from bot.log.spending import Spending
 from bot.log.store import Erased, ModelVersion, Record, Store, without_pictures
 from bot.log.writer import Writer
+from model.requests import Usage
 
 __all__ = ["Consent", "Erased", "Log", "ModelVersion", "Record"]
 
@@ -33,6 +36,7 @@ class Log:
         days: How long exchanges are kept.
         cipher: Encrypts the pictures of who allows that they are kept; None to keep nobody's.
         said: Why it cannot be written, as the operator has been told already; else "".
+        others: What else may answer.
 
     Attributes:
         writer: Writes it, and tells how that goes.
@@ -47,11 +51,12 @@ class Log:
         cipher: PictureCipher | None = None,
         *,
         said: str = "",
+        others: Sequence[ModelVersion] = (),
     ) -> None:
         self.path, self.days, self.cipher = path, days, cipher
         self._waiting_pictures, self._lock = 0, threading.Lock()
-        self._consents = ConsentCache()
-        self._hasher, self._model = Hasher(key), model
+        self._consents, self._spending = ConsentCache(), Spending()
+        self._hasher, self._model, self._others = Hasher(key), model, others
         self.writer = Writer(path, self._store_in, days, said)
 
     def record(self, record: Record) -> Future[None]:
@@ -111,6 +116,26 @@ class Log:
         self._consents.set_language(who, language)
         return self.writer.put(lambda store: store.consents.set_language(who, language))
 
+    def profile(self, platform: str, user: str) -> str:
+        """The model that a person chose, as far as is known at once; "" for the usual one."""
+        return self._consents.profiles.get(self._who(platform, user), "")
+
+    def set_profile(self, platform: str, user: str, profile: str) -> Future[None]:
+        """Keep which model a person chose; "" for the usual one."""
+        who = self._who(platform, user)
+        self._consents.set_profile(who, profile)
+        return self.writer.put(lambda store: store.consents.set_profile(who, profile))
+
+    def spent(self, platform: str, user: str, profile: str) -> tuple[Usage, Usage]:
+        """What a person, and what everybody spent today with a profile, as far as is known."""
+        return self._spending.of(self._who(platform, user), profile)
+
+    def spend(self, platform: str, user: str, profile: str, usage: Usage) -> Future[None]:
+        """Count what an answer cost."""
+        who = self._who(platform, user)
+        day = self._spending.add(who, profile, usage)
+        return self.writer.put(lambda store: store.spend(day, who, profile, usage))
+
     def forget(self, platform: str, user: str) -> Future[Erased]:
         """Erase everything of a person on a platform; gives how many rows that was."""
         self._consents.forget(self._who(platform, user))
@@ -131,6 +156,7 @@ class Log:
         return fits
 
     def _store_in(self, db: Database) -> Store:
-        store = Store(db, self._hasher, self._model, self.cipher)
+        store = Store(db, self._hasher, self._model, self.cipher, self._others)
         self._consents.load(store.consents)
+        self._spending.load(store.spending.of)
         return store

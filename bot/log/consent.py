@@ -1,4 +1,4 @@
-"""What people chose: whether their words are kept, their pictures too, and in what language."""
+"""What people chose: whether words and pictures are kept, in what language, and which model."""
 
 from __future__ import annotations
 
@@ -68,6 +68,20 @@ class ConsentStore:
                 "INSERT OR REPLACE INTO choices (hash, language) VALUES (?, ?)", [person, language]
             )
 
+    def set_profile(self, person: str, profile: str) -> None:
+        """Keep which model a person chose; "" for the usual one."""
+        if not profile:
+            self._db.execute("DELETE FROM chosen_profiles WHERE hash = ?", [person])
+        elif self.of(person).exchanges:
+            self._db.execute(
+                "INSERT OR REPLACE INTO chosen_profiles (hash, profile) VALUES (?, ?)",
+                [person, profile],
+            )
+
+    def profiles(self) -> dict[str, str]:
+        """The models that people chose, by who did."""
+        return dict(self._db.execute("SELECT hash, profile FROM chosen_profiles").fetchall())
+
     def sharing(self) -> set[str]:
         """Who allows that their pictures are kept."""
         return {who for (who,) in self._db.execute("SELECT hash FROM sharing")}
@@ -78,8 +92,8 @@ class ConsentStore:
 
     def forget(self, person: str) -> None:
         """Forget what they chose and allowed; that they want nothing kept stays."""
-        self._db.execute("DELETE FROM choices WHERE hash = ?", [person])
-        self._db.execute("DELETE FROM sharing WHERE hash = ?", [person])
+        for table in ("choices", "chosen_profiles", "sharing"):
+            self._db.execute(f"DELETE FROM {table} WHERE hash = ?", [person])
 
     def opt_out(self, people: Sequence[tuple[str]]) -> None:
         """Take over from another database who wants nothing kept."""
@@ -93,11 +107,13 @@ class ConsentCache:
 
     Attributes:
         languages: By who chose them; "" for that of their device.
+        profiles: Of models, by who chose them; "" for the usual one.
         sharing: Who allows that their pictures are kept.
     """
 
     def __init__(self) -> None:
         self.languages: dict[str, str] = {}
+        self.profiles: dict[str, str] = {}
         self.sharing: set[str] = set()
         self._changed: set[str] = set()  # who changed something that may not be written yet
 
@@ -106,6 +122,9 @@ class ConsentCache:
         for who, language in store.languages().items():
             if who not in self._changed:
                 self.languages.setdefault(who, language)
+        for who, profile in store.profiles().items():
+            if who not in self._changed:
+                self.profiles.setdefault(who, profile)
         self.sharing |= store.sharing() - self._changed
 
     def set_sharing(self, who: str, shares: bool) -> None:
@@ -118,8 +137,14 @@ class ConsentCache:
         self._changed.add(who)
         self.languages[who] = language
 
+    def set_profile(self, who: str, profile: str) -> None:
+        """Take in which model somebody chose."""
+        self._changed.add(who)
+        self.profiles[who] = profile
+
     def forget(self, who: str) -> None:
         """Forget what somebody chose and allowed."""
         self._changed.add(who)
+        self.profiles.pop(who, None)
         self.languages.pop(who, None)
         self.sharing.discard(who)

@@ -120,6 +120,20 @@ def opted_out_of_the_first_log(db: Database) -> None:
         db.execute(f"ALTER TABLE people DROP COLUMN {column}")
 
 
+@migrations()
+def chosen_profiles_and_spending(db: Database) -> None:
+    """Which model people chose, and what answers of paid ones cost on the last day, by hashes."""
+    db.execute(
+        "CREATE TABLE chosen_profiles (hash TEXT PRIMARY KEY, profile TEXT NOT NULL) "
+        "STRICT, WITHOUT ROWID"
+    )
+    db.execute(
+        "CREATE TABLE spending (day TEXT NOT NULL, hash TEXT NOT NULL, profile TEXT NOT NULL, "
+        "prompt INTEGER NOT NULL, completion INTEGER NOT NULL, "
+        "PRIMARY KEY (day, hash, profile)) STRICT, WITHOUT ROWID"
+    )
+
+
 @contextlib.contextmanager
 def transaction(db: Database) -> Iterator[None]:
     """Several writes as one, for which other writers are waited for.

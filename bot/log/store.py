@@ -16,6 +16,8 @@ from bot.log import schema
 from bot.log.consent import Consent, ConsentStore
 from bot.log.privacy import Hasher, PictureCipher
 from bot.log.schema import FTS, timestamp, transaction
+from bot.log.spending import NOBODY, SpendingStore
+from model.requests import Usage
 
 MAX_TEXT = 4000  # characters kept of a text
 CHECKPOINT_PATIENCE = 300  # milliseconds that erasing waits for readers
@@ -94,18 +96,22 @@ class Store:
         hasher: Names people.
         model: What answers.
         cipher: Encrypts the pictures of who allows that they are kept; None to keep none.
+        others: What else may answer.
 
     Attributes:
         consents: What people chose, by their hashes.
+        spending: What answers cost today.
         needs_checkpoint: Whether `checkpoint` has to follow, once what was written is committed.
         needs_optimize: Whether words of something erased are still in the index.
     """
 
     def __init__(
-        self, db: Database, hasher: Hasher, model: ModelVersion, cipher: PictureCipher | None = None
-    ) -> None:
+        self, db: Database, hasher: Hasher, model: ModelVersion,
+        cipher: PictureCipher | None = None, others: Sequence[ModelVersion] = (),
+    ) -> None:  # fmt: skip
         self._db, self._hash, self._model, self._cipher = db, hasher, model, cipher
-        self.consents = ConsentStore(db)
+        self._others = {each.profile: each for each in others}
+        self.consents, self.spending = ConsentStore(db), SpendingStore(db)
         self.needs_checkpoint = self.needs_optimize = False
 
     def record(self, record: Record) -> None:
@@ -153,10 +159,14 @@ class Store:
         """What is kept of a person: exchanges until they say no, pictures once they say yes."""
         return self.consents.of(self._hash("person", platform, user))
 
+    def spend(self, day: str, who: str, profile: str, usage: Usage) -> None:
+        """Keep what an answer cost, without a name for who wants nothing kept."""
+        self.spending.add(day, who if self.consents.of(who).exchanges else NOBODY, profile, usage)
+
     def knows(self, platform: str, user: str) -> bool:
         """Whether anything is kept of a person, be it that nothing may be."""
         sql = "SELECT 1 FROM people WHERE hash = ?1"
-        for table in ("unlogged", "sharing", "choices"):
+        for table in ("unlogged", "sharing", "choices", "chosen_profiles", "spending"):
             sql += f" UNION SELECT 1 FROM {table} WHERE hash = ?1"
         who = self._hash("person", platform, user)
         return self._db.execute(sql, [who]).fetchone() is not None
@@ -167,6 +177,7 @@ class Store:
         self.consents.set_logged(who, logged=logged)
         if not logged:
             self._unshare(who)
+            self.spending.forget(who)
         self.needs_checkpoint = True
 
     def set_sharing(self, platform: str, user: str, at: datetime | None) -> None:
@@ -183,6 +194,7 @@ class Store:
         """Erase everything of a person but the wish that nothing be kept."""
         who = self._hash("person", platform, user)
         self.consents.forget(who)
+        self.spending.forget(who)
         self.needs_checkpoint = True
         pictures = self._unshare(who)
         found = self._db.execute("SELECT id FROM people WHERE hash = ?", [who]).fetchone()
@@ -277,7 +289,8 @@ class Store:
                 else storable(exchange.original_question or exchange.question),
                 "confidence": exchange.confidence, "picture": self._picture(exchange),
                 "waiting": exchange.waiting, "encoding": exchange.encoding,
-                "decoding": exchange.decoding, **self._model._asdict(),
+                "decoding": exchange.decoding,
+                **self._others.get(exchange.profile, self._model)._asdict(),
             }  # fmt: skip
         marks = ", ".join("?" * len(row))
         self._db.execute(

@@ -19,6 +19,7 @@ from model.requests import (
     Capabilities,
     ChatContext,
     DetectedObject,
+    Usage,
 )
 
 
@@ -32,6 +33,7 @@ class Said:
     objects: tuple[DetectedObject, ...] = ()
     profile: str = ""
     instead: bool = False
+    usage: Usage | None = None
     language: str = "en"
 
 

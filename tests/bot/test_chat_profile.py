@@ -17,7 +17,7 @@ from engine_stand_in import open_photo, photo
 
 from bot.assistant.assistant import Assistant
 from bot.assistant.types import Ask, Incoming
-from bot.cli.context import load_model, sent_to
+from bot.cli.models import load_model, profile_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +44,7 @@ def test_people_get_captions_and_answers(mine: Path) -> None:
     engine = load_model(str(mine), 1, True, device="cpu", runtime="openvino", warm_up=True)
     try:
         assert engine.capabilities().chat
-        assistant = Assistant(engine, open_picture=open_photo, sent_to=sent_to(engine))
+        assistant = Assistant(engine, open_picture=open_photo, profiles=profile_settings(engine))
         for action in (None, Ask("Who is in the picture?")):
             asked = Incoming("telegram", "1", "1", pictures=(photo("red"),), action=action)
             reply = asyncio.run(assistant.handle(asked))
@@ -71,7 +71,8 @@ def test_the_command_line_asks_it(mine: Path, cli: CliRunner) -> None:
 
 def test_no_other_profile_imports_what_it_needs() -> None:
     script = (
-        "import sys\nfrom bot.cli.context import AppContext, load_model\n"
+        "import sys\nfrom bot.cli.context import AppContext\n"
+        "from bot.cli.models import load_model\n"
         "AppContext(environment={}).prepare_base('ollama')\n"
         "load_model('ollama', None, True).close()\n"
         "print({'torch', 'transformers', 'huggingface_hub'} & {*sys.modules})"

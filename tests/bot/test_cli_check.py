@@ -15,7 +15,7 @@ from cli_runner import CliRunner
 from engine_stand_in import Said
 from log_helpers import damage, opened, record
 
-from bot.cli import check, context
+from bot.cli import check, models
 from model import converted, pretrained, quantization
 from model.cache import Progress
 from model.config import Profile, load_profile
@@ -170,7 +170,7 @@ def test_the_real_loader_passes_everything_on_and_shows_what_is_fetched(
         return profile, threads, int8
 
     monkeypatch.setattr("model.engine.load_engine", load_engine)
-    assert context.load_model("tiny", 2, False) == ("tiny", 2, False)
+    assert models.load_model("tiny", 2, False) == ("tiny", 2, False)
     assert capsys.readouterr().err == "Downloading it...\n"
 
 

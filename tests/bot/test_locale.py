@@ -43,7 +43,7 @@ def test_every_reason_has_a_text() -> None:
 
 def test_whole_sentences_end() -> None:
     parts = {"second", "seconds", "minute", "minutes", "hour", "hours", "days", "language"}
-    parts |= {"good", "bad", "and_"}
+    parts |= {"good", "bad", "and_", "or_", "another_computer"}
     parts |= {name for name in NAMES if name.endswith("_button")} | {"settings_automatic"}
     parts |= {name for name in NAMES if name.startswith("command_")}  # of a menu
     for texts in CATALOGUES.values():

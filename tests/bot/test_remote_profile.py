@@ -21,8 +21,9 @@ from bot.assistant.locale.german import GERMAN
 from bot.assistant.locale.texts import ENGLISH
 from bot.assistant.types import Ask, Incoming, Reply
 from bot.cli import terminal
-from bot.cli.context import AppContext, load_model, sent_to
+from bot.cli.context import AppContext
 from bot.cli.log_format import Redactor, formatter
+from bot.cli.models import load_model, profile_settings
 from bot.discord.sender import Outgoing
 from model.remote import RemoteEngine
 from model.server_config import CAPTION_PROMPT, RemoteProfile, ServerConfig, load_remote
@@ -146,7 +147,7 @@ def test_privacy_tells_where_pictures_go(far: Path) -> None:
     def told(language: str, host: str, provider: str = "") -> str:
         server = ServerConfig(f"https://{host}/v1", "m", provider=provider)
         engine = RemoteEngine(RemoteProfile("far", "openai", server))
-        assistant = Assistant(engine, open_picture=open_photo, sent_to=sent_to(engine))
+        assistant = Assistant(engine, open_picture=open_photo, profiles=profile_settings(engine))
         asked = Incoming("telegram", "1", "1", "/privacy", language=language)
         reply = asyncio.run(assistant.handle(asked))
         engine.close()

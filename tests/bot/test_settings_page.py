@@ -35,6 +35,8 @@ def values(field: Field[Any]) -> str:
         kind = field.metadata["shape"][1].replace('"', "`")
     elif "people" in field.metadata:
         kind = "people or chats"
+    elif "choices" in field.metadata:
+        kind = "`NAME=WHO, WHO; NAME=WHO`, or a table"
     elif isinstance(field.default, bool):
         kind = "true or false"
     else:

@@ -37,6 +37,7 @@ GERMAN = Texts(
     unsure_say="Ich bin mir nicht sicher, aber ich würde sagen: {answer}",
     unsure_looks_like="Ich bin mir nicht sicher, aber ich vermute: {answer}",
     unsure_sentence="Ich bin mir nicht sicher, aber das sehe ich: {answer}",
+    instead="Das Modell, das sonst antwortet, ist nicht erreichbar; solange antwortet ein anderes.",
     in_english="Das weiß ich nur auf Englisch: {answer}",
     cannot_tell="Das kann ich auf diesem Bild nicht erkennen.",
     caption_button="Beschreiben",
@@ -199,6 +200,13 @@ GERMAN = Texts(
         "an {provider}. Was dort gespeichert wird, entscheidet {provider}; /forget reicht nicht "
         "dorthin."
     ),
+    privacy_sent_to_one_of=(
+        "Um zu antworten, schicke ich dein Bild, deine Frage und was wir davor dazu gesagt haben "
+        "an {names}: antwortet einer nicht, an den nächsten. Was dort bleibt, weiß ich nicht; "
+        "/forget reicht nicht hin."
+    ),
+    another_computer="einen anderen Computer, den mein Betreiber gewählt hat",
+    or_="oder",
     language="Deutsch",
     settings="Ich spreche {language} mit dir{automatic}. Du kannst eine andere Sprache wählen.",
     settings_automatic=", wie dein Gerät",
@@ -216,6 +224,9 @@ GERMAN = Texts(
     ),
     log_button="Speichern",
     unlog_button="Nichts speichern",
+    settings_profile="Deine Bilder sehe ich mit {profile} an. Du kannst ein anderes Modell wählen.",
+    settings_profile_chosen="Von jetzt an sehe ich deine Bilder mit {profile} an.",
+    profile_button="{profile} nehmen",
     share_button="Meine Bilder speichern",
     unshare_button="Meine Bilder löschen",
     not_allowed=(
@@ -224,6 +235,11 @@ GERMAN = Texts(
     ),
     wait_minute="Das war viel auf einmal. Bitte warte {time} und versuch es dann noch einmal.",
     wait_day="Du hast heute schon viel gefragt. Bitte warte {time}, dann geht es weiter.",
+    spent="Was meine Antworten heute kosten dürfen, ist aufgebraucht. Bitte warte {time}.",
+    spent_instead=(
+        "Was Antworten von {profile} heute kosten dürfen, ist aufgebraucht; bis morgen antwortet "
+        "ein anderes Modell."
+    ),
     busy="Gerade fragen mich viele Leute; bitte versuch es in einer Minute noch einmal.",
     too_many_waiting=(
         "Ich arbeite noch an deinen früheren Nachrichten. Bitte warte, bis ich damit fertig bin."

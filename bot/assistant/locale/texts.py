@@ -32,6 +32,7 @@ class Texts:
     unsure_say: str
     unsure_looks_like: str
     unsure_sentence: str
+    instead: str
     in_english: str
     cannot_tell: str
     caption_button: str
@@ -118,6 +119,9 @@ class Texts:
     privacy_nobody_else: str
     privacy_sent: str
     privacy_sent_to: str
+    privacy_sent_to_one_of: str
+    another_computer: str
+    or_: str
 
     # What a person may choose
     language: str
@@ -131,6 +135,9 @@ class Texts:
     settings_unshared: str
     log_button: str
     unlog_button: str
+    settings_profile: str
+    settings_profile_chosen: str
+    profile_button: str
     share_button: str
     unshare_button: str
 
@@ -138,6 +145,8 @@ class Texts:
     not_allowed: str
     wait_minute: str
     wait_day: str
+    spent: str
+    spent_instead: str
     busy: str
     too_many_waiting: str
     closing: str
@@ -199,6 +208,7 @@ ENGLISH = Texts(
     unsure_say="I'm not sure, but I'd say {answer}",
     unsure_looks_like="I'm not sure, but it looks like {answer}",
     unsure_sentence="I'm not sure, but this is what I see: {answer}",
+    instead="The model that usually answers is out of reach; until it is back, another one does.",
     in_english="{answer}",
     cannot_tell="I can't tell from this picture.",
     caption_button="Caption it",
@@ -336,6 +346,13 @@ ENGLISH = Texts(
         "To answer, I send your picture, your question and what we said about it before to "
         "{provider}. What is kept there, {provider} decides; /forget does not reach it."
     ),
+    privacy_sent_to_one_of=(
+        "To answer, I send your picture, your question and what we said about it before to "
+        "{names}: to the next if one does not answer. What is kept there, they decide; /forget "
+        "does not reach it."
+    ),
+    another_computer="another computer, which whoever runs me has chosen",
+    or_="or",
     language="English",
     settings="I speak {language} with you{automatic}. You can choose another language.",
     settings_automatic=", as your device does",
@@ -353,11 +370,18 @@ ENGLISH = Texts(
     ),
     log_button="Keep them",
     unlog_button="Keep nothing",
+    settings_profile="Your pictures are looked at with {profile}. You can choose another model.",
+    settings_profile_chosen="From now on I look at your pictures with {profile}.",
+    profile_button="Use {profile}",
     share_button="Save my pictures",
     unshare_button="Erase my pictures",
     not_allowed="I only work for people and chats on my list. Please ask whoever runs me.",
     wait_minute="That was a lot at once. Please try again in {time}.",
     wait_day="You have asked a lot today. You can ask again in {time}.",
+    spent="What my answers may cost today is used up. You can ask again in {time}.",
+    spent_instead=(
+        "What answers of {profile} may cost today is used up; another model answers until tomorrow."
+    ),
     busy="I'm answering many people right now; please try again in a minute.",
     too_many_waiting="I'm still working on your earlier messages. Please wait for those first.",
     closing="I'm shutting down just now. Please ask again in a few minutes.",
