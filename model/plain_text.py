@@ -20,7 +20,7 @@ _SMALL = frozenset({"yes", "no", "unknown", "not sure", "unsure", "i don't know"
 _MARKUP = re.compile(
     r"""
     (?P<code>`+).+?(?<!`)(?P=code)(?!`)        # what has its end
-    | (?<![\w*])(?P<mark>\*{1,3}(?!\*)|_{1,3}(?!_)|~~)(?=\S).+?(?<=\S)(?P=mark)
+    | (?<![\w*])(?P<mark>\*{1,3}(?!\*)|_{1,3}(?!_)|~~)(?=\S).+?(?<=[^\s*_~])(?P=mark)(?![*_~])
     | !?\[[^\]]*\](?:\([^)]*\)|(?=[^(]))
     | <[a-zA-Z/!][^>]*>
     | (?P<open>                                # what may still get one

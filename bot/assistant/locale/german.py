@@ -191,9 +191,9 @@ GERMAN = Texts(
     ),
     privacy_nobody_else="Niemand sonst bekommt etwas davon.",
     privacy_sent=(
-        "Um zu antworten, schicke ich dein Bild, deine Frage und was wir davor dazu gesagt haben "
-        "an einen anderen Computer, den mein Betreiber gewählt hat. Was dort gespeichert wird, "
-        "weiß ich nicht; /forget reicht nicht dorthin."
+        "Um zu antworten, schicke ich dein Bild, deine Frage und was wir davor sagten an einen "
+        "anderen Computer, den mein Betreiber gewählt hat. Was dort bleibt, weiß ich nicht; "
+        "/forget reicht nicht hin."
     ),
     privacy_sent_to=(
         "Um zu antworten, schicke ich dein Bild, deine Frage und was wir davor dazu gesagt haben "
