@@ -185,7 +185,9 @@ def test_a_model_that_begins_anew_goes_on_where_it_says_the_same(
 ) -> None:
     stream = Streaming(running)
     future, _, context = engine.next()
-    for text in ("A brown dog runs", "", "A", "Some other words come", WHOLE[:-7]):
+    written(context, "A brown dog runs")
+    assert stream.piece() == "A brown dog runs"  # else nothing was said yet
+    for text in ("", "A", "Some other words come", WHOLE[:-7]):
         written(context, text)
     future.set_result(Said(WHOLE))
     assert stream.done.result(5) == WHOLE

@@ -6,12 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -22,6 +23,7 @@ from model.errors import EngineBusy
 from model.requests import (
     NO_CONTEXT,
     SHORT_ANSWERS,
+    Answer,
     Capabilities,
     ChatContext,
     DetectedObject,
@@ -69,11 +71,7 @@ class Writing:
         return self.future
 
     def end(self, text: str) -> None:
-        answer = SimpleNamespace(
-            text=text, confidence=None, seconds=0.01, encoding=0.0, decoding=0.0, objects=(),
-            language="en",
-        )  # fmt: skip
-        _finish(self.future, answer)
+        _finish(self.future, Answer(text, None, 0.01))
 
 
 @dataclass
@@ -106,10 +104,7 @@ class FakeEngine:
         red, _, blue = picture.image.resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
         colour = "red" if red > blue else "blue"
         text = f"a {colour} wall" if question is None else colour
-        answer = SimpleNamespace(
-            text=text, confidence=0.9, seconds=0.01, encoding=0.0, decoding=0.0,
-            objects=self.objects, language="en",
-        )  # fmt: skip
+        answer = Answer(text, 0.9, 0.01, objects=self.objects)
         future: Future[Any] = Future()
         threading.Timer(self.seconds, _finish, [future, answer]).start()
         return future
@@ -134,10 +129,12 @@ class Page:
 
     def until(self, ready: Callable[[], Any]) -> Any:
         end = time.monotonic() + 8
-        while not (result := ready()):
+        while True:
+            with suppress(StaleElementReferenceException):  # it changes while it is looked at
+                if result := ready():
+                    return result
             assert time.monotonic() < end, self.find("body").text
             time.sleep(0.02)
-        return result
 
     def add(self, *paths: str) -> None:
         self.find("#files").send_keys("\n".join(paths))

@@ -97,7 +97,7 @@ def test_check_finds_a_trained_profile_in_order(
 
 
 def test_a_damaged_adapter_is_one_sentence_everywhere(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     profile = trained / "damaged.toml"
     adapter = trained / "damaged"
@@ -109,7 +109,7 @@ def test_a_damaged_adapter_is_one_sentence_everywhere(
     for command in (["caption", photo], ["batch"], ["web", "--port", "0"], ["check"]):
         with untouched_log():
             assert main([*command, "--profile", str(profile)], AppContext()) == 1
-        said = capsys.readouterr().err.replace(
+        said = capfd.readouterr().err.replace(
             "Loading the model, which takes a few seconds...\n", ""
         )
         assert said.count("\n") == 1
