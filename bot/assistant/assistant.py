@@ -196,6 +196,10 @@ class Assistant:
         """Tells what is kept of people, for who has to say so elsewhere than in a reply."""
         return self._recorder
 
+    def sent_to(self, who: Conversation) -> Sequence[str]:
+        """Who else may get a person's pictures and questions, by name; "" for one without."""
+        return self._profiles.sent_to(who)
+
     async def takes_corrections(self, who: Conversation) -> bool:
         """Whether it is of use to ask a person what a bad answer should have been."""
         return await self._personal.takes_corrections(who)

@@ -67,7 +67,7 @@ def _show(finding: Finding) -> None:
     mark = click.style(f"{finding.state:8}", fg=_COLOURS[finding.state])
     advice = f" {finding.advice}" if finding.advice else ""
     detail = finding.detail + ("." if advice and not finding.detail.endswith(".") else "")
-    click.echo(f"{mark}{finding.name:14}{detail}{advice}")
+    click.echo(f"{mark}{finding.name:13} {detail}{advice}")
 
 
 # --- what is looked at -------------------------------------------------------------------------

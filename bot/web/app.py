@@ -120,7 +120,8 @@ class _ChatPage:
         person = await self._visitors.person(request)
         keeping = self._assistant.recorder.picture_keeping("web", person)
         language = code_of(self._texts(request, person))
-        response = self._pages.index(language, keeping).response(request)
+        sent = bool(self._assistant.sent_to(Conversation("web", "", person)))
+        response = self._pages.index(language, keeping, sent=sent).response(request)
         response.headers["vary"] = "accept-language, cookie"
         if identifies_visitor(request, person):  # else the first message does it
             set_cookies(request, response, await self._visitors.read(request), renew=True)
@@ -336,15 +337,16 @@ class StaticPages:
         }
         return cls(page, {name: str(each) for name, each in limits.items()}, assets, error)
 
-    def index(self, language: str, keeping: PictureKeeping) -> Asset:
+    def index(self, language: str, keeping: PictureKeeping, *, sent: bool = False) -> Asset:
         """The chat page for a person.
 
         Args:
             language: "en" or "de".
             keeping: Whether their pictures are kept, which it tells them.
+            sent: Whether they are sent to another computer, likewise.
         """
         words = {**web_texts.PAGE[language], **self.limits}
-        words["small_print"] = web_texts.small_print(language, keeping)
+        words["small_print"] = web_texts.small_print(language, keeping, sent=sent)
         escaped = {name: html.escape(each) for name, each in words.items()}
         return Asset.of(self.page.substitute(escaped).encode(), ".html")
 

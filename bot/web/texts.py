@@ -122,6 +122,10 @@ _SMALL_PRINT: Mapping[str, Mapping[PictureKeeping, str]] = {
         PictureKeeping.KEPT: "Glimpse speichert deine Fotos, weil du es erlaubt hast.",
     },
 }
+_SENT_PRINT = {
+    "en": "To answer, it sends them to another computer; see Privacy.",
+    "de": "Zum Antworten schickt es sie an einen anderen Computer; siehe Datenschutz.",
+}
 _BROWSER_PRINT = {
     "en": "This browser keeps the conversation for an hour. Glimpse can be wrong.",
     "de": "Dieser Browser behält das Gespräch eine Stunde. Glimpse kann sich irren.",
@@ -185,9 +189,18 @@ def _weight(quality: str) -> float:
     return float(value) if found else 0.0
 
 
-def small_print(language: str, keeping: PictureKeeping) -> str:
-    """What is said below the question of how photos are kept: what /privacy says, in short."""
-    return f"{_SMALL_PRINT[language][keeping]} {_BROWSER_PRINT[language]}"
+def small_print(language: str, keeping: PictureKeeping, *, sent: bool = False) -> str:
+    """What is said below the question of where photos stay: what /privacy says, in short.
+
+    Args:
+        language: "en" or "de".
+        keeping: Whether they are kept.
+        sent: Whether they are sent to another computer.
+    """
+    parts = [_SMALL_PRINT[language][keeping], _BROWSER_PRINT[language]]
+    if sent:
+        parts.insert(1, _SENT_PRINT[language])
+    return " ".join(parts)
 
 
 def in_language(language: str, sentence: str) -> str:

@@ -21,6 +21,7 @@ from bot.assistant.locale.files import GERMAN_FILES
 from bot.assistant.locale.german import GERMAN
 from bot.assistant.locale.texts import ENGLISH
 from bot.assistant.privacy import Recorder
+from bot.assistant.profiles import ProfileSettings
 from bot.log import Log
 from bot.log.privacy import PictureCipher, new_key
 from bot.log.queries import latest
@@ -224,6 +225,20 @@ async def test_the_small_print_and_privacy_agree_on_photos(tmp_path: Path) -> No
                     assert "saves your photos, as you allowed it" in page.text
     finally:
         log.close()
+
+
+@pytest.mark.parametrize("somebody", ["", "Somebody Inc."])
+async def test_the_small_print_says_that_photos_are_sent_elsewhere(somebody: str) -> None:
+    profiles = ProfileSettings(("far", "starter"), sent_to={"far": somebody})
+    for assistant, sent in (
+        (Assistant(StandIn(), open_picture=open_photo), False),
+        (Assistant(StandIn(), open_picture=open_photo, profiles=profiles), True),
+    ):
+        async with client(assistant) as web:
+            page = await web.get("/")
+            german = await web.get("/", headers={"accept-language": "de"})
+        assert ("sends them to another computer" in page.text) is sent
+        assert ("an einen anderen Computer" in german.text) is sent
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
@@ -12,7 +12,7 @@ import httpx
 from bot.assistant.locale import spoken
 from bot.assistant.locale.texts import Texts
 from bot.assistant.privacy import Recorder
-from bot.assistant.types import Button, Draft, Incoming, Reply
+from bot.assistant.types import Button, Conversation, Draft, Incoming, Reply
 from bot.settings import WebSettings
 from bot.web.app import create_app
 
@@ -29,6 +29,9 @@ class AssistantStandIn:
 
     def texts(self, platform: str, user: str, language: str = "") -> Texts:
         return spoken(language)
+
+    def sent_to(self, who: Conversation) -> Sequence[str]:
+        return ()
 
     def forget(self, platform: str, chat: str, user: str) -> None:
         pass
