@@ -127,7 +127,7 @@ class _Whole:
     parts: list[str] = field(default_factory=list)
     refusal: list[str] = field(default_factory=list)
     tokens: list[Any] = field(default_factory=list)
-    sure: bool = True  # that each part has the probabilities of its tokens
+    sure: bool = True  # that each part came with the probabilities of its tokens
     calls_tool: bool = False
     finished: bool = False
     usage: Any = None
@@ -170,7 +170,9 @@ class _Whole:
             "refusal": "".join(self.refusal),
             "tool_calls": self.calls_tool,
         }
-        logprobs = {"content": self.tokens} if self.sure else None
+        # Some servers, `glimpse serve` among them, tell them behind the words.
+        told = "".join(str(row.get("token")) for row in self.tokens if isinstance(row, dict))
+        logprobs = {"content": self.tokens} if self.sure or told == message["content"] else None
         return {"choices": [{"message": message, "logprobs": logprobs}], "usage": self.usage}
 
 

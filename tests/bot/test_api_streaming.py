@@ -14,7 +14,7 @@ from typing import Any
 import openai
 import pytest
 from api_server import KEY, Running, api, png, serving, user, wait_until
-from engine_stand_in import Said
+from engine_stand_in import Said, picture
 
 from bot.assistant.types import ModelAnswer
 from bot.settings import WebSettings
@@ -317,5 +317,18 @@ def test_a_far_model_may_be_another_glimpse(engine: WritingEngine) -> None:
                 assert stream.piece().startswith("A brown dog")
                 future.set_result(Said(WHOLE))
                 assert stream.done.result(5) == WHOLE
+        finally:
+            far.close()
+
+
+def test_a_far_glimpse_tells_how_sure_it_is(engine: WritingEngine) -> None:
+    with serving(api(engine)) as behind:
+        server = ServerConfig(f"{behind.address}/v1", "starter")
+        far = RemoteEngine(RemoteProfile("far", "openai", server))
+        try:
+            answer = far.submit(picture("red"), WHAT)
+            engine.next()[0].set_result(Said("brown and white", 0.8))
+            assert answer.result(5).text == "brown and white"
+            assert answer.result().confidence == pytest.approx(0.8)
         finally:
             far.close()
