@@ -38,9 +38,9 @@ class BudgetConfig:
         """See that what it limits can be counted.
 
         Raises:
-            ProfileError: Euros are limited, and nothing has a price.
+            ProfileError: Euros are limited, and a price is missing.
         """
-        prices = self.euros_per_million_prompt + self.euros_per_million_completion
+        prices = self.euros_per_million_prompt and self.euros_per_million_completion
         if (self.euros or self.euros_per_person) and not prices:
             raise ProfileError(
                 f"The [budget] of {where} is in euros; it needs euros_per_million_prompt and "

@@ -52,6 +52,7 @@ class _Reading(NamedTuple):
     deadline: float
     on_text: Callable[[str], None] | None = None
     unwanted: Callable[[], bool] = lambda: False
+    on_sign: Callable[[], None] | None = None
 
 
 class TransientFailure(EngineUnavailable):
@@ -140,7 +141,8 @@ class ChatClient:
         deadline = time.monotonic() + server.timeout
         for attempt in self._tries(deadline, unwanted):
             with attempt:
-                return self._complete(body, _Reading(deadline, context.on_text, unwanted))
+                reading = _Reading(deadline, context.on_text, unwanted, context.on_sign)
+                return self._complete(body, reading)
         raise AssertionError("tenacity gives an answer or raises")
 
     def models(self) -> tuple[str, ...]:

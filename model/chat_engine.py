@@ -18,7 +18,7 @@ from model.chat_writing import Sampling, Writing, set_threads, write
 from model.errors import EngineUnavailable, WeightsError
 from model.plain_text import bare, plain_text, plain_text_so_far, shortened
 from model.queued_engine import QueuedEngine
-from model.requests import Answer, Capabilities, Request
+from model.requests import Answer, Capabilities, ChatContext, Request
 from model.runtime import usable_cores
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class ChatEngine(QueuedEngine):
             request.picture.image,
             conversation_of(config, question, context),
             request.rank,
-            _telling(context.on_text),
+            _telling(context),
             lambda: future.done() or time.perf_counter() - begun > config.timeout,
         )
         text = shortened(plain_text(writing.text))
@@ -123,12 +123,14 @@ def _fitted(picture: Image.Image, longest_side: int) -> Image.Image:
     return image
 
 
-def _telling(on_text: Callable[[str], None] | None) -> Callable[[str], None]:
+def _telling(context: ChatContext) -> Callable[[str], None]:
     """Tells the plain text whenever there is more of it."""
-    told = ""
+    told, on_text = "", context.on_text
 
     def tell(written: str) -> None:
         nonlocal told
+        if context.on_sign:
+            context.on_sign()
         if on_text and (text := plain_text_so_far(written)) and text != told:
             told = text
             on_text(text)

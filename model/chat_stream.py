@@ -36,6 +36,7 @@ def read_stream(
     deadline: float,
     on_text: Callable[[str], None] | None = None,
     unwanted: Callable[[], bool] = lambda: False,
+    on_sign: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
     """Read a streamed completion.
 
@@ -44,6 +45,7 @@ def read_stream(
         deadline: Monotonic seconds until which it has to be there.
         on_text: Told the plain text so far.
         unwanted: Whether nobody waits for it any more.
+        on_sign: Called at each event, whatever it tells.
 
     Returns:
         The object that the server would have answered without streaming, as far as it matters.
@@ -63,6 +65,8 @@ def read_stream(
     response.encoding = "utf-8-sig"  # as events always are
     whole = _Whole(_Listener(on_text))
     for event in EventSource(response).iter_sse():
+        if on_sign:
+            on_sign()
         if event.data == _END:
             return whole.completion()
         if event.event == "error":
@@ -110,7 +114,7 @@ class _Listener:
 
     def hear(self, parts: Iterable[str]) -> None:
         now = time.monotonic()
-        if not self.on_text or now - self.last < TELLING_SECONDS or len(self.told) > MOST_TOLD:
+        if not self.on_text or now - self.last < TELLING_SECONDS or len(self.told) >= MOST_TOLD:
             return
         text = plain_text_so_far("".join(parts))[:MOST_TOLD]
         self.last = now

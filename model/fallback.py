@@ -218,7 +218,11 @@ class FallbackEngine:
                 continue
             request, before = asked.request, asked.attempt
             attempt = _Attempt(member, at, ticket, self._clock())
-            context = replace(request.context, on_text=partial(self._wrote, asked, attempt))
+            context = replace(
+                request.context,
+                on_text=partial(self._wrote, asked, attempt),
+                on_sign=partial(self._heard, attempt),
+            )
             asked.attempt = attempt  # before the answer comes
             try:
                 inner = member.engine.submit(
@@ -241,10 +245,14 @@ class FallbackEngine:
         with asked.lock:
             if asked.attempt is not attempt or asked.request.future.done():
                 return  # late words of somebody who was given up
-            attempt.wrote, attempt.heard = True, self._clock()
-            attempt.member.heard = attempt.heard
+            attempt.wrote = True
+            self._heard(attempt)
             if asked.request.context.on_text:
                 asked.request.context.on_text(text)
+
+    def _heard(self, attempt: _Attempt) -> None:
+        """Something came of the model, be it nothing to show: thoughts, or half a link."""
+        attempt.heard = attempt.member.heard = self._clock()
 
     def _done(self, asked: _Asked, attempt: _Attempt, inner: Future[Answer]) -> None:
         """An engine has answered, or failed."""

@@ -11,6 +11,7 @@ from concurrent.futures import Future, InvalidStateError
 from model.errors import EngineBusy, EngineClosed
 from model.requests import NO_CONTEXT, Answer, ChatContext, Picture, Request
 
+LOOK_SECONDS = 0.1  # between looks whether anybody waits for an answer
 CLOSING_SECONDS = 10.0  # that `close` waits for answers when those who wait were refused
 
 
@@ -56,8 +57,8 @@ class QueuedEngine(ABC):
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for their turn."""
-        return len(self._queued)
+        """How many requests wait for their turn, but for those that were taken back."""
+        return sum(not each.future.done() for each in [*self._queued])
 
     def submit(
         self,
@@ -85,7 +86,7 @@ class QueuedEngine(ABC):
         with self._changed:
             if self._closed:
                 raise EngineClosed("The engine was shut down.")
-            if len(self._queued) >= self._most:
+            if self.waiting >= self._most:
                 raise EngineBusy("Too many questions are waiting.")
             self._queued.append(request)
             self._changed.notify()
@@ -109,9 +110,12 @@ class QueuedEngine(ABC):
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+            while not self._refusing and (self.waiting or not all(a.done() for a in self._begun)):
+                self._changed.wait(LOOK_SECONDS)
+        self._hurry()  # whoever is still at it writes for nobody
         deadline = time.monotonic() + CLOSING_SECONDS
         for worker in self._workers:
-            worker.join(max(0.0, deadline - time.monotonic()) if self._refusing else None)
+            worker.join(max(0.0, deadline - time.monotonic()))
         with self._changed:
             late = [*self._begun]  # they take longer than whoever ends may wait
             self._begun.clear()

@@ -68,6 +68,7 @@ class ChatContext:
         on_text: Called from the engine's threads with the whole plain text so far, again and again
             while the model writes; it must return at once and never raise. A model that does not
             speak `language` does not call it.
+        on_sign: Called likewise whenever anything comes of the model, also what is not to be shown.
         profile: Name of the profile that is to answer, where an operator lets people choose; "" for
             the one that was set up.
         language: Code of the one that the person is to be answered in. A model that speaks it
@@ -80,6 +81,7 @@ class ChatContext:
 
     turns: tuple[Turn, ...] = ()
     on_text: Callable[[str], None] | None = field(default=None, compare=False)
+    on_sign: Callable[[], None] | None = field(default=None, compare=False)
     profile: str = ""
     language: str = "en"
     asked: str = ""

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from bot.api.completion import Completion, Draft, Line
 from bot.api.errors import ApiError
 from bot.api.pictures import Fetch, load_pictures
-from bot.api.protocol import ChatRequest, pictures_of, turns_of, words_of
+from bot.api.protocol import LONGEST_WORDS, ChatRequest, pictures_of, turns_of, words_of
 from bot.assistant.conversations import Album
 from bot.assistant.inference import Failure, FailureCause, Inference
 from bot.assistant.intents import FOR_PEOPLE, MAX_CHARACTERS, UNANSWERABLE, read_intent
 from bot.assistant.locale.texts import ENGLISH
-from bot.assistant.text import clean, has_words
+from bot.assistant.text import clean, has_words, plain
 from bot.assistant.types import Attachment, Exchange, Intent, Kind, PictureEngine
+from bot.assistant.unanswerable import why_not
 from data.images.open import Picture, open_picture
 from model.requests import SHORT_ANSWERS, Capabilities, ChatContext
 
@@ -79,7 +80,10 @@ class Answering:
         if chat.model != self.model:
             raise unknown_model(chat.model)
         addresses, param = pictures_of(chat)
-        words = clean(words_of(chat))
+        said = words_of(chat)
+        if len(said) > LONGEST_WORDS:  # cleaning takes its time
+            raise _too_long(CHAT_CHARACTERS if self._chat else MAX_CHARACTERS)
+        words = clean(said)
         intent = _chat_intent(words) if self._chat else _intent(words)
         if intent.kind in UNANSWERABLE:
             return Answered(_refusal(draft, intent, words))
@@ -89,7 +93,8 @@ class Answering:
         alone = len(files) == 1  # else the text is a list in the end
         context = ChatContext(
             turns_of(chat) if alone else (), on_text if alone else None,
-            language=intent.language or "en", asked=words if intent.translation else "",
+            language=intent.language or "en", asked=words if intent.language else "",
+            reading=self._chat and why_not(plain(words)) is Kind.READING,
         )  # fmt: skip
         found = await self._inference.ask(album, range(len(files)), question, context=context)
         exchanges = []

@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.api.errors import ApiError, unsupported
 from bot.assistant.text import clean, has_words
-from model.requests import Turn
+from model.requests import KEPT_TURNS, Turn
+
+LONGEST_WORDS = 32_000  # characters of a message that are looked at
 
 MOST_MESSAGES = 1000
 
@@ -188,10 +190,10 @@ def turns_of(chat: ChatRequest) -> tuple[Turn, ...]:
         return ()
     users = [n for n, each in enumerate(chat.messages) if n >= start and each.role == "user"]
     turns = []
-    for asked, until in pairwise(users):
+    for asked, until in pairwise(users[-KEPT_TURNS - 1 :]):
         said = [each.text for each in chat.messages[asked:until] if each.role == "assistant"]
-        answer = " ".join(filter(None, map(clean, said)))
-        question = clean(chat.messages[asked].text)
+        answer = clean(" ".join(said)[:LONGEST_WORDS])
+        question = clean(chat.messages[asked].text[:LONGEST_WORDS])
         if answer:
             turns.append(Turn(question if has_words(question) else None, answer))
     return tuple(turns)

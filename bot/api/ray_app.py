@@ -23,6 +23,7 @@ from bot.metrics import Metrics
 from bot.version import build_info
 from data.images.open import Picture
 from model.errors import EngineBusy
+from model.requests import SHORT_ANSWERS
 from model.server_config import RemoteProfile
 
 HEALTH_SECONDS = 25.0  # after which a model that has not answered counts as stuck
@@ -64,8 +65,9 @@ class Replica:
         Raises:
             TimeoutError: It does not answer; Ray puts another replica in the place of this one.
         """
-        if isinstance(self._engine.profile, RemoteProfile):
-            return
+        chat = getattr(self._engine.profile, "capabilities", SHORT_ANSWERS).chat
+        if isinstance(self._engine.profile, RemoteProfile) or (chat and self._engine.waiting):
+            return  # a chat model takes seconds for each of those that wait
         try:
             answer = self._engine.submit(_SPECK, None)
         except EngineBusy:

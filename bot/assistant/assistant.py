@@ -6,6 +6,7 @@ model is asked by `inference`, and `replies` writes the answer, in the texts tha
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import replace
@@ -221,9 +222,10 @@ class Assistant:
         self._recorder.note(Incoming(*who, language=language), reply, 0.0)
         return self.refuse(who.platform, reply.outcome, reply.text)
 
-    def needs_picture(self, text: str) -> bool:
-        """Whether words are about a picture, rather than a command to the bot or small talk."""
-        intent = as_able(read_intent(text), self._inference.capabilities())
+    def needs_picture(self, text: str, who: Conversation) -> bool:
+        """Whether a person's words are about a picture, not a command to the bot or small talk."""
+        able = self._inference.capabilities(self._profiles.of(who).first)
+        intent = as_able(read_intent(text), able)
         return intent.kind in {Kind.CAPTION, Kind.QUESTION, Kind.REMARK, Kind.UNCLEAR}
 
     def forget(self, platform: str, chat: str, user: str) -> None:
@@ -314,12 +316,16 @@ class Assistant:
         # Several make a list in the end, and a German question for "which" has an English answer.
         shown = draft if len(places) == 1 and not intent.which else None
         with drafting(shown, partial(writer.draft, intent)) as on_text:
-            found = await self._inference.ask(
-                album, places, intent.question, rank, queued, turns=before,
-                context=replace(
-                    context, on_text=on_text, profile=chosen.profile, without=chosen.without
-                ),
-            )  # fmt: skip
+            try:
+                found = await self._inference.ask(
+                    album, places, intent.question, rank, queued, turns=before,
+                    context=replace(
+                        context, on_text=on_text, profile=chosen.profile, without=chosen.without
+                    ),
+                )  # fmt: skip
+            except asyncio.CancelledError:  # who has read the draft need not wait for the answer
+                self._profiles.spend_unheard(who, chosen.first, len(places))
+                raise
         self._profiles.spend(who, found.values())
         answered = [place for place, result in found.items() if isinstance(result, Exchange)]
         if answered and self._conversations.owns(who, album):
@@ -327,13 +333,10 @@ class Assistant:
         self._conversations.purge()  # opened pictures may take more room than they did encoded
         if counted and all(map(_is_ours, found.values())):
             self._limits.give_back(who.platform, who.user)
-        if intent.translation and intent.question:
-            said = partial(translated_answer, translation=intent.translation)
-        else:
-            said = partial(translated_caption, texts=writer.texts)
-        found = {n: said(each) if isinstance(each, Exchange) else each for n, each in found.items()}
+        found = _translated(found, intent, writer.texts)
+        chats = self._inference.capabilities(chosen.profile).chat
         for place, each in found.items():
-            if isinstance(each, Exchange) and self._inference.capabilities().chat:
+            if isinstance(each, Exchange) and chats:
                 album.turns.add(place, each, again)
         if not (album.own and self._conversations.owns(who, album)):
             # Whoever allows that their pictures are kept does not decide on others'.
@@ -459,6 +462,17 @@ def _asked_of_others(album: Album, numbers: tuple[int, ...]) -> Intent:
     translation = album.translation if question else None
     language = album.language if question else ""
     return Intent(kind, question, numbers, language=language, translation=translation)
+
+
+def _translated(
+    found: dict[int, Exchange | Failure], intent: Intent, texts: Texts
+) -> dict[int, Exchange | Failure]:
+    """What the model said, also in the language that the person is answered in."""
+    if intent.translation and intent.question:
+        said = partial(translated_answer, translation=intent.translation)
+    else:
+        said = partial(translated_caption, texts=texts)
+    return {n: said(each) if isinstance(each, Exchange) else each for n, each in found.items()}
 
 
 def _rank(album: Album, asked: tuple[tuple[int, ...], str | None], *, again: bool) -> int:

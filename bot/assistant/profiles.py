@@ -10,10 +10,12 @@ from typing import Protocol
 from cachetools import LRUCache
 
 from bot.assistant.types import Conversation, Exchange
+from model.budget import estimated_usage
 from model.requests import Usage
 
 EVERYONE = "everyone"
 PEOPLE = 5000  # whose choice is kept in mind
+_UNHEARD = estimated_usage((1024, 768), ["A question?"], "An answer of two short lines. " * 4)
 USUAL = "auto"  # what people choose to have the usual profile again
 
 
@@ -153,6 +155,13 @@ class Profiles:
             name = each.profile or self._settings.usual[0]
             if name in self._settings.budgets:
                 self._recorder.spend(who.platform, who.user, name, each.usage)
+
+    def spend_unheard(self, who: Conversation, profile: str, pictures: int) -> None:
+        """Count about what answers cost that nobody waited for: the server may have given them."""
+        name = profile or self._settings.usual[0]
+        if name in self._settings.budgets:
+            for _ in range(pictures):
+                self._recorder.spend(who.platform, who.user, name, _UNHEARD)
 
     def notices(self, who: Conversation, chosen: Chosen) -> bool:
         """Whether to tell a person, who then counts as told, that a budget is used up today."""

@@ -350,6 +350,8 @@ class BatchRunner:
             "confidence": answer.confidence,
             "seconds": answer.seconds,
         }
+        if answer.profile:  # one of several
+            values["profile"] = answer.profile
         if self._objects:
             values["objects"] = as_rows(answer.objects)
         return BatchAnswer(values, job.size)

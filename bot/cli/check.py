@@ -116,7 +116,8 @@ def findings(app: AppContext, profile: str | None) -> Iterator[Finding]:
         found = _try(name, check)
         sound = sound and found.state != PROBLEM
         yield found
-    names = profile_names(chosen)
+    choices = [name for name, _ in settings.choices]
+    names = tuple(dict.fromkeys([*profile_names(chosen), *choices]))
     for each in names:
         prefix = f"{Path(each).stem}: " if len(names) > 1 else ""
         yield from _model_findings(app, each, prefix, sound=sound)

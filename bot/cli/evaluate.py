@@ -18,6 +18,7 @@ import click
 from bot.cli.context import AppContext, standard
 from bot.cli.terminal import PercentLines, busy, progress, saying_when_stopped
 from bot.errors import CommandError
+from bot.settings import profile_names
 
 if TYPE_CHECKING:
     from finetune.evaluation.calibration import Change
@@ -176,6 +177,8 @@ def _measure(  # noqa: PLR0917
         )
     clip_score = _clip_score(clip) if clip and asked.captions else None
     start = time.monotonic()
+    if len(profile_names(profile or app.settings.profile)) > 1:
+        raise CommandError("Each profile is measured by itself; name one with --profile.")
     with app.engine(profile, device=device) as engine, progress(PercentLines) as show:
         on_answer = partial(show, "Asking")
         replies = ask_dataset(cast(Any, engine), asked, on_answer)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from bot.assistant.types import PictureEngine
 from bot.cli import terminal
 from bot.cli.terminal import busy
-from bot.settings import Settings
+from bot.errors import SettingsError
+from bot.settings import LONGEST_CHOICE, Settings
 
 if TYPE_CHECKING:
     from bot.assistant.profiles import ProfileSettings
@@ -132,8 +133,15 @@ def profile_settings(
     from bot.assistant.profiles import ProfileSettings
     from model.server_config import RemoteProfile
 
+    choices = list(choices)
     one = getattr(engine, "profile", None)
     profiles = getattr(engine, "profiles", {one.name: one} if one else {})
+    for name in profiles if choices else ():
+        if len(name) > LONGEST_CHOICE or ":" in name:
+            raise SettingsError(
+                f"The name of the profile {name!r} does not fit on a button: people can choose "
+                f"among names of at most {LONGEST_CHOICE} characters without a colon."
+            )
     far = {name: each for name, each in profiles.items() if isinstance(each, RemoteProfile)}
     return ProfileSettings(
         getattr(engine, "order", tuple(profiles)) or ("",),

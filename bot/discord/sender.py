@@ -82,7 +82,10 @@ class Outgoing:
         return split(self.reply.text, LONGEST - room, lambda text: len(self._written(text)))
 
     def _written(self, text: str) -> str:
-        return self._hidden(discord.utils.escape_markdown(text))
+        # An invisible character parts what would be a link with words of its own, of which the
+        # library escapes only the first in a line, and nothing within.
+        apart = text.replace("](", "]\u2060(")
+        return self._hidden(discord.utils.escape_markdown(apart))
 
     def _hidden(self, text: str) -> str:
         return f"{_SPOILER_MARK}{text}{_SPOILER_MARK}" if self.spoiler else text

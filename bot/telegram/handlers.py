@@ -201,7 +201,7 @@ class TelegramHandlers:
         if not is_addressed(message, me):
             return 0.0
         words = words_in(message, me)
-        if words.startswith("/") or not self._assistant.needs_picture(words):
+        if words.startswith("/") or not self._assistant.needs_picture(words, who):
             return 0.0
         memory = self._memory
         shown = self._assistant.remembers(who) or memory.unasked(who) or memory.last(who)
@@ -302,6 +302,7 @@ class TelegramHandlers:
                     if reply is None or (silent and not shown.said):
                         return
                     kept = said and shown.said == said and _is_no_answer(reply)
+                    shown.settle()
                     answer = await self._sender.say(asked, reply, () if kept else shown.said, marks)
         except TooManyWaitingError:
             reply = self._assistant.refuse(

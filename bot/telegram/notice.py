@@ -101,6 +101,10 @@ class Notice:
             elif said := await self._sender.say(self._asked, Reply(text), self.said):
                 self._note(said)
 
+    def settle(self) -> None:
+        """What is there becomes the answer now: a stop in the middle of that leaves it."""
+        self._stood = True
+
     async def withdraw(self) -> None:
         """Take back what is no answer; a draft that vanishes does so by itself."""
         if not self._stood:

@@ -233,7 +233,9 @@ class Sender:
             await _insist(
                 lambda: self._bot.edit_message_text(
                     text, asked.chat_id, said, reply_markup=keys, link_preview_options=NO_PREVIEW
-                )
+                ),
+                # What was done already is not done twice: it is "not modified" then.
+                lambda error: was_not_sent(error) or connection_broke(error),
             )
         except BadRequest as error:
             return "not modified" in str(error).lower()
@@ -243,8 +245,14 @@ class Sender:
         return True
 
 
-async def _insist(call: Callable[[], Awaitable[T]]) -> T:
+async def _insist(
+    call: Callable[[], Awaitable[T]], retried: Callable[[BaseException], bool] | None = None
+) -> T:
     """Try again while there is no network; not after a failure when it may have worked.
+
+    Args:
+        call: What to do.
+        retried: After which errors it may be done again; those of `was_not_sent` if not given.
 
     Raises:
         TelegramError: There is none for a minute and a half, or Telegram refuses.
@@ -253,7 +261,7 @@ async def _insist(call: Callable[[], Awaitable[T]]) -> T:
     def failed(_error: BaseException, wait: float) -> None:
         _log.warning("No network; trying again in %.0f s", wait)
 
-    return await retry(call, was_not_sent, WAITS, failed)
+    return await retry(call, retried or was_not_sent, WAITS, failed)
 
 
 def connection_broke(error: BaseException) -> bool:

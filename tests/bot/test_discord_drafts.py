@@ -175,6 +175,22 @@ async def test_what_a_hidden_picture_shows_is_hidden_while_it_is_written(
         await api.until(lambda: watch.texts == [f"||{WHOLE}||"] * 2)
 
 
+@pytest.mark.parametrize(
+    "text", [r"See \[a](b) \[this](https://evil.example/x).", "See `[a](b)` [this](c || d) or so."]
+)
+async def test_no_words_become_a_link_or_end_what_is_hidden(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with discord_with(engine := writer(text), monkeypatch) as (api, watch):
+        await api.write(ANN, CALL, [HIDDEN], CHANNEL)
+        await asked(engine)
+        engine.release()
+        await api.until(lambda: watch.texts)
+        (said,) = watch.texts
+        assert "](" not in said
+        assert "||" not in said[2:-2]
+
+
 async def test_a_long_answer_is_shown_as_far_as_it_fits_and_said_in_parts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

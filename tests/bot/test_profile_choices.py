@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -29,7 +30,7 @@ from bot.log.spending import Spending
 from bot.settings import load_settings
 from data.images.open import Picture
 from model.budget import BudgetConfig
-from model.requests import NO_USAGE, ChatContext, Usage
+from model.requests import NO_USAGE, Capabilities, ChatContext, Turn, Usage
 
 Chats = Callable[..., AbstractAsyncContextManager[ChatPlatform]]
 CHOICES = {"clever": ("everyone",), "dear": ("telegram:7", "discord:-456", "web")}
@@ -89,6 +90,22 @@ async def test_the_page_has_the_same_buttons_and_a_choice_can_be_typed() -> None
     assert "usual" in (await page("/settings model auto")).text
     await page("", pictures=(photo("red"),))
     assert engine.contexts[-1].profile == ""
+
+
+class Two(StandIn):
+    def capabilities(self, profile: str = "") -> Capabilities:
+        return Capabilities(chat=profile == "far")
+
+
+async def test_who_chose_a_chat_model_is_told_the_conversation() -> None:
+    engine = Two()
+    profiles = ProfileSettings(("starter",), choices={"far": ["everyone"]})
+    assistant = Assistant(engine, open_picture=open_photo, profiles=profiles)
+    await say(assistant, "/settings model far")
+    await say(assistant, "What colour is it?", pictures=(photo("red"),))
+    await say(assistant, "Is it big?")
+    assert engine.contexts[-1].profile == "far"
+    assert engine.contexts[-1].turns == (Turn("What colour is it?", "red"),)
 
 
 async def test_who_may_not_gets_the_usual_one_silently(tmp_path: Path) -> None:
@@ -188,6 +205,23 @@ async def test_a_budget_is_used_up_and_kept_over_a_restart(tmp_path: Path) -> No
         await say(again, "/settings log off", "8")
     sql = "SELECT hash, sum(prompt) FROM spending GROUP BY hash"
     assert rows(tmp_path / "log.db", sql) == [("", 270)]  # whose it was is forgotten
+
+
+async def test_who_leaves_before_the_answer_has_it_counted_all_the_same(tmp_path: Path) -> None:
+    engine = StandIn(spending, held=True)
+    with opened(tmp_path / "log.db") as log:
+        profiles = costly(BudgetConfig(tokens_per_person=3000))
+        assistant = Assistant(
+            engine, open_picture=open_photo, recorder=Recorder(log), profiles=profiles
+        )
+        asking = asyncio.ensure_future(say(assistant, "What is it?", pictures=(photo("red"),)))
+        while not engine.queue:
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait({asking})
+        engine.held, engine.answer = False, lambda *asked: replace(see(*asked), profile="cheap")
+        await say(assistant, "What is it?", pictures=(photo("red"),))
+        assert engine.contexts[-1].without == {"dear"}
 
 
 async def test_who_has_nothing_else_has_to_wait() -> None:

@@ -207,6 +207,22 @@ async def test_a_first_message_whose_fate_is_unknown_is_followed_by_the_answer()
         assert len(await api.settle(0.1)) == 2
 
 
+@pytest.mark.parametrize("fault", [DROP, TAKEN])
+async def test_a_connection_that_breaks_at_the_end_leaves_no_half_of_the_answer(
+    fault: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.telegram.sender.WAITS", (0.01,))
+    async with telegram(engine := writer(LONG)) as api:
+        api.photo(b"red", CALL, chat=GROUP)
+        await asked(engine)
+        engine.write(BEGINNING)
+        await api.answers(1)
+        api.faults["editMessageText"].append((fault, {}, 0))
+        engine.release()
+        await api.until(lambda: " ".join(messages(api).values()) == LONG)
+        assert len(api.buttons) == 4
+
+
 async def test_a_message_that_is_deleted_meanwhile_is_said_anew() -> None:
     async with telegram(engine := writer()) as api:
         api.photo(b"red", CALL, chat=GROUP)

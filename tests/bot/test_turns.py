@@ -9,7 +9,7 @@ from engine_stand_in import Said, StandIn, open_photo, photo
 
 from bot.assistant.assistant import Assistant
 from bot.assistant.limits import Limits, LimitSettings, RateLimit
-from bot.assistant.types import Action, Ask, Caption, Incoming, Reply, Retry
+from bot.assistant.types import Action, Ask, Caption, Conversation, Incoming, Reply, Retry
 from model.requests import KEPT_TURNS, Capabilities, Turn
 
 PATIENT = LimitSettings(default=RateLimit(1000, 1000))
@@ -181,5 +181,6 @@ async def test_a_model_of_short_answers_is_not_asked_what_it_cannot(text: str) -
     reply = await chat.hear(text, "red")
     assert reply.error
     assert not chat.engine.asked
-    assert chat.assistant.needs_picture(text) is False
-    assert Chat().assistant.needs_picture(text) is True
+    who = Conversation("telegram", "home", "ann")
+    assert chat.assistant.needs_picture(text, who) is False
+    assert Chat().assistant.needs_picture(text, who) is True

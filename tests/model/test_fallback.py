@@ -330,14 +330,20 @@ def test_text_begins_anew_and_words_of_who_was_given_up_are_not_heard(group: Mak
     assert first.futures[0].cancelled()
 
 
-def test_who_writes_is_not_given_up(group: Make) -> None:
+@pytest.mark.parametrize("shown", [True, False])
+def test_who_writes_is_not_given_up(group: Make, shown: bool) -> None:
     first = Near("first", held=True)
     engine = group(first, Near("second"), patience=0.3)
     asked = engine.submit(RED, "Q")
     begun = time.monotonic()
     while time.monotonic() - begun < 0.8:
-        assert first.contexts[0].on_text
-        first.contexts[0].on_text("still")
+        context = first.contexts[0]
+        assert context.on_text
+        assert context.on_sign
+        if shown:
+            context.on_text("still")
+        else:  # it thinks
+            context.on_sign()
         time.sleep(0.02)
     first.futures[0].set_result(Answer("done", None, 0.1))
     assert asked.result(20).profile == "first"
