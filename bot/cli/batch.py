@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -28,6 +28,9 @@ from bot.cli.terminal import Reporter, progress, saying_when_stopped
 from bot.errors import CommandError, GlimpseError, error_sentence
 from data.images.open import Picture
 from model.errors import EngineBusy
+
+if TYPE_CHECKING:
+    from model.requests import Capabilities
 
 MAX_LINE = 1_000_000  # bytes
 _EXAMPLE = '{"id": 1, "image": "photo.jpg", "question": null}'
@@ -76,7 +79,9 @@ def batch(app: AppContext, objects: bool, threads: int | None, profile: str | No
     ):
         from data.images.open import read_picture
 
-        answers = BatchRunner(engine, read_picture, objects=objects).answers(read_lines(source))
+        able = app.capabilities(profile)
+        runner = BatchRunner(engine, read_picture, objects=objects, able=able)
+        answers = runner.answers(read_lines(source))
         with closing(answers) as rows, counting(source) as count:
             for row in rows:
                 sink.write(json.dumps(row.values).encode("ascii") + b"\n")
@@ -269,6 +274,7 @@ class BatchRunner:
         open_picture: Opens a picture file.
         ahead: Lines under way at once, so that the engine can compute several together.
         objects: Whether to list the objects seen.
+        able: What the model can do; short answers if not given.
     """
 
     def __init__(
@@ -278,9 +284,10 @@ class BatchRunner:
         *,
         ahead: int = 64,
         objects: bool = False,
+        able: Capabilities | None = None,
     ) -> None:
         self._engine = engine
-        self._objects = objects
+        self._objects, self._able = objects, able
         self._pictures = PictureCache(open_picture)
         self._jobs: queue.Queue[_Job | BaseException | None] = queue.Queue(ahead)
         self._decoders = ThreadPoolExecutor(_DECODERS, "glimpse-decode")
@@ -324,12 +331,17 @@ class BatchRunner:
 
     def _ask(self, request: BatchRequest) -> Future[ModelAnswer]:
         """Open the picture and queue the question; waits while the engine's queue is full."""
-        asked = request.question
-        question = None if asked is None else question_intent(asked, own_words=True).question
+        from bot.assistant.abilities import context_of
+        from model.requests import NO_CONTEXT
+
+        question, context = None, NO_CONTEXT
+        if request.question is not None:
+            intent = question_intent(request.question, own_words=True, able=self._able)
+            question, context = intent.question, context_of(intent, "en")
         picture = self._pictures.get(request.image)
         while not self._stopping.is_set():
             try:
-                return self._engine.submit(picture, question)
+                return self._engine.submit(picture, question, 0, context)
             except EngineBusy:
                 self._stopping.wait(0.01)
         raise CancelledError

@@ -28,7 +28,7 @@ from bot.cli.batch import (
 from bot.cli.context import AppContext
 from data.errors import ImageRefused
 from data.images.open import Picture, read_picture
-from model.requests import NO_CONTEXT, ChatContext, DetectedObject
+from model.requests import NO_CONTEXT, Capabilities, ChatContext, DetectedObject
 
 
 def lines(*rows: object) -> bytes:
@@ -54,6 +54,26 @@ def test_answers_and_captions_in_the_agreed_form(cli: CliRunner) -> None:
         {"id": None, "answer": "to None", "confidence": 0.5, "seconds": 0.25},
     ]
     assert cli.engine.closed
+
+
+@pytest.mark.parametrize(
+    ("languages", "question", "asked"),
+    [
+        (("en", "de"), "Wieso glänzt das Fell vom Hund eigentlich so komisch?", None),
+        (("en", "de"), "Welche Farbe hat es?", "What color is it?"),
+        (("en",), "Wieso glänzt das Fell vom Hund eigentlich so komisch?", ""),  # refused
+    ],
+)
+def test_a_chat_model_gets_german_as_it_was_written(
+    languages: tuple[str, ...], question: str, asked: str | None
+) -> None:
+    able = Capabilities(chat=True, languages=languages)
+    line = json.dumps({"image": "red", "question": question}).encode() + b"\n"
+    [row] = BatchRunner(engine := FakeEngine(), open_colour, able=able).answers([(line, 0)])
+    assert row.failed is (asked == "")
+    if not row.failed:
+        assert engine.asked == [("red", asked or question)]
+        assert engine.contexts[0].asked == question
 
 
 def test_objects_are_listed_on_request_only(cli: CliRunner) -> None:
