@@ -79,8 +79,7 @@ def batch(app: AppContext, objects: bool, threads: int | None, profile: str | No
     ):
         from data.images.open import read_picture
 
-        able = app.capabilities(profile)
-        runner = BatchRunner(engine, read_picture, objects=objects, able=able)
+        runner = BatchRunner(engine, read_picture, objects=objects, able=engine.capabilities())
         answers = runner.answers(read_lines(source))
         with closing(answers) as rows, counting(source) as count:
             for row in rows:
