@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from PIL import Image, ImageOps
 
 from bot.assistant.assistant import Assistant
 from bot.assistant.types import Attachment, Incoming
+from bot.benchmarks.ledger import percentile
 
 TICK = 0.005  # seconds between looks at the clock
 PHOTO = (1280, 960)  # pixels: what messengers make of a phone's photo
@@ -39,8 +39,7 @@ class ChatLatency:
 
     def percentile(self, share: float) -> float:
         """Seconds within which this share (0..1) of the answers came."""
-        ordered = sorted(self.waits)
-        return ordered[max(0, math.ceil(share * len(ordered) - 1e-9) - 1)]
+        return percentile(self.waits, share)
 
 
 async def measure_latency(

@@ -103,11 +103,6 @@ class FarModelLoad:
     memory: int = 0
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value that this share (0..1) does not exceed."""
-    return sorted(values)[max(0, math.ceil(share * len(values) - 1e-9) - 1)]
-
-
 class _People:
     """They write at random times, whether they were answered or not."""
 

@@ -7,7 +7,7 @@ import math
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -230,8 +230,12 @@ class Tally:
 
     def percentile(self, share: float) -> float:
         """Seconds within which this share (0..1) of the answers came; 0 if there were none."""
-        place = max(0, math.ceil(share * len(self.seconds) - 1e-9) - 1)
-        return self.seconds[place] if self.seconds else 0.0
+        return percentile(self.seconds, share) if self.seconds else 0.0
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that this share (0..1) does not exceed."""
+    return sorted(values)[max(0, math.ceil(share * len(values) - 1e-9) - 1)]
 
 
 def tally(ledger: Ledger, platform: str) -> Tally:

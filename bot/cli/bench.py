@@ -134,7 +134,8 @@ def bot(
     """
     import asyncio
 
-    from bot.benchmarks.far_model import FarModelPlan, measure_far_model, percentile
+    from bot.benchmarks.far_model import FarModelPlan, measure_far_model
+    from bot.benchmarks.ledger import percentile
     from bot.benchmarks.process import BotNotStarted
 
     plan = FarModelPlan(photos or _samples(), people, rate, seconds, thinking)
