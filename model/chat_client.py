@@ -5,7 +5,6 @@ What a server says in an error is never repeated: it may hold the key, or somebo
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import ssl
@@ -24,12 +23,13 @@ from tenacity.nap import sleep_using_event
 from tenacity.wait import wait_random_exponential
 
 from model.budget import told_usage
-from model.chat_messages import messages
+from model.chat_messages import messages, temperature_of
 from model.chat_stream import (
     EVENTS,
     BrokenStreamError,
     FailedStreamError,
     UnwantedError,
+    json_object,
     read_stream,
     text_of,
 )
@@ -41,7 +41,6 @@ from model.server_config import RemoteProfile
 MOST_BYTES = 2_000_000  # of a response
 LONGEST_WAIT = 20.0  # seconds between two tries
 CONNECT_TIMEOUT = 10.0  # seconds
-OTHER_TEMPERATURE = 0.8  # least one of other answers than the first
 _SHORTEST_TIMEOUT = 0.1  # seconds
 _MOST_REFUSAL = 100_000  # bytes of an error that are looked at
 
@@ -134,7 +133,7 @@ class ChatClient:
             "model": server.model,
             "messages": messages(server, image, question, context),
             server.tokens_field: server.most_tokens,
-            "temperature": max(server.temperature, OTHER_TEMPERATURE if rank else 0.0),
+            "temperature": temperature_of(server.temperature, rank),
         }
         if rank:
             body["seed"] = rank
@@ -221,14 +220,7 @@ class ChatClient:
                 raise self._refusal(response)
             if EVENTS in response.headers.get("content-type", ""):
                 return read_stream(response, *reading)
-            content = _read(response, MOST_BYTES, reading.deadline)
-            try:
-                told = json.loads(content)
-            except RecursionError:
-                told = None
-            if not isinstance(told, dict):
-                raise ValueError("no JSON object")
-            return told
+            return json_object(_read(response, MOST_BYTES, reading.deadline))
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from model.cache import Progress, silent
 from model.chat_config import ChatConfig, ChatProfile
+from model.chat_messages import temperature_of
 from model.chat_model import TITLE, ChatModel, load_chat_model
 from model.chat_template import Conversation, conversation_of
 from model.chat_writing import Sampling, Writing, set_threads, write
@@ -23,7 +24,6 @@ from model.runtime import usable_cores
 
 log = logging.getLogger(__name__)
 LAST_TOKEN_SECONDS = 5.0  # that `close` waits for what nobody waits for any more
-OTHER_TEMPERATURE = 0.8  # least one of other answers than the first
 MOST_RATIO = 20  # of a picture's longer side to the shorter one
 SENTENCE_ENDS = tuple('.!?…)"”')
 
@@ -91,8 +91,8 @@ class ChatEngine(QueuedEngine):
         config, model = self.profile.chat, self._model
         assert model is not None  # it is let go of when no worker is left
         image = _fitted(picture, config.longest_side)
-        other = OTHER_TEMPERATURE if rank else 0.0
-        sampling = Sampling(max(config.temperature, other), rank, config.most_tokens)
+        temperature = temperature_of(config.temperature, rank)
+        sampling = Sampling(temperature, rank, config.most_tokens)
         try:
             inputs = model.template.inputs(image, said)
             room = model.positions - config.most_tokens

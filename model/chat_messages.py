@@ -12,6 +12,7 @@ from PIL import Image
 from model.requests import ChatContext
 from model.server_config import ServerConfig
 
+OTHER_TEMPERATURE = 0.8  # least one of other answers than the first
 _IN_LANGUAGE = {"de": " Answer in German."}
 
 
@@ -44,6 +45,11 @@ def messages(
         {"type": "text", "text": first["content"]},
     ]
     return told
+
+
+def temperature_of(usual: float, rank: int) -> float:
+    """At which an answer is drawn; others than the first (rank 0) have to differ from it."""
+    return max(usual, OTHER_TEMPERATURE if rank else 0.0)
 
 
 def caption_in(language: str, caption: str) -> str:

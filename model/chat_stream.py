@@ -10,12 +10,11 @@ from typing import Any
 
 import httpx
 
-from model.plain_text import plain_text_so_far
+from model.plain_text import LONGEST_ANSWER, plain_text_so_far
 
 EVENTS = "text/event-stream"
 MOST_STREAMED = 20_000_000  # bytes of a response; each token comes in some hundred of them
 TELLING_SECONDS = 0.1  # least time between two texts that a listener gets
-MOST_TOLD = 6000  # characters; what follows is not shown in the end either
 _END = "[DONE]"
 
 
@@ -72,7 +71,7 @@ def read_stream(
         if event.event == "error":
             raise FailedStreamError
         if event.data:
-            whole.add(_object(event.data))
+            whole.add(json_object(event.data))
     if not whole.finished:
         raise BrokenStreamError
     return whole.completion()
@@ -114,9 +113,13 @@ class _Listener:
 
     def hear(self, parts: Iterable[str]) -> None:
         now = time.monotonic()
-        if not self.on_text or now - self.last < TELLING_SECONDS or len(self.told) >= MOST_TOLD:
+        if (
+            not self.on_text
+            or now - self.last < TELLING_SECONDS
+            or len(self.told) >= LONGEST_ANSWER
+        ):
             return
-        text = plain_text_so_far("".join(parts))[:MOST_TOLD]
+        text = plain_text_so_far("".join(parts))[:LONGEST_ANSWER]
         self.last = now
         if text and text != self.told:
             self.told = text
@@ -188,7 +191,12 @@ def text_of(content: object) -> str:
     return content if isinstance(content, str) else ""
 
 
-def _object(data: str) -> dict[str, Any]:
+def json_object(data: str | bytes | bytearray) -> dict[str, Any]:
+    """The object that a JSON text is.
+
+    Raises:
+        ValueError: It is none.
+    """
     try:
         told = json.loads(data)
     except RecursionError:
