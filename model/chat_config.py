@@ -23,7 +23,7 @@ from model.config import (
 )
 from model.errors import ProfileError
 from model.requests import KEPT_TURNS, Capabilities
-from model.server_config import CAPTION_PROMPT, SYSTEM_PROMPT
+from model.server_config import CAPTION_PROMPT, SYSTEM_PROMPT, RemoteProfile, load_remote
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -106,6 +106,15 @@ def load_chat(name: str | os.PathLike[str]) -> ChatProfile | None:
     """
     table, path = read_table(name)
     return chat_from_table(table, path) if table.get("kind") == TRANSFORMERS else None
+
+
+def load_chat_kind(name: str | os.PathLike[str]) -> RemoteProfile | ChatProfile | None:
+    """Read the profile of a chat model, on a server or in this process; None if it is no such one.
+
+    Raises:
+        ProfileError: No such profile, a syntax error, an unknown key or an impossible value.
+    """
+    return load_remote(name) or load_chat(name)
 
 
 def chat_from_table(table: Mapping[str, Any], path: Path) -> ChatProfile:

@@ -171,12 +171,11 @@ class AppContext:
         Raises:
             ProfileError: There is no such profile, or a mistake in it.
         """
-        from model.chat_config import load_chat
+        from model.chat_config import load_chat_kind
         from model.requests import SHORT_ANSWERS
-        from model.server_config import load_remote
 
         name, *_ = profile_names(profile or self.settings.profile)
-        found = load_remote(name) or load_chat(name)
+        found = load_chat_kind(name)
         return found.capabilities if found else SHORT_ANSWERS
 
     def convert_apart(self, profile: str, *, choices: bool = False) -> None:

